@@ -1,0 +1,285 @@
+//! Sealed bytes: in the database when small, in a directory when large.
+//!
+//! What is put is what is got, byte for byte. Bytes are compressed (zstd),
+//! sealed under the house's keys together with a random salt, and named by
+//! their version. A salted commitment to the plaintext and the digest of the
+//! sealed body go into the version's row; both are checked when reading.
+//!
+//! Deliberately absent: deduplication (it would tell equal states apart from
+//! different ones) and any use of the bytes' meaning.
+
+pub(crate) mod sql;
+
+use std::cell::RefCell;
+use std::io::{Cursor, Read, Write};
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use sha2::{Digest, Sha256};
+use statehouse_seal::{Context, Keyring};
+
+use crate::error::{Error, Result};
+
+/// Sealed bodies up to this size live in the row: one commit stores them, and
+/// SQLite reads them faster than a file of their own.
+const ROW_MAX: usize = 256 * 1024;
+/// Plaintexts above this are compressed and sealed as a stream, so that a
+/// large one is held in memory once.
+const WHOLE_MAX: usize = 4 * 1024 * 1024;
+/// Level 1 compresses states as well as 3 does, in a quarter of the time.
+const LEVEL: i32 = 1;
+const SALT: usize = 32;
+
+/// The directory for large bodies of one house.
+#[derive(Debug, Clone)]
+pub(crate) struct Blobs(PathBuf);
+
+/// Sealed bytes on their way into the database.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) header: Vec<u8>,
+    pub(crate) epoch: u32,
+    /// `None` when the body lies in the directory.
+    pub(crate) body: Option<Vec<u8>>,
+    pub(crate) body_digest: [u8; 32],
+    pub(crate) commitment: [u8; 32],
+}
+
+fn disk(error: std::io::Error) -> Error {
+    Error::unavailable(format!("the blob directory cannot be used: {error}"))
+        .hint("free space or repair the disk; nothing was stored")
+        .because(error)
+}
+
+fn refused(error: &statehouse_seal::SealError) -> Error {
+    Error::tampered(format!("a sealed object does not open: {error}"))
+}
+
+/// `SHA-256(salt ‖ SHA-256(plaintext))`: says nothing without the salt.
+pub(crate) fn commitment(salt: &[u8], digest: &[u8]) -> [u8; 32] {
+    Sha256::new().chain_update(salt).chain_update(digest).finalize().into()
+}
+
+impl Blobs {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        fs::create_dir_all(path).map_err(disk)?;
+        Ok(Self(path.to_owned()))
+    }
+
+    pub(crate) fn file(&self, version: &str) -> PathBuf {
+        self.0.join(version)
+    }
+
+    /// Compresses and seals. A large body is on disk when this returns.
+    pub(crate) fn store(&self, keyring: &Keyring, context: &Context<'_>, plaintext: &[u8], digest: &[u8; 32]) -> Result<Stored> {
+        let salt: [u8; SALT] = crate::random();
+        let commitment = commitment(&salt, digest);
+        let epoch = keyring.newest();
+        if plaintext.len() > WHOLE_MAX {
+            return self.store_stream(keyring, context, &salt, plaintext, commitment);
+        }
+        let mut payload = salt.to_vec();
+        compress(plaintext, &mut payload)?;
+        let sealed = keyring.seal(context, &payload).map_err(|error| refused(&error))?;
+        let body_digest = Sha256::digest(&sealed.body).into();
+        let body = if sealed.body.len() <= ROW_MAX {
+            Some(sealed.body)
+        } else {
+            self.write(context.version, |file| file.write_all(&sealed.body))?;
+            None
+        };
+        Ok(Stored { header: sealed.header, epoch, body, body_digest, commitment })
+    }
+
+    fn store_stream(
+        &self,
+        keyring: &Keyring,
+        context: &Context<'_>,
+        salt: &[u8; SALT],
+        plaintext: &[u8],
+        commitment: [u8; 32],
+    ) -> Result<Stored> {
+        let encoder = zstd::stream::read::Encoder::with_buffer(plaintext, LEVEL).map_err(disk)?;
+        let source = Cursor::new(salt).chain(encoder);
+        let mut header = Vec::new();
+        let mut hash = Sha256::new();
+        self.write(context.version, |file| {
+            let sink = Tee { inner: file, hash: &mut hash };
+            header = keyring.seal_stream(context, source, sink).map_err(std::io::Error::other)?;
+            Ok(())
+        })?;
+        Ok(Stored { header, epoch: keyring.newest(), body: None, body_digest: hash.finalize().into(), commitment })
+    }
+
+    /// Writes a file so that it is there whole, or not at all.
+    fn write(&self, version: &str, fill: impl FnOnce(&mut fs::File) -> std::io::Result<()>) -> Result<()> {
+        let path = self.file(version);
+        let new = path.with_extension("new");
+        let result = (|| {
+            let mut file = fs::File::create(&new)?;
+            fill(&mut file)?;
+            file.sync_all()?;
+            fs::rename(&new, &path)?;
+            fs::File::open(&self.0)?.sync_all()
+        })();
+        result.map_err(|error| {
+            fs::remove_file(&new).ok();
+            disk(error)
+        })
+    }
+
+    /// Removes the file of a body that no row came to name.
+    pub(crate) fn forget(&self, version: &str) {
+        fs::remove_file(self.file(version)).ok();
+    }
+
+    /// Opens and decompresses; every digest is checked before a byte is given
+    /// out. `size` is the plaintext's, from the version's row.
+    pub(crate) fn load(&self, keyring: &Keyring, context: &Context<'_>, stored: &Stored, size: u64) -> Result<Vec<u8>> {
+        let differs = || Error::tampered(format!("the stored bytes of version `{}` are not what was put", context.version));
+        let size = usize::try_from(size).map_err(|_| differs())?;
+        let (salt, plaintext) = match &stored.body {
+            Some(body) => {
+                if <[u8; 32]>::from(Sha256::digest(body)) != stored.body_digest {
+                    return Err(differs());
+                }
+                let payload = keyring.open(context, &stored.header, body).map_err(|error| refused(&error))?;
+                let (salt, compressed) = payload.split_at_checked(SALT).ok_or_else(differs)?;
+                (salt.to_vec(), decompress(compressed, size).map_err(|_| differs())?)
+            }
+            None => self.load_stream(keyring, context, stored, size)?,
+        };
+        if plaintext.len() != size || commitment(&salt, &Sha256::digest(&plaintext)) != stored.commitment {
+            return Err(differs());
+        }
+        Ok(plaintext)
+    }
+
+    fn load_stream(&self, keyring: &Keyring, context: &Context<'_>, stored: &Stored, size: usize) -> Result<(Vec<u8>, Vec<u8>)> {
+        let gone = |error: std::io::Error| Error::tampered(format!("the stored bytes cannot be read: {error}")).because(error);
+        let file = fs::File::open(self.file(context.version)).map_err(gone)?;
+        let mut hash = Sha256::new();
+        let source = TeeRead { inner: file, hash: &mut hash };
+        let mut decoder = Unsalt::new(Bounded { bytes: Vec::with_capacity(size), max: size }).map_err(gone)?;
+        keyring.open_stream(context, &stored.header, source, &mut decoder).map_err(|error| refused(&error))?;
+        let (salt, plaintext) = decoder.finish().map_err(gone)?;
+        if <[u8; 32]>::from(hash.finalize()) != stored.body_digest {
+            return Err(Error::tampered(format!("the stored bytes of version `{}` are not what was put", context.version)));
+        }
+        Ok((salt, plaintext))
+    }
+}
+
+fn compress(plaintext: &[u8], payload: &mut Vec<u8>) -> Result<()> {
+    thread_local! {
+        // A compression context costs more to make than to use.
+        static CONTEXT: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
+    }
+    let compressed = CONTEXT.with_borrow_mut(|context| {
+        let context = match context {
+            Some(context) => context,
+            None => context.insert(zstd::bulk::Compressor::new(LEVEL)?),
+        };
+        context.compress(plaintext)
+    });
+    payload.extend_from_slice(&compressed.map_err(disk)?);
+    Ok(())
+}
+
+fn decompress(compressed: &[u8], size: usize) -> std::io::Result<Vec<u8>> {
+    thread_local! {
+        static CONTEXT: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+    }
+    CONTEXT.with_borrow_mut(|context| {
+        let context = match context {
+            Some(context) => context,
+            None => context.insert(zstd::bulk::Decompressor::new()?),
+        };
+        context.decompress(compressed, size)
+    })
+}
+
+/// Hashes what is written through it.
+struct Tee<'a, W> {
+    inner: W,
+    hash: &'a mut Sha256,
+}
+
+impl<W: Write> Write for Tee<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.hash.update(bytes.get(..written).unwrap_or_default());
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// Hashes what is read through it.
+struct TeeRead<'a, R> {
+    inner: R,
+    hash: &'a mut Sha256,
+}
+
+impl<R: Read> Read for TeeRead<'_, R> {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.inner.read(bytes)?;
+        self.hash.update(bytes.get(..read).unwrap_or_default());
+        Ok(read)
+    }
+}
+
+/// Bytes up to a known length: an authentic stream cannot be longer.
+struct Bounded {
+    bytes: Vec<u8>,
+    max: usize,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.bytes.len() + bytes.len() > self.max {
+            return Err(std::io::Error::other("more bytes than were put"));
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Splits the salt off a stream and decompresses the rest.
+struct Unsalt {
+    salt: Vec<u8>,
+    decoder: zstd::stream::write::Decoder<'static, Bounded>,
+}
+
+impl Unsalt {
+    fn new(sink: Bounded) -> std::io::Result<Self> {
+        Ok(Self { salt: Vec::with_capacity(SALT), decoder: zstd::stream::write::Decoder::new(sink)? })
+    }
+
+    fn finish(mut self) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
+        self.decoder.flush()?;
+        Ok((self.salt, self.decoder.into_inner().bytes))
+    }
+}
+
+impl Write for Unsalt {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let missing = SALT - self.salt.len();
+        if missing > 0 {
+            let taken = bytes.get(..missing.min(bytes.len())).unwrap_or_default();
+            self.salt.extend_from_slice(taken);
+            return Ok(taken.len());
+        }
+        self.decoder.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.decoder.flush()
+    }
+}

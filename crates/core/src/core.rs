@@ -1,0 +1,386 @@
+//! What a process owns: the site, the open houses, the clock.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use fs_err as fs;
+use secrecy::SecretString;
+use statehouse_ledger::Hash;
+use statehouse_model::{Actor, HouseCode, Name, UserId};
+use statehouse_seal::RootKeys;
+use tokio::sync::{Mutex, mpsc};
+
+use crate::Clock;
+use crate::access::WITNESS;
+use crate::ctx::Ctx;
+use crate::db::{Placement, postgres};
+use crate::error::{Error, Kind, Result};
+use crate::fault::Faults;
+use crate::house::{self, House, Opening};
+use crate::ledger::{Anchors, Head};
+use crate::org::{self, OrganizationView};
+use crate::record::Rows;
+use crate::state::ReadState;
+use crate::token::{self, TokenView, Wish};
+use crate::user;
+
+/// Houses open at once; beyond it the one unused for longest is closed.
+const OPEN_MAX: usize = 64;
+/// How often counted reads are looked at and idle houses closed.
+const TEND_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
+/// A house that nobody used for this long is closed, in microseconds.
+const IDLE_US: i64 = 10 * 60 * 1_000_000;
+
+/// How to open a [`Core`].
+#[derive(Clone)]
+pub struct Options {
+    /// The folder of databases and blobs.
+    pub data: PathBuf,
+    /// The folder of anchors, best on another volume.
+    pub anchors: PathBuf,
+    /// A PostgreSQL server instead of SQLite files, and how to verify it.
+    pub postgres: Option<(String, rustls::ClientConfig)>,
+    /// The root key provider.
+    pub roots: Arc<dyn RootKeys>,
+    /// The clock.
+    pub clock: Clock,
+    /// Changes per commit; 64 unless a benchmark asks for less.
+    pub batch_jobs_max: usize,
+}
+
+/// Who a request's token stands for, before it names an organization.
+#[derive(Clone)]
+pub struct Caller {
+    site: Ctx,
+}
+
+impl Caller {
+    /// The caller in the site: accounts, tokens, organizations.
+    pub fn site(&self) -> &Ctx {
+        &self.site
+    }
+}
+
+/// Everything a server process owns.
+pub struct Core {
+    options: Options,
+    site_id: String,
+    site: Arc<House>,
+    placements: Placements,
+    open: Mutex<HashMap<HouseCode, Arc<House>>>,
+    witness: mpsc::UnboundedSender<(HouseCode, Head)>,
+    gate: user::Gate,
+    faults: Faults,
+}
+
+/// Where houses' rows live: files, or schemas of one server.
+enum Placements {
+    Files(PathBuf),
+    Server(Arc<postgres::Server>),
+}
+
+impl Placements {
+    fn of(&self, code: HouseCode) -> Placement {
+        match self {
+            Self::Files(data) if code.is_site() => Placement::File(data.join("site.db")),
+            Self::Files(data) => Placement::File(data.join("houses").join(format!("{code}.db"))),
+            Self::Server(server) => Placement::Schema { server: server.clone(), schema: format!("statehouse_{code}") },
+        }
+    }
+}
+
+fn disk(error: std::io::Error) -> Error {
+    Error::unavailable(format!("the data directory cannot be used: {error}")).because(error)
+}
+
+impl Core {
+    /// Opens the site, making it at the first start.
+    pub async fn open(options: Options) -> Result<Arc<Self>> {
+        Self::open_with(options, Faults::default()).await
+    }
+
+    pub(crate) async fn open_with(options: Options, faults: Faults) -> Result<Arc<Self>> {
+        fs::create_dir_all(options.data.join("houses")).map_err(disk)?;
+        let site_id = site_id(&options.data)?;
+        let placements = match &options.postgres {
+            None => Placements::Files(options.data.clone()),
+            Some((url, tls)) => Placements::Server(Arc::new(postgres::Server::new(url, tls.clone())?)),
+        };
+        let opening = Opening {
+            site: site_id.clone(),
+            code: HouseCode::SITE,
+            placement: placements.of(HouseCode::SITE),
+            roots: options.roots.clone(),
+            anchors: Anchors::open(&options.anchors)?,
+            blobs: options.data.join("blobs").join("site"),
+            clock: options.clock.clone(),
+            faults: faults.clone(),
+            batch_jobs_max: options.batch_jobs_max,
+            witnessed: None,
+            witness: None,
+        };
+        let site = House::open(opening).await?;
+        let (witness, heads) = mpsc::unbounded_channel();
+        let core = Arc::new(Self {
+            options,
+            site_id,
+            site,
+            placements,
+            open: Mutex::default(),
+            witness,
+            gate: user::Gate::default(),
+            faults,
+        });
+        if core.site.head().is_none() && core.site.read_only().is_none() {
+            core.begin_site().await?;
+        }
+        tokio::spawn(witness_heads(core.machine(), heads));
+        tokio::spawn(tend(Arc::downgrade(&core)));
+        Ok(core)
+    }
+
+    async fn begin_site(&self) -> Result<()> {
+        let wrapped = first_keys(&self.site)?;
+        org::begin(&self.machine(), wrapped, None).await
+    }
+
+    /// The server itself, in the site: bootstrap and work at the machine.
+    pub fn machine(&self) -> Ctx {
+        Ctx::new(self.site.clone(), Actor::Operator, None, None)
+    }
+
+    /// The random id of this site, part of every ledger's origin.
+    pub fn site_id(&self) -> &str {
+        &self.site_id
+    }
+
+    /// How this process was opened.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Who a token stands for.
+    pub async fn authenticate(&self, token: &str, source: Option<IpAddr>) -> Result<Caller> {
+        let bearer = token::bearer(&self.site, token).await?;
+        Ok(Caller { site: Ctx::new(self.site.clone(), bearer.actor, bearer.scopes, source) })
+    }
+
+    /// Checks a name and password and makes a token for the account.
+    pub async fn login(&self, name: &str, password: SecretString, wish: Wish) -> Result<(TokenView, SecretString)> {
+        token::login(&self.machine(), &self.gate, name, password, wish).await
+    }
+
+    /// The organization that the caller names, if the caller may see it.
+    pub async fn enter(&self, caller: &Caller, name: &Name) -> Result<Ctx> {
+        let organization = self.named(name).await?;
+        self.enter_found(caller, organization).await
+    }
+
+    /// The house that an id belongs to, if the caller may see it.
+    pub async fn enter_code(&self, caller: &Caller, code: HouseCode) -> Result<Ctx> {
+        let organization = self.directory(|rows| Box::pin(async move { org::sql::by_code(rows, code).await })).await?;
+        self.enter_found(caller, organization).await
+    }
+
+    async fn enter_found(&self, caller: &Caller, organization: Option<org::sql::Organization>) -> Result<Ctx> {
+        let organization = organization.ok_or_else(|| Error::not_found("organization"))?;
+        if organization.status != org::ACTIVE {
+            return Err(Error::new(Kind::NotFound, "the organization was shredded; its content is gone for ever"));
+        }
+        Ok(caller.site.enter(self.house(organization.code).await?))
+    }
+
+    /// A house as the machine's operator: verification, export, restore.
+    pub async fn enter_as_machine(&self, name: &Name) -> Result<Ctx> {
+        let organization = self.named(name).await?;
+        let organization = organization.ok_or_else(|| Error::not_found("organization"))?;
+        Ok(self.machine().enter(self.house(organization.code).await?))
+    }
+
+    async fn named(&self, name: &Name) -> Result<Option<org::sql::Organization>> {
+        let name = name.clone();
+        self.directory(|rows| Box::pin(async move { org::sql::by_name(rows, &name).await })).await
+    }
+
+    /// Every organization: code and name, for work over the whole site.
+    pub(crate) async fn directory_all(&self) -> Result<Vec<org::sql::Organization>> {
+        self.directory(|rows| Box::pin(async move { org::sql::all(rows).await })).await
+    }
+
+    /// The site's directory: names and codes, looked up before a house is known.
+    async fn directory<T>(
+        &self,
+        look: impl for<'t> FnOnce(&'t mut Rows) -> crate::door::BoxFuture<'t, Result<T>>,
+    ) -> Result<T> {
+        let transaction = self.site.database().begin_read().await?;
+        let mut rows = Rows { transaction, keyring: self.site.keyring() };
+        let found = look(&mut rows).await;
+        rows.transaction.rollback().await;
+        found
+    }
+
+    /// Makes an organization with a house of its own, owned by `owner`.
+    pub async fn create_organization(&self, ctx: &Ctx, name: Name, owner: UserId) -> Result<OrganizationView> {
+        // The permission is asked before a house is built, and again inside.
+        org::may_create(ctx, &name).await?;
+        let code = HouseCode::from_entropy(crate::entropy());
+        let house = self.open_house(code).await?;
+        let made = async {
+            let wrapped = first_keys(&house)?;
+            let inside = self.machine().enter(house.clone());
+            org::begin(&inside, wrapped, Some(owner)).await?;
+            org::register(ctx, code, name).await
+        };
+        match made.await {
+            Ok(view) => {
+                self.open.lock().await.insert(code, house);
+                Ok(view)
+            }
+            Err(error) => {
+                let destroyed = self.options.roots.destroy(&house::key_name(code)?);
+                tracing::warn!(house = %code, %error, key_destroyed = destroyed.is_ok(), "a new organization was given up");
+                Err(error)
+            }
+        }
+    }
+
+    /// Destroys an organization's keys. Its content is unreadable from then
+    /// on, older backups included; its ledger still verifies.
+    pub async fn shred(&self, caller: &Caller, name: &Name, reason: String) -> Result<OrganizationView> {
+        let ctx = self.enter(caller, name).await?;
+        let code = ctx.house().code();
+        let name = house::key_name(code)?;
+        if !self.options.roots.can_destroy() {
+            let provider = self.options.roots.describe();
+            return Err(Error::new(Kind::Conflict, format!("{provider} cannot destroy a single organization's key"))
+                .hint("nothing was changed; keep the house secrets in a key directory or an HSM to be able to shred"));
+        }
+        org::record_shred(&ctx, reason).await?;
+        ctx.house().settle()?;
+        self.options.roots.destroy(&name).map_err(|error| crate::key::root_error(&error))?;
+        self.open.lock().await.remove(&code);
+        org::mark_shredded(&self.machine(), code).await
+    }
+
+    /// The open house of a code, opened if it is not.
+    pub(crate) async fn house(&self, code: HouseCode) -> Result<Arc<House>> {
+        if code.is_site() {
+            return Ok(self.site.clone());
+        }
+        let mut open = self.open.lock().await;
+        if let Some(house) = open.get(&code).filter(|house| house.alive()) {
+            house.touch();
+            return Ok(house.clone());
+        }
+        if open.len() >= OPEN_MAX {
+            close_oldest(&mut open)?;
+        }
+        let house = self.open_house(code).await?;
+        open.insert(code, house.clone());
+        Ok(house)
+    }
+
+    async fn open_house(&self, code: HouseCode) -> Result<Arc<House>> {
+        let witnessed = self.directory(|rows| Box::pin(async move { org::sql::witness_of(rows, code).await })).await?;
+        let witnessed = match witnessed {
+            Some(witness) => {
+                let root: Hash = witness.root.try_into().map_err(|_| Error::tampered("a witnessed root is no hash"))?;
+                Some((witness.size, root, witness.origin))
+            }
+            None => None,
+        };
+        let opening = Opening {
+            site: self.site_id.clone(),
+            code,
+            placement: self.placements.of(code),
+            roots: self.options.roots.clone(),
+            anchors: Anchors::open(&self.options.anchors)?,
+            blobs: self.options.data.join("blobs").join(code.as_str()),
+            clock: self.options.clock.clone(),
+            faults: self.faults.clone(),
+            batch_jobs_max: self.options.batch_jobs_max,
+            witnessed,
+            witness: Some(self.witness.clone()),
+        };
+        House::open(opening).await
+    }
+
+    /// Closes every house: counted reads are written, anchors brought up to
+    /// the heads. The process may end when this returns.
+    pub async fn close(&self) -> Result<()> {
+        let houses: Vec<_> = self.open.lock().await.drain().map(|(_, house)| house).collect();
+        for house in houses {
+            house.reads().flush(ReadState, true).await;
+            house.settle()?;
+            if let (Some(head), None) = (house.head(), house.read_only()) {
+                let task = self.machine().as_task(WITNESS);
+                org::witness(&task, house.code(), head).await?;
+            }
+        }
+        self.site.settle()
+    }
+}
+
+/// The wrapped keys that a new house waits to write into its first leaf.
+fn first_keys(house: &House) -> Result<Vec<u8>> {
+    house.first_keys().map(<[u8]>::to_vec).ok_or_else(|| Error::internal("the house has its keys already"))
+}
+
+/// The site's id: made once, never secret, part of what seals bind.
+fn site_id(data: &std::path::Path) -> Result<String> {
+    let path = data.join("site.id");
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(text.trim().to_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let id = statehouse_model::RequestId::from_entropy(crate::entropy());
+            let id = id.as_str().trim_start_matches("req-").to_owned();
+            fs::write(&path, format!("{id}\n")).map_err(disk)?;
+            fs::File::open(&path).and_then(|file| file.sync_all()).map_err(disk)?;
+            Ok(id)
+        }
+        Err(error) => Err(disk(error)),
+    }
+}
+
+/// Closes the house that was unused for longest and that nobody holds.
+fn close_oldest(open: &mut HashMap<HouseCode, Arc<House>>) -> Result<()> {
+    let idle = open.iter().filter(|(_, house)| Arc::strong_count(house) == 1);
+    let oldest = idle.min_by_key(|(_, house)| house.used_at()).map(|(code, _)| *code);
+    let Some(house) = oldest.and_then(|code| open.remove(&code)) else {
+        return Err(Error::unavailable(format!("{OPEN_MAX} organizations are in use at once")).hint("try again in a moment"));
+    };
+    house.settle()
+}
+
+/// Writes houses' heads into the site's log, the newest of each.
+async fn witness_heads(machine: Ctx, mut heads: mpsc::UnboundedReceiver<(HouseCode, Head)>) {
+    let task = machine.as_task(WITNESS);
+    while let Some((code, head)) = heads.recv().await {
+        if let Err(error) = org::witness(&task, code, head).await {
+            tracing::warn!(house = %code, %error, "the site's log did not take a checkpoint");
+        }
+    }
+}
+
+/// Closes windows of counted reads, and houses that nobody uses.
+async fn tend(core: std::sync::Weak<Core>) {
+    loop {
+        tokio::time::sleep(TEND_EVERY).await;
+        let Some(core) = core.upgrade() else { return };
+        let houses: Vec<_> = core.open.lock().await.values().cloned().collect();
+        for house in houses {
+            house.reads().flush(ReadState, false).await;
+        }
+        let now = (core.options.clock)();
+        let mut open = core.open.lock().await;
+        let idle = |house: &Arc<House>| now - house.used_at() > IDLE_US && Arc::strong_count(house) == 1;
+        let closing: Vec<_> = open.iter().filter(|(_, house)| idle(house)).map(|(code, _)| *code).collect();
+        for house in closing.into_iter().filter_map(|code| open.remove(&code)) {
+            if let Err(error) = house.settle() {
+                tracing::warn!(house = %house.code(), %error, "closing an idle organization");
+            }
+        }
+    }
+}

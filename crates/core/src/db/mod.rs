@@ -1,0 +1,281 @@
+//! The only place that knows two database engines exist.
+//!
+//! SQL is written once, in the shared subset of SQLite and PostgreSQL, with
+//! `$1` placeholders and four kinds of value: integer, text, bytes, null.
+//! A [`Transaction`] owns its connection: SQLite's calls run in place (the
+//! engine is a library), PostgreSQL's are awaited; the callers cannot tell.
+//! What differs between the engines is a named function in [`dialect`].
+//!
+//! Deliberately absent: an ORM, a query builder, a migration framework,
+//! floating point, booleans, and any knowledge of what the tables mean.
+
+pub(crate) mod dialect;
+mod migrate;
+pub(crate) mod postgres;
+mod sqlite;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Where one house's rows live.
+#[derive(Clone)]
+pub(crate) enum Placement {
+    /// One SQLite file.
+    File(PathBuf),
+    /// One schema and one role on a PostgreSQL server.
+    Schema {
+        /// The server and its pool, shared by all houses on it.
+        server: Arc<postgres::Server>,
+        /// The name of both the schema and the role.
+        schema: String,
+    },
+}
+
+/// A value on its way into or out of a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Value {
+    /// SQL `NULL`.
+    Null,
+    /// `BIGINT`.
+    Int(i64),
+    /// `TEXT`.
+    Text(String),
+    /// `BYTEA`.
+    Bytes(Vec<u8>),
+}
+
+/// A row of an answer; columns by position, as the statement lists them.
+#[derive(Debug)]
+pub(crate) struct Row(Vec<Value>);
+
+impl Row {
+    /// Takes the column at `index` out of the row.
+    pub(crate) fn take(&mut self, index: usize) -> Result<Value, DbError> {
+        let slot = self.0.get_mut(index);
+        slot.map(|slot| std::mem::replace(slot, Value::Null)).ok_or_else(|| DbError::shape(index, "a column"))
+    }
+
+    pub(crate) fn int(&self, index: usize) -> Result<i64, DbError> {
+        match self.0.get(index) {
+            Some(Value::Int(value)) => Ok(*value),
+            _ => Err(DbError::shape(index, "an integer")),
+        }
+    }
+
+    pub(crate) fn text(&self, index: usize) -> Result<&str, DbError> {
+        match self.0.get(index) {
+            Some(Value::Text(value)) => Ok(value),
+            _ => Err(DbError::shape(index, "a text")),
+        }
+    }
+
+    pub(crate) fn bytes(&self, index: usize) -> Result<&[u8], DbError> {
+        match self.0.get(index) {
+            Some(Value::Bytes(value)) => Ok(value),
+            _ => Err(DbError::shape(index, "bytes")),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl From<Vec<Value>> for Row {
+    fn from(values: Vec<Value>) -> Self {
+        Self(values)
+    }
+}
+
+/// What a database failure means for the transaction around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The engine ended the transaction (disk full, I/O, memory, serialization,
+    /// lost connection): nothing of it holds, and it may be tried again.
+    Lost,
+    /// The statement ran longer than a body may.
+    Slow,
+    /// The database does not take writes.
+    ReadOnly,
+    /// A uniqueness rule was broken; the transaction goes on.
+    Unique,
+    /// A statement was wrong or the data has an unexpected shape.
+    Other,
+}
+
+/// A failure of the database, classified.
+#[derive(Debug)]
+pub(crate) struct DbError {
+    trouble: Trouble,
+    words: String,
+}
+
+impl DbError {
+    pub(crate) fn new(trouble: Trouble, words: impl fmt::Display) -> Self {
+        Self { trouble, words: words.to_string() }
+    }
+
+    fn shape(index: usize, expected: &str) -> Self {
+        Self::new(Trouble::Other, format_args!("column {index} does not hold {expected}"))
+    }
+
+    pub(crate) fn trouble(&self) -> Trouble {
+        self.trouble
+    }
+}
+
+impl fmt::Display for DbError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.words)
+    }
+}
+
+impl std::error::Error for DbError {}
+
+/// How a commit ended.
+pub(crate) enum Committed {
+    /// On disk.
+    Yes,
+    /// Certainly not; the transaction is gone.
+    No(DbError),
+    /// The connection broke while the engine was committing.
+    Unknown(DbError),
+}
+
+/// One house's database: connections for its writer and its readers.
+pub(crate) enum Database {
+    Sqlite(sqlite::Database),
+    Postgres(postgres::Database),
+}
+
+impl Database {
+    /// Opens the database, brings its schema up to date, and refuses settings
+    /// that would weaken durability.
+    pub(crate) async fn open(
+        placement: &Placement,
+        migrations: &[migrate::Migration],
+        now: i64,
+    ) -> Result<Self, DbError> {
+        let database = match placement {
+            Placement::File(path) => Self::Sqlite(sqlite::Database::open(path)?),
+            Placement::Schema { server, schema } => {
+                Self::Postgres(postgres::Database::open(server.clone(), schema).await?)
+            }
+        };
+        migrate::run(&database, migrations, now).await?;
+        Ok(database)
+    }
+
+    /// The writing transaction. There is one writer per house and process; on
+    /// PostgreSQL other processes wait at the head row, which the door locks.
+    pub(crate) async fn begin_write(&self) -> Result<Transaction, DbError> {
+        match self {
+            Self::Sqlite(database) => database.begin_write().map(Transaction::Sqlite),
+            Self::Postgres(database) => database.begin_write().await.map(Transaction::Postgres),
+        }
+    }
+
+    /// A reading transaction over one snapshot.
+    pub(crate) async fn begin_read(&self) -> Result<Transaction, DbError> {
+        match self {
+            Self::Sqlite(database) => database.begin_read().map(Transaction::Sqlite),
+            Self::Postgres(database) => database.begin_read().await.map(Transaction::Postgres),
+        }
+    }
+
+    /// The SQLite file, where the engine is SQLite.
+    pub(crate) fn file(&self) -> Option<&std::path::Path> {
+        match self {
+            Self::Sqlite(database) => Some(database.path()),
+            Self::Postgres(_) => None,
+        }
+    }
+}
+
+/// A transaction, and the connection it runs on. Dropping it rolls back.
+pub(crate) enum Transaction {
+    Sqlite(sqlite::Transaction),
+    Postgres(postgres::Transaction),
+}
+
+impl Transaction {
+    /// Runs a statement and says how many rows it changed.
+    pub(crate) async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, DbError> {
+        match self {
+            Self::Sqlite(transaction) => transaction.execute(sql, values),
+            Self::Postgres(transaction) => transaction.execute(sql, values).await,
+        }
+    }
+
+    /// Runs a statement and returns its rows.
+    pub(crate) async fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, DbError> {
+        match self {
+            Self::Sqlite(transaction) => transaction.query(sql, values),
+            Self::Postgres(transaction) => transaction.query(sql, values).await,
+        }
+    }
+
+    /// Runs several statements without parameters.
+    pub(crate) async fn run(&mut self, script: &str) -> Result<(), DbError> {
+        match self {
+            Self::Sqlite(transaction) => transaction.run(script),
+            Self::Postgres(transaction) => transaction.run(script).await,
+        }
+    }
+
+    /// Gives the statements from here on at most this long.
+    pub(crate) fn deadline(&mut self, limit: Option<std::time::Duration>) {
+        if let Self::Sqlite(transaction) = self {
+            transaction.deadline(limit);
+        }
+    }
+
+    /// Whether the engine still holds the transaction open.
+    pub(crate) fn alive(&self) -> bool {
+        match self {
+            Self::Sqlite(transaction) => transaction.alive(),
+            Self::Postgres(transaction) => transaction.alive(),
+        }
+    }
+
+    /// Commits. The caller must treat [`Committed::Unknown`] as unanswered.
+    pub(crate) async fn commit(self) -> Committed {
+        match self {
+            Self::Sqlite(transaction) => transaction.commit(),
+            Self::Postgres(transaction) => transaction.commit().await,
+        }
+    }
+
+    /// Rolls back and gives the connection back.
+    pub(crate) async fn rollback(self) {
+        match self {
+            Self::Sqlite(transaction) => drop(transaction),
+            Self::Postgres(transaction) => transaction.rollback().await,
+        }
+    }
+}
+
+pub(crate) use migrate::Migration;
+
+macro_rules! value_from {
+    ($($source:ty => |$name:ident| $value:expr;)*) => {
+        $(impl From<$source> for Value {
+            fn from($name: $source) -> Self {
+                $value
+            }
+        })*
+    };
+}
+
+value_from! {
+    i64 => |value| Self::Int(value);
+    u32 => |value| Self::Int(i64::from(value));
+    &str => |value| Self::Text(value.to_owned());
+    String => |value| Self::Text(value);
+    Vec<u8> => |value| Self::Bytes(value);
+    &[u8] => |value| Self::Bytes(value.to_vec());
+    // Counters stay far below 2^63; one that does not is a defect, and a
+    // saturated value fails the row's MAC rather than wrapping silently.
+    u64 => |value| Self::Int(i64::try_from(value).unwrap_or(i64::MAX));
+}

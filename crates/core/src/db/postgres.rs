@@ -1,0 +1,247 @@
+//! PostgreSQL: one schema and one role per house, one pool per server.
+//!
+//! The login role owns nothing and inherits nothing; every transaction first
+//! becomes the house's role and sees the house's schema only. A connection is
+//! verified (Unix socket, or TLS 1.3 with the server's name checked) or not
+//! made at all.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_postgres::config::Host;
+use tokio_postgres::types::{IsNull, ToSql, Type, private::BytesMut, to_sql_checked};
+use tokio_postgres::{Client, Config, NoTls, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::{Committed, DbError, Row, Trouble, Value, dialect};
+
+/// Connections per server: PostgreSQL's default allows 100 to everybody.
+const CONNECTIONS_MAX: usize = 24;
+/// A body has two seconds; the engine is told, too.
+const STATEMENT_TIMEOUT: &str = "2s";
+
+fn failed(error: tokio_postgres::Error) -> DbError {
+    let words = error.as_db_error().map_or_else(|| error.to_string(), |db| format!("{} ({})", db.message(), db.code().code()));
+    DbError::new(dialect::postgres_trouble(&error), words)
+}
+
+/// A connection and the statements prepared on it.
+struct Link {
+    client: Client,
+    statements: HashMap<String, Statement>,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// One PostgreSQL server: how to reach it, and its pool.
+pub(crate) struct Server {
+    config: Config,
+    tls: Option<MakeRustlsConnect>,
+    idle: Mutex<Vec<(Client, HashMap<String, Statement>)>>,
+    permits: Arc<Semaphore>,
+}
+
+impl Server {
+    /// Reads a `postgresql://` address. Without a Unix socket it must be TLS.
+    pub(crate) fn new(url: &str, tls: rustls::ClientConfig) -> Result<Self, DbError> {
+        let refuse = |words: String| DbError::new(Trouble::Other, words);
+        let mut config: Config = url.parse().map_err(|error| refuse(format!("database_url: {error}")))?;
+        let local = !config.get_hosts().is_empty()
+            && config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
+        if !local {
+            config.ssl_mode(tokio_postgres::config::SslMode::Require);
+        }
+        config.application_name("statehouse");
+        Ok(Self {
+            config,
+            tls: (!local).then(|| MakeRustlsConnect::new(tls)),
+            idle: Mutex::default(),
+            permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+        })
+    }
+
+    async fn lease(&self) -> Result<Link, DbError> {
+        let permit = self.permits.clone().acquire_owned().await;
+        let permit = permit.map_err(|_| DbError::new(Trouble::Lost, "the pool is closed"))?;
+        let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let (client, statements) = match kept.filter(|(client, _)| !client.is_closed()) {
+            Some(kept) => kept,
+            None => (self.connect().await?, HashMap::new()),
+        };
+        Ok(Link { client, statements, _permit: permit })
+    }
+
+    async fn connect(&self) -> Result<Client, DbError> {
+        match &self.tls {
+            Some(tls) => {
+                let (client, connection) = self.config.connect(tls.clone()).await.map_err(failed)?;
+                tokio::spawn(async move { connection.await.ok() });
+                Ok(client)
+            }
+            None => {
+                let (client, connection) = self.config.connect(NoTls).await.map_err(failed)?;
+                tokio::spawn(async move { connection.await.ok() });
+                Ok(client)
+            }
+        }
+    }
+
+    fn give_back(&self, link: Link) {
+        if !link.client.is_closed() {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push((link.client, link.statements));
+        }
+    }
+
+    /// Makes the schema and the role that owns it, if they are missing.
+    async fn prepare(&self, schema: &str) -> Result<(), DbError> {
+        let mut link = self.lease().await?;
+        let found = link.client.query_opt("SELECT 1 FROM pg_roles WHERE rolname = $1", &[&schema]).await;
+        if found.map_err(failed)?.is_none() {
+            let script = format!(
+                "BEGIN; CREATE ROLE \"{schema}\" NOLOGIN; GRANT \"{schema}\" TO CURRENT_USER; \
+                 CREATE SCHEMA \"{schema}\" AUTHORIZATION \"{schema}\"; COMMIT"
+            );
+            let made = link.client.batch_execute(&script).await;
+            if let Err(error) = made {
+                link.client.batch_execute("ROLLBACK").await.ok();
+                return Err(failed(error));
+            }
+        }
+        link.statements.clear();
+        self.give_back(link);
+        Ok(())
+    }
+}
+
+/// One house's schema.
+pub(crate) struct Database {
+    server: Arc<Server>,
+    schema: String,
+}
+
+impl Database {
+    pub(crate) async fn open(server: Arc<Server>, schema: &str) -> Result<Self, DbError> {
+        server.prepare(schema).await?;
+        Ok(Self { server, schema: schema.to_owned() })
+    }
+
+    pub(crate) async fn begin_write(&self) -> Result<Transaction, DbError> {
+        self.begin("BEGIN ISOLATION LEVEL READ COMMITTED").await
+    }
+
+    pub(crate) async fn begin_read(&self) -> Result<Transaction, DbError> {
+        self.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
+    }
+
+    /// The one place where a connection takes a house's identity.
+    async fn begin(&self, how: &str) -> Result<Transaction, DbError> {
+        let link = self.server.lease().await?;
+        let schema = &self.schema;
+        let script = format!(
+            "{how}; SET LOCAL ROLE \"{schema}\"; SET LOCAL search_path = \"{schema}\"; \
+             SET LOCAL synchronous_commit = on; SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'"
+        );
+        link.client.batch_execute(&script).await.map_err(failed)?;
+        Ok(Transaction { server: self.server.clone(), link: Some(link) })
+    }
+}
+
+/// A transaction on a leased connection. Dropped without an end, the
+/// connection is closed, which rolls back.
+pub(crate) struct Transaction {
+    server: Arc<Server>,
+    link: Option<Link>,
+}
+
+impl Transaction {
+    fn link(&mut self) -> Result<&mut Link, DbError> {
+        self.link.as_mut().ok_or_else(|| DbError::new(Trouble::Lost, "the connection is closed"))
+    }
+
+    async fn prepared(&mut self, sql: &str) -> Result<(&Client, Statement), DbError> {
+        let link = self.link()?;
+        if let Some(statement) = link.statements.get(sql) {
+            return Ok((&link.client, statement.clone()));
+        }
+        let statement = link.client.prepare(sql).await.map_err(failed)?;
+        link.statements.insert(sql.to_owned(), statement.clone());
+        Ok((&link.client, statement))
+    }
+
+    pub(crate) async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, DbError> {
+        let (client, statement) = self.prepared(sql).await?;
+        client.execute_raw(&statement, values).await.map_err(failed)
+    }
+
+    pub(crate) async fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, DbError> {
+        let (client, statement) = self.prepared(sql).await?;
+        let parameters: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
+        let rows = client.query(&statement, &parameters).await.map_err(failed)?;
+        rows.iter().map(read_row).collect()
+    }
+
+    pub(crate) async fn run(&mut self, script: &str) -> Result<(), DbError> {
+        self.link()?.client.batch_execute(script).await.map_err(failed)
+    }
+
+    pub(crate) fn alive(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| !link.client.is_closed())
+    }
+
+    pub(crate) async fn commit(mut self) -> Committed {
+        let Some(link) = self.link.take() else {
+            return Committed::No(DbError::new(Trouble::Lost, "the connection is closed"));
+        };
+        // A COMMIT in a failed transaction answers `ROLLBACK`, not an error.
+        match link.client.simple_query("COMMIT").await {
+            Ok(_) => {
+                self.server.give_back(link);
+                Committed::Yes
+            }
+            Err(error) if error.as_db_error().is_some_and(|db| !db.code().code().starts_with("57")) => {
+                Committed::No(failed(error))
+            }
+            Err(error) => Committed::Unknown(failed(error)),
+        }
+    }
+
+    pub(crate) async fn rollback(mut self) {
+        if let Some(link) = self.link.take()
+            && link.client.batch_execute("ROLLBACK").await.is_ok()
+        {
+            self.server.give_back(link);
+        }
+    }
+}
+
+fn read_row(row: &tokio_postgres::Row) -> Result<Row, DbError> {
+    let mut columns = Vec::with_capacity(row.len());
+    for (index, column) in row.columns().iter().enumerate() {
+        let value = match *column.type_() {
+            Type::INT8 => row.try_get::<_, Option<i64>>(index).map(|value| value.map(Value::Int)),
+            Type::INT4 => row.try_get::<_, Option<i32>>(index).map(|value| value.map(|value| Value::Int(value.into()))),
+            Type::TEXT | Type::VARCHAR => row.try_get::<_, Option<String>>(index).map(|value| value.map(Value::Text)),
+            Type::BYTEA => row.try_get::<_, Option<Vec<u8>>>(index).map(|value| value.map(Value::Bytes)),
+            _ => return Err(DbError::shape(index, "a portable kind")),
+        };
+        columns.push(value.map_err(failed)?.unwrap_or(Value::Null));
+    }
+    Ok(Row(columns))
+}
+
+impl ToSql for Value {
+    fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        match self {
+            Self::Null => Ok(IsNull::Yes),
+            Self::Int(value) => value.to_sql(kind, out),
+            Self::Text(text) => text.to_sql(kind, out),
+            Self::Bytes(bytes) => bytes.to_sql(kind, out),
+        }
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        matches!(*kind, Type::INT8 | Type::TEXT | Type::VARCHAR | Type::BYTEA)
+    }
+
+    to_sql_checked!();
+}

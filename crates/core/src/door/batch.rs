@@ -1,0 +1,102 @@
+//! What the jobs of one transaction share: its rows, its chain of leaves.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json, json};
+use statehouse_ledger::canonical;
+use statehouse_seal::{Context, Keyring};
+use sha2::{Digest, Sha256};
+
+use super::reads::object_of;
+use super::{Entry, Target, Work};
+use crate::db::Value;
+use crate::error::{Error, Result};
+use crate::ledger::Chain;
+use crate::record::Rows;
+
+/// A row that a change wrote (`Some`) or removed (`None`).
+pub(crate) struct RowChange {
+    pub(crate) table: &'static str,
+    pub(crate) key: String,
+    pub(crate) digest: Option<[u8; 32]>,
+}
+
+/// An open writing transaction with the leaves that it will commit.
+pub(crate) struct Batch {
+    pub(crate) rows: Rows,
+    pub(crate) chain: Chain,
+    pub(crate) now: i64,
+    /// The rows of the job that runs.
+    pub(crate) changes: Vec<RowChange>,
+    /// Whether the job that runs has written anything.
+    pub(crate) touched: bool,
+    /// Whether it failed.
+    pub(crate) failed: bool,
+    /// The keys to use from the commit on.
+    pub(crate) new_keyring: Option<Arc<Keyring>>,
+}
+
+impl Batch {
+    /// Appends the leaf of the job that just ended well.
+    pub(crate) async fn record(&mut self, work: &dyn Work, entry: Entry) -> Result<()> {
+        self.append(work, work.action().0, entry).await
+    }
+
+    /// Appends the leaf of a refusal, after the job was rolled back.
+    pub(crate) async fn record_refusal(&mut self, work: &dyn Work, target: &Target) -> Result<()> {
+        let entry = Entry::new(object_of(work.ctx(), target)).fact("refused", work.action().0);
+        self.append(work, "access.refused", entry).await
+    }
+
+    async fn append(&mut self, work: &dyn Work, action: &str, entry: Entry) -> Result<()> {
+        let (detail, commitment) = self.seal_detail(entry.detail.as_deref())?;
+        let mut facts = entry.facts;
+        if let Some(commitment) = commitment {
+            facts.insert("detail".to_owned(), Json::String(commitment));
+        }
+        let leaf = self.leaf(work, action, &entry.object, facts);
+        let bytes = canonical::to_bytes(&leaf)
+            .map_err(|error| Error::internal(format!("the leaf of `{action}` has no canonical form: {error}")))?;
+        let detail = detail.map_or(Value::Null, Value::Bytes);
+        self.chain.append(&mut self.rows.transaction, bytes, detail).await
+    }
+
+    fn leaf(&self, work: &dyn Work, action: &str, object: &str, facts: Map<String, Json>) -> Json {
+        let ctx = work.ctx();
+        let mut actor = json!({ "kind": ctx.actor().kind(), "id": ctx.actor().id() });
+        if let (Some(token), Some(actor)) = (ctx.actor().token(), actor.as_object_mut()) {
+            actor.insert("token".to_owned(), Json::String(token.to_string()));
+        }
+        let row = |change: &RowChange| match &change.digest {
+            Some(digest) => json!({ "table": change.table, "key": change.key, "op": "put", "digest": hex::encode(digest) }),
+            None => json!({ "table": change.table, "key": change.key, "op": "del" }),
+        };
+        json!({
+            "v": 1,
+            "house": ctx.house().code().as_str(),
+            "seq": self.chain.size(),
+            "at": self.now,
+            "action": action,
+            "actor": actor,
+            "object": object,
+            "request": ctx.request().as_str(),
+            "facts": facts,
+            "rows": self.changes.iter().map(row).collect::<Vec<_>>(),
+        })
+    }
+
+    /// Seals free text; the salt of its commitment is sealed with it.
+    fn seal_detail(&self, detail: Option<&str>) -> Result<(Option<Vec<u8>>, Option<String>)> {
+        let Some(text) = detail else { return Ok((None, None)) };
+        let mut salted = crate::random::<32>().to_vec();
+        salted.extend_from_slice(text.as_bytes());
+        let object = self.chain.size().to_string();
+        let sealed = crate::seal_small(&self.rows.keyring, &detail_context(&object), &salted)?;
+        Ok((Some(sealed), Some(hex::encode(Sha256::digest(&salted)))))
+    }
+}
+
+/// What binds a sealed detail to its leaf.
+pub(crate) fn detail_context(leaf: &str) -> Context<'_> {
+    Context { kind: "detail", object: leaf, version: "", lineage: "", serial: None }
+}

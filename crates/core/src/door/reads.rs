@@ -1,0 +1,139 @@
+//! Sensitive reads: on disk before the bytes leave.
+//!
+//! The first read of an object by a token is a leaf, and waited for. Repeats
+//! within a minute are counted in memory and closed by one leaf with the
+//! count, so that a busy pipeline does not drown the ledger.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::OnceCell;
+
+use super::{Action, Entry, Outcome, Target, actions, change};
+use crate::access;
+use crate::ctx::Ctx;
+use crate::error::Result;
+use crate::workspace::Workspace;
+
+/// How long repeats of a read are counted rather than written.
+const WINDOW: Duration = Duration::from_secs(60);
+
+actions! {
+    /// A refused read, recorded under the permission to see the organization
+    /// at all: whoever may not even that leaves a log line instead.
+    Refused = "access.refused" needs OrganizationRead;
+}
+
+/// One object being read by one token.
+struct Window {
+    opened: Instant,
+    recorded: Arc<OnceCell<()>>,
+    repeats: u64,
+    ctx: Ctx,
+    target: Target,
+}
+
+/// The reads of a house that are counted at the moment.
+#[derive(Default)]
+pub(crate) struct Reads(Mutex<HashMap<(String, String, &'static str), Window>>);
+
+impl Reads {
+    /// Returns once a read of `object` is in the ledger.
+    pub(crate) async fn record<A: Action>(&self, ctx: &Ctx, action: A, target: &Target, object: &str) -> Result<()> {
+        let reader = ctx.actor().token().map_or_else(|| ctx.actor().id().to_owned(), ToString::to_string);
+        let key = (reader, object.to_owned(), A::NAME);
+        let (recorded, closed) = self.enter(&key, ctx, target);
+        if let Some(closed) = closed {
+            close(action, &key.1, closed).await?;
+        }
+        let first = recorded.get_or_try_init(|| async {
+            let object = key.1.clone();
+            change(ctx, action, target.clone(), move |_| {
+                let entry = Entry::new(&object);
+                Box::pin(async move { Ok(Outcome::Recorded((), entry)) })
+            })
+            .await
+        });
+        first.await.map(|_| ())
+    }
+
+    /// Joins the open window, or opens one and returns the one it replaces.
+    fn enter(&self, key: &(String, String, &'static str), ctx: &Ctx, target: &Target) -> (Arc<OnceCell<()>>, Option<Window>) {
+        let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(window) = windows.get_mut(key)
+            && window.opened.elapsed() < WINDOW
+        {
+            window.repeats += u64::from(window.recorded.initialized());
+            return (window.recorded.clone(), None);
+        }
+        let recorded = Arc::new(OnceCell::new());
+        let window = Window {
+            opened: Instant::now(),
+            recorded: recorded.clone(),
+            repeats: 0,
+            ctx: ctx.clone(),
+            target: target.clone(),
+        };
+        let replaced = windows.insert(key.clone(), window).filter(|window| window.repeats > 0);
+        (recorded, replaced)
+    }
+
+    /// Closes every window that is over (all of them when `all`).
+    pub(crate) async fn flush<A: Action>(&self, action: A, all: bool) {
+        let over: Vec<_> = {
+            let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let keys: Vec<_> = windows
+                .iter()
+                .filter(|(key, window)| key.2 == A::NAME && (all || window.opened.elapsed() >= WINDOW))
+                .map(|(key, _)| key.clone())
+                .collect();
+            keys.into_iter().filter_map(|key| windows.remove(&key).map(|window| (key, window))).collect()
+        };
+        for (key, window) in over.into_iter().filter(|(_, window)| window.repeats > 0) {
+            if let Err(error) = close(action, &key.1, window).await {
+                tracing::warn!(%error, "the count of repeated reads was not recorded");
+            }
+        }
+    }
+
+    /// Records that a read was refused.
+    pub(crate) async fn refusal(&self, ctx: &Ctx, action: &'static str, target: &Target) {
+        let house = ctx.house();
+        if house.read_only().is_some() || !house.base().refusals.due(ctx, action, target, house.now()) {
+            return;
+        }
+        let object = object_of(ctx, target);
+        let recorded = change(ctx, Refused, Target::House, move |_| {
+            let entry = Entry::new(&object).fact("refused", action);
+            Box::pin(async move { Ok(Outcome::Recorded((), entry)) })
+        });
+        if recorded.await.is_err() {
+            tracing::warn!(actor = %ctx.actor(), action, "refused a caller without any role in the organization");
+        }
+    }
+}
+
+/// The id of a target, as leaves name it.
+pub(crate) fn object_of(ctx: &Ctx, target: &Target) -> String {
+    match target {
+        Target::Project(id) => id.to_string(),
+        Target::Workspace(Workspace::Id(id)) => id.to_string(),
+        // A name is content, and may be a guess; leaves hold ids.
+        Target::House | Target::ProjectNamed(_) | Target::Workspace(Workspace::Name(_)) => {
+            ctx.house().code().to_string()
+        }
+    }
+}
+
+/// The count is written by a task of the server: the reader may be gone, or
+/// may not read any more, and was allowed when it read.
+async fn close<A: Action>(action: A, object: &str, window: Window) -> Result<()> {
+    let (object, repeats) = (object.to_owned(), window.repeats);
+    let reader = window.ctx.actor().token().map(ToString::to_string).unwrap_or_default();
+    change(&window.ctx.as_task(access::READS), action, window.target, move |_| {
+        let entry = Entry::new(&object).fact("repeats", repeats).fact("reader", reader.as_str());
+        Box::pin(async move { Ok(Outcome::Recorded((), entry)) })
+    })
+    .await
+}

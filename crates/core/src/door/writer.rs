@@ -1,0 +1,238 @@
+//! One writer per house: group commit.
+//!
+//! A batch is whatever waits when the last commit returned; there is no timer.
+//! The checkpoint is signed inside the transaction and stored by the same
+//! commit, and leaves the process only after that commit returned. When the
+//! engine ended the transaction the batch is void and its jobs run again
+//! alone; when the outcome of a commit is unknown the head is read again
+//! before anything is answered.
+
+use std::sync::Arc;
+
+use statehouse_model::Permission;
+use tokio::sync::mpsc;
+
+use super::{Batch, BoxFuture, Entry, Target, ended};
+use crate::ctx::Ctx;
+use crate::db::{Committed, DbError, Trouble};
+use crate::error::{Error, Result};
+use crate::fault::{Fault, Point};
+use crate::house::Base;
+use crate::ledger::{Chain, Head};
+use crate::record::Rows;
+
+/// Jobs per batch: a batch's answers wait for its slowest body.
+const JOBS_MAX: usize = 64;
+/// Bytes per batch, so that the memory of one commit is bounded.
+const WEIGHT_MAX: usize = 8 * 1024 * 1024;
+/// How often a job is tried when the engine ends its transaction.
+const TRIES: usize = 3;
+
+/// A job for the writer, its types erased.
+pub(crate) trait Work: Send {
+    /// About how many bytes it writes.
+    fn weight(&self) -> usize;
+    fn ctx(&self) -> &Ctx;
+    fn action(&self) -> (&'static str, Permission);
+    /// Decides and runs the body; the entry is there when it must be recorded.
+    fn run(&mut self, batch: Batch) -> BoxFuture<'_, (Batch, Option<Entry>)>;
+    /// The target, when the last run was refused by the access rules.
+    fn refused(&self) -> Option<&Target>;
+    /// Replaces the result.
+    fn fail(&mut self, error: Error);
+    /// Tells the caller the result, if it still listens.
+    fn answer(self: Box<Self>);
+    /// The error of the last run, if it ended the transaction.
+    fn lost(&self) -> Option<DbError>;
+    /// Whether running again would only fail the same way.
+    fn settled(&self) -> bool;
+}
+
+/// Why a batch is void.
+enum Void {
+    /// The engine ended it; the jobs may run again.
+    Lost(DbError),
+    /// A test stops the process here.
+    Stop,
+}
+
+impl From<DbError> for Void {
+    fn from(error: DbError) -> Self {
+        Self::Lost(error)
+    }
+}
+
+/// The loop that owns a house's writing connection and its chain.
+pub(crate) struct Writer {
+    base: Arc<Base>,
+    chain: Chain,
+    queue: mpsc::Receiver<Box<dyn Work>>,
+}
+
+impl Writer {
+    pub(crate) fn new(base: Arc<Base>, chain: Chain, queue: mpsc::Receiver<Box<dyn Work>>) -> Self {
+        Self { base, chain, queue }
+    }
+
+    /// Runs until every sender is gone.
+    pub(crate) async fn run(mut self) {
+        while let Some(first) = self.queue.recv().await {
+            let mut jobs = self.gather(first);
+            match self.attempt(&mut jobs).await {
+                Ok(()) => {}
+                Err(Void::Stop) => return,
+                Err(Void::Lost(error)) => {
+                    tracing::warn!(house = %self.base.code, %error, jobs = jobs.len(), "a batch was void");
+                    for job in jobs.iter_mut().filter(|job| !job.settled()) {
+                        if self.alone(job).await.is_err() {
+                            return;
+                        }
+                    }
+                }
+            }
+            for job in jobs {
+                job.answer();
+            }
+        }
+    }
+
+    fn gather(&mut self, first: Box<dyn Work>) -> Vec<Box<dyn Work>> {
+        let mut weight = first.weight();
+        let mut jobs = vec![first];
+        while jobs.len() < self.base.batch_jobs_max.min(JOBS_MAX) && weight < WEIGHT_MAX {
+            let Ok(job) = self.queue.try_recv() else { break };
+            weight += job.weight();
+            jobs.push(job);
+        }
+        jobs
+    }
+
+    /// One job in a transaction of its own, at most [`TRIES`] times.
+    async fn alone(&mut self, job: &mut Box<dyn Work>) -> Result<(), ()> {
+        for left in (0..TRIES).rev() {
+            match self.attempt(std::slice::from_mut(job)).await {
+                Ok(()) => return Ok(()),
+                Err(Void::Stop) => return Err(()),
+                Err(Void::Lost(_)) if job.settled() => return Ok(()),
+                Err(Void::Lost(error)) if left == 0 => job.fail(
+                    Error::unavailable(format!("the database did not take the change: {error}"))
+                        .hint("nothing of it was stored; try again when the cause is gone"),
+                ),
+                Err(Void::Lost(_)) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs the jobs in one transaction and commits it.
+    async fn attempt(&mut self, jobs: &mut [Box<dyn Work>]) -> Result<(), Void> {
+        self.fault(Point::Begin).await?;
+        let transaction = self.base.database.begin_write().await?;
+        let rows = Rows { transaction, keyring: self.base.keyring() };
+        let now = self.base.now();
+        let chain = self.chain.clone();
+        let mut batch =
+            Batch { rows, chain, now, changes: Vec::new(), touched: false, failed: false, new_keyring: None };
+        batch.chain.catch_up(&mut batch.rows.transaction).await.map_err(lost)?;
+        let before = batch.chain.size();
+        for (index, job) in jobs.iter_mut().enumerate() {
+            batch = self.one(batch, job.as_mut(), index).await?;
+        }
+        if batch.chain.size() == before {
+            batch.rows.transaction.rollback().await;
+            self.chain = batch.chain;
+            return Ok(());
+        }
+        self.commit(batch).await
+    }
+
+    /// One job between a savepoint and its leaf.
+    async fn one(&self, mut batch: Batch, job: &mut dyn Work, index: usize) -> Result<Batch, Void> {
+        batch.rows.transaction.run("SAVEPOINT job").await?;
+        batch.changes.clear();
+        batch.touched = false;
+        let (origin, kept) = (batch.chain.origin().to_owned(), batch.new_keyring.clone());
+        if let Some(script) = self.base.faults.script(Point::Body(index)) {
+            batch.rows.transaction.run(&script).await.ok();
+        }
+        let (mut batch, entry) = job.run(batch).await;
+        batch.rows.transaction.deadline(None);
+        if let Some(error) = job.lost() {
+            return Err(Void::Lost(error));
+        }
+        if !batch.rows.transaction.alive() {
+            return Err(Void::Lost(DbError::new(Trouble::Lost, "the engine ended the transaction")));
+        }
+        if batch.failed {
+            batch.rows.transaction.run("ROLLBACK TO SAVEPOINT job").await?;
+            batch.chain.set_origin(origin);
+            batch.changes.clear();
+            batch.new_keyring = kept;
+            if let Some(target) = job.refused()
+                && self.base.refusals.due(job.ctx(), job.action().0, target, batch.now)
+            {
+                batch.record_refusal(&*job, target).await.map_err(lost)?;
+            }
+        } else if let Some(entry) = entry {
+            batch.record(&*job, entry).await.map_err(lost)?;
+        }
+        batch.rows.transaction.run("RELEASE SAVEPOINT job").await?;
+        Ok(batch)
+    }
+
+    /// Signs, commits, and only then lets the checkpoint out.
+    async fn commit(&mut self, mut batch: Batch) -> Result<(), Void> {
+        let keyring = batch.new_keyring.take().unwrap_or_else(|| batch.rows.keyring.clone());
+        let head = batch.chain.sign(&self.base, &keyring, batch.now).map_err(lost)?;
+        let stored = batch.chain.store(&mut batch.rows.transaction, &head).await;
+        if let Err(error) = stored {
+            self.base.signed.forget();
+            return Err(lost(error));
+        }
+        self.fault(Point::Signed).await?;
+        if let Some(script) = self.base.faults.script(Point::Commit) {
+            batch.rows.transaction.run(&script).await.ok();
+        }
+        match batch.rows.transaction.commit().await {
+            Committed::Yes => {}
+            Committed::No(error) => {
+                self.base.signed.forget();
+                return Err(Void::Lost(error));
+            }
+            Committed::Unknown(error) => {
+                if !self.holds(&head).await? {
+                    self.base.signed.forget();
+                    return Err(Void::Lost(error));
+                }
+            }
+        }
+        self.base.signed.confirm();
+        self.chain = batch.chain;
+        self.base.set_keyring(keyring);
+        self.fault(Point::Committed).await?;
+        self.base.announce(head);
+        Ok(())
+    }
+
+    /// Whether `head` was committed after all.
+    async fn holds(&self, head: &Head) -> Result<bool, Void> {
+        let mut transaction = self.base.database.begin_write().await?;
+        let stored = crate::ledger::sql::head(&mut transaction).await.map_err(lost)?;
+        transaction.rollback().await;
+        Ok(stored.is_some_and(|stored| stored.note == head.note))
+    }
+
+    async fn fault(&self, point: Point) -> Result<(), Void> {
+        match self.base.faults.at(point).await {
+            Fault::None => Ok(()),
+            Fault::Lost => Err(Void::Lost(DbError::new(Trouble::Lost, "connection lost (injected)"))),
+            Fault::Stop => Err(Void::Stop),
+        }
+    }
+}
+
+/// Everything that fails between jobs voids the batch.
+fn lost(error: Error) -> Void {
+    let trouble = if ended(&error) { Trouble::Lost } else { Trouble::Other };
+    Void::Lost(DbError::new(trouble, error))
+}

@@ -1,0 +1,211 @@
+//! Renewing what old key epochs hold, in batches that can stop anywhere.
+
+use std::sync::Arc;
+
+use statehouse_seal::Keyring;
+
+use super::sql::{Epoch, renew_macs};
+use super::{RetireKeys, Rewrap};
+use crate::access::{REWRAP, sql::Grant};
+use crate::blob;
+use crate::ctx::Ctx;
+use crate::db::Value;
+use crate::door::{self, Entry, Outcome, Target, Tx};
+use crate::error::{Error, Result};
+use crate::org::sql::{Organization, Witness};
+use crate::project::sql::Project;
+use crate::state;
+use crate::token::sql::ApiToken;
+use crate::user::sql::{Account, Password};
+use crate::workspace::sql::Workspace;
+
+/// Objects per batch: a batch holds the writer for some milliseconds.
+const BATCH: i64 = 200;
+
+/// How far a renewal came.
+#[derive(Debug, Clone, Default, serde::Serialize)]
+pub struct Progress {
+    /// Sealed objects whose key was wrapped anew.
+    pub rewrapped: u64,
+    /// Rows whose MAC was made anew.
+    pub renewed: u64,
+    /// Epochs retired because nothing uses them.
+    pub retired: Vec<u64>,
+    /// Epochs kept, and why.
+    pub kept: Vec<String>,
+}
+
+/// Renews everything that older epochs hold, and retires those without users.
+/// The caller needs the permission to rotate; the work is the server's.
+pub async fn rewrap(ctx: &Ctx) -> Result<Progress> {
+    super::list(ctx).await?;
+    let task = ctx.as_task(REWRAP);
+    let mut progress = Progress::default();
+    loop {
+        let (rewrapped, renewed) = batch(&task).await?;
+        progress.rewrapped += rewrapped;
+        progress.renewed += renewed;
+        if rewrapped + renewed == 0 {
+            break;
+        }
+    }
+    progress.rewrapped += small_objects(&task).await?;
+    let newest = u64::from(ctx.house().keyring().newest());
+    for epoch in super::list(ctx).await?.into_iter().filter(|epoch| epoch.epoch < newest && epoch.retired_at.is_none()) {
+        match retire(&task, epoch.epoch).await? {
+            None => progress.retired.push(epoch.epoch),
+            Some(reason) => progress.kept.push(format!("epoch {}: {reason}", epoch.epoch)),
+        }
+    }
+    Ok(progress)
+}
+
+async fn batch(task: &Ctx) -> Result<(u64, u64)> {
+    let site = task.house().code().is_site();
+    door::change(task, Rewrap, Target::House, move |tx| {
+        Box::pin(async move {
+            let newest = tx.keyring.newest();
+            let rewrapped = if site { 0 } else { headers(tx, newest).await? };
+            let renewed = if rewrapped > 0 { 0 } else { macs(tx, newest, site).await? };
+            if rewrapped + renewed == 0 {
+                return Ok(Outcome::Unchanged((0, 0)));
+            }
+            let entry = Entry::new(format!("key-{newest}")).fact("rewrapped", rewrapped).fact("renewed", renewed);
+            Ok(Outcome::Recorded((rewrapped, renewed), entry))
+        })
+    })
+    .await
+}
+
+async fn headers(tx: &mut Tx<Rewrap>, newest: u32) -> Result<u64> {
+    let mut count = 0;
+    for (id, header) in blob::sql::before_epoch(tx, newest, BATCH).await? {
+        let gone = || Error::tampered(format!("sealed bytes of `{id}` belong to no version"));
+        let version = state::sql::by_id(tx, &id).await?.ok_or_else(gone)?;
+        let keyring = tx.keyring.clone();
+        let renewed = keyring.rewrap(&state::context(&version), &header).map_err(|error| Error::tampered(error.to_string()))?;
+        blob::sql::rewrap(tx, &id, renewed.unwrap_or(header), newest).await?;
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// One table after the other, so that a batch stays small.
+async fn macs(tx: &mut Tx<Rewrap>, newest: u32, site: bool) -> Result<u64> {
+    let prefix = newest.to_be_bytes();
+    let mut count = renew_macs::<Epoch, _>(tx, &prefix, BATCH).await?;
+    if site {
+        count += renew_macs::<Organization, _>(tx, &prefix, BATCH).await?;
+        count += renew_macs::<Witness, _>(tx, &prefix, BATCH).await?;
+        count += renew_macs::<Account, _>(tx, &prefix, BATCH).await?;
+        count += renew_macs::<Password, _>(tx, &prefix, BATCH).await?;
+        count += renew_macs::<ApiToken, _>(tx, &prefix, BATCH).await?;
+    } else {
+        count += renew_macs::<Grant, _>(tx, &prefix, BATCH).await?;
+        count += renew_macs::<Project, _>(tx, &prefix, BATCH).await?;
+        count += renew_macs::<Workspace, _>(tx, &prefix, BATCH).await?;
+        count += renew_macs::<state::sql::Version, _>(tx, &prefix, BATCH).await?;
+    }
+    Ok(count)
+}
+
+/// Details of leaves and words of locks: few and small, looked at one page
+/// after the other.
+async fn small_objects(task: &Ctx) -> Result<u64> {
+    let mut total = 0;
+    let mut after = -1;
+    while let Some((last, count)) = small_batch(task, after).await? {
+        after = last;
+        total += count;
+    }
+    Ok(total)
+}
+
+async fn small_batch(task: &Ctx, after: i64) -> Result<Option<(i64, u64)>> {
+    let site = task.house().code().is_site();
+    door::change(task, Rewrap, Target::House, move |tx| {
+        Box::pin(async move {
+            let keyring = tx.keyring.clone();
+            let newest = keyring.newest();
+            let mut count = 0;
+            let sql = "SELECT seq, detail FROM ledger_leaf WHERE seq > $1 AND detail IS NOT NULL ORDER BY seq LIMIT $2";
+            let rows = tx.transaction.query(sql, &[Value::Int(after), Value::Int(BATCH)]).await?;
+            let last = rows.last().map(|row| row.int(0)).transpose()?;
+            for row in &rows {
+                let seq = row.int(0)?;
+                let name = seq.to_string();
+                if let Some(renewed) = crate::rewrap_small(&keyring, &crate::door::detail_context(&name), row.bytes(1)?)? {
+                    let sql = "UPDATE ledger_leaf SET detail = $2 WHERE seq = $1";
+                    tx.put_outside(sql, &[Value::Int(seq), renewed.into()]).await?;
+                    count += 1;
+                }
+            }
+            if !site && last.is_none() {
+                count += locks(tx, &keyring).await?;
+            }
+            let Some(last) = last else {
+                return Ok(if count == 0 { Outcome::Unchanged(None) } else { outcome(newest, None, count) });
+            };
+            Ok(if count == 0 { Outcome::Unchanged(Some((last, 0))) } else { outcome(newest, Some((last, count)), count) })
+        })
+    })
+    .await
+}
+
+fn outcome<T>(newest: u32, value: T, count: u64) -> Outcome<T> {
+    Outcome::Recorded(value, Entry::new(format!("key-{newest}")).fact("rewrapped", count).fact("renewed", 0))
+}
+
+async fn locks(tx: &mut Tx<Rewrap>, keyring: &Arc<Keyring>) -> Result<u64> {
+    let mut count = 0;
+    let held: Vec<Workspace> = tx.find("WHERE lock_id IS NOT NULL ORDER BY id", &[]).await?;
+    for workspace in held {
+        let sealed = crate::workspace::sql::lock_info(tx, &workspace.id).await?.unwrap_or_default();
+        let id = workspace.lock_id.clone().unwrap_or_default();
+        let context = state::lock::binding(&workspace, &id);
+        if let Some(renewed) = crate::rewrap_small(keyring, &context, &sealed)? {
+            crate::workspace::sql::put_lock_info(tx, &workspace.id, Some(renewed)).await?;
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
+/// Retires an epoch, or says what still uses it.
+async fn retire(task: &Ctx, epoch: u64) -> Result<Option<String>> {
+    let number = u32::try_from(epoch).unwrap_or(u32::MAX);
+    let mut keyring = Keyring::clone(&task.house().keyring());
+    keyring.retire(number).map_err(|error| Error::internal(error.to_string()))?;
+    let keyring = Arc::new(keyring);
+    let site = task.house().code().is_site();
+    door::change(task, RetireKeys, Target::House, move |tx| {
+        let keyring = keyring.clone();
+        Box::pin(async move {
+            if site {
+                let users = tokens_of(tx, number).await?;
+                if users > 0 {
+                    return Ok(Outcome::Unchanged(Some(format!("{users} live tokens were made under it"))));
+                }
+            }
+            if tx.keyring.newest() != keyring.newest() {
+                return Ok(Outcome::Unchanged(Some("the keys were rotated meanwhile; run it again".to_owned())));
+            }
+            let found: Option<Epoch> = tx.one("WHERE epoch = $1", &[epoch.into()]).await?;
+            let mut row = found.ok_or_else(|| Error::not_found("key epoch"))?;
+            row.retired_at = Some(tx.now());
+            tx.put(&row).await?;
+            tx.use_keyring(keyring);
+            Ok(Outcome::Recorded(None, Entry::new(format!("key-{number}")).fact("epoch", number)))
+        })
+    })
+    .await
+}
+
+/// Live tokens whose MAC was made under `epoch`: it cannot be made anew
+/// without the token, so the epoch stays until they end.
+async fn tokens_of(tx: &mut Tx<RetireKeys>, epoch: u32) -> Result<usize> {
+    let now = tx.now();
+    let tokens: Vec<ApiToken> = tx.find("WHERE revoked_at IS NULL", &[]).await?;
+    let live = tokens.iter().filter(|token| token.expires_at.is_none_or(|at| at > now));
+    Ok(live.filter(|token| token.secret_mac.starts_with(&epoch.to_be_bytes())).count())
+}

@@ -1,0 +1,184 @@
+//! Organizations: each has a house of its own, and the site knows its name.
+
+pub(crate) mod sql;
+
+use statehouse_model::{GrantId, HouseCode, Name, OrganizationId, ProjectId, Role, UserId};
+
+use crate::access::{self, sql::Grant};
+use crate::ctx::Ctx;
+use crate::door::{self, Entry, Outcome, Target, actions};
+use crate::error::{Error, Kind, Result};
+use crate::key::{self, OpenLedger};
+use crate::ledger::Head;
+use crate::project::{self, sql::Project};
+use sql::{Organization, Witness};
+
+pub(crate) const ACTIVE: &str = "active";
+pub(crate) const SHREDDED: &str = "shredded";
+
+actions! {
+    /// Make an organization.
+    CreateOrganization = "organization.create" needs SiteOrganizationCreate;
+    /// See every organization of the site.
+    ListOrganizations = "organization.list" needs SiteOrganizationRead;
+    /// See one, from inside.
+    ShowOrganization = "organization.show" needs OrganizationRead;
+    /// Destroy an organization's keys; recorded in its own ledger.
+    Shred = "organization.shred" needs OrganizationShred;
+    /// The site's record of it.
+    MarkShredded = "organization.shredded" needs SiteOrganizationCreate;
+    /// The site's record of a house's newest checkpoint.
+    WitnessHouse = "house.checkpoint" needs SiteLedgerRead;
+}
+
+/// An organization, for people and programs to read.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct OrganizationView {
+    /// Its id.
+    pub id: String,
+    /// The code in the ids of everything it holds.
+    pub code: String,
+    /// Its name.
+    pub name: String,
+    /// `active` or `shredded`.
+    pub status: String,
+    /// When it was made, in microseconds since 1970.
+    pub created_at: i64,
+}
+
+impl From<Organization> for OrganizationView {
+    fn from(organization: Organization) -> Self {
+        Self {
+            id: organization.id.to_string(),
+            code: organization.code.to_string(),
+            name: organization.name.to_string(),
+            status: organization.status,
+            created_at: organization.created_at,
+        }
+    }
+}
+
+/// Registers a house that was begun by [`begin`] under its name.
+pub(crate) async fn register(ctx: &Ctx, code: HouseCode, name: Name) -> Result<OrganizationView> {
+    let id = OrganizationId::from_entropy(crate::entropy());
+    door::change(ctx, CreateOrganization, Target::House, move |tx| {
+        let organization = Organization {
+            id: id.clone(),
+            code,
+            name: name.clone(),
+            status: ACTIVE.to_owned(),
+            created_at: tx.now(),
+        };
+        Box::pin(async move {
+            if sql::by_name(tx, &organization.name).await?.is_some() {
+                return Err(taken(&organization.name));
+            }
+            tx.put(&organization).await?;
+            let entry = Entry::new(&organization.id).fact("house", organization.code.as_str());
+            Ok(Outcome::Recorded(organization.into(), entry))
+        })
+    })
+    .await
+}
+
+/// Whether the caller may make an organization of that name, asked before a
+/// house is built for it.
+pub(crate) async fn may_create(ctx: &Ctx, name: &Name) -> Result<()> {
+    let name = name.clone();
+    door::read(ctx, CreateOrganization, &Target::House, move |rows| {
+        Box::pin(async move {
+            let found = sql::by_name(rows, &name).await?;
+            if found.is_some() { Err(taken(&name)) } else { Ok(()) }
+        })
+    })
+    .await
+}
+
+pub(crate) fn taken(name: &Name) -> Error {
+    Error::new(Kind::Conflict, format!("an organization named `{name}` exists"))
+}
+
+/// Writes the first leaf of a house: its keys and, for an organization, the
+/// default project and its owner.
+pub(crate) async fn begin(ctx: &Ctx, wrapped: Vec<u8>, owner: Option<UserId>) -> Result<()> {
+    let code = ctx.house().code();
+    let project = ProjectId::from_entropy(code, crate::entropy());
+    let grant = GrantId::from_entropy(code, crate::entropy());
+    let asked = ctx.clone();
+    door::change(ctx, OpenLedger, Target::House, move |tx| {
+        let (wrapped, owner, asked) = (wrapped.clone(), owner.clone(), asked.clone());
+        let (project, grant) = (project.clone(), grant.clone());
+        Box::pin(async move {
+            let now = tx.now();
+            let mut entry = key::first(tx, &asked, wrapped, Entry::new(code)).await?;
+            if let Some(owner) = owner {
+                let name: Name = project::DEFAULT.parse().map_err(|error| Error::internal(format!("{error}")))?;
+                tx.put(&Project { id: project, name, created_at: now }).await?;
+                entry = entry.fact("owner", owner.as_str());
+                let scope = access::ORGANIZATION.to_owned();
+                let role = Role::Owner;
+                tx.put(&Grant { id: grant, subject: owner, role, scope, created_at: now, expires_at: None }).await?;
+            }
+            Ok(Outcome::Recorded((), entry))
+        })
+    })
+    .await
+}
+
+/// Every organization of the site, for its operators.
+pub async fn list(ctx: &Ctx) -> Result<Vec<OrganizationView>> {
+    door::read(ctx, ListOrganizations, &Target::House, |rows| {
+        Box::pin(async move { Ok(sql::all(rows).await?.into_iter().map(OrganizationView::from).collect()) })
+    })
+    .await
+}
+
+/// Whether the caller may see the organization that the context is in.
+pub(crate) async fn seen(ctx: &Ctx) -> Result<()> {
+    door::read(ctx, ShowOrganization, &Target::House, |_| Box::pin(async { Ok(()) })).await
+}
+
+/// Records in the house's own ledger that its keys are about to be destroyed.
+pub(crate) async fn record_shred(ctx: &Ctx, reason: String) -> Result<()> {
+    if reason.trim().is_empty() {
+        return Err(Error::invalid("a reason is needed").hint("say why with `--reason`; it is recorded"));
+    }
+    let code = ctx.house().code();
+    door::change(ctx, Shred, Target::House, move |_| {
+        let entry = Entry::new(code).detail(Some(&reason));
+        Box::pin(async move { Ok(Outcome::Recorded((), entry)) })
+    })
+    .await
+}
+
+/// Records in the site that an organization's keys are gone.
+pub(crate) async fn mark_shredded(machine: &Ctx, code: HouseCode) -> Result<OrganizationView> {
+    door::change(machine, MarkShredded, Target::House, move |tx| {
+        Box::pin(async move {
+            let mut organization = sql::by_code(tx, code).await?.ok_or_else(|| Error::not_found("organization"))?;
+            organization.status = SHREDDED.to_owned();
+            tx.put(&organization).await?;
+            let entry = Entry::new(&organization.id).fact("house", code.as_str());
+            Ok(Outcome::Recorded(organization.into(), entry))
+        })
+    })
+    .await
+}
+
+/// Writes a house's head into the site's log.
+pub(crate) async fn witness(task: &Ctx, code: HouseCode, head: Head) -> Result<()> {
+    door::change(task, WitnessHouse, Target::House, move |tx| {
+        let head = head.clone();
+        Box::pin(async move {
+            let known = sql::witness_of(tx, code).await?;
+            if known.is_some_and(|known| known.size >= head.size && known.origin == head.origin) {
+                return Ok(Outcome::Unchanged(()));
+            }
+            let root = head.root.to_vec();
+            tx.put(&Witness { house: code, size: head.size, root, origin: head.origin }).await?;
+            let entry = Entry::new(code).fact("size", head.size).fact("root", hex::encode(head.root));
+            Ok(Outcome::Recorded((), entry))
+        })
+    })
+    .await
+}

@@ -1,0 +1,283 @@
+//! Evidential rows: rows that cannot be changed unseen.
+//!
+//! A record is a struct over a table whose last columns are `salt`, `leaf` and
+//! `mac`. Writing one (only [`crate::door::Tx`] can) puts its digest into the
+//! leaf of the change; reading one checks the MAC over that digest and the
+//! index of the leaf. So a row inserted, edited or moved by SQL does not read
+//! at all, and a row that was removed or put back from an older copy is found
+//! by comparing the tables with the ledger.
+//!
+//! Columns outside the MAC stand in [`OUTSIDE`] with the reason.
+
+use statehouse_ledger::row::{self, Cell};
+use statehouse_model::{
+    GrantId, HouseCode, Name, OrganizationId, Permission, ProjectId, Role, TokenId, UserId,
+    VersionId, WorkspaceId,
+};
+use statehouse_seal::Keyring;
+
+use crate::db::{Row, Transaction, Value};
+use crate::error::{Error, Result};
+
+/// Every column that no MAC covers, and why that is safe.
+pub const OUTSIDE: &[(&str, &str, &str)] = &[
+    ("key_epoch", "wrapped", "authenticated by the root key itself; must be read before any row key exists"),
+    ("workspace", "lock_info", "sealed, bound to the workspace and the lock id, which are covered"),
+    ("blob", "header", "authenticated by the seal; rewritten when keys rotate"),
+    ("blob", "epoch", "an index over `header`, used to find what to re-wrap"),
+    ("blob", "body", "its digest is a covered column of the version's row"),
+    ("ledger_leaf", "detail", "sealed; the leaf holds its salted commitment"),
+    ("schema_migration", "*", "compared with the binary at every start"),
+];
+
+/// A kind of value that a column can hold.
+pub(crate) trait Column: Sized {
+    fn put(&self) -> Value;
+    fn get(value: Value) -> Option<Self>;
+}
+
+impl Column for i64 {
+    fn put(&self) -> Value {
+        Value::Int(*self)
+    }
+
+    fn get(value: Value) -> Option<Self> {
+        if let Value::Int(value) = value { Some(value) } else { None }
+    }
+}
+
+impl Column for u64 {
+    fn put(&self) -> Value {
+        Value::from(*self)
+    }
+
+    fn get(value: Value) -> Option<Self> {
+        i64::get(value).and_then(|value| Self::try_from(value).ok())
+    }
+}
+
+impl Column for bool {
+    fn put(&self) -> Value {
+        Value::Int(i64::from(*self))
+    }
+
+    fn get(value: Value) -> Option<Self> {
+        i64::get(value).map(|value| value != 0)
+    }
+}
+
+impl Column for String {
+    fn put(&self) -> Value {
+        Value::Text(self.clone())
+    }
+
+    fn get(value: Value) -> Option<Self> {
+        if let Value::Text(text) = value { Some(text) } else { None }
+    }
+}
+
+impl Column for Vec<u8> {
+    fn put(&self) -> Value {
+        Value::Bytes(self.clone())
+    }
+
+    fn get(value: Value) -> Option<Self> {
+        if let Value::Bytes(bytes) = value { Some(bytes) } else { None }
+    }
+}
+
+impl<C: Column> Column for Option<C> {
+    fn put(&self) -> Value {
+        self.as_ref().map_or(Value::Null, Column::put)
+    }
+
+    fn get(value: Value) -> Option<Self> {
+        if value == Value::Null { Some(None) } else { C::get(value).map(Some) }
+    }
+}
+
+macro_rules! text_columns {
+    ($($kind:ty),*) => {
+        $(impl Column for $kind {
+            fn put(&self) -> Value {
+                Value::Text(self.as_str().to_owned())
+            }
+
+            fn get(value: Value) -> Option<Self> {
+                String::get(value).and_then(|text| text.parse().ok())
+            }
+        })*
+    };
+}
+
+text_columns!(
+    GrantId, HouseCode, Name, OrganizationId, Permission, ProjectId, Role, TokenId, UserId,
+    VersionId, WorkspaceId
+);
+
+/// A struct over an evidential table.
+pub(crate) trait Record: Sized + Send + Sync {
+    /// The table's name.
+    const TABLE: &'static str;
+    /// The covered columns, in the order of [`Record::values`].
+    const COLUMNS: &'static [&'static str];
+    /// The first of them that make the key.
+    const KEY_LEN: usize;
+
+    fn values(&self) -> Vec<Value>;
+    fn read(row: &mut Row) -> Result<Self>;
+}
+
+/// Declares a record: a struct whose fields are the covered columns. The
+/// number after `key` says how many of the first fields make the key.
+macro_rules! record {
+    ($(#[$doc:meta])* $visibility:vis struct $name:ident in $table:literal key $key:literal {
+        $($(#[$field_doc:meta])* $field:ident: $kind:ty,)*
+    }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone)]
+        $visibility struct $name {
+            $($(#[$field_doc])* pub $field: $kind,)*
+        }
+
+        impl $crate::record::Record for $name {
+            const TABLE: &'static str = $table;
+            const COLUMNS: &'static [&'static str] = &[$(stringify!($field),)*];
+            const KEY_LEN: usize = $key;
+
+            fn values(&self) -> Vec<$crate::db::Value> {
+                vec![$($crate::record::Column::put(&self.$field),)*]
+            }
+
+            fn read(row: &mut $crate::db::Row) -> $crate::error::Result<Self> {
+                let mut at = 0..;
+                Ok(Self {
+                    $($field: $crate::record::column(row, at.next().unwrap_or(0), $table)?,)*
+                })
+            }
+        }
+    };
+}
+pub(crate) use record;
+
+pub(crate) fn column<C: Column>(row: &mut Row, at: usize, table: &str) -> Result<C> {
+    C::get(row.take(at)?).ok_or_else(|| {
+        Error::tampered(format!("a row of `{table}` holds a value in column {at} that was never written"))
+    })
+}
+
+/// The key of a row, as leaves spell it.
+pub(crate) fn key_of(values: &[Value], key_len: usize) -> String {
+    let words = values.iter().take(key_len).map(|value| match value {
+        Value::Text(text) => text.clone(),
+        Value::Int(number) => number.to_string(),
+        Value::Null | Value::Bytes(_) => String::new(),
+    });
+    words.collect::<Vec<_>>().join("/")
+}
+
+/// The digest of a row's covered columns, as its leaf holds it.
+pub(crate) fn digest(table: &str, columns: &[&str], values: &[Value], salt: &[u8; 16]) -> [u8; 32] {
+    let mut cells: Vec<(&str, Cell<'_>)> = columns
+        .iter()
+        .zip(values)
+        .map(|(name, value)| {
+            let cell = match value {
+                Value::Null => Cell::Null,
+                Value::Int(number) => Cell::Int(*number),
+                Value::Text(text) => Cell::Text(text),
+                Value::Bytes(bytes) => Cell::Bytes(bytes),
+            };
+            (*name, cell)
+        })
+        .collect();
+    cells.sort_unstable_by_key(|(name, _)| *name);
+    row::digest(table, salt, cells)
+}
+
+/// What the MAC of a row covers: its digest, and the leaf that bound it.
+pub(crate) fn mac_message(table: &str, leaf: u64, digest: &[u8; 32]) -> Vec<u8> {
+    let mut message = Vec::with_capacity(table.len() + 48);
+    message.extend_from_slice(table.as_bytes());
+    message.push(0);
+    message.extend_from_slice(&leaf.to_be_bytes());
+    message.extend_from_slice(digest);
+    message
+}
+
+/// `SELECT <covered columns>, salt, leaf, mac FROM <table>`.
+pub(crate) fn select<R: Record>() -> String {
+    format!("SELECT {}, salt, leaf, mac FROM {}", R::COLUMNS.join(", "), R::TABLE)
+}
+
+/// Insert, or replace by key.
+pub(crate) fn upsert<R: Record>() -> String {
+    let columns = R::COLUMNS.join(", ");
+    let places: Vec<String> = (1..=R::COLUMNS.len() + 3).map(|number| format!("${number}")).collect();
+    let key = R::COLUMNS.get(..R::KEY_LEN).unwrap_or_default().join(", ");
+    let rest = R::COLUMNS.iter().skip(R::KEY_LEN).copied().chain(["salt", "leaf", "mac"]);
+    let moved: Vec<String> = rest.map(|name| format!("{name} = excluded.{name}")).collect();
+    format!(
+        "INSERT INTO {} ({columns}, salt, leaf, mac) VALUES ({}) ON CONFLICT ({key}) DO UPDATE SET {}",
+        R::TABLE,
+        places.join(", "),
+        moved.join(", ")
+    )
+}
+
+/// `DELETE … WHERE <key>`.
+pub(crate) fn delete<R: Record>() -> String {
+    let key = R::COLUMNS.iter().take(R::KEY_LEN).enumerate();
+    let matches: Vec<String> = key.map(|(index, name)| format!("{name} = ${}", index + 1)).collect();
+    format!("DELETE FROM {} WHERE {}", R::TABLE, matches.join(" AND "))
+}
+
+/// `UPDATE … SET mac = … WHERE <key>`.
+pub(crate) fn update_mac<R: Record>() -> String {
+    let key = R::COLUMNS.iter().take(R::KEY_LEN).enumerate();
+    let matches: Vec<String> = key.map(|(index, name)| format!("{name} = ${}", index + 1)).collect();
+    format!("UPDATE {} SET mac = ${} WHERE {}", R::TABLE, R::KEY_LEN + 1, matches.join(" AND "))
+}
+
+/// What the MAC of a row with these columns, salt and leaf covers.
+pub(crate) fn message_of<R: Record>(values: &[Value], salt: &Value, leaf: &Value) -> Result<Vec<u8>> {
+    let refuse = || Error::tampered(format!("a row of `{}` is not what was written", R::TABLE));
+    let (Value::Bytes(salt), Value::Int(leaf)) = (salt, leaf) else { return Err(refuse()) };
+    let salt: &[u8; 16] = salt.as_slice().try_into().map_err(|_| refuse())?;
+    let leaf = u64::try_from(*leaf).map_err(|_| refuse())?;
+    Ok(mac_message(R::TABLE, leaf, &digest(R::TABLE, R::COLUMNS, values, salt)))
+}
+
+/// Checks the MAC of a row that was read with [`select`].
+pub(crate) fn checked<R: Record>(mut row: Row, keyring: &Keyring) -> Result<R> {
+    let width = R::COLUMNS.len();
+    let values = (0..width).map(|at| row.take(at)).collect::<Result<Vec<_>, _>>()?;
+    let key = key_of(&values, R::KEY_LEN);
+    let refuse = || Error::tampered(format!("row `{key}` of `{}` is not what was written", R::TABLE));
+    let (salt, leaf) = (row.take(width)?, row.take(width + 1)?);
+    let message = message_of::<R>(&values, &salt, &leaf)?;
+    if !keyring.row_mac_verify(&message, row.bytes(width + 2)?) {
+        return Err(refuse());
+    }
+    R::read(&mut Row::from(values))
+}
+
+/// A transaction together with the keys that its rows are checked with.
+pub(crate) struct Rows {
+    pub(crate) transaction: Transaction,
+    pub(crate) keyring: std::sync::Arc<Keyring>,
+}
+
+impl Rows {
+    /// Every record for which `clause` holds (`WHERE … ORDER BY …`).
+    pub(crate) async fn find<R: Record>(&mut self, clause: &str, values: &[Value]) -> Result<Vec<R>> {
+        let sql = format!("{} {clause}", select::<R>());
+        let rows = self.transaction.query(&sql, values).await?;
+        rows.into_iter().map(|row| checked(row, &self.keyring)).collect()
+    }
+
+    /// The one record for which `clause` holds.
+    pub(crate) async fn one<R: Record>(&mut self, clause: &str, values: &[Value]) -> Result<Option<R>> {
+        Ok(self.find(clause, values).await?.pop())
+    }
+}

@@ -1,0 +1,55 @@
+//! Every statement on `version`.
+
+use statehouse_model::{VersionId, WorkspaceId};
+
+use crate::db::Value;
+use crate::error::Result;
+use crate::record::{Rows, record};
+
+record! {
+    /// One stored version of a state.
+    pub(crate) struct Version in "version" key 1 {
+        id: VersionId,
+        workspace: WorkspaceId,
+        /// Its place among the finished versions, from 1.
+        sequence: Option<u64>,
+        /// `finished`, `conflict`, `quarantined` or `discarded`.
+        status: String,
+        /// Encrypted by the client: lineage and serial are its word.
+        opaque: bool,
+        lineage: String,
+        serial: Option<u64>,
+        /// Bytes as uploaded.
+        size: u64,
+        /// Managed resource instances.
+        resources: u64,
+        tool_version: String,
+        body_digest: Vec<u8>,
+        commitment: Vec<u8>,
+        /// A MAC of the plaintext: tells a repeated upload from another one.
+        fingerprint: Vec<u8>,
+        actor: String,
+        /// The fence of the lock it was written under.
+        fence: u64,
+        /// What was unusual and passed all the same, in words joined by commas.
+        marks: String,
+        created_at: i64,
+    }
+}
+
+pub(crate) async fn by_id(rows: &mut Rows, id: &VersionId) -> Result<Option<Version>> {
+    rows.one("WHERE id = $1", &[id.as_str().into()]).await
+}
+
+/// Versions of a workspace, the newest first.
+pub(crate) async fn page(rows: &mut Rows, workspace: &WorkspaceId, before: i64, limit: i64) -> Result<Vec<Version>> {
+    let values = [workspace.as_str().into(), Value::Int(before), Value::Int(limit)];
+    let clause = "WHERE workspace = $1 AND created_at < $2 ORDER BY created_at DESC, id DESC LIMIT $3";
+    rows.find(clause, &values).await
+}
+
+/// Uploads of a workspace that wait for a person.
+pub(crate) async fn kept(rows: &mut Rows, workspace: &WorkspaceId) -> Result<Vec<Version>> {
+    let clause = "WHERE workspace = $1 AND status IN ('conflict', 'quarantined') ORDER BY created_at, id";
+    rows.find(clause, &[workspace.as_str().into()]).await
+}

@@ -1,0 +1,232 @@
+//! API tokens: what terraform, the CLI and pipelines authenticate with.
+//!
+//! A token is shown once and stored as a MAC; it names its user, may narrow
+//! what the user's roles allow, and ends by itself. A token that is unknown,
+//! expired, revoked, altered in the database, or whose user is disabled, is
+//! refused in the same words.
+
+pub(crate) mod sql;
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use statehouse_model::{Actor, HouseCode, Name, Permission, Token, TokenId, UserId};
+
+use crate::ctx::Ctx;
+use crate::door::{self, Entry, Outcome, Target, actions};
+use crate::error::{Error, Kind, Result};
+use crate::house::House;
+use crate::record::Rows;
+use crate::user;
+use sql::ApiToken;
+
+/// A token lives this long unless said otherwise: 90 days, in microseconds.
+pub const LIFE_DEFAULT_US: i64 = 90 * DAY_US;
+/// And at most a year.
+pub const LIFE_MAX_US: i64 = 366 * DAY_US;
+const DAY_US: i64 = 24 * 3600 * 1_000_000;
+/// Tokens that one account may hold.
+const TOKENS_MAX: usize = 1000;
+
+actions! {
+    /// Make a token of one's own.
+    CreateToken = "token.create" needs TokenManage;
+    /// End one.
+    RevokeToken = "token.revoke" needs TokenManage;
+    /// See one's own tokens.
+    ListTokens = "token.list" needs TokenManage;
+    /// Make a token for another account.
+    IssueToken = "token.issue" needs SiteUserManage;
+    /// A login that failed.
+    FailedLogin = "login.failed" needs SiteUserManage;
+}
+
+/// A token, for people and programs to read; never the secret.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct TokenView {
+    /// Its id.
+    pub id: String,
+    /// What its user calls it.
+    pub label: String,
+    /// The permissions it is narrowed to; empty means all of the user's.
+    pub scopes: Vec<String>,
+    /// When it was made, in microseconds since 1970.
+    pub created_at: i64,
+    /// When it ends.
+    pub expires_at: Option<i64>,
+    /// When it was revoked.
+    pub revoked_at: Option<i64>,
+}
+
+impl From<ApiToken> for TokenView {
+    fn from(token: ApiToken) -> Self {
+        Self {
+            id: token.id.to_string(),
+            label: token.label,
+            scopes: token.scopes.split_whitespace().map(str::to_owned).collect(),
+            created_at: token.created_at,
+            expires_at: token.expires_at,
+            revoked_at: token.revoked_at,
+        }
+    }
+}
+
+/// What a new token shall be.
+#[derive(Debug, Clone, Default)]
+pub struct Wish {
+    /// What its user calls it.
+    pub label: String,
+    /// Permissions to narrow it to; empty for all of the user's.
+    pub scopes: Vec<Permission>,
+    /// How long it lives, in microseconds.
+    pub life_us: Option<i64>,
+}
+
+/// Makes a token for the caller. The secret is returned here and never again.
+pub async fn create(ctx: &Ctx, wish: Wish) -> Result<(TokenView, SecretString)> {
+    let user: UserId = ctx.actor().id().parse().map_err(|_| Error::invalid("only a user has tokens"))?;
+    // A narrowed token cannot make a wider one.
+    let wider = |permission: &Permission| !ctx.in_scope(*permission);
+    if wish.scopes.iter().any(wider) || (wish.scopes.is_empty() && Permission::ALL.iter().any(wider)) {
+        return Err(Error::new(Kind::Denied, "this token cannot make a token that may do more than itself"));
+    }
+    issue(ctx, CreateToken, user, wish).await
+}
+
+/// Makes a token for the account named `name`.
+pub async fn issue_for(ctx: &Ctx, name: Name, wish: Wish) -> Result<(TokenView, SecretString)> {
+    let user = door::read(ctx, IssueToken, &Target::House, move |rows| {
+        Box::pin(async move {
+            let account = user::sql::by_name(rows, &name).await?.ok_or_else(|| Error::not_found("user"))?;
+            Ok(account.id)
+        })
+    })
+    .await?;
+    issue(ctx, IssueToken, user, wish).await
+}
+
+async fn issue<A: door::Action>(ctx: &Ctx, action: A, user: UserId, wish: Wish) -> Result<(TokenView, SecretString)> {
+    let life = wish.life_us.unwrap_or(LIFE_DEFAULT_US);
+    if life <= 0 || life > LIFE_MAX_US {
+        return Err(Error::invalid("a token lives between a moment and 366 days"));
+    }
+    if wish.label.len() > 256 {
+        return Err(Error::invalid("a token's label has at most 256 bytes"));
+    }
+    let id = TokenId::from_entropy(crate::entropy());
+    let token = Token::from_entropy(HouseCode::SITE, &crate::random());
+    let secret = SecretString::from(token.expose().to_owned());
+    let scopes: Vec<&str> = wish.scopes.iter().map(|scope| scope.as_str()).collect();
+    let record = ApiToken {
+        id,
+        account: user,
+        handle: token.handle().to_owned(),
+        secret_mac: ctx.house().keyring().token_mac(token.expose().as_bytes()).to_vec(),
+        label: wish.label,
+        scopes: scopes.join(" "),
+        created_at: ctx.house().now(),
+        expires_at: None,
+        revoked_at: None,
+    };
+    let record = Arc::new(record);
+    let made = door::change(ctx, action, Target::House, move |tx| {
+        let record = record.clone();
+        Box::pin(async move {
+            let now = tx.now();
+            let live = |token: &ApiToken| token.revoked_at.is_none() && token.expires_at.is_none_or(|at| at > now);
+            if sql::of_account(tx, &record.account).await?.iter().filter(|token| live(token)).count() >= TOKENS_MAX {
+                return Err(Error::new(Kind::Conflict, format!("this account holds {TOKENS_MAX} tokens")).hint("revoke some"));
+            }
+            let token = ApiToken { created_at: now, expires_at: Some(now.saturating_add(life)), ..(*record).clone() };
+            tx.put(&token).await?;
+            let entry = Entry::new(&token.id).fact("user", token.account.as_str());
+            Ok(Outcome::Recorded(TokenView::from(token), entry))
+        })
+    });
+    Ok((made.await?, secret))
+}
+
+/// The caller's own tokens.
+pub async fn list(ctx: &Ctx) -> Result<Vec<TokenView>> {
+    let user: UserId = ctx.actor().id().parse().map_err(|_| Error::invalid("only a user has tokens"))?;
+    door::read(ctx, ListTokens, &Target::House, move |rows| {
+        Box::pin(async move { Ok(sql::of_account(rows, &user).await?.into_iter().map(TokenView::from).collect()) })
+    })
+    .await
+}
+
+/// Ends a token of the caller's, at once.
+pub async fn revoke(ctx: &Ctx, id: TokenId) -> Result<TokenView> {
+    let user = ctx.actor().id().to_owned();
+    door::change(ctx, RevokeToken, Target::House, move |tx| {
+        let (user, id, now) = (user.clone(), id.clone(), tx.now());
+        Box::pin(async move {
+            let token = sql::by_id(tx, &id).await?.filter(|token| token.account.as_str() == user);
+            let mut token = token.ok_or_else(|| Error::not_found("token"))?;
+            if token.revoked_at.is_some() {
+                return Ok(Outcome::Unchanged(token.into()));
+            }
+            token.revoked_at = Some(now);
+            tx.put(&token).await?;
+            let entry = Entry::new(&token.id).fact("user", token.account.as_str());
+            Ok(Outcome::Recorded(token.into(), entry))
+        })
+    })
+    .await
+}
+
+/// Who a token stands for.
+pub(crate) struct Bearer {
+    pub(crate) actor: Actor,
+    pub(crate) scopes: Option<Arc<[Permission]>>,
+}
+
+fn unknown() -> Error {
+    Error::new(Kind::Unauthenticated, "the token is unknown, expired or revoked")
+        .hint("make a new one: `statehouse token create`, or `./dev up` on a development server")
+}
+
+/// Looks up a token's bearer. This is how a request gets an actor, so it
+/// stands before the door; it reads nothing but the token and its account.
+pub(crate) async fn bearer(site: &House, text: &str) -> Result<Bearer> {
+    let token = Token::parse(text).map_err(|error| Error::new(Kind::Unauthenticated, error.to_string()))?;
+    let transaction = site.database().begin_read().await?;
+    let mut rows = Rows { transaction, keyring: site.keyring() };
+    let found = find(&mut rows, &token, site.now()).await;
+    rows.transaction.rollback().await;
+    found
+}
+
+async fn find(rows: &mut Rows, token: &Token, now: i64) -> Result<Bearer> {
+    let stored = sql::by_handle(rows, token.handle()).await?;
+    // The MAC is computed whether or not there is a row to compare it with.
+    let expected = stored.as_ref().map(|stored| stored.secret_mac.clone()).unwrap_or_else(|| vec![0; 36]);
+    let genuine = rows.keyring.token_mac_verify(token.expose().as_bytes(), &expected);
+    let live = |token: &ApiToken| token.revoked_at.is_none() && token.expires_at.is_none_or(|at| at > now);
+    let stored = stored.filter(|stored| genuine && live(stored)).ok_or_else(unknown)?;
+    let account = user::sql::by_id(rows, &stored.account).await?;
+    account.filter(|account| account.disabled_at.is_none()).ok_or_else(unknown)?;
+    let scopes = stored.scopes.split_whitespace().map(str::parse).collect::<Result<Vec<Permission>, _>>();
+    let scopes = scopes.map_err(|_| unknown())?;
+    Ok(Bearer {
+        actor: Actor::User { user: stored.account, token: stored.id },
+        scopes: (!scopes.is_empty()).then(|| scopes.into()),
+    })
+}
+
+/// Checks a name and a password and makes a token for the account. `machine`
+/// is a context of the server itself: whoever logs in is nobody yet.
+pub(crate) async fn login(machine: &Ctx, gate: &user::Gate, name: &str, password: SecretString, wish: Wish) -> Result<(TokenView, SecretString)> {
+    let folded = name.trim().to_lowercase();
+    gate.pass(&folded, machine.house().now())?;
+    let account = user::check_password(machine, name, password).await?;
+    gate.tried(&folded, machine.house().now(), account.is_some());
+    let Some(user) = account else {
+        door::change(machine, FailedLogin, Target::House, |_| {
+            Box::pin(async { Ok(Outcome::Recorded((), Entry::new("login"))) })
+        })
+        .await?;
+        return Err(Error::new(Kind::Unauthenticated, "the name or the password is wrong"));
+    };
+    issue(machine, IssueToken, user, wish).await
+}

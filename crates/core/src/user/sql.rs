@@ -1,0 +1,48 @@
+//! Every statement on `account` and `password`.
+
+use statehouse_model::{Name, UserId};
+
+use crate::error::Result;
+use crate::record::{Rows, record};
+
+record! {
+    /// A person's account.
+    pub(crate) struct Account in "account" key 1 {
+        id: UserId,
+        name: Name,
+        operator: bool,
+        disabled_at: Option<i64>,
+        created_at: i64,
+    }
+}
+
+record! {
+    /// The argon2id hash of an account's password, in PHC form.
+    pub(crate) struct Password in "password" key 1 {
+        account: UserId,
+        hash: String,
+        changed_at: i64,
+    }
+}
+
+pub(crate) async fn by_id(rows: &mut Rows, id: &UserId) -> Result<Option<Account>> {
+    rows.one("WHERE id = $1", &[id.as_str().into()]).await
+}
+
+pub(crate) async fn by_name(rows: &mut Rows, name: &Name) -> Result<Option<Account>> {
+    rows.one("WHERE name = $1", &[name.as_str().into()]).await
+}
+
+pub(crate) async fn all(rows: &mut Rows) -> Result<Vec<Account>> {
+    rows.find("ORDER BY name", &[]).await
+}
+
+/// How many enabled accounts operate the site.
+pub(crate) async fn operators(rows: &mut Rows) -> Result<usize> {
+    let found: Vec<Account> = rows.find("WHERE operator = 1 AND disabled_at IS NULL", &[]).await?;
+    Ok(found.len())
+}
+
+pub(crate) async fn password_of(rows: &mut Rows, id: &UserId) -> Result<Option<Password>> {
+    rows.one("WHERE account = $1", &[id.as_str().into()]).await
+}

@@ -1,0 +1,171 @@
+//! Workspaces: one state each, with its history and its lock.
+//!
+//! A workspace is found by id or by name; both are resolved inside the
+//! transaction that uses it. Terraform's `http` backend names workspaces that
+//! do not exist yet, so [`ensure`] makes one for callers who may.
+
+pub(crate) mod sql;
+
+use statehouse_model::{Name, WorkspaceId};
+
+use crate::ctx::Ctx;
+use crate::door::{self, Entry, Outcome, Target, actions};
+use crate::error::{Error, Kind, Result};
+use crate::project;
+
+/// Workspaces on one page of a list.
+pub const PAGE_MAX: usize = 100;
+
+actions! {
+    /// Make a workspace.
+    CreateWorkspace = "workspace.create" needs WorkspaceCreate;
+    /// See workspaces.
+    ListWorkspaces = "workspace.list" needs WorkspaceRead;
+    /// See one.
+    ShowWorkspace = "workspace.show" needs WorkspaceRead;
+}
+
+/// How a caller names a workspace.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Workspace {
+    /// By its id.
+    Id(WorkspaceId),
+    /// By its name, unique in the organization.
+    Name(Name),
+}
+
+impl std::fmt::Display for Workspace {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(formatter),
+            Self::Name(name) => name.fmt(formatter),
+        }
+    }
+}
+
+/// A workspace, for people and programs to read.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct WorkspaceView {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The id of its project.
+    pub project: String,
+    /// The id of the current version of its state.
+    pub head: Option<String>,
+    /// How many finished versions it has.
+    pub versions: u64,
+    /// The id under which the lock is held.
+    pub lock_id: Option<String>,
+    /// Who holds the lock.
+    pub locked_by: Option<String>,
+    /// Since when, in microseconds since 1970.
+    pub locked_at: Option<i64>,
+    /// The fence: how often the lock was taken.
+    pub fence: u64,
+    /// When it was made, in microseconds since 1970.
+    pub created_at: i64,
+}
+
+impl From<sql::Workspace> for WorkspaceView {
+    fn from(workspace: sql::Workspace) -> Self {
+        Self {
+            id: workspace.id.to_string(),
+            name: workspace.name.to_string(),
+            project: workspace.project.to_string(),
+            head: workspace.head.map(|head| head.to_string()),
+            versions: workspace.sequence,
+            lock_id: workspace.lock_id,
+            locked_by: workspace.lock_holder.map(|holder| holder.to_string()),
+            locked_at: workspace.locked_at,
+            fence: workspace.fence,
+            created_at: workspace.created_at,
+        }
+    }
+}
+
+/// Makes a workspace in `project` (the default one unless named).
+pub async fn create(ctx: &Ctx, name: Name, project: Option<Name>) -> Result<WorkspaceView> {
+    make(ctx, name, project, true).await
+}
+
+/// The workspace of that name, made in the default project if it is missing.
+pub async fn ensure(ctx: &Ctx, name: Name) -> Result<WorkspaceView> {
+    make(ctx, name, None, false).await
+}
+
+async fn make(ctx: &Ctx, name: Name, project: Option<Name>, fresh: bool) -> Result<WorkspaceView> {
+    let id = WorkspaceId::from_entropy(ctx.house().code(), crate::entropy());
+    let project: Name = match project {
+        Some(project) => project,
+        None => project::DEFAULT.parse().map_err(|error| Error::internal(format!("{error}")))?,
+    };
+    door::change(ctx, CreateWorkspace, Target::ProjectNamed(project.clone()), move |tx| {
+        let (id, name, project) = (id.clone(), name.clone(), project.clone());
+        Box::pin(async move {
+            if let Some(found) = sql::by_name(tx, &name).await? {
+                if fresh {
+                    return Err(Error::new(Kind::Conflict, format!("a workspace named `{name}` exists")));
+                }
+                return Ok(Outcome::Unchanged(found.into()));
+            }
+            let project = project::sql::by_name(tx, &project).await?;
+            let project = project.ok_or_else(|| Error::not_found("project"))?.id;
+            let workspace = sql::Workspace {
+                id,
+                project,
+                name,
+                created_at: tx.now(),
+                head: None,
+                sequence: 0,
+                fence: 0,
+                lock_id: None,
+                lock_holder: None,
+                locked_at: None,
+                unlocked_id: None,
+                unlocked_by: None,
+            };
+            tx.put(&workspace).await?;
+            let entry = Entry::new(&workspace.id).fact("project", workspace.project.as_str());
+            Ok(Outcome::Recorded(workspace.into(), entry))
+        })
+    })
+    .await
+}
+
+/// One workspace.
+pub async fn show(ctx: &Ctx, workspace: &Workspace) -> Result<WorkspaceView> {
+    let wanted = workspace.clone();
+    door::read(ctx, ShowWorkspace, &Target::Workspace(workspace.clone()), move |rows| {
+        Box::pin(async move {
+            let found = sql::by_ref(rows, &wanted).await?.ok_or_else(|| Error::not_found("workspace"))?;
+            Ok(found.into())
+        })
+    })
+    .await
+}
+
+/// The id of a workspace, for a caller who may do `action` to it.
+pub(crate) async fn id_of<A: door::Action>(ctx: &Ctx, action: A, workspace: &Workspace) -> Result<WorkspaceId> {
+    let wanted = workspace.clone();
+    door::read(ctx, action, &Target::Workspace(workspace.clone()), move |rows| {
+        Box::pin(async move {
+            let found = sql::by_ref(rows, &wanted).await?.ok_or_else(|| Error::not_found("workspace"))?;
+            Ok(found.id)
+        })
+    })
+    .await
+}
+
+/// Workspaces by name, after the one named `after`; at most [`PAGE_MAX`].
+pub async fn list(ctx: &Ctx, after: Option<Name>, limit: usize) -> Result<Vec<WorkspaceView>> {
+    let limit = i64::try_from(limit.min(PAGE_MAX)).unwrap_or(0);
+    door::read(ctx, ListWorkspaces, &Target::House, move |rows| {
+        Box::pin(async move {
+            let after = after.map(|name| name.to_string()).unwrap_or_default();
+            Ok(sql::page(rows, &after, limit).await?.into_iter().map(WorkspaceView::from).collect())
+        })
+    })
+    .await
+}

@@ -1,0 +1,225 @@
+//! Ids: `<kind>-<house code><random>` inside a house, `<kind>-<random>` in the site.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Base58 without the characters that people confuse (`0`, `O`, `I`, `l`).
+const ALPHABET: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+/// 58^16 is about 2^93: two ids never meet by chance.
+const RANDOM_LEN: usize = 16;
+/// 58^6 is about 3.8 × 10^10 houses per site.
+const CODE_LEN: usize = 6;
+
+/// Why a text is not an id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not {expected}")]
+pub struct IdError {
+    text: String,
+    expected: &'static str,
+}
+
+fn base58(mut entropy: u128, len: usize) -> String {
+    let mut text = String::with_capacity(len);
+    for _ in 0..len {
+        let digit = usize::try_from(entropy % 58).unwrap_or(0);
+        text.push(char::from(ALPHABET.get(digit).copied().unwrap_or(b'1')));
+        entropy /= 58;
+    }
+    text
+}
+
+fn is_base58(text: &str, len: usize) -> bool {
+    text.len() == len && text.bytes().all(|byte| ALPHABET.contains(&byte))
+}
+
+/// The six characters that name a house in every id and token, or `site`.
+///
+/// The site (organizations, users, their tokens) is a house too: the same
+/// database form, keys and ledger, under the code `site`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HouseCode([u8; CODE_LEN]);
+
+impl HouseCode {
+    /// The site's own code.
+    pub const SITE: Self = Self(*b"site\0\0");
+
+    /// A code for a new house from fresh entropy.
+    pub fn from_entropy(entropy: u128) -> Self {
+        let mut code = [b'1'; CODE_LEN];
+        for (slot, byte) in code.iter_mut().zip(base58(entropy, CODE_LEN).bytes()) {
+            *slot = byte;
+        }
+        Self(code)
+    }
+
+    /// Whether this is the site and not an organization.
+    pub fn is_site(self) -> bool {
+        self == Self::SITE
+    }
+
+    /// The code as it stands in ids, paths and ledger origins.
+    pub fn as_str(&self) -> &str {
+        let text = std::str::from_utf8(&self.0).unwrap_or_default();
+        text.trim_end_matches('\0')
+    }
+}
+
+impl FromStr for HouseCode {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        if text == "site" {
+            return Ok(Self::SITE);
+        }
+        let bytes = text
+            .as_bytes()
+            .try_into()
+            .ok()
+            .filter(|_| is_base58(text, CODE_LEN));
+        bytes.map(Self).ok_or_else(|| IdError {
+            text: text.chars().take(64).collect(),
+            expected: "a house code (six base58 characters, or `site`)",
+        })
+    }
+}
+
+impl fmt::Display for HouseCode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for HouseCode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+/// An id that says which house it belongs to.
+pub trait HouseId {
+    /// The house whose database holds the row.
+    fn house(&self) -> HouseCode;
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, house) => {
+        id!(@common $(#[$doc])* $name, $prefix, CODE_LEN + RANDOM_LEN);
+
+        impl $name {
+            /// A new id in `house` from fresh entropy.
+            pub fn from_entropy(house: HouseCode, entropy: u128) -> Self {
+                Self(format!(concat!($prefix, "-{}{}"), house, base58(entropy, RANDOM_LEN)).into())
+            }
+        }
+
+        impl HouseId for $name {
+            fn house(&self) -> HouseCode {
+                let start = $prefix.len() + 1;
+                let code = self.0.get(start..start + CODE_LEN).and_then(|code| code.parse().ok());
+                code.unwrap_or(HouseCode::SITE)
+            }
+        }
+    };
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, site) => {
+        id!(@common $(#[$doc])* $name, $prefix, RANDOM_LEN);
+
+        impl $name {
+            /// A new id from fresh entropy.
+            pub fn from_entropy(entropy: u128) -> Self {
+                Self(format!(concat!($prefix, "-{}"), base58(entropy, RANDOM_LEN)).into())
+            }
+        }
+    };
+    (@common $(#[$doc:meta])* $name:ident, $prefix:literal, $len:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Box<str>);
+
+        impl $name {
+            /// The id as it stands on the wire.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                let rest = text.strip_prefix(concat!($prefix, "-"));
+                match rest {
+                    Some(rest) if is_base58(rest, $len) => Ok(Self(text.into())),
+                    _ => Err(IdError {
+                        text: text.chars().take(64).collect(),
+                        expected: concat!("an id of the form `", $prefix, "-…`"),
+                    }),
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(&self.0)
+            }
+        }
+    };
+}
+
+id!(/** A workspace: one state and its history. */ WorkspaceId, "ws", house);
+id!(/** A project: a folder of workspaces. */ ProjectId, "prj", house);
+id!(/** One stored version of a state. */ VersionId, "sv", house);
+id!(/** One role given to one subject at one scope. */ GrantId, "gr", house);
+id!(/** An organization, as the site knows it. */ OrganizationId, "org", site);
+id!(/** A person with a local account. */ UserId, "user", site);
+id!(/** An API token; not the secret itself. */ TokenId, "at", site);
+id!(/** One request, from the wire to the ledger. */ RequestId, "req", site);
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation
+    )]
+
+    use super::*;
+
+    #[test]
+    fn an_id_carries_its_house_and_survives_the_wire() {
+        let house = HouseCode::from_entropy(0x1234_5678_9abc_def0);
+        let id = WorkspaceId::from_entropy(house, u128::MAX / 3);
+        assert_eq!(id.house(), house);
+        assert_eq!(id.as_str().parse::<WorkspaceId>().unwrap(), id);
+        assert_eq!(id.as_str().len(), 3 + 6 + 16);
+    }
+
+    #[test]
+    fn what_is_not_an_id_is_refused() {
+        let check = |text: &str| assert!(text.parse::<WorkspaceId>().is_err(), "{text}");
+        check("");
+        check("ws-");
+        check("prj-111111aaaaaaaaaaaaaaaa");
+        check("ws-111111aaaaaaaaaaaaaaa");
+        check("ws-111111aaaaaaaaaaaaaaa0");
+        check("ws-111111aaaaaaaaaaaaaaa/");
+        check(&"é".repeat(13));
+    }
+
+    #[test]
+    fn the_site_is_a_house_by_name() {
+        assert!("site".parse::<HouseCode>().unwrap().is_site());
+        assert!("sit".parse::<HouseCode>().is_err());
+        assert!(
+            "site11"
+                .parse::<HouseCode>()
+                .is_ok_and(|code| !code.is_site())
+        );
+        assert_eq!(HouseCode::SITE.to_string(), "site");
+    }
+}

@@ -1,0 +1,25 @@
+//! What things are called in Statehouse, and the rules that make a name valid.
+//!
+//! Ids, names, actors, permissions and roles live here as types, so that a
+//! function that asks for a [`WorkspaceId`] cannot be handed a project's, and
+//! a string from outside is parsed once, at the edge. No I/O, no clock, no
+//! randomness: whoever makes an id brings the entropy.
+//!
+//! An id outside the site carries the code of its house (`ws-` + six
+//! characters + sixteen random ones), so that any id finds its organization
+//! without a search over tenants.
+
+mod actor;
+mod id;
+mod name;
+mod permission;
+mod token;
+
+pub use actor::Actor;
+pub use id::{
+    GrantId, HouseCode, HouseId, IdError, OrganizationId, ProjectId, RequestId, TokenId, UserId,
+    VersionId, WorkspaceId,
+};
+pub use name::{Name, NameError};
+pub use permission::{Level, Permission, Role, UnknownName};
+pub use token::{Token, TokenError};

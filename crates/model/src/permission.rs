@@ -1,0 +1,246 @@
+//! The one list of permissions, and which built-in role holds which.
+//!
+//! A permission stands here once, with its wire name, the level it is asked
+//! at, and the roles that hold it. The access policies, the published list
+//! and the tests of the role matrix are all made from this table; there is no
+//! second place to forget.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Where a permission is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// The site: organizations, users, operations of the server.
+    Site,
+    /// A house: an organization, a project of it, or a workspace of that.
+    House,
+}
+
+/// A text that names no permission or role.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a {what}; known: {known}")]
+pub struct UnknownName {
+    text: String,
+    what: &'static str,
+    known: String,
+}
+
+/// A built-in role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Role {
+    /// Everything in the organization, giving access included.
+    Owner,
+    /// Everything except giving access, keys, shredding and restoring.
+    Maintainer,
+    /// Reads and writes states.
+    Writer,
+    /// Sees what exists; not the content of states.
+    Reader,
+    /// Reads the ledger and who may do what; not the content of states.
+    Auditor,
+}
+
+impl Role {
+    /// Every built-in role.
+    pub const ALL: [Self; 5] = [
+        Self::Owner,
+        Self::Maintainer,
+        Self::Writer,
+        Self::Reader,
+        Self::Auditor,
+    ];
+
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Maintainer => "maintainer",
+            Self::Writer => "writer",
+            Self::Reader => "reader",
+            Self::Auditor => "auditor",
+        }
+    }
+
+    fn letter(self) -> char {
+        match self {
+            Self::Owner => 'o',
+            Self::Maintainer => 'm',
+            Self::Writer => 'w',
+            Self::Reader => 'r',
+            Self::Auditor => 'a',
+        }
+    }
+}
+
+impl FromStr for Role {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        Self::ALL
+            .into_iter()
+            .find(|role| role.as_str() == text)
+            .ok_or_else(|| UnknownName {
+                text: text.chars().take(64).collect(),
+                what: "role",
+                known: Self::ALL.map(Self::as_str).join(", "),
+            })
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+macro_rules! permissions {
+    ($($(#[$doc:meta])* $name:ident = $text:literal, $level:ident, $roles:literal;)*) => {
+        /// Something that may be allowed.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Permission {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Permission {
+            /// Every permission, in the order of the published list.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The name on the wire and in the ledger.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// Where it is asked.
+            pub fn level(self) -> Level {
+                match self { $(Self::$name => Level::$level,)* }
+            }
+
+            /// Whether the built-in `role` holds it.
+            pub fn held_by(self, role: Role) -> bool {
+                let roles = match self { $(Self::$name => $roles,)* };
+                roles.contains(role.letter())
+            }
+        }
+    };
+}
+
+// The last column names the roles that hold a permission by their first
+// letter: owner, maintainer, writer, reader, auditor. Site permissions belong
+// to site operators and to no role of a house.
+permissions! {
+    /// See that the organization exists, and its name.
+    OrganizationRead = "organization.read", House, "omwra";
+    /// Destroy the organization's keys, and with them its content.
+    OrganizationShred = "organization.shred", House, "o";
+    /// See projects.
+    ProjectRead = "project.read", House, "omwra";
+    /// Make projects.
+    ProjectCreate = "project.create", House, "om";
+    /// See workspaces, their locks and the list of their versions.
+    WorkspaceRead = "workspace.read", House, "omwra";
+    /// Make workspaces.
+    WorkspaceCreate = "workspace.create", House, "omw";
+    /// Download the bytes of a state. Recorded.
+    StateRead = "state.read", House, "omw";
+    /// Upload a new version of a state.
+    StateWrite = "state.write", House, "omw";
+    /// Take and release the lock of a workspace.
+    StateLock = "state.lock", House, "omw";
+    /// Break somebody else's lock.
+    StateForceUnlock = "state.force-unlock", House, "om";
+    /// Accept or discard an upload that was kept aside.
+    StateAccept = "state.accept", House, "om";
+    /// See who holds which role.
+    GrantRead = "grant.read", House, "oma";
+    /// Give and take roles.
+    GrantManage = "grant.manage", House, "o";
+    /// Read the ledger: checkpoints, entries, proofs, exports. Recorded.
+    LedgerRead = "ledger.read", House, "oma";
+    /// Publish checkpoints and hash tiles to everybody.
+    LedgerPublish = "ledger.publish", House, "o";
+    /// Compare the whole database with the ledger.
+    LedgerVerify = "ledger.verify", House, "oma";
+    /// See key epochs and what still uses them.
+    KeyRead = "key.read", House, "oma";
+    /// Open a new key epoch and re-wrap under it.
+    KeyRotate = "key.rotate", House, "o";
+    /// Make organizations.
+    SiteOrganizationCreate = "site.organization.create", Site, "";
+    /// See every organization's name.
+    SiteOrganizationRead = "site.organization.read", Site, "";
+    /// Make, disable and list users.
+    SiteUserManage = "site.user.manage", Site, "";
+    /// Read the site's own ledger.
+    SiteLedgerRead = "site.ledger.read", Site, "";
+    /// Write a backup of the whole site, sealed as it is stored.
+    SiteBackup = "site.backup", Site, "";
+    /// Open a new epoch of the site's own keys.
+    SiteKeyRotate = "site.key.rotate", Site, "";
+    /// Make, list and revoke one's own tokens. Every user holds it.
+    TokenManage = "token.manage", Site, "";
+}
+
+impl FromStr for Permission {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        let found = Self::ALL
+            .iter()
+            .copied()
+            .find(|permission| permission.as_str() == text);
+        found.ok_or_else(|| UnknownName {
+            text: text.chars().take(64).collect(),
+            what: "permission",
+            known: Self::ALL
+                .iter()
+                .map(|each| each.as_str())
+                .collect::<Vec<_>>()
+                .join(", "),
+        })
+    }
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation
+    )]
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_read_back() {
+        for (index, permission) in Permission::ALL.iter().enumerate() {
+            assert_eq!(
+                permission.as_str().parse::<Permission>().unwrap(),
+                *permission
+            );
+            let later = Permission::ALL.iter().skip(index + 1);
+            assert_eq!(
+                later
+                    .filter(|other| other.as_str() == permission.as_str())
+                    .count(),
+                0
+            );
+        }
+    }
+
+    #[test]
+    fn site_permissions_belong_to_no_role_and_owners_hold_the_rest() {
+        for permission in Permission::ALL {
+            let owner = permission.held_by(Role::Owner);
+            assert_eq!(owner, permission.level() == Level::House, "{permission}");
+            let anyone = Role::ALL.into_iter().any(|role| permission.held_by(role));
+            assert_eq!(anyone, owner, "{permission}");
+        }
+    }
+}
