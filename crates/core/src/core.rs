@@ -81,6 +81,20 @@ enum Placements {
     Server(Arc<postgres::Server>),
 }
 
+impl Options {
+    fn placements(&self) -> Result<Placements> {
+        Ok(match &self.postgres {
+            None => Placements::Files(self.data.clone()),
+            Some((url, tls)) => Placements::Server(Arc::new(postgres::Server::new(url, tls.clone())?)),
+        })
+    }
+
+    /// Where the rows of a house are, for work without a running server.
+    pub(crate) fn placement(&self, code: HouseCode) -> Result<Placement> {
+        Ok(self.placements()?.of(code))
+    }
+}
+
 impl Placements {
     fn of(&self, code: HouseCode) -> Placement {
         match self {
@@ -104,10 +118,7 @@ impl Core {
     pub(crate) async fn open_with(options: Options, faults: Faults) -> Result<Arc<Self>> {
         fs::create_dir_all(options.data.join("houses")).map_err(disk)?;
         let site_id = site_id(&options.data)?;
-        let placements = match &options.postgres {
-            None => Placements::Files(options.data.clone()),
-            Some((url, tls)) => Placements::Server(Arc::new(postgres::Server::new(url, tls.clone())?)),
-        };
+        let placements = options.placements()?;
         let opening = Opening {
             site: site_id.clone(),
             code: HouseCode::SITE,
@@ -192,6 +203,13 @@ impl Core {
         Ok(caller.site.enter(self.house(organization.code).await?))
     }
 
+    /// The organization of that name, for a caller who may see it.
+    pub async fn organization(&self, caller: &Caller, name: &Name) -> Result<OrganizationView> {
+        let organization = self.named(name).await?;
+        let ctx = self.enter_found(caller, organization.clone()).await?;
+        org::show(&ctx, organization.ok_or_else(|| Error::not_found("organization"))?).await
+    }
+
     /// A house as the machine's operator: verification, export, restore.
     pub async fn enter_as_machine(&self, name: &Name) -> Result<Ctx> {
         let organization = self.named(name).await?;
@@ -202,6 +220,12 @@ impl Core {
     async fn named(&self, name: &Name) -> Result<Option<org::sql::Organization>> {
         let name = name.clone();
         self.directory(|rows| Box::pin(async move { org::sql::by_name(rows, &name).await })).await
+    }
+
+    /// Whether an organization of that code is there.
+    pub(crate) async fn knows(&self, code: HouseCode) -> Result<bool> {
+        let found = self.directory(|rows| Box::pin(async move { org::sql::by_code(rows, code).await })).await?;
+        Ok(found.is_some_and(|organization| organization.status == org::ACTIVE))
     }
 
     /// Every organization: code and name, for work over the whole site.

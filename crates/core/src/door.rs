@@ -33,7 +33,7 @@ use crate::access;
 use crate::ctx::Ctx;
 use crate::db::{DbError, Trouble, Value};
 use crate::error::{Error, Result};
-use crate::record::{self, Record, Rows};
+use crate::record::{self, Record, Rows, Table};
 use crate::workspace::Workspace;
 
 /// How long a body may take.
@@ -81,7 +81,7 @@ pub(crate) enum Target {
 pub(crate) struct Entry {
     pub(crate) object: String,
     pub(crate) facts: serde_json::Map<String, serde_json::Value>,
-    pub(crate) detail: Option<String>,
+    pub(crate) detail: Option<(&'static str, String)>,
 }
 
 impl Entry {
@@ -98,8 +98,14 @@ impl Entry {
 
     /// Adds free text (a reason). It is sealed; the leaf commits to it.
     #[must_use]
-    pub(crate) fn detail(mut self, text: Option<&str>) -> Self {
-        self.detail = text.map(str::to_owned);
+    pub(crate) fn detail(self, text: Option<&str>) -> Self {
+        self.detail_as("detail", text)
+    }
+
+    /// The same, with the commitment under another name.
+    #[must_use]
+    pub(crate) fn detail_as(mut self, name: &'static str, text: Option<&str>) -> Self {
+        self.detail = text.map(|text| (name, text.to_owned()));
         self
     }
 }
@@ -150,19 +156,19 @@ impl<A: Action> Tx<A> {
         cells.extend([salt.to_vec().into(), Value::from(leaf), mac.to_vec().into()]);
         self.batch.touched = true;
         self.transaction.execute(&record::upsert::<R>(), &cells).await?;
-        self.batch.changes.push(RowChange { table: R::TABLE, key, digest: Some(digest) });
+        self.batch.changes.push(RowChange { table: R::TABLE, key, put: true, digest });
         Ok(())
     }
 
     /// Removes the record with this key, which must exist.
     pub(crate) async fn remove<R: Record>(&mut self, key: &[Value]) -> Result<()> {
+        let table = Table::of::<R>();
+        let sql = format!("{} WHERE {}", table.select(), table.by_key());
+        let found = self.transaction.query(&sql, key).await?.pop().ok_or_else(|| Error::not_found(R::TABLE))?;
+        let stored = table.stored(found)?;
         self.batch.touched = true;
-        let removed = self.transaction.execute(&record::delete::<R>(), key).await?;
-        if removed != 1 {
-            return Err(Error::not_found(R::TABLE));
-        }
-        let key = record::key_of(key, R::KEY_LEN);
-        self.batch.changes.push(RowChange { table: R::TABLE, key, digest: None });
+        self.transaction.execute(&record::delete::<R>(), key).await?;
+        self.batch.changes.push(RowChange { table: R::TABLE, key: stored.key, put: false, digest: stored.digest });
         Ok(())
     }
 
@@ -170,11 +176,6 @@ impl<A: Action> Tx<A> {
     pub(crate) async fn put_outside(&mut self, sql: &str, values: &[Value]) -> Result<u64> {
         self.batch.touched = true;
         Ok(self.transaction.execute(sql, values).await?)
-    }
-
-    /// The index that the leaf of this change will have.
-    pub(crate) fn leaf(&self) -> u64 {
-        self.batch.chain.size()
     }
 
     /// Makes later leaves, rows and checkpoints use `keyring`, from the
@@ -203,13 +204,32 @@ where
 
 /// [`change`] for a body that writes about `weight` bytes, so that a batch of
 /// large ones stays within its limit.
-pub(crate) async fn weighed<A, T, F>(ctx: &Ctx, _: A, target: Target, weight: usize, body: F) -> Result<T>
+pub(crate) async fn weighed<A, T, F>(ctx: &Ctx, action: A, target: Target, weight: usize, body: F) -> Result<T>
 where
     A: Action,
     T: Send + 'static,
     F: for<'t> Fn(&'t mut Tx<A>) -> BoxFuture<'t, Result<Outcome<T>>> + Send + Sync + 'static,
 {
     ctx.house().writable()?;
+    enqueue(ctx, action, target, weight, body).await
+}
+
+/// [`change`] in a house that is read-only: only a declared restore may.
+pub(crate) async fn unguarded<A, T, F>(ctx: &Ctx, action: A, target: Target, body: F) -> Result<T>
+where
+    A: Action,
+    T: Send + 'static,
+    F: for<'t> Fn(&'t mut Tx<A>) -> BoxFuture<'t, Result<Outcome<T>>> + Send + Sync + 'static,
+{
+    enqueue(ctx, action, target, 0, body).await
+}
+
+async fn enqueue<A, T, F>(ctx: &Ctx, _: A, target: Target, weight: usize, body: F) -> Result<T>
+where
+    A: Action,
+    T: Send + 'static,
+    F: for<'t> Fn(&'t mut Tx<A>) -> BoxFuture<'t, Result<Outcome<T>>> + Send + Sync + 'static,
+{
     let (answer, answered) = oneshot::channel();
     let change = Change { ctx: ctx.clone(), target, weight, body, result: None, answer, action: PhantomData::<A> };
     ctx.house().submit(Box::new(change)).await?;
@@ -283,7 +303,7 @@ where
     }
 
     fn settled(&self) -> bool {
-        matches!(&self.result, Some(Err(error)) if error.refused() || slow(error))
+        matches!(&self.result, Some(Err(error)) if slow(error))
     }
 
     fn fail(&mut self, error: Error) {

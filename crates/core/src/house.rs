@@ -26,8 +26,10 @@ use crate::db::{Database, Migration, Placement, Transaction};
 use crate::door::{Reads, Target, Work, Writer};
 use crate::error::{Error, Kind, Result};
 use crate::fault::{Fault, Faults, Point};
-use crate::key::sql::EpochRow;
+use crate::key::{self, sql::EpochRow};
 use crate::ledger::{self, Anchors, Chain, Head, Signed};
+use crate::record::Table;
+use crate::{access, org, project, state, token, user, workspace};
 
 /// Changes that may wait for the writer before callers are held back.
 const QUEUE: usize = 1024;
@@ -42,7 +44,36 @@ const COMMON: &str = include_str!("../migrations/common/0001_ledger.sql");
 const SITE: &str = include_str!("../migrations/site/0001_site.sql");
 const HOUSE: &str = include_str!("../migrations/house/0001_state.sql");
 
-fn migrations(code: HouseCode) -> [Migration; 2] {
+/// The evidential tables that the site and every organization have.
+const SHARED_TABLES: [Table; 2] = [Table::of::<key::sql::Epoch>(), Table::of::<ledger::sql::Setting>()];
+
+/// The evidential tables of the site.
+static SITE_TABLES: [Table; 7] = [
+    SHARED_TABLES[0],
+    SHARED_TABLES[1],
+    Table::of::<org::sql::Organization>(),
+    Table::of::<org::sql::Witness>(),
+    Table::of::<user::sql::Account>(),
+    Table::of::<user::sql::Password>(),
+    Table::of::<token::sql::ApiToken>(),
+];
+
+/// The evidential tables of an organization.
+static HOUSE_TABLES: [Table; 6] = [
+    SHARED_TABLES[0],
+    SHARED_TABLES[1],
+    Table::of::<access::sql::Grant>(),
+    Table::of::<project::sql::Project>(),
+    Table::of::<workspace::sql::Workspace>(),
+    Table::of::<state::sql::Version>(),
+];
+
+/// Every evidential table of a house, in the order they are verified in.
+pub(crate) fn tables(site: bool) -> &'static [Table] {
+    if site { &SITE_TABLES } else { &HOUSE_TABLES }
+}
+
+pub(crate) fn migrations(code: HouseCode) -> [Migration; 2] {
     let own = if code.is_site() { ("site", SITE) } else { ("state", HOUSE) };
     [Migration { number: 1, name: "ledger", sql: COMMON }, Migration { number: 2, name: own.0, sql: own.1 }]
 }
@@ -98,6 +129,12 @@ impl Refusals {
         }
         due
     }
+
+    /// The leaf of a refusal was not committed: the next one is due.
+    pub(crate) fn forget(&self, ctx: &Ctx, action: &'static str, target: &Target) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.remove(&(ctx.actor().id().to_owned(), action, target.clone()));
+    }
 }
 
 /// Everything that opening a house needs.
@@ -125,10 +162,26 @@ pub struct House {
     blobs: Blobs,
     anchors: Anchors,
     roots: Arc<dyn RootKeys>,
-    read_only: Option<String>,
+    read_only: RwLock<Option<Arc<ReadOnly>>>,
     first_keys: Option<Vec<u8>>,
     used_at: AtomicI64,
     follower: tokio::task::AbortHandle,
+}
+
+/// Why a house takes no changes.
+pub(crate) struct ReadOnly {
+    pub(crate) reason: String,
+    /// What is remembered outside, when the database is an older copy of it:
+    /// the only case that a declared restore can end.
+    pub(crate) remembered: Option<Checkpoint>,
+}
+
+/// What a look at the database found.
+enum Look {
+    /// It is what it was, or new.
+    Fine(Option<Chain>),
+    /// It is sound in itself, and not an extension of what is remembered.
+    Behind(Chain, ReadOnly),
 }
 
 /// The name that root key providers know a house by.
@@ -149,15 +202,17 @@ impl House {
         let origin = ledger::origin(&opening.site, code, 1);
         let looked = look(&mut transaction, &opening, head.as_ref(), &keyring).await;
         let (read_only, chain) = match looked {
-            Ok(chain) => (None, chain.unwrap_or_else(|| Chain::empty(origin))),
+            Ok(Look::Fine(chain)) => (None, chain.unwrap_or_else(|| Chain::empty(origin))),
+            Ok(Look::Behind(chain, behind)) => (Some(behind), chain),
             Err(error) if *error.kind() == Kind::Tampered => {
-                (Some(error.message().to_owned()), Chain::empty(origin))
+                let reason = error.message().to_owned();
+                (Some(ReadOnly { reason, remembered: None }), Chain::empty(origin))
             }
             Err(error) => return Err(error),
         };
         transaction.rollback().await;
-        if let Some(reason) = &read_only {
-            tracing::error!(house = %code, reason, "the house opens read-only");
+        if let Some(read_only) = &read_only {
+            tracing::error!(house = %code, reason = read_only.reason, "the house opens read-only");
         }
         let base = Arc::new(Base {
             site: opening.site,
@@ -181,7 +236,7 @@ impl House {
             reads: Reads::default(),
             anchors: opening.anchors,
             roots: opening.roots,
-            read_only,
+            read_only: RwLock::new(read_only.map(Arc::new)),
             first_keys,
             used_at: AtomicI64::new(now),
             follower,
@@ -194,8 +249,17 @@ impl House {
     }
 
     /// Why the house takes no changes, if it does not.
-    pub fn read_only(&self) -> Option<&str> {
-        self.read_only.as_deref()
+    pub fn read_only(&self) -> Option<String> {
+        self.why_read_only().map(|why| why.reason.clone())
+    }
+
+    pub(crate) fn why_read_only(&self) -> Option<Arc<ReadOnly>> {
+        self.read_only.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes changes again, after a restore was accepted in the ledger.
+    pub(crate) fn open_for_writing(&self) {
+        *self.read_only.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// The newest checkpoint that this process knows of.
@@ -204,8 +268,8 @@ impl House {
     }
 
     pub(crate) fn writable(&self) -> Result<()> {
-        let Some(reason) = &self.read_only else { return Ok(()) };
-        Err(Error::new(Kind::Unavailable, format!("the organization is read-only: {reason}")).hint(
+        let Some(why) = self.why_read_only() else { return Ok(()) };
+        Err(Error::new(Kind::Unavailable, format!("the organization is read-only: {}", why.reason)).hint(
             "after a legitimate restore an operator runs `statehouse restore accept --reason …`; otherwise treat it as tampering",
         ))
     }
@@ -265,7 +329,7 @@ impl House {
     /// Brings the anchor up to the head. Called when the house closes.
     pub(crate) fn settle(&self) -> Result<()> {
         self.follower.abort();
-        match (&self.read_only, self.head()) {
+        match (self.why_read_only(), self.head()) {
             (None, Some(head)) => self.anchors.write(self.code(), &head),
             _ => Ok(()),
         }
@@ -308,11 +372,11 @@ async fn look(
     opening: &Opening,
     head: Option<&Head>,
     keyring: &Keyring,
-) -> Result<Option<Chain>> {
-    let remembered = opening.anchors.read(opening.code)?;
+) -> Result<Look> {
+    let note = opening.anchors.read(opening.code)?;
     let Some(head) = head else {
-        return match (remembered, &opening.witnessed) {
-            (None, None) => Ok(None),
+        return match (note, &opening.witnessed) {
+            (None, None) => Ok(Look::Fine(None)),
             _ => Err(Error::tampered("the database is empty, but a checkpoint of it is remembered outside")),
         };
     };
@@ -326,34 +390,51 @@ async fn look(
     if ledger::sql::leaves_beyond(transaction, head.size).await? != 0 {
         return Err(Error::tampered("the ledger holds leaves beyond its signed head"));
     }
-    let anchor = match &remembered {
-        Some(note) => Some(ledger::verified(note, &name, keyring).map_err(|_| {
-            Error::tampered("the anchor is not signed by any key of this house")
-        })?),
-        None => None,
-    };
-    let anchor = anchor.filter(|anchor| anchor.origin == head.origin).map(|anchor| (anchor.size, anchor.root, "anchor"));
-    let witnessed = opening.witnessed.as_ref().filter(|(_, _, origin)| *origin == head.origin);
-    let witnessed = witnessed.map(|(size, root, _)| (*size, *root, "site's log"));
-    for (size, root, whose) in anchor.into_iter().chain(witnessed) {
-        extends(transaction, head, size, root, whose).await?;
+    let mut remembered = Vec::new();
+    if let Some(note) = &note {
+        let (anchor, known) = ledger::remembered(note, &name, keyring)?;
+        if !known {
+            let reason = "the anchor is signed with a key that the database does not know: the database is \
+                older than the last key rotation, or the anchor is another house's";
+            let (reason, remembered) = (reason.to_owned(), Some(anchor));
+            return Ok(Look::Behind(chain, ReadOnly { reason, remembered }));
+        }
+        remembered.push((anchor, "anchor"));
     }
-    Ok(Some(chain))
+    if let Some((size, root, origin)) = opening.witnessed.clone() {
+        remembered.push((Checkpoint { origin, size, root }, "site's log"));
+    }
+    for (checkpoint, whose) in remembered {
+        if let Some(reason) = behind(transaction, head, &checkpoint, whose).await? {
+            return Ok(Look::Behind(chain, ReadOnly { reason, remembered: Some(checkpoint) }));
+        }
+    }
+    Ok(Look::Fine(Some(chain)))
 }
 
-async fn extends(transaction: &mut Transaction, head: &Head, size: u64, root: Hash, whose: &str) -> Result<()> {
-    if size > head.size {
-        return Err(Error::tampered(format!(
-            "the database is an older copy: it has {} ledger entries and the {whose} remembers {size}",
-            head.size
+/// In which way the database is not an extension of what is remembered.
+async fn behind(transaction: &mut Transaction, head: &Head, known: &Checkpoint, whose: &str) -> Result<Option<String>> {
+    if known.origin != head.origin {
+        // Between a declared restore and the anchor that follows it, the
+        // anchor still names the history that the restore gave up.
+        if ledger::gave_up(transaction, head, known).await? {
+            return Ok(None);
+        }
+        return Ok(Some(format!("the database belongs to {} and the {whose} remembers {}", head.origin, known.origin)));
+    }
+    if known.size > head.size {
+        return Ok(Some(format!(
+            "the database is an older copy: it has {} ledger entries and the {whose} remembers {}",
+            head.size, known.size
         )));
     }
-    if Chain::load(transaction, size, head.origin.clone()).await?.root() != root {
-        return Err(Error::tampered(format!(
-            "the database holds another history: its first {size} ledger entries are not those the {whose} remembers"
+    if Chain::load(transaction, known.size, head.origin.clone()).await?.root() != known.root {
+        return Ok(Some(format!(
+            "the database holds another history: its first {} ledger entries are not those the {whose} remembers",
+            known.size
         )));
     }
-    Ok(())
+    Ok(None)
 }
 
 /// A thread of its own: SQLite's calls block, and their latency is the disk's.

@@ -8,6 +8,7 @@
 //! over more than one house.
 
 pub mod access;
+pub mod backup;
 mod blob;
 mod core;
 mod ctx;

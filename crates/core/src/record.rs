@@ -128,6 +128,70 @@ pub(crate) trait Record: Sized + Send + Sync {
     fn read(row: &mut Row) -> Result<Self>;
 }
 
+/// An evidential table, without the type of its records.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Table {
+    pub(crate) name: &'static str,
+    pub(crate) columns: &'static [&'static str],
+    pub(crate) key_len: usize,
+}
+
+impl Table {
+    pub(crate) const fn of<R: Record>() -> Self {
+        Self { name: R::TABLE, columns: R::COLUMNS, key_len: R::KEY_LEN }
+    }
+
+    /// `SELECT <covered columns>, salt, leaf, mac FROM <table>`.
+    pub(crate) fn select(&self) -> String {
+        format!("SELECT {}, salt, leaf, mac FROM {}", self.columns.join(", "), self.name)
+    }
+
+    /// `<first key column> = $1 AND …`.
+    pub(crate) fn by_key(&self) -> String {
+        let key = self.columns.iter().take(self.key_len).enumerate();
+        key.map(|(index, name)| format!("{name} = ${}", index + 1)).collect::<Vec<_>>().join(" AND ")
+    }
+
+    /// `UPDATE … SET mac = … WHERE <key>`, the key's values first.
+    pub(crate) fn update_mac(&self) -> String {
+        format!("UPDATE {} SET mac = ${} WHERE {}", self.name, self.key_len + 1, self.by_key())
+    }
+
+    /// Takes a selected row apart.
+    pub(crate) fn stored(&self, mut row: Row) -> Result<Stored> {
+        let width = self.columns.len();
+        let values = (0..width).map(|at| row.take(at)).collect::<Result<Vec<_>, _>>()?;
+        let key = key_of(&values, self.key_len);
+        let refuse = || Error::tampered(format!("row `{key}` of `{}` is not what was written", self.name));
+        let (Value::Bytes(salt), Value::Int(leaf), Value::Bytes(mac)) =
+            (row.take(width)?, row.take(width + 1)?, row.take(width + 2)?)
+        else {
+            return Err(refuse());
+        };
+        let salt: [u8; 16] = salt.as_slice().try_into().map_err(|_| refuse())?;
+        let leaf = u64::try_from(leaf).map_err(|_| refuse())?;
+        let digest = digest(self.name, self.columns, &values, &salt);
+        Ok(Stored { values, key, salt, leaf, mac, digest })
+    }
+}
+
+/// An evidential row as the database has it.
+pub(crate) struct Stored {
+    pub(crate) values: Vec<Value>,
+    pub(crate) key: String,
+    pub(crate) salt: [u8; 16],
+    pub(crate) leaf: u64,
+    pub(crate) mac: Vec<u8>,
+    pub(crate) digest: [u8; 32],
+}
+
+impl Stored {
+    /// Whether the MAC is one that this house made.
+    pub(crate) fn genuine(&self, table: &Table, keyring: &Keyring) -> bool {
+        keyring.row_mac_verify(&mac_message(table.name, self.leaf, &self.digest), &self.mac)
+    }
+}
+
 /// Declares a record: a struct whose fields are the covered columns. The
 /// number after `key` says how many of the first fields make the key.
 macro_rules! record {
@@ -205,11 +269,6 @@ pub(crate) fn mac_message(table: &str, leaf: u64, digest: &[u8; 32]) -> Vec<u8> 
     message
 }
 
-/// `SELECT <covered columns>, salt, leaf, mac FROM <table>`.
-pub(crate) fn select<R: Record>() -> String {
-    format!("SELECT {}, salt, leaf, mac FROM {}", R::COLUMNS.join(", "), R::TABLE)
-}
-
 /// Insert, or replace by key.
 pub(crate) fn upsert<R: Record>() -> String {
     let columns = R::COLUMNS.join(", ");
@@ -227,39 +286,17 @@ pub(crate) fn upsert<R: Record>() -> String {
 
 /// `DELETE … WHERE <key>`.
 pub(crate) fn delete<R: Record>() -> String {
-    let key = R::COLUMNS.iter().take(R::KEY_LEN).enumerate();
-    let matches: Vec<String> = key.map(|(index, name)| format!("{name} = ${}", index + 1)).collect();
-    format!("DELETE FROM {} WHERE {}", R::TABLE, matches.join(" AND "))
+    format!("DELETE FROM {} WHERE {}", R::TABLE, Table::of::<R>().by_key())
 }
 
-/// `UPDATE … SET mac = … WHERE <key>`.
-pub(crate) fn update_mac<R: Record>() -> String {
-    let key = R::COLUMNS.iter().take(R::KEY_LEN).enumerate();
-    let matches: Vec<String> = key.map(|(index, name)| format!("{name} = ${}", index + 1)).collect();
-    format!("UPDATE {} SET mac = ${} WHERE {}", R::TABLE, R::KEY_LEN + 1, matches.join(" AND "))
-}
-
-/// What the MAC of a row with these columns, salt and leaf covers.
-pub(crate) fn message_of<R: Record>(values: &[Value], salt: &Value, leaf: &Value) -> Result<Vec<u8>> {
-    let refuse = || Error::tampered(format!("a row of `{}` is not what was written", R::TABLE));
-    let (Value::Bytes(salt), Value::Int(leaf)) = (salt, leaf) else { return Err(refuse()) };
-    let salt: &[u8; 16] = salt.as_slice().try_into().map_err(|_| refuse())?;
-    let leaf = u64::try_from(*leaf).map_err(|_| refuse())?;
-    Ok(mac_message(R::TABLE, leaf, &digest(R::TABLE, R::COLUMNS, values, salt)))
-}
-
-/// Checks the MAC of a row that was read with [`select`].
-pub(crate) fn checked<R: Record>(mut row: Row, keyring: &Keyring) -> Result<R> {
-    let width = R::COLUMNS.len();
-    let values = (0..width).map(|at| row.take(at)).collect::<Result<Vec<_>, _>>()?;
-    let key = key_of(&values, R::KEY_LEN);
-    let refuse = || Error::tampered(format!("row `{key}` of `{}` is not what was written", R::TABLE));
-    let (salt, leaf) = (row.take(width)?, row.take(width + 1)?);
-    let message = message_of::<R>(&values, &salt, &leaf)?;
-    if !keyring.row_mac_verify(&message, row.bytes(width + 2)?) {
-        return Err(refuse());
+/// Checks the MAC of a row that was read with [`Table::select`].
+fn checked<R: Record>(row: Row, keyring: &Keyring) -> Result<R> {
+    let table = Table::of::<R>();
+    let stored = table.stored(row)?;
+    if !stored.genuine(&table, keyring) {
+        return Err(Error::tampered(format!("row `{}` of `{}` is not what was written", stored.key, R::TABLE)));
     }
-    R::read(&mut Row::from(values))
+    R::read(&mut Row::from(stored.values))
 }
 
 /// A transaction together with the keys that its rows are checked with.
@@ -271,7 +308,7 @@ pub(crate) struct Rows {
 impl Rows {
     /// Every record for which `clause` holds (`WHERE … ORDER BY …`).
     pub(crate) async fn find<R: Record>(&mut self, clause: &str, values: &[Value]) -> Result<Vec<R>> {
-        let sql = format!("{} {clause}", select::<R>());
+        let sql = format!("{} {clause}", Table::of::<R>().select());
         let rows = self.transaction.query(&sql, values).await?;
         rows.into_iter().map(|row| checked(row, &self.keyring)).collect()
     }

@@ -66,7 +66,7 @@ fn main() {
 
 /// Writes the bundle and gives the bytes of its leaves.
 fn write(path: &Path, leaves: u64) -> u64 {
-    let file = std::fs::File::create(path).unwrap();
+    let file = fs_err::File::create(path).unwrap();
     let mut writer = bundle::Writer::new(BufWriter::with_capacity(1 << 20, file), log::HOUSE);
     let mut log = log::Log::open(1);
     let mut bytes = 0;

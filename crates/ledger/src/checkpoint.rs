@@ -181,6 +181,11 @@ impl Memory {
         self.confirmed
     }
 
+    /// The head that is on its way: offered, neither confirmed nor forgotten.
+    pub fn offered(&self) -> Option<(u64, Hash)> {
+        self.offered
+    }
+
     /// Asks whether this head may be signed, and remembers it as on its way. Offering the same head again is fine.
     ///
     /// # Errors

@@ -10,6 +10,8 @@
     missing_docs
 )]
 
+#[path = "support/content.rs"]
+mod content;
 #[path = "support/corpus.rs"]
 mod corpus;
 #[path = "support/mod.rs"]
@@ -32,7 +34,7 @@ fn second_opinions(cases: &[Case]) -> Vec<u8> {
     let mut list = Vec::new();
     for (number, case) in cases.iter().enumerate() {
         let path = folder.path().join(number.to_string());
-        std::fs::write(&path, &case.bytes).unwrap();
+        fs_err::write(&path, &case.bytes).unwrap();
         list.push(
             serde_json::json!({"path": path, "vkey": case.trust.vkey, "anchor": case.trust.anchor}),
         );

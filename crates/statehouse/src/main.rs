@@ -1,2 +1,21 @@
-//! The binary.
-fn main() {}
+//! The one binary: the server, its operation, and the client.
+//!
+//! This crate only wires: arguments and configuration in, calls to the other crates, words and exit codes out. It is the only
+//! place that reads the environment ([`environment`]) and the only one that prints ([`out`]).
+//!
+//! Deliberately absent: any rule about states, access or history. Those are in `core`, where every client meets them.
+
+mod client;
+mod cmd;
+mod config;
+mod environment;
+mod failure;
+mod files;
+mod logs;
+mod out;
+mod server;
+mod trust;
+
+fn main() -> std::process::ExitCode {
+    cmd::main()
+}

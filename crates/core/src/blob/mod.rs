@@ -70,6 +70,20 @@ impl Blobs {
         self.0.join(version)
     }
 
+    /// Every finished body in the directory. They never change, so copying
+    /// them after the rows copies all that the rows name.
+    pub(crate) fn files(&self) -> Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.0).map_err(disk)? {
+            let path = entry.map_err(disk)?.path();
+            if path.extension().is_none() {
+                files.push(path);
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+
     /// Compresses and seals. A large body is on disk when this returns.
     pub(crate) fn store(&self, keyring: &Keyring, context: &Context<'_>, plaintext: &[u8], digest: &[u8; 32]) -> Result<Stored> {
         let salt: [u8; SALT] = crate::random();

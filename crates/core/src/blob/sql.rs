@@ -38,9 +38,9 @@ pub(crate) async fn rewrap<A: Action>(tx: &mut Tx<A>, version: &VersionId, heade
     Ok(())
 }
 
-/// How many objects are wrapped under each epoch.
-pub(crate) async fn per_epoch(rows: &mut Rows) -> Result<Vec<(i64, i64)>> {
-    let sql = "SELECT epoch, count(*) FROM blob GROUP BY epoch ORDER BY epoch";
-    let found = rows.transaction.query(sql, &[]).await?;
-    found.iter().map(|row| Ok((row.int(0)?, row.int(1)?))).collect()
+/// Every object's header and the epoch that its index column states.
+pub(crate) async fn epochs(rows: &mut Rows) -> Result<Vec<(String, Vec<u8>, i64)>> {
+    let found = rows.transaction.query("SELECT version, header, epoch FROM blob ORDER BY version", &[]).await?;
+    let read = |mut row: crate::db::Row| Ok((column(&mut row, 0, "blob")?, column(&mut row, 1, "blob")?, row.int(2)?));
+    found.into_iter().map(read).collect()
 }

@@ -17,7 +17,7 @@ pub(crate) struct Migration {
     pub(crate) sql: &'static str,
 }
 
-const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migration (
+pub(super) const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migration (
     number BIGINT PRIMARY KEY,
     name TEXT NOT NULL,
     digest TEXT NOT NULL,

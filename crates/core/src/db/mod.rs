@@ -9,6 +9,7 @@
 //! Deliberately absent: an ORM, a query builder, a migration framework,
 //! floating point, booleans, and any knowledge of what the tables mean.
 
+mod copy;
 pub(crate) mod dialect;
 mod migrate;
 pub(crate) mod postgres;
@@ -75,10 +76,6 @@ impl Row {
             Some(Value::Bytes(value)) => Ok(value),
             _ => Err(DbError::shape(index, "bytes")),
         }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
     }
 }
 
@@ -183,14 +180,6 @@ impl Database {
             Self::Postgres(database) => database.begin_read().await.map(Transaction::Postgres),
         }
     }
-
-    /// The SQLite file, where the engine is SQLite.
-    pub(crate) fn file(&self) -> Option<&std::path::Path> {
-        match self {
-            Self::Sqlite(database) => Some(database.path()),
-            Self::Postgres(_) => None,
-        }
-    }
 }
 
 /// A transaction, and the connection it runs on. Dropping it rolls back.
@@ -256,7 +245,25 @@ impl Transaction {
     }
 }
 
+pub(crate) use copy::copy_rows;
 pub(crate) use migrate::Migration;
+
+/// How the schema differs from what `migrations` make: tables, indexes and
+/// triggers, and on SQLite the engine's own check of its pages. On PostgreSQL
+/// only extra triggers and rules are looked for; the rest the engine owns.
+pub(crate) async fn structure(transaction: &mut Transaction, migrations: &[Migration]) -> Result<Vec<String>, DbError> {
+    match transaction {
+        Transaction::Sqlite(transaction) => sqlite::structure(transaction, migrations),
+        Transaction::Postgres(transaction) => {
+            let sql = "SELECT tgname::text FROM pg_trigger
+                JOIN pg_class ON pg_class.oid = tgrelid
+                JOIN pg_namespace ON pg_namespace.oid = relnamespace
+                WHERE nspname = current_schema() AND NOT tgisinternal";
+            let found = transaction.query(sql, &[]).await?;
+            found.iter().map(|row| Ok(format!("a trigger `{}` was added", row.text(0)?))).collect()
+        }
+    }
+}
 
 macro_rules! value_from {
     ($($source:ty => |$name:ident| $value:expr;)*) => {

@@ -95,12 +95,19 @@ impl Server {
     /// Makes the schema and the role that owns it, if they are missing.
     async fn prepare(&self, schema: &str) -> Result<(), DbError> {
         let mut link = self.lease().await?;
-        let found = link.client.query_opt("SELECT 1 FROM pg_roles WHERE rolname = $1", &[&schema]).await;
-        if found.map_err(failed)?.is_none() {
-            let script = format!(
-                "BEGIN; CREATE ROLE \"{schema}\" NOLOGIN; GRANT \"{schema}\" TO CURRENT_USER; \
-                 CREATE SCHEMA \"{schema}\" AUTHORIZATION \"{schema}\"; COMMIT"
-            );
+        let role = link.client.query_opt("SELECT 1 FROM pg_roles WHERE rolname = $1", &[&schema]).await;
+        let role = role.map_err(failed)?.is_some();
+        let space = link.client.query_opt("SELECT 1 FROM pg_namespace WHERE nspname = $1", &[&schema]).await;
+        let space = space.map_err(failed)?.is_some();
+        if !role || !space {
+            let mut script = String::from("BEGIN; ");
+            if !role {
+                script += &format!("CREATE ROLE \"{schema}\" NOLOGIN; GRANT \"{schema}\" TO CURRENT_USER; ");
+            }
+            if !space {
+                script += &format!("CREATE SCHEMA \"{schema}\" AUTHORIZATION \"{schema}\"; ");
+            }
+            script += "COMMIT";
             let made = link.client.batch_execute(&script).await;
             if let Err(error) = made {
                 link.client.batch_execute("ROLLBACK").await.ok();
@@ -192,15 +199,15 @@ impl Transaction {
         let Some(link) = self.link.take() else {
             return Committed::No(DbError::new(Trouble::Lost, "the connection is closed"));
         };
-        // A COMMIT in a failed transaction answers `ROLLBACK`, not an error.
-        match link.client.simple_query("COMMIT").await {
-            Ok(_) => {
+        // A COMMIT in a failed transaction, or outside of any, is answered
+        // without an error and commits nothing; a SAVEPOINT there is an error.
+        match link.client.batch_execute("SAVEPOINT committing; COMMIT").await {
+            Ok(()) => {
                 self.server.give_back(link);
                 Committed::Yes
             }
-            Err(error) if error.as_db_error().is_some_and(|db| !db.code().code().starts_with("57")) => {
-                Committed::No(failed(error))
-            }
+            // An error says that something broke, not on which side of the
+            // commit: the head tells. The connection is closed.
             Err(error) => Committed::Unknown(failed(error)),
         }
     }

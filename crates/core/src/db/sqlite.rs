@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql};
 
-use super::{Committed, DbError, Row, Trouble, Value, dialect};
+use super::{Committed, DbError, Migration, Row, Trouble, Value, dialect, migrate};
 
 /// Idle reading connections kept per house; more are opened under load and
 /// closed again, so that a thousand quiet houses hold few descriptors.
@@ -108,8 +108,17 @@ impl Database {
         })
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    /// Writes a copy of one snapshot into a new file, compacted.
+    pub(super) fn copy_to(&self, path: &Path) -> Result<(), DbError> {
+        let link = Link::open(&self.path)?;
+        let target = path.to_string_lossy().into_owned();
+        link.connection.execute("VACUUM INTO ?1", [target]).map(drop).map_err(failed)
+    }
+
+    /// Moves everything from the write-ahead log into the file.
+    pub(super) fn settle(&self) -> Result<(), DbError> {
+        let link = Link::open(&self.path)?;
+        link.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").map_err(failed)
     }
 
     pub(crate) fn begin_write(&self) -> Result<Transaction, DbError> {
@@ -155,9 +164,14 @@ impl Transaction {
         begun.map(|()| transaction)
     }
 
+    /// The connection, while the transaction is open. Once the engine ended it,
+    /// a further statement would be a transaction of its own.
     fn connection(&self) -> Result<&Connection, DbError> {
-        let link = self.link.as_ref().map(|link| &link.connection);
-        link.ok_or_else(|| DbError::new(Trouble::Lost, "the connection is closed"))
+        let link = self.link.as_ref().ok_or_else(|| DbError::new(Trouble::Lost, "the connection is closed"))?;
+        if link.connection.is_autocommit() {
+            return Err(DbError::new(Trouble::Lost, "the engine ended the transaction"));
+        }
+        Ok(&link.connection)
     }
 
     pub(crate) fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, DbError> {
@@ -219,6 +233,33 @@ impl Transaction {
             }
         }
     }
+}
+
+/// Differences from a fresh schema, and what SQLite's own check finds.
+pub(super) fn structure(transaction: &mut Transaction, migrations: &[Migration]) -> Result<Vec<String>, DbError> {
+    const SCHEMA: &str = "SELECT type || ' ' || name || ': ' || coalesce(sql, '') FROM sqlite_master
+        WHERE name NOT LIKE 'sqlite_stat%' ORDER BY 1";
+    let fresh = Connection::open_in_memory().map_err(failed)?;
+    fresh.execute_batch(migrate::TABLE).map_err(failed)?;
+    for migration in migrations {
+        fresh.execute_batch(migration.sql).map_err(failed)?;
+    }
+    let mut statement = fresh.prepare(SCHEMA).map_err(failed)?;
+    let wanted = statement.query_map([], |row| row.get::<_, String>(0)).map_err(failed)?;
+    let mut wanted = wanted.collect::<Result<std::collections::BTreeSet<_>, _>>().map_err(failed)?;
+    let mut words = Vec::new();
+    for row in transaction.query(SCHEMA, &[])? {
+        if !wanted.remove(row.text(0)?) {
+            words.push(format!("not made by any schema change: {}", row.text(0)?));
+        }
+    }
+    words.extend(wanted.into_iter().map(|missing| format!("gone: {missing}")));
+    for row in transaction.query("PRAGMA integrity_check(20)", &[])? {
+        if row.text(0)? != "ok" {
+            words.push(format!("SQLite's integrity check: {}", row.text(0)?));
+        }
+    }
+    Ok(words)
 }
 
 fn text_of(text: &[u8], index: usize) -> Result<String, DbError> {

@@ -14,11 +14,12 @@ use crate::error::{Error, Result};
 use crate::ledger::Chain;
 use crate::record::Rows;
 
-/// A row that a change wrote (`Some`) or removed (`None`).
+/// A row that a change wrote or removed.
 pub(crate) struct RowChange {
     pub(crate) table: &'static str,
     pub(crate) key: String,
-    pub(crate) digest: Option<[u8; 32]>,
+    pub(crate) put: bool,
+    pub(crate) digest: [u8; 32],
 }
 
 /// An open writing transaction with the leaves that it will commit.
@@ -49,15 +50,16 @@ impl Batch {
     }
 
     async fn append(&mut self, work: &dyn Work, action: &str, entry: Entry) -> Result<()> {
-        let (detail, commitment) = self.seal_detail(entry.detail.as_deref())?;
         let mut facts = entry.facts;
-        if let Some(commitment) = commitment {
-            facts.insert("detail".to_owned(), Json::String(commitment));
+        let mut detail = Value::Null;
+        if let Some((name, text)) = entry.detail {
+            let (sealed, commitment) = self.seal_detail(&text)?;
+            facts.insert(name.to_owned(), Json::String(commitment));
+            detail = Value::Bytes(sealed);
         }
         let leaf = self.leaf(work, action, &entry.object, facts);
         let bytes = canonical::to_bytes(&leaf)
             .map_err(|error| Error::internal(format!("the leaf of `{action}` has no canonical form: {error}")))?;
-        let detail = detail.map_or(Value::Null, Value::Bytes);
         self.chain.append(&mut self.rows.transaction, bytes, detail).await
     }
 
@@ -67,9 +69,9 @@ impl Batch {
         if let (Some(token), Some(actor)) = (ctx.actor().token(), actor.as_object_mut()) {
             actor.insert("token".to_owned(), Json::String(token.to_string()));
         }
-        let row = |change: &RowChange| match &change.digest {
-            Some(digest) => json!({ "table": change.table, "key": change.key, "op": "put", "digest": hex::encode(digest) }),
-            None => json!({ "table": change.table, "key": change.key, "op": "del" }),
+        let row = |change: &RowChange| {
+            let op = if change.put { "put" } else { "del" };
+            json!({ "table": change.table, "key": change.key, "op": op, "digest": hex::encode(change.digest) })
         };
         json!({
             "v": 1,
@@ -86,13 +88,11 @@ impl Batch {
     }
 
     /// Seals free text; the salt of its commitment is sealed with it.
-    fn seal_detail(&self, detail: Option<&str>) -> Result<(Option<Vec<u8>>, Option<String>)> {
-        let Some(text) = detail else { return Ok((None, None)) };
-        let mut salted = crate::random::<32>().to_vec();
-        salted.extend_from_slice(text.as_bytes());
+    fn seal_detail(&self, text: &str) -> Result<(Vec<u8>, String)> {
+        let salted = [crate::random::<32>().as_slice(), text.as_bytes()].concat();
         let object = self.chain.size().to_string();
         let sealed = crate::seal_small(&self.rows.keyring, &detail_context(&object), &salted)?;
-        Ok((Some(sealed), Some(hex::encode(Sha256::digest(&salted)))))
+        Ok((sealed, hex::encode(Sha256::digest(&salted))))
     }
 }
 

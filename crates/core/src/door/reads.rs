@@ -43,28 +43,37 @@ impl Reads {
     pub(crate) async fn record<A: Action>(&self, ctx: &Ctx, action: A, target: &Target, object: &str) -> Result<()> {
         let reader = ctx.actor().token().map_or_else(|| ctx.actor().id().to_owned(), ToString::to_string);
         let key = (reader, object.to_owned(), A::NAME);
-        let (recorded, closed) = self.enter(&key, ctx, target);
-        if let Some(closed) = closed {
-            close(action, &key.1, closed).await?;
+        loop {
+            let (recorded, closed) = self.enter(&key, ctx, target);
+            if let Some(closed) = closed {
+                close(action, &key.1, closed).await?;
+            }
+            let mut first = false;
+            let written = recorded.get_or_try_init(|| {
+                first = true;
+                write(ctx, action, target, &key.1)
+            });
+            written.await?;
+            // A repeat whose window was closed meanwhile opens the next one.
+            if first || self.count(&key, &recorded) {
+                return Ok(());
+            }
         }
-        let first = recorded.get_or_try_init(|| async {
-            let object = key.1.clone();
-            change(ctx, action, target.clone(), move |_| {
-                let entry = Entry::new(&object);
-                Box::pin(async move { Ok(Outcome::Recorded((), entry)) })
-            })
-            .await
-        });
-        first.await.map(|_| ())
+    }
+
+    /// Counts a repeat, if the window that it joined is still open.
+    fn count(&self, key: &(String, String, &'static str), joined: &Arc<OnceCell<()>>) -> bool {
+        let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let window = windows.get_mut(key).filter(|window| Arc::ptr_eq(&window.recorded, joined));
+        window.map(|window| window.repeats += 1).is_some()
     }
 
     /// Joins the open window, or opens one and returns the one it replaces.
     fn enter(&self, key: &(String, String, &'static str), ctx: &Ctx, target: &Target) -> (Arc<OnceCell<()>>, Option<Window>) {
         let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(window) = windows.get_mut(key)
+        if let Some(window) = windows.get(key)
             && window.opened.elapsed() < WINDOW
         {
-            window.repeats += u64::from(window.recorded.initialized());
             return (window.recorded.clone(), None);
         }
         let recorded = Arc::new(OnceCell::new());
@@ -124,6 +133,16 @@ pub(crate) fn object_of(ctx: &Ctx, target: &Target) -> String {
             ctx.house().code().to_string()
         }
     }
+}
+
+/// The leaf of a first read.
+async fn write<A: Action>(ctx: &Ctx, action: A, target: &Target, object: &str) -> Result<()> {
+    let object = object.to_owned();
+    change(ctx, action, target.clone(), move |_| {
+        let entry = Entry::new(&object);
+        Box::pin(async move { Ok(Outcome::Recorded((), entry)) })
+    })
+    .await
 }
 
 /// The count is written by a task of the server: the reader may be gone, or

@@ -8,6 +8,7 @@
 //! before anything is answered.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use statehouse_model::Permission;
 use tokio::sync::mpsc;
@@ -27,6 +28,15 @@ const JOBS_MAX: usize = 64;
 const WEIGHT_MAX: usize = 8 * 1024 * 1024;
 /// How often a job is tried when the engine ends its transaction.
 const TRIES: usize = 3;
+/// How long to wait before each further look at the head when the outcome of a
+/// commit is unknown: together as long as a database takes to restart.
+const LOOKS: [Duration; 5] = [
+    Duration::from_millis(100),
+    Duration::from_millis(300),
+    Duration::from_millis(600),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+];
 
 /// A job for the writer, its types erased.
 pub(crate) trait Work: Send {
@@ -52,6 +62,8 @@ pub(crate) trait Work: Send {
 enum Void {
     /// The engine ended it; the jobs may run again.
     Lost(DbError),
+    /// Whether it was committed could not be found out; no job may run again.
+    Unknown(DbError),
     /// A test stops the process here.
     Stop,
 }
@@ -81,6 +93,7 @@ impl Writer {
             match self.attempt(&mut jobs).await {
                 Ok(()) => {}
                 Err(Void::Stop) => return,
+                Err(Void::Unknown(error)) => jobs.iter_mut().for_each(|job| job.fail(unknown(&error))),
                 Err(Void::Lost(error)) => {
                     tracing::warn!(house = %self.base.code, %error, jobs = jobs.len(), "a batch was void");
                     for job in jobs.iter_mut().filter(|job| !job.settled()) {
@@ -113,6 +126,10 @@ impl Writer {
             match self.attempt(std::slice::from_mut(job)).await {
                 Ok(()) => return Ok(()),
                 Err(Void::Stop) => return Err(()),
+                Err(Void::Unknown(error)) => {
+                    job.fail(unknown(&error));
+                    return Ok(());
+                }
                 Err(Void::Lost(_)) if job.settled() => return Ok(()),
                 Err(Void::Lost(error)) if left == 0 => job.fail(
                     Error::unavailable(format!("the database did not take the change: {error}"))
@@ -124,8 +141,19 @@ impl Writer {
         Ok(())
     }
 
-    /// Runs the jobs in one transaction and commits it.
+    /// Runs the jobs in one transaction and commits it. Refusals whose leaves
+    /// went with a void batch are due again.
     async fn attempt(&mut self, jobs: &mut [Box<dyn Work>]) -> Result<(), Void> {
+        let attempted = self.transact(jobs).await;
+        if attempted.is_err() {
+            for (job, target) in jobs.iter().filter_map(|job| job.refused().map(|target| (job, target))) {
+                self.base.refusals.forget(job.ctx(), job.action().0, target);
+            }
+        }
+        attempted
+    }
+
+    async fn transact(&mut self, jobs: &mut [Box<dyn Work>]) -> Result<(), Void> {
         self.fault(Point::Begin).await?;
         let transaction = self.base.database.begin_write().await?;
         let rows = Rows { transaction, keyring: self.base.keyring() };
@@ -133,7 +161,8 @@ impl Writer {
         let chain = self.chain.clone();
         let mut batch =
             Batch { rows, chain, now, changes: Vec::new(), touched: false, failed: false, new_keyring: None };
-        batch.chain.catch_up(&mut batch.rows.transaction).await.map_err(lost)?;
+        let head = batch.chain.catch_up(&mut batch.rows.transaction, &self.base).await.map_err(lost)?;
+        self.base.signed.settle(head.as_ref());
         let before = batch.chain.size();
         for (index, job) in jobs.iter_mut().enumerate() {
             batch = self.one(batch, job.as_mut(), index).await?;
@@ -199,12 +228,15 @@ impl Writer {
                 self.base.signed.forget();
                 return Err(Void::Lost(error));
             }
-            Committed::Unknown(error) => {
-                if !self.holds(&head).await? {
+            Committed::Unknown(error) => match self.outcome(&head).await {
+                Some(true) => {}
+                Some(false) => {
                     self.base.signed.forget();
                     return Err(Void::Lost(error));
                 }
-            }
+                // The offer stays open until the head is read again.
+                None => return Err(Void::Unknown(error)),
+            },
         }
         self.base.signed.confirm();
         self.chain = batch.chain;
@@ -214,12 +246,31 @@ impl Writer {
         Ok(())
     }
 
-    /// Whether `head` was committed after all.
-    async fn holds(&self, head: &Head) -> Result<bool, Void> {
+    /// Whether `head` was committed after all; `None` when the database does
+    /// not say.
+    async fn outcome(&self, head: &Head) -> Option<bool> {
+        for pause in LOOKS {
+            if let Ok(held) = self.holds(head).await {
+                return Some(held);
+            }
+            tokio::time::sleep(pause).await;
+        }
+        self.holds(head).await.ok()
+    }
+
+    /// Whether the ledger holds the leaves of `head`. Another process may have
+    /// moved the head on, but not away from them.
+    async fn holds(&self, head: &Head) -> Result<bool> {
         let mut transaction = self.base.database.begin_write().await?;
-        let stored = crate::ledger::sql::head(&mut transaction).await.map_err(lost)?;
+        let stored = crate::ledger::sql::head(&mut transaction).await?;
+        let held = match stored {
+            Some(stored) if stored.size >= head.size => {
+                Chain::load(&mut transaction, head.size, head.origin.clone()).await?.root() == head.root
+            }
+            _ => false,
+        };
         transaction.rollback().await;
-        Ok(stored.is_some_and(|stored| stored.note == head.note))
+        Ok(held)
     }
 
     async fn fault(&self, point: Point) -> Result<(), Void> {
@@ -229,6 +280,12 @@ impl Writer {
             Fault::Stop => Err(Void::Stop),
         }
     }
+}
+
+/// The answer to a change that was perhaps made.
+fn unknown(error: &DbError) -> Error {
+    Error::unavailable(format!("the database broke while it committed the change: {error}"))
+        .hint("whether the change was made is not known; read before you repeat it")
 }
 
 /// Everything that fails between jobs voids the batch.

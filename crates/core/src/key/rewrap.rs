@@ -6,17 +6,15 @@ use statehouse_seal::Keyring;
 
 use super::sql::{Epoch, renew_macs};
 use super::{RetireKeys, Rewrap};
-use crate::access::{REWRAP, sql::Grant};
+use crate::access::REWRAP;
 use crate::blob;
 use crate::ctx::Ctx;
 use crate::db::Value;
 use crate::door::{self, Entry, Outcome, Target, Tx};
 use crate::error::{Error, Result};
-use crate::org::sql::{Organization, Witness};
-use crate::project::sql::Project;
+use crate::house;
 use crate::state;
 use crate::token::sql::ApiToken;
-use crate::user::sql::{Account, Password};
 use crate::workspace::sql::Workspace;
 
 /// Objects per batch: a batch holds the writer for some milliseconds.
@@ -90,21 +88,11 @@ async fn headers(tx: &mut Tx<Rewrap>, newest: u32) -> Result<u64> {
     Ok(count)
 }
 
-/// One table after the other, so that a batch stays small.
 async fn macs(tx: &mut Tx<Rewrap>, newest: u32, site: bool) -> Result<u64> {
     let prefix = newest.to_be_bytes();
-    let mut count = renew_macs::<Epoch, _>(tx, &prefix, BATCH).await?;
-    if site {
-        count += renew_macs::<Organization, _>(tx, &prefix, BATCH).await?;
-        count += renew_macs::<Witness, _>(tx, &prefix, BATCH).await?;
-        count += renew_macs::<Account, _>(tx, &prefix, BATCH).await?;
-        count += renew_macs::<Password, _>(tx, &prefix, BATCH).await?;
-        count += renew_macs::<ApiToken, _>(tx, &prefix, BATCH).await?;
-    } else {
-        count += renew_macs::<Grant, _>(tx, &prefix, BATCH).await?;
-        count += renew_macs::<Project, _>(tx, &prefix, BATCH).await?;
-        count += renew_macs::<Workspace, _>(tx, &prefix, BATCH).await?;
-        count += renew_macs::<state::sql::Version, _>(tx, &prefix, BATCH).await?;
+    let mut count = 0;
+    for table in house::tables(site) {
+        count += renew_macs(tx, table, &prefix, BATCH).await?;
     }
     Ok(count)
 }

@@ -3,7 +3,7 @@
 use crate::db::{Transaction, Value};
 use crate::door::{Action, Tx};
 use crate::error::{Error, Result};
-use crate::record::{self, Record, Rows, column, record};
+use crate::record::{self, Rows, Table, column, record};
 
 record! {
     /// An epoch of a house's keys; the wrapped keys are beside it.
@@ -45,22 +45,19 @@ pub(crate) async fn put_wrapped<A: Action>(tx: &mut Tx<A>, epoch: u64, wrapped: 
 
 /// Renews the MACs of one table that were made under an older epoch; says how
 /// many there were. The rows and their digests stay as they are.
-pub(crate) async fn renew_macs<R: Record, A: Action>(tx: &mut Tx<A>, prefix: &[u8; 4], limit: i64) -> Result<u64> {
-    let sql = format!("{} WHERE mac < $1 ORDER BY mac LIMIT $2", record::select::<R>());
+pub(crate) async fn renew_macs<A: Action>(tx: &mut Tx<A>, table: &Table, prefix: &[u8; 4], limit: i64) -> Result<u64> {
+    let sql = format!("{} WHERE mac < $1 ORDER BY mac LIMIT $2", table.select());
     let rows = tx.transaction.query(&sql, &[prefix.to_vec().into(), Value::Int(limit)]).await?;
     let mut renewed = 0;
-    for mut row in rows {
-        let width = R::COLUMNS.len();
-        let values = (0..width).map(|at| row.take(at)).collect::<Result<Vec<_>, _>>()?;
-        let (salt, leaf, mac) = (row.take(width)?, row.take(width + 1)?, row.take(width + 2)?);
-        let mut whole = values.clone();
-        whole.extend([salt.clone(), leaf.clone(), mac]);
-        record::checked::<R>(whole.into(), &tx.keyring)?;
-        let message = record::message_of::<R>(&values, &salt, &leaf)?;
-        let mac = tx.keyring.row_mac(&message).to_vec();
-        let mut cells: Vec<Value> = values.into_iter().take(R::KEY_LEN).collect();
+    for row in rows {
+        let stored = table.stored(row)?;
+        if !stored.genuine(table, &tx.keyring) {
+            return Err(Error::tampered(format!("row `{}` of `{}` is not what was written", stored.key, table.name)));
+        }
+        let mac = tx.keyring.row_mac(&record::mac_message(table.name, stored.leaf, &stored.digest)).to_vec();
+        let mut cells: Vec<Value> = stored.values.into_iter().take(table.key_len).collect();
         cells.push(mac.into());
-        tx.put_outside(&record::update_mac::<R>(), &cells).await?;
+        tx.put_outside(&table.update_mac(), &cells).await?;
         renewed += 1;
     }
     Ok(renewed)

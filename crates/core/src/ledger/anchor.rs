@@ -43,7 +43,8 @@ impl Anchors {
     /// Remembers a head; on disk when this returns.
     pub(crate) fn write(&self, house: HouseCode, head: &Head) -> Result<()> {
         let path = self.file(house);
-        let new = path.with_extension("new");
+        // A name of its own: two processes over one house write at the same time.
+        let new = path.with_extension(format!("{:032x}.new", crate::entropy()));
         let write = || -> std::io::Result<()> {
             let mut file = fs::File::create(&new)?;
             file.write_all(head.note.as_bytes())?;
@@ -51,6 +52,9 @@ impl Anchors {
             fs::rename(&new, &path)?;
             fs::File::open(&self.0)?.sync_all()
         };
-        write().map_err(trouble)
+        write().map_err(|error| {
+            fs::remove_file(&new).ok();
+            trouble(error)
+        })
     }
 }

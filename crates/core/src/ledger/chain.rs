@@ -11,7 +11,7 @@ use statehouse_ledger::tree::{self, node_hash};
 use statehouse_ledger::Hash;
 use statehouse_seal::Keyring;
 
-use super::{Head, key_name, signer, sql};
+use super::{Head, key_name, signer, sql, verified};
 use crate::db::{Transaction, Value};
 use crate::error::{Error, Result};
 use crate::house::Base;
@@ -88,21 +88,33 @@ impl Chain {
         root.unwrap_or_else(tree::empty_root)
     }
 
-    /// Reads on when another process has moved the head.
-    pub(crate) async fn catch_up(&mut self, transaction: &mut Transaction) -> Result<()> {
-        let Some(head) = sql::head(transaction).await? else { return Ok(()) };
+    /// Reads on when another process has moved the head, and returns the head.
+    ///
+    /// What it goes on from must be signed by this house and extend what this
+    /// process knows: the next signature covers it.
+    pub(crate) async fn catch_up(&mut self, transaction: &mut Transaction, base: &Base) -> Result<Option<Head>> {
+        let Some(head) = sql::head(transaction).await? else { return Ok(None) };
         if head.size == self.size {
-            return Ok(());
+            return Ok(Some(head));
         }
-        let loaded = Self::load(transaction, head.size, head.origin.clone()).await?;
-        if head.size < self.size || loaded.root() != head.root {
-            return Err(Error::tampered(format!(
-                "the ledger in the database has {} leaves and does not extend the {} that this process wrote",
+        let differs = || {
+            Error::tampered(format!(
+                "the ledger in the database has {} leaves and does not extend the {} that this process knows",
                 head.size, self.size
-            )));
+            ))
+        };
+        if head.size < self.size {
+            return Err(differs());
+        }
+        let signed = verified(&head.note, &key_name(&base.site, base.code), &base.keyring())?;
+        let stated = Checkpoint { origin: head.origin.clone(), size: head.size, root: head.root };
+        let known = Self::load(transaction, self.size, self.origin.clone()).await?;
+        let loaded = Self::load(transaction, head.size, head.origin.clone()).await?;
+        if signed != stated || loaded.root() != head.root || known.root() != self.root() {
+            return Err(differs());
         }
         *self = Self { retained_at: self.retained_at, ..loaded };
-        Ok(())
+        Ok(Some(head))
     }
 
     /// Adds a leaf, and the hash rows that it fills.
@@ -184,7 +196,7 @@ fn peaks(row: &[Hash]) -> Vec<Hash> {
 }
 
 /// The root of a perfect subtree.
-fn perfect(hashes: &[Hash]) -> Hash {
+pub(super) fn perfect(hashes: &[Hash]) -> Hash {
     match hashes {
         [] => tree::empty_root(),
         [hash] => *hash,

@@ -8,17 +8,26 @@
 
 mod anchor;
 mod chain;
+mod export;
+mod live;
+mod restore;
+mod serve;
 pub(crate) mod sql;
 
 pub(crate) use anchor::Anchors;
 pub(crate) use chain::Chain;
+pub use export::export;
+pub use restore::accept_restore;
+pub(crate) use restore::gave_up;
+pub use live::{Difference, LiveReport, verify_live};
+pub use serve::{Tile, checkpoint, publish, tile};
 
 use std::sync::{Mutex, PoisonError};
 
 use secrecy::ExposeSecret;
 use statehouse_ledger::Hash;
 use statehouse_ledger::checkpoint::{Checkpoint, Memory};
-use statehouse_ledger::note::Signer;
+use statehouse_ledger::note::{SignedNote, Signer};
 use statehouse_model::HouseCode;
 use statehouse_seal::Keyring;
 
@@ -64,6 +73,18 @@ pub(crate) fn verified(note: &str, name: &str, keyring: &Keyring) -> Result<Chec
     Err(Error::tampered("a stored checkpoint is not signed by any key of this house"))
 }
 
+/// Reads a checkpoint that is remembered outside, and says whether a key that
+/// the database knows has signed it. An older copy of the database does not
+/// know the keys that came after it.
+pub(crate) fn remembered(note: &str, name: &str, keyring: &Keyring) -> Result<(Checkpoint, bool)> {
+    if let Ok(checkpoint) = verified(note, name, keyring) {
+        return Ok((checkpoint, true));
+    }
+    let parsed = SignedNote::parse(note.as_bytes()).ok().and_then(|note| Checkpoint::of(&note).ok());
+    let parsed = parsed.ok_or_else(|| Error::tampered("the anchor is no signed checkpoint"))?;
+    Ok((parsed, false))
+}
+
 /// What was signed last: a guard against signing a second history.
 #[derive(Default)]
 pub(crate) struct Signed(Mutex<Memory>);
@@ -80,6 +101,15 @@ impl Signed {
 
     pub(crate) fn confirm(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).confirm();
+    }
+
+    /// Ends an offer whose commit was not answered, by the head that is stored.
+    pub(crate) fn settle(&self, head: Option<&Head>) {
+        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match head {
+            Some(head) if memory.offered() == Some((head.size, head.root)) => memory.confirm(),
+            _ => memory.forget(),
+        }
     }
 
     pub(crate) fn forget(&self) {

@@ -5,6 +5,21 @@ use statehouse_ledger::Hash;
 use super::Head;
 use crate::db::{Row, Transaction, Value, dialect};
 use crate::error::{Error, Result};
+use crate::record::{Rows, record};
+
+record! {
+    /// A setting of a house.
+    pub(crate) struct Setting in "setting" key 1 {
+        name: String,
+        value: String,
+    }
+}
+
+/// The value of a setting, if it was ever set.
+pub(crate) async fn setting(rows: &mut Rows, name: &str) -> Result<Option<String>> {
+    let found: Option<Setting> = rows.one("WHERE name = $1", &[name.into()]).await?;
+    Ok(found.map(|setting| setting.value))
+}
 
 fn hash(bytes: &[u8]) -> Result<Hash> {
     bytes.try_into().map_err(|_| Error::tampered("a hash of the ledger has a wrong length"))

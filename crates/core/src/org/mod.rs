@@ -133,9 +133,9 @@ pub async fn list(ctx: &Ctx) -> Result<Vec<OrganizationView>> {
     .await
 }
 
-/// Whether the caller may see the organization that the context is in.
-pub(crate) async fn seen(ctx: &Ctx) -> Result<()> {
-    door::read(ctx, ShowOrganization, &Target::House, |_| Box::pin(async { Ok(()) })).await
+/// Shows an organization to a caller who may see it from inside.
+pub(crate) async fn show(ctx: &Ctx, organization: Organization) -> Result<OrganizationView> {
+    door::read(ctx, ShowOrganization, &Target::House, |_| Box::pin(async { Ok(organization.into()) })).await
 }
 
 /// Records in the house's own ledger that its keys are about to be destroyed.

@@ -1,0 +1,197 @@
+//! A running server: opened, serving, drained, closed.
+//!
+//! What it promises: one process per data directory; listeners are bound before anything is announced; on SIGTERM or SIGINT no
+//! connection is accepted any more, open requests have ten seconds, and the house is closed last, so that anchors are up to the
+//! heads; nothing of its memory reaches a core dump.
+
+pub(crate) mod first;
+pub(crate) mod guard;
+mod keys;
+mod signals;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustls::ServerConfig;
+use rustls::pki_types::ServerName;
+use secrecy::ExposeSecret;
+use statehouse_core::{Clock, Core, Options};
+use statehouse_web::authority::{Authority, Files, Names};
+use statehouse_web::listen::{self, Limits, UnixSocket};
+use statehouse_web::tls::{self, CertificateFiles, Served};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::config::{self, Config};
+use crate::environment::Environment;
+use crate::failure::{Failure, Result};
+use crate::trust;
+use guard::DirectoryLock;
+use signals::Signals;
+
+/// A server whose listeners are bound; nothing is answered before [`Server::serve`].
+pub(crate) struct Server {
+    core: Arc<Core>,
+    signals: Signals,
+    tls: Arc<ServerConfig>,
+    served: Arc<Served>,
+    ca_file: Option<PathBuf>,
+    listener: TcpListener,
+    health_socket: Option<UnixSocket>,
+    health_listener: Option<TcpListener>,
+    _lock: DirectoryLock,
+}
+
+/// The machine's clock: microseconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "the one clock that is handed to everything below")]
+fn clock() -> Clock {
+    Arc::new(|| {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+    })
+}
+
+/// How to open the house that a configuration describes.
+pub(crate) async fn options(config: &Config, environment: &Environment) -> Result<Options> {
+    let postgres = match config.database.address()? {
+        None => None,
+        Some(address) => {
+            tracing::info!(database = config::without_password(&address), "states are kept in PostgreSQL");
+            let tls = trust::client(config.database.ca_file.as_deref(), environment)?;
+            Some((address.expose_secret().to_owned(), Arc::unwrap_or_clone(tls)))
+        }
+    };
+    Ok(Options {
+        data: config.data.dir.clone(),
+        anchors: config.data.anchors.clone(),
+        postgres,
+        roots: keys::open(&config.keys).await?,
+        clock: clock(),
+        batch_jobs_max: config.door.batch_jobs_max,
+    })
+}
+
+impl Server {
+    /// Opens everything that a configuration describes, and binds its listeners.
+    pub(crate) async fn open(config: &Config, environment: &Environment) -> Result<Self> {
+        guard::refuse_unsealed()?;
+        guard::keep_memory_private();
+        let signals = Signals::listen()?;
+        let lock = DirectoryLock::take(&config.data.dir)?;
+        let health_socket = health_socket(config)?;
+        let health_listener = match config.health.address {
+            Some(address) => Some(bind(address, "health.address").await?),
+            None => None,
+        };
+        let listener = bind(SocketAddr::new(config.listen.address, config.listen.port), "listen.port").await?;
+        let (served, ca_file) = certificate(config)?;
+        let tls = tls::server_config(served.clone()).map_err(Failure::failed)?;
+        let core = Core::open(options(config, environment).await?).await?;
+        Ok(Self { core, signals, tls, served, ca_file, listener, health_socket, health_listener, _lock: lock })
+    }
+
+    /// The house that is served.
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    /// The certificate to trust, where the server has an authority of its own.
+    pub(crate) fn ca_file(&self) -> Option<&Path> {
+        self.ca_file.as_deref()
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> Result<SocketAddr> {
+        Ok(self.listener.local_addr()?)
+    }
+
+    /// Serves until a signal asks to stop, and closes the house.
+    pub(crate) async fn serve(self) -> Result {
+        let address = self.address()?;
+        let Self { core, mut signals, tls, served, listener, .. } = self;
+        let (stop, stopping) = watch::channel(false);
+        let mut helpers = JoinSet::new();
+        helpers.spawn(served.clone().watch(stopped(stopping.clone())));
+        if let Some(socket) = self.health_socket {
+            let health = statehouse_web::health_router(core.clone());
+            let serving = listen::serve_unix(socket, health, Limits::default(), stopped(stopping.clone()));
+            helpers.spawn(async { drop(serving.await) });
+        }
+        if let Some(listener) = self.health_listener {
+            let health = statehouse_web::health_router(core.clone());
+            let serving = listen::serve_loopback(listener, health, Limits::default(), stopped(stopping.clone()));
+            helpers.spawn(async { drop(serving.await) });
+        }
+        let router = statehouse_web::router(core.clone());
+        let mut serving = tokio::spawn(listen::serve(listener, tls, router, Limits::default(), stopped(stopping)));
+        tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
+        let early = tokio::select! {
+            () = signals.until_stop(&served) => None,
+            ended = &mut serving => Some(ended),
+        };
+        stop.send_replace(true);
+        let drained = match early {
+            Some(ended) => ended,
+            None => serving.await,
+        };
+        while helpers.join_next().await.is_some() {}
+        let closed = core.close().await;
+        let drained = drained.map_err(|error| Failure::failed(format!("the listener ended in a fault: {error}")))?;
+        closed?;
+        tracing::info!(cut_connections = drained.cut, "stopped");
+        Ok(())
+    }
+
+    /// Closes the house without serving.
+    pub(crate) async fn close(self) -> Result {
+        Ok(self.core.close().await?)
+    }
+}
+
+async fn stopped(mut stopping: watch::Receiver<bool>) {
+    // A sender that is gone means the end as well.
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+async fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Failure::failed(format!("cannot listen on {address}: {error}")).hint(format!("stop what listens there, or change {setting}"))
+    })
+}
+
+/// The health socket. Its directory is made for us alone when it is not there.
+fn health_socket(config: &Config) -> Result<Option<UnixSocket>> {
+    if config.health.socket.is_empty() {
+        return Ok(None);
+    }
+    let path = config.data.dir.join(&config.health.socket);
+    // The name is first made in a directory of its own beside it, whose path is longer.
+    if path.as_os_str().len() > guard::SOCKET_PATH_BYTES_MAX {
+        tracing::warn!(path = %path.display(), "no health socket: systems take at most 107 bytes in the path of a socket; set health.socket");
+        return Ok(None);
+    }
+    UnixSocket::bind(&path).map(Some).map_err(|error| Failure::failed(error).hint("the setting is health.socket"))
+}
+
+/// The certificate that is shown, and the authority's file when it is our own.
+fn certificate(config: &Config) -> Result<(Arc<Served>, Option<PathBuf>)> {
+    let mut configured = config.tls.names.clone();
+    let address = config.listen.address;
+    if !address.is_unspecified() && !address.is_loopback() {
+        configured.push(ServerName::from(address));
+    }
+    if let (Some(chain), Some(key)) = (config.tls.chain.clone(), config.tls.key.clone()) {
+        let served = Served::open(CertificateFiles { chain, key }, config.tls.names.clone());
+        return Ok((served.map_err(Failure::failed)?, None));
+    }
+    let names = Names::of_this_machine(&configured);
+    let certificate = config.tls.ca_file.clone().unwrap_or_else(|| config.data.dir.join("ca.pem"));
+    let files = Files { certificate: certificate.clone(), keys: config.keys.dir.clone() };
+    let authority = Authority::open(files, &names).map_err(Failure::failed)?;
+    let source = Arc::new(authority).server(&names).map_err(Failure::failed)?;
+    let served = Served::open(source, names.required).map_err(Failure::failed)?;
+    Ok((served, Some(certificate)))
+}

@@ -1,0 +1,105 @@
+//! What every request and every answer has in common.
+//!
+//! One layer around all routes: it names the request, turns a [`Problem`] into the client's own form, sets the headers that
+//! every answer carries, counts, and writes one line to the log. The line holds the method, the route as the table spells it,
+//! the status, the time and the request's id; never a query, a header, a body or a token, because all of them may be secret.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+use statehouse_core::{Core, Kind};
+use statehouse_model::RequestId;
+
+use crate::health;
+use crate::problem::{Form, Problem, Raised};
+use crate::routes::Answered;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The same on every answer. Two years are what browsers' preload lists ask of the first.
+const ALWAYS: [(HeaderName, HeaderValue); 4] = [
+    (STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000")),
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+];
+
+/// The id of a request, given once its caller is known: then it is the one that the ledger's entries carry.
+#[derive(Clone, Default)]
+pub(crate) struct Named(Arc<OnceLock<RequestId>>);
+
+impl Named {
+    /// Gives the id; the first one stays.
+    pub(crate) fn give(&self, id: &RequestId) {
+        self.0.get_or_init(|| id.clone());
+    }
+}
+
+/// The layer.
+pub(crate) async fn answer(State(core): State<Arc<Core>>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let named = Named::default();
+    request.extensions_mut().insert(named.clone());
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let version = request.version();
+
+    let mut response = next.run(request).await;
+    let id = named.0.get_or_init(|| core.machine().request().clone());
+    let problem = response.extensions_mut().remove::<Raised>();
+    let answered = response.extensions_mut().remove::<Answered>();
+    if let Some(Raised(problem)) = &problem {
+        response = problem.answer(Form::of(&path), &path, id.as_str(), version);
+    }
+    dress(response.headers_mut(), id);
+    let took = started.elapsed();
+    health::count(answered.map(|Answered(index)| index), response.status(), took);
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    log(method.as_str(), route, response.status(), took, id, problem.as_ref().map(|Raised(problem)| &**problem));
+    response
+}
+
+fn dress(headers: &mut HeaderMap, id: &RequestId) {
+    for (name, value) in ALWAYS {
+        headers.insert(name, value);
+    }
+    // An id is base58 after its prefix, so it is always a header's value.
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        headers.insert(X_REQUEST_ID, value);
+    }
+}
+
+fn log(method: &str, route: &str, status: StatusCode, took: Duration, request: &RequestId, problem: Option<&Problem>) {
+    let (status, ms) = (status.as_u16(), took.as_secs_f64() * 1000.0);
+    let cause = problem.and_then(Problem::cause).filter(|_| status >= 500);
+    let Some(cause) = cause else {
+        tracing::info!(method, route, status, ms, %request, "answered");
+        return;
+    };
+    let causes = chain(cause);
+    match cause.kind() {
+        Kind::Unavailable => tracing::warn!(method, route, status, ms, %request, causes, "not available"),
+        Kind::Tampered => tracing::error!(method, route, status, ms, %request, causes, "stored data was altered"),
+        _ => tracing::error!(method, route, status, ms, %request, causes, "failed"),
+    }
+}
+
+/// An error and what it came from, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        words.push_str(": ");
+        words.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    words
+}

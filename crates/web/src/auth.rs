@@ -1,0 +1,158 @@
+//! Who asks, and what their address means.
+//!
+//! [`Asker`] is taken from the head of a request, so a request without a valid token is refused before a byte of its body is
+//! read. From there the caller is led to one house: by the organization's name, or by the code in an id. Whether the caller
+//! may see anything in it is asked by the operation itself.
+//!
+//! A token comes as `Authorization: Bearer …`, or as the password of Basic authentication with any user name, which is all
+//! that terraform's `http` backend can send. Deliberately absent: tokens in a query, which end in logs, and cookies.
+
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, FromRequestParts, Path, Query};
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::de::DeserializeOwned;
+use statehouse_core::{Caller, Core, Ctx};
+use statehouse_model::{HouseId, Name};
+
+use crate::answer::Named;
+use crate::problem::Problem;
+
+/// A caller whose token was valid a moment ago.
+pub(crate) struct Asker {
+    core: Arc<Core>,
+    caller: Caller,
+}
+
+impl FromRequestParts<Arc<Core>> for Asker {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, core: &Arc<Core>) -> Result<Self, Problem> {
+        let token = token(parts)?.ok_or_else(|| Problem::unauthenticated("this needs a token, and none was sent"))?;
+        let caller = core.authenticate(&token, source(parts)).await?;
+        if let Some(named) = parts.extensions.get::<Named>() {
+            named.give(caller.site().request());
+        }
+        Ok(Self { core: core.clone(), caller })
+    }
+}
+
+impl Asker {
+    /// The core that knows the caller.
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
+    }
+
+    /// The caller, before a house.
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// The caller in the site.
+    pub(crate) fn site(&self) -> &Ctx {
+        self.caller.site()
+    }
+
+    /// The caller in the organization of that name.
+    pub(crate) async fn organization(&self, text: &str) -> Result<Ctx, Problem> {
+        Ok(self.core.enter(&self.caller, &name(text)?).await?)
+    }
+
+    /// The caller in the house that `id` belongs to.
+    pub(crate) async fn house_of(&self, id: &impl HouseId) -> Result<Ctx, Problem> {
+        Ok(self.core.enter_code(&self.caller, id.house()).await?)
+    }
+}
+
+/// The token of a request; `None` when it has no credentials at all.
+fn token(parts: &Parts) -> Result<Option<String>, Problem> {
+    let Some(header) = parts.headers.get(AUTHORIZATION) else { return Ok(None) };
+    let unreadable = || Problem::unauthenticated("the credentials cannot be read");
+    let (scheme, rest) = header.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(unreadable)?;
+    let rest = rest.trim();
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Ok(Some(rest.to_owned()));
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Err(unreadable());
+    }
+    let pair = STANDARD.decode(rest).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(unreadable)?;
+    let (_, password) = pair.split_once(':').ok_or_else(unreadable)?;
+    Ok(Some(password.to_owned()))
+}
+
+/// The peer of the connection. Forwarded headers count for nothing: anybody can write them.
+fn source(parts: &Parts) -> Option<IpAddr> {
+    parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip())
+}
+
+/// A name in an address. A text that is no name is nobody's, so saying so gives nothing away.
+pub(crate) fn name(text: &str) -> Result<Name, Problem> {
+    text.parse().map_err(Problem::invalid)
+}
+
+/// An id in an address. One of the wrong shape is as good as one that does not exist.
+pub(crate) fn id<T: FromStr>(text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|_| Problem::not_found())
+}
+
+/// The variable parts of an address.
+pub(crate) struct At<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for At<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let found = Path::<T>::from_request_parts(parts, state).await;
+        found.map(|Path(found)| Self(found)).map_err(|_| Problem::not_found())
+    }
+}
+
+/// The query of an address.
+pub(crate) struct Asked<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let query = Query::<T>::from_request_parts(parts, state).await;
+        query.map(|Query(query)| Self(query)).map_err(|error| Problem::invalid(error.body_text()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+
+    use super::*;
+    use axum::http::Request;
+
+    /// What is taken as a token from `header`: itself, nothing, or a refusal.
+    fn check(header: Option<&str>, expected: Result<Option<&str>, ()>) {
+        let mut request = Request::builder();
+        if let Some(header) = header {
+            request = request.header(AUTHORIZATION, header);
+        }
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let got = token(&parts);
+        assert_eq!(got.as_ref().map(Option::as_deref).map_err(|_| ()), expected, "{header:?}");
+    }
+
+    #[test]
+    fn a_token_is_a_bearer_or_the_password_of_anybody() {
+        check(None, Ok(None));
+        check(Some("Bearer sth_x"), Ok(Some("sth_x")));
+        check(Some("bearer  sth_x "), Ok(Some("sth_x")));
+        check(Some("Basic YWRhOnN0aF94"), Ok(Some("sth_x")));
+        check(Some("Basic OnN0aF94OnkK"), Ok(Some("sth_x:y\n")));
+        check(Some("Basic YWRh"), Err(()));
+        check(Some("Basic ?"), Err(()));
+        check(Some("Digest x"), Err(()));
+        check(Some("sth_x"), Err(()));
+    }
+}

@@ -1,0 +1,168 @@
+//! Bodies of requests: bounded in size, in time and in number.
+//!
+//! A body is read into one buffer of the announced length, so that a large state is in memory once. Too long, too slow and cut
+//! off are told apart, and none of them leaves anything behind. `Content-MD5`, which terraform sends with everything, is
+//! checked where it is there (RFC 1864: Base64 of the raw digest). MD5 guards against accidents of the line and against
+//! nothing else; what a state is, its SHA-256 says.
+
+use std::marker::PhantomData;
+use std::pin::pin;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::{FromRequest, Request};
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_LENGTH;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http_body_util::BodyExt;
+use md5::{Digest, Md5};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::problem::Problem;
+
+/// Longest state. A quarter of this is a state that terraform takes minutes to plan.
+pub const STATE_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Longest JSON document: a list of every permission is 2 KiB.
+pub const JSON_BYTES_MAX: usize = 1024 * 1024;
+
+/// From the head of a request to the end of its body: 256 MiB at 4 Mbit/s.
+const BODY_MAX: Duration = Duration::from_mins(10);
+/// Between two pieces of it.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// From here on a body is large: large ones share [`LARGE_MIB_MAX`] and are digested aside.
+const LARGE_BYTES: usize = 1024 * 1024;
+/// All large bodies that are in memory at once, in MiB: four of the longest.
+const LARGE_MIB_MAX: usize = 1024;
+/// How long a large body waits for room.
+const ROOM_MAX: Duration = Duration::from_secs(60);
+
+static ROOM: Semaphore = Semaphore::const_new(LARGE_MIB_MAX);
+
+/// What a body may be.
+pub(crate) trait Limit {
+    /// Its longest length.
+    const BYTES_MAX: usize;
+    /// What it is, in a refusal.
+    const WHAT: &'static str;
+}
+
+/// A state.
+pub(crate) struct State;
+/// Lock information.
+pub(crate) struct Lock;
+/// A JSON document.
+pub(crate) struct Json;
+
+impl Limit for State {
+    const BYTES_MAX: usize = STATE_BYTES_MAX;
+    const WHAT: &'static str = "the state";
+}
+
+impl Limit for Lock {
+    const BYTES_MAX: usize = statehouse_core::terraform::lock::BYTES_MAX;
+    const WHAT: &'static str = "the lock information";
+}
+
+impl Limit for Json {
+    const BYTES_MAX: usize = JSON_BYTES_MAX;
+    const WHAT: &'static str = "the document";
+}
+
+/// The body of a request, read within the limits of `L` and checked against its `Content-MD5`. The last argument of a handler,
+/// so that whatever refuses from the head alone does so first.
+pub(crate) struct Whole<L> {
+    pub(crate) bytes: Bytes,
+    /// Given back when the handler is done.
+    _room: Option<SemaphorePermit<'static>>,
+    _limit: PhantomData<L>,
+}
+
+impl<L: Limit, S: Send + Sync> FromRequest<S> for Whole<L> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (head, body) = request.into_parts();
+        let md5 = announced_md5(&head.headers)?;
+        let whole = read::<L>(&head.headers, body).await?;
+        check_md5(md5, &whole.bytes).await?;
+        Ok(whole)
+    }
+}
+
+async fn read<L: Limit>(headers: &HeaderMap, body: Body) -> Result<Whole<L>, Problem> {
+    let too_large = || Problem::too_large(L::WHAT, L::BYTES_MAX);
+    let announced = announced_length(headers)?.map(usize::try_from);
+    let announced = announced.transpose().map_err(|_| too_large())?;
+    if announced.is_some_and(|length| length > L::BYTES_MAX) {
+        return Err(too_large());
+    }
+    let deadline = Instant::now() + BODY_MAX;
+    let mut place = match announced {
+        Some(length) if length > LARGE_BYTES => Some(room(length).await?),
+        _ => None,
+    };
+    let mut bytes = Vec::with_capacity(announced.unwrap_or(0));
+    let mut body = pin!(body);
+    while !body.is_end_stream() {
+        let pause = deadline.min(Instant::now() + PAUSE_MAX);
+        let frame = timeout_at(pause, body.frame()).await;
+        let frame = frame.map_err(|_| late(pause == deadline, bytes.len()))?;
+        let Some(frame) = frame else { break };
+        let frame = frame.map_err(|_| Problem::cut())?;
+        let Some(data) = frame.data_ref() else { continue };
+        if data.len() > L::BYTES_MAX.saturating_sub(bytes.len()) {
+            return Err(too_large());
+        }
+        if place.is_none() && bytes.len() + data.len() > LARGE_BYTES {
+            // Its length was not announced, so it may become the longest.
+            place = Some(room(L::BYTES_MAX).await?);
+        }
+        bytes.extend_from_slice(data);
+    }
+    Ok(Whole { bytes: bytes.into(), _room: place, _limit: PhantomData })
+}
+
+/// Waits until a large body may come into memory.
+async fn room(bytes: usize) -> Result<SemaphorePermit<'static>, Problem> {
+    let mib = u32::try_from(bytes.div_ceil(1024 * 1024)).unwrap_or(u32::MAX);
+    match timeout(ROOM_MAX, ROOM.acquire_many(mib)).await {
+        Ok(Ok(permit)) => Ok(permit),
+        _ => Err(Problem::busy()),
+    }
+}
+
+fn late(all: bool, received: usize) -> Problem {
+    let limit = if all { BODY_MAX } else { PAUSE_MAX };
+    let what = if all { "the body took longer than" } else { "nothing more of the body came for" };
+    Problem::too_slow(format!("{what} {} s, after {received} bytes", limit.as_secs()))
+}
+
+fn announced_length(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let Some(value) = headers.get(CONTENT_LENGTH) else { return Ok(None) };
+    let length = value.to_str().ok().and_then(|text| text.parse().ok());
+    length.map(Some).ok_or_else(|| Problem::invalid("Content-Length is not a number"))
+}
+
+fn announced_md5(headers: &HeaderMap) -> Result<Option<[u8; 16]>, Problem> {
+    let Some(value) = headers.get("content-md5") else { return Ok(None) };
+    let digest = STANDARD.decode(value.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+    let wrong = "Content-MD5 is not the Base64 of an MD5 digest (24 characters); send it right or leave it out";
+    digest.map(Some).ok_or_else(|| Problem::invalid(wrong))
+}
+
+async fn check_md5(announced: Option<[u8; 16]>, bytes: &Bytes) -> Result<(), Problem> {
+    let Some(announced) = announced else { return Ok(()) };
+    let digest = if bytes.len() > LARGE_BYTES {
+        let bytes = bytes.clone();
+        let digest = tokio::task::spawn_blocking(move || Md5::digest(&bytes)).await;
+        digest.map_err(|_| Problem::cut())?
+    } else {
+        Md5::digest(bytes)
+    };
+    if digest.as_slice() == announced {
+        return Ok(());
+    }
+    Err(Problem::invalid("the body does not have the digest that Content-MD5 names: it was changed on its way; nothing was stored, send it again"))
+}

@@ -1,0 +1,256 @@
+//! A failure, in the words of whoever asked.
+//!
+//! [`Problem`] is made from a [`statehouse_core::Error`] by the one `match kind` of this crate, or by the few refusals that
+//! HTTP itself needs. It is written down only at the very edge, by [`crate::answer`], which knows the request's id and which
+//! [`Form`] its client reads: JSON:API for `/api/v2`, plain text for terraform's `http` backend, except that a lock conflict
+//! there is the holder's lock information and nothing else, because terraform decodes it.
+//!
+//! "Not found" has one sentence, whatever was not found or not allowed: what does not exist, what belongs to somebody else and
+//! what the caller may not see must read the same. What is said of a defect is its request id; the cause goes to the log.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, Method, StatusCode, Version};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+use statehouse_core::state::Kept;
+use statehouse_core::terraform::lock::LockInfo;
+use statehouse_core::{Error, Kind};
+
+/// The media type of JSON:API.
+pub(crate) const JSON_API: HeaderValue = HeaderValue::from_static("application/vnd.api+json");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+/// What a client without credentials is asked for. terraform's `http` backend knows only Basic.
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"statehouse\", charset=\"UTF-8\"");
+
+/// How a client reads failures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// terraform's `http` backend, and tools that read plain text.
+    Text,
+    /// JSON:API errors.
+    Json,
+}
+
+impl Form {
+    /// The form of an address.
+    pub(crate) fn of(path: &str) -> Self {
+        if path.starts_with("/api/") { Self::Json } else { Self::Text }
+    }
+}
+
+/// Why a request was refused.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+    /// `None` for the one sentence of everything that is not found.
+    words: Option<String>,
+    hint: Option<String>,
+    /// What programs may want to read of it.
+    meta: Map<String, Value>,
+    holder: Option<LockInfo>,
+    allow: Option<HeaderValue>,
+    /// Whether the connection must end, because the rest of the request is not read.
+    closes: bool,
+    /// For the log alone.
+    cause: Option<Error>,
+}
+
+/// A problem on its way to the edge; in an answer's extensions.
+#[derive(Clone)]
+pub(crate) struct Raised(pub(crate) Arc<Problem>);
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let (status, code, title) = match error.kind() {
+            Kind::NotFound => return Self { cause: Some(error), ..Self::not_found() },
+            Kind::Denied => (StatusCode::FORBIDDEN, "denied", "Not allowed"),
+            Kind::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated", "No valid credentials"),
+            Kind::Invalid => (StatusCode::BAD_REQUEST, "invalid", "Wrong request"),
+            Kind::Conflict => (StatusCode::CONFLICT, "conflict", "Conflict"),
+            Kind::Locked(holder) => {
+                let problem = Self::new(StatusCode::LOCKED, "locked", "Locked", error.message());
+                return Self { holder: Some((**holder).clone()), ..problem }.hint(error.next_step()).because(error);
+            }
+            Kind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large"),
+            Kind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not available now"),
+            Kind::Tampered => (StatusCode::INTERNAL_SERVER_ERROR, "tampered", "Stored data was altered"),
+            Kind::Internal => {
+                let words = "the server failed; its log has the cause under the id of this request";
+                let problem = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Defect", words);
+                return problem.because(error);
+            }
+        };
+        Self::new(status, code, title, error.message()).hint(error.next_step()).because(error)
+    }
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: &'static str, title: &'static str, words: impl Into<String>) -> Self {
+        let words = Some(words.into());
+        let meta = Map::new();
+        Self { status, code, title, words, hint: None, meta, holder: None, allow: None, closes: false, cause: None }
+    }
+
+    fn hint(self, hint: Option<&str>) -> Self {
+        Self { hint: hint.map(str::to_owned), ..self }
+    }
+
+    fn because(self, cause: Error) -> Self {
+        Self { cause: Some(cause), ..self }
+    }
+
+    fn closing(self) -> Self {
+        Self { closes: true, ..self }
+    }
+
+    /// Nothing is there, or nothing that this caller may see.
+    pub(crate) fn not_found() -> Self {
+        let problem = Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", "");
+        Self { words: None, ..problem }.hint(Some("check the name or id, and whose token it is: `statehouse token list`"))
+    }
+
+    /// The request itself is wrong, and `words` say how.
+    pub(crate) fn invalid(words: impl ToString) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid", "Wrong request", words.to_string())
+    }
+
+    /// The request carries no token.
+    pub(crate) fn unauthenticated(words: &str) -> Self {
+        let hint = "send a token as `Authorization: Bearer …`, or as the password of Basic authentication with any user name";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "No valid credentials", words).hint(Some(hint))
+    }
+
+    /// The address does not take this method. (RFC 9110 §15.5.6)
+    pub(crate) fn method(method: &Method, allowed: &str) -> Self {
+        let words = match *method {
+            Method::DELETE => format!("nothing is deleted here; this address takes {allowed}"),
+            _ => format!("this address does not take {method}; it takes {allowed}"),
+        };
+        let problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", "Method not taken", words);
+        Self { allow: HeaderValue::from_str(allowed).ok(), ..problem }
+    }
+
+    /// The body is longer than `bytes_max`. The rest of it is not read.
+    pub(crate) fn too_large(what: &str, bytes_max: usize) -> Self {
+        let words = format!("{what} has more than the {bytes_max} bytes that are taken; nothing was stored");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large", words).closing()
+    }
+
+    /// The body did not come in time.
+    pub(crate) fn too_slow(words: String) -> Self {
+        let problem = Self::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "Too slow", words);
+        problem.hint(Some("nothing was stored; send it again")).closing()
+    }
+
+    /// The body ended before its announced length, or the connection failed.
+    pub(crate) fn cut() -> Self {
+        Self::invalid("the body was cut off before its end; nothing was stored").closing()
+    }
+
+    /// The server holds as many large bodies as it may.
+    pub(crate) fn busy() -> Self {
+        let words = "too many large uploads at once; nothing of this one was read";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not available now", words).closing()
+    }
+
+    /// An upload was kept aside and waits for a person.
+    pub(crate) fn kept(kept: &Kept) -> Self {
+        let id = &kept.version.id;
+        let unusual = kept.unusual.join("; ");
+        let words = format!("the upload is stored as {id} but is not the current state, because {unusual}");
+        let hint = format!(
+            "compare it with the current state, then make it current: `statehouse state accept {id} --reason …`, \
+             or drop it: `statehouse state discard {id} --reason …`"
+        );
+        let mut problem = Self::new(StatusCode::CONFLICT, "kept", "Kept aside", words).hint(Some(&hint));
+        problem.meta.insert("version".to_owned(), id.as_str().into());
+        problem.meta.insert("status".to_owned(), kept.version.status.as_str().into());
+        problem.meta.insert("unusual".to_owned(), kept.unusual.clone().into());
+        problem
+    }
+
+    /// The status that the client gets.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The cause, for the log.
+    pub(crate) fn cause(&self) -> Option<&Error> {
+        self.cause.as_ref()
+    }
+
+    fn detail(&self, path: &str) -> String {
+        self.words.clone().unwrap_or_else(|| format!("there is nothing at `{path}`, or you may not see it"))
+    }
+
+    /// Writes it down for the client of request `id` to `path`.
+    pub(crate) fn answer(&self, form: Form, path: &str, id: &str, version: Version) -> Response {
+        let (kind, body) = match (form, &self.holder) {
+            (Form::Json, _) => (JSON_API, self.json(path, id)),
+            (Form::Text, Some(holder)) => (JSON, json!(holder).to_string()),
+            (Form::Text, None) => (TEXT, self.text(path, id)),
+        };
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, kind);
+        match self.status {
+            StatusCode::UNAUTHORIZED => drop(headers.insert(WWW_AUTHENTICATE, CHALLENGE)),
+            StatusCode::SERVICE_UNAVAILABLE => drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1"))),
+            _ => {}
+        }
+        if let Some(allow) = &self.allow {
+            headers.insert(ALLOW, allow.clone());
+        }
+        // HTTP/2 has no such header; there the stream alone ends. (RFC 9113 §8.2.2)
+        if self.closes && version < Version::HTTP_2 {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    fn text(&self, path: &str, id: &str) -> String {
+        let mut text = format!("{}\n", self.detail(path));
+        if let Some(hint) = &self.hint {
+            text.push_str(hint);
+            text.push('\n');
+        }
+        text.push_str(id);
+        text.push('\n');
+        text
+    }
+
+    fn json(&self, path: &str, id: &str) -> String {
+        let mut meta = self.meta.clone();
+        meta.insert("request-id".to_owned(), id.into());
+        if let Some(hint) = &self.hint {
+            meta.insert("hint".to_owned(), hint.as_str().into());
+        }
+        if let Some(holder) = &self.holder {
+            meta.insert("lock".to_owned(), json!(holder));
+        }
+        let error = json!({
+            "status": self.status.as_str(),
+            "code": self.code,
+            "title": self.title,
+            "detail": self.detail(path),
+            "meta": meta,
+        });
+        json!({ "errors": [error] }).to_string()
+    }
+}
+
+impl IntoResponse for Problem {
+    /// Not the answer yet: [`crate::answer`] writes that.
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(Raised(Arc::new(self)));
+        response
+    }
+}

@@ -1,0 +1,19 @@
+//! `/api/v2`: one file for each noun, in the form that terraform's own platform clients speak (JSON:API).
+//!
+//! A handler reads the address and the document, calls one operation of the core and writes its result down. Attributes are
+//! the fields of the core's views, spelled with hyphens, instants as RFC 3339 in microseconds.
+
+mod document;
+pub(crate) mod grants;
+mod instant;
+pub(crate) mod keys;
+pub(crate) mod ledgers;
+pub(crate) mod locks;
+pub(crate) mod organizations;
+pub(crate) mod permissions;
+pub(crate) mod projects;
+mod stream;
+pub(crate) mod tokens;
+pub(crate) mod users;
+pub(crate) mod versions;
+pub(crate) mod workspaces;
