@@ -59,7 +59,9 @@ pub struct HouseEntry {
 }
 
 fn disk(error: std::io::Error) -> Error {
-    Error::unavailable(format!("the backup cannot go on: {error}")).hint("free space or name another file").because(error)
+    Error::unavailable(format!("the backup cannot go on: {error}"))
+        .hint("free space or name another file")
+        .because(error)
 }
 
 fn broken(error: impl std::error::Error + Send + Sync + 'static) -> Error {
@@ -68,7 +70,11 @@ fn broken(error: impl std::error::Error + Send + Sync + 'static) -> Error {
 
 /// Where the archive keeps a house's database.
 fn member(code: HouseCode) -> String {
-    if code.is_site() { "site.db".to_owned() } else { format!("houses/{code}.db") }
+    if code.is_site() {
+        "site.db".to_owned()
+    } else {
+        format!("houses/{code}.db")
+    }
 }
 
 /// Writes a backup to a new file at `path`.
@@ -77,7 +83,11 @@ pub async fn create(core: &Core, ctx: &Ctx, path: &Path) -> Result<Manifest> {
         Box::pin(async { Ok(Outcome::Recorded((), Entry::new("site"))) })
     })
     .await?;
-    let scratch = core.options().data.join("tmp").join(format!("backup-{:x}", crate::entropy()));
+    let scratch = core
+        .options()
+        .data
+        .join("tmp")
+        .join(format!("backup-{:x}", crate::entropy()));
     fs::create_dir_all(&scratch).map_err(disk)?;
     let written = write(core, path, &scratch).await;
     fs::remove_dir_all(&scratch).ok();
@@ -96,17 +106,32 @@ async fn write(core: &Core, path: &Path, scratch: &Path) -> Result<Manifest> {
         created_at: (core.options().clock)(),
         houses: Vec::new(),
     };
-    archive.member("site.id", core.site_id().as_bytes()).map_err(broken)?;
+    archive
+        .member("site.id", core.site_id().as_bytes())
+        .map_err(broken)?;
     let mut codes = vec![HouseCode::SITE];
-    codes.extend(core.directory_all().await?.into_iter().filter(|each| each.status == crate::org::ACTIVE).map(|each| each.code));
+    codes.extend(
+        core.directory_all()
+            .await?
+            .into_iter()
+            .filter(|each| each.status == crate::org::ACTIVE)
+            .map(|each| each.code),
+    );
     for code in codes {
         let house = core.house(code).await?;
         let copy = scratch.join(format!("{code}.db"));
-        house.database().copy_to(&copy, &house::migrations(code), house.now()).await?;
+        house
+            .database()
+            .copy_to(&copy, &house::migrations(code), house.now())
+            .await?;
         add(&mut archive, &member(code), &copy)?;
         fs::remove_file(&copy).map_err(disk)?;
         for blob in house.blobs().files()? {
-            let name = blob.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+            let name = blob
+                .file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or_default()
+                .to_owned();
             add(&mut archive, &format!("blobs/{code}/{name}"), &blob)?;
         }
         manifest.houses.push(HouseEntry {
@@ -117,7 +142,11 @@ async fn write(core: &Core, path: &Path, scratch: &Path) -> Result<Manifest> {
     }
     let text = serde_json::to_vec_pretty(&manifest).map_err(broken)?;
     archive.member(MANIFEST, &text).map_err(broken)?;
-    let file = archive.finish().map_err(broken)?.into_inner().map_err(|error| disk(error.into_error()))?;
+    let file = archive
+        .finish()
+        .map_err(broken)?
+        .into_inner()
+        .map_err(|error| disk(error.into_error()))?;
     file.sync_all().map_err(disk)?;
     Ok(manifest)
 }
@@ -132,8 +161,11 @@ fn add<W: std::io::Write>(archive: &mut archive::Writer<W>, name: &str, path: &P
 /// PostgreSQL server) from a backup. The server must not run.
 pub async fn restore(path: &Path, options: &Options) -> Result<Manifest> {
     if fs::read_dir(&options.data).is_ok_and(|mut entries| entries.next().is_some()) {
-        return Err(Error::new(Kind::Conflict, format!("{} is not empty", options.data.display()))
-            .hint("a restore fills an empty data directory; move the old one away first"));
+        return Err(Error::new(
+            Kind::Conflict,
+            format!("{} is not empty", options.data.display()),
+        )
+        .hint("a restore fills an empty data directory; move the old one away first"));
     }
     let mut source = BufReader::new(fs::File::open(path).map_err(disk)?);
     let members = archive::index(&mut source).map_err(broken)?;
@@ -147,9 +179,12 @@ pub async fn restore(path: &Path, options: &Options) -> Result<Manifest> {
         }
         source.seek(SeekFrom::Start(extent.at)).map_err(disk)?;
         let mut file = fs::File::create_new(&target).map_err(disk)?;
-        let copied = std::io::copy(&mut source.by_ref().take(extent.size), &mut file).map_err(disk)?;
+        let copied =
+            std::io::copy(&mut source.by_ref().take(extent.size), &mut file).map_err(disk)?;
         if copied != extent.size {
-            return Err(Error::invalid(format!("`{name}` in the backup is cut short")));
+            return Err(Error::invalid(format!(
+                "`{name}` in the backup is cut short"
+            )));
         }
         file.sync_all().map_err(disk)?;
     }
@@ -163,30 +198,53 @@ fn read_manifest<R: Read + Seek>(
     source: &mut R,
     members: &std::collections::BTreeMap<String, archive::Extent>,
 ) -> Result<Manifest> {
-    let extent = members.get(MANIFEST).ok_or_else(|| Error::invalid("not a backup: it has no manifest, or was cut short"))?;
+    let extent = members
+        .get(MANIFEST)
+        .ok_or_else(|| Error::invalid("not a backup: it has no manifest, or was cut short"))?;
     if extent.size > MANIFEST_MAX {
-        return Err(Error::invalid("the manifest of the backup is too large to be one"));
+        return Err(Error::invalid(
+            "the manifest of the backup is too large to be one",
+        ));
     }
     source.seek(SeekFrom::Start(extent.at)).map_err(disk)?;
     let mut text = Vec::new();
-    source.take(extent.size).read_to_end(&mut text).map_err(disk)?;
+    source
+        .take(extent.size)
+        .read_to_end(&mut text)
+        .map_err(disk)?;
     let manifest: Manifest = serde_json::from_slice(&text).map_err(broken)?;
     if manifest.format != FORMAT {
-        return Err(Error::invalid(format!("the backup has the form `{}` and this binary reads `{FORMAT}`", manifest.format)));
+        return Err(Error::invalid(format!(
+            "the backup has the form `{}` and this binary reads `{FORMAT}`",
+            manifest.format
+        )));
     }
     Ok(manifest)
 }
 
 /// Where a member goes; nothing outside the data directory can be named.
 fn target_of(data: &Path, name: &str) -> Result<Option<PathBuf>> {
-    let plain = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let plain = |word: &str| {
+        !word.is_empty()
+            && word
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
     let target = match name.split('/').collect::<Vec<_>>().as_slice() {
         [MANIFEST] => None,
         ["site.id"] => Some(data.join("site.id")),
         ["site.db"] => Some(data.join("site.db")),
-        ["houses", file] if file.strip_suffix(".db").is_some_and(plain) => Some(data.join("houses").join(file)),
-        ["blobs", code, file] if plain(code) && plain(file) => Some(data.join("blobs").join(code).join(file)),
-        _ => return Err(Error::invalid(format!("`{name}` does not belong into a backup"))),
+        ["houses", file] if file.strip_suffix(".db").is_some_and(plain) => {
+            Some(data.join("houses").join(file))
+        }
+        ["blobs", code, file] if plain(code) && plain(file) => {
+            Some(data.join("blobs").join(code).join(file))
+        }
+        _ => {
+            return Err(Error::invalid(format!(
+                "`{name}` does not belong into a backup"
+            )));
+        }
     };
     Ok(target)
 }

@@ -22,7 +22,6 @@ use crate::house::{self, House, Opening};
 use crate::ledger::{Anchors, Head};
 use crate::org::{self, OrganizationView};
 use crate::record::Rows;
-use crate::state::ReadState;
 use crate::token::{self, TokenView, Wish};
 use crate::user;
 
@@ -85,7 +84,9 @@ impl Options {
     fn placements(&self) -> Result<Placements> {
         Ok(match &self.postgres {
             None => Placements::Files(self.data.clone()),
-            Some((url, tls)) => Placements::Server(Arc::new(postgres::Server::new(url, tls.clone())?)),
+            Some((url, tls)) => {
+                Placements::Server(Arc::new(postgres::Server::new(url, tls.clone())?))
+            }
         })
     }
 
@@ -100,7 +101,10 @@ impl Placements {
         match self {
             Self::Files(data) if code.is_site() => Placement::File(data.join("site.db")),
             Self::Files(data) => Placement::File(data.join("houses").join(format!("{code}.db"))),
-            Self::Server(server) => Placement::Schema { server: server.clone(), schema: format!("statehouse_{code}") },
+            Self::Server(server) => Placement::Schema {
+                server: server.clone(),
+                schema: format!("statehouse_{code}"),
+            },
         }
     }
 }
@@ -175,11 +179,18 @@ impl Core {
     /// Who a token stands for.
     pub async fn authenticate(&self, token: &str, source: Option<IpAddr>) -> Result<Caller> {
         let bearer = token::bearer(&self.site, token).await?;
-        Ok(Caller { site: Ctx::new(self.site.clone(), bearer.actor, bearer.scopes, source) })
+        Ok(Caller {
+            site: Ctx::new(self.site.clone(), bearer.actor, bearer.scopes, source),
+        })
     }
 
     /// Checks a name and password and makes a token for the account.
-    pub async fn login(&self, name: &str, password: SecretString, wish: Wish) -> Result<(TokenView, SecretString)> {
+    pub async fn login(
+        &self,
+        name: &str,
+        password: SecretString,
+        wish: Wish,
+    ) -> Result<(TokenView, SecretString)> {
         token::login(&self.machine(), &self.gate, name, password, wish).await
     }
 
@@ -191,14 +202,23 @@ impl Core {
 
     /// The house that an id belongs to, if the caller may see it.
     pub async fn enter_code(&self, caller: &Caller, code: HouseCode) -> Result<Ctx> {
-        let organization = self.directory(|rows| Box::pin(async move { org::sql::by_code(rows, code).await })).await?;
+        let organization = self
+            .directory(|rows| Box::pin(async move { org::sql::by_code(rows, code).await }))
+            .await?;
         self.enter_found(caller, organization).await
     }
 
-    async fn enter_found(&self, caller: &Caller, organization: Option<org::sql::Organization>) -> Result<Ctx> {
+    async fn enter_found(
+        &self,
+        caller: &Caller,
+        organization: Option<org::sql::Organization>,
+    ) -> Result<Ctx> {
         let organization = organization.ok_or_else(|| Error::not_found("organization"))?;
         if organization.status != org::ACTIVE {
-            return Err(Error::new(Kind::NotFound, "the organization was shredded; its content is gone for ever"));
+            return Err(Error::new(
+                Kind::NotFound,
+                "the organization was shredded; its content is gone for ever",
+            ));
         }
         Ok(caller.site.enter(self.house(organization.code).await?))
     }
@@ -207,7 +227,11 @@ impl Core {
     pub async fn organization(&self, caller: &Caller, name: &Name) -> Result<OrganizationView> {
         let organization = self.named(name).await?;
         let ctx = self.enter_found(caller, organization.clone()).await?;
-        org::show(&ctx, organization.ok_or_else(|| Error::not_found("organization"))?).await
+        org::show(
+            &ctx,
+            organization.ok_or_else(|| Error::not_found("organization"))?,
+        )
+        .await
     }
 
     /// A house as the machine's operator: verification, export, restore.
@@ -219,18 +243,22 @@ impl Core {
 
     async fn named(&self, name: &Name) -> Result<Option<org::sql::Organization>> {
         let name = name.clone();
-        self.directory(|rows| Box::pin(async move { org::sql::by_name(rows, &name).await })).await
+        self.directory(|rows| Box::pin(async move { org::sql::by_name(rows, &name).await }))
+            .await
     }
 
     /// Whether an organization of that code is there.
     pub(crate) async fn knows(&self, code: HouseCode) -> Result<bool> {
-        let found = self.directory(|rows| Box::pin(async move { org::sql::by_code(rows, code).await })).await?;
+        let found = self
+            .directory(|rows| Box::pin(async move { org::sql::by_code(rows, code).await }))
+            .await?;
         Ok(found.is_some_and(|organization| organization.status == org::ACTIVE))
     }
 
     /// Every organization: code and name, for work over the whole site.
     pub(crate) async fn directory_all(&self) -> Result<Vec<org::sql::Organization>> {
-        self.directory(|rows| Box::pin(async move { org::sql::all(rows).await })).await
+        self.directory(|rows| Box::pin(async move { org::sql::all(rows).await }))
+            .await
     }
 
     /// The site's directory: names and codes, looked up before a house is known.
@@ -239,14 +267,22 @@ impl Core {
         look: impl for<'t> FnOnce(&'t mut Rows) -> crate::door::BoxFuture<'t, Result<T>>,
     ) -> Result<T> {
         let transaction = self.site.database().begin_read().await?;
-        let mut rows = Rows { transaction, keyring: self.site.keyring() };
+        let mut rows = Rows {
+            transaction,
+            keyring: self.site.keyring(),
+        };
         let found = look(&mut rows).await;
         rows.transaction.rollback().await;
         found
     }
 
     /// Makes an organization with a house of its own, owned by `owner`.
-    pub async fn create_organization(&self, ctx: &Ctx, name: Name, owner: UserId) -> Result<OrganizationView> {
+    pub async fn create_organization(
+        &self,
+        ctx: &Ctx,
+        name: Name,
+        owner: UserId,
+    ) -> Result<OrganizationView> {
         // The permission is asked before a house is built, and again inside.
         org::may_create(ctx, &name).await?;
         let code = HouseCode::from_entropy(crate::entropy());
@@ -272,7 +308,12 @@ impl Core {
 
     /// Destroys an organization's keys. Its content is unreadable from then
     /// on, older backups included; its ledger still verifies.
-    pub async fn shred(&self, caller: &Caller, name: &Name, reason: String) -> Result<OrganizationView> {
+    pub async fn shred(
+        &self,
+        caller: &Caller,
+        name: &Name,
+        reason: String,
+    ) -> Result<OrganizationView> {
         let ctx = self.enter(caller, name).await?;
         let code = ctx.house().code();
         let name = house::key_name(code)?;
@@ -283,7 +324,10 @@ impl Core {
         }
         org::record_shred(&ctx, reason).await?;
         ctx.house().settle()?;
-        self.options.roots.destroy(&name).map_err(|error| crate::key::root_error(&error))?;
+        self.options
+            .roots
+            .destroy(&name)
+            .map_err(|error| crate::key::root_error(&error))?;
         self.open.lock().await.remove(&code);
         org::mark_shredded(&self.machine(), code).await
     }
@@ -307,10 +351,15 @@ impl Core {
     }
 
     async fn open_house(&self, code: HouseCode) -> Result<Arc<House>> {
-        let witnessed = self.directory(|rows| Box::pin(async move { org::sql::witness_of(rows, code).await })).await?;
+        let witnessed = self
+            .directory(|rows| Box::pin(async move { org::sql::witness_of(rows, code).await }))
+            .await?;
         let witnessed = match witnessed {
             Some(witness) => {
-                let root: Hash = witness.root.try_into().map_err(|_| Error::tampered("a witnessed root is no hash"))?;
+                let root: Hash = witness
+                    .root
+                    .try_into()
+                    .map_err(|_| Error::tampered("a witnessed root is no hash"))?;
                 Some((witness.size, root, witness.origin))
             }
             None => None,
@@ -334,9 +383,15 @@ impl Core {
     /// Closes every house: counted reads are written, anchors brought up to
     /// the heads. The process may end when this returns.
     pub async fn close(&self) -> Result<()> {
-        let houses: Vec<_> = self.open.lock().await.drain().map(|(_, house)| house).collect();
+        let houses: Vec<_> = self
+            .open
+            .lock()
+            .await
+            .drain()
+            .map(|(_, house)| house)
+            .collect();
         for house in houses {
-            house.reads().flush(ReadState, true).await;
+            house.reads().flush(true).await;
             house.settle()?;
             if let (Some(head), None) = (house.head(), house.read_only()) {
                 let task = self.machine().as_task(WITNESS);
@@ -349,7 +404,10 @@ impl Core {
 
 /// The wrapped keys that a new house waits to write into its first leaf.
 fn first_keys(house: &House) -> Result<Vec<u8>> {
-    house.first_keys().map(<[u8]>::to_vec).ok_or_else(|| Error::internal("the house has its keys already"))
+    house
+        .first_keys()
+        .map(<[u8]>::to_vec)
+        .ok_or_else(|| Error::internal("the house has its keys already"))
 }
 
 /// The site's id: made once, never secret, part of what seals bind.
@@ -361,7 +419,9 @@ fn site_id(data: &std::path::Path) -> Result<String> {
             let id = statehouse_model::RequestId::from_entropy(crate::entropy());
             let id = id.as_str().trim_start_matches("req-").to_owned();
             fs::write(&path, format!("{id}\n")).map_err(disk)?;
-            fs::File::open(&path).and_then(|file| file.sync_all()).map_err(disk)?;
+            fs::File::open(&path)
+                .and_then(|file| file.sync_all())
+                .map_err(disk)?;
             Ok(id)
         }
         Err(error) => Err(disk(error)),
@@ -370,10 +430,17 @@ fn site_id(data: &std::path::Path) -> Result<String> {
 
 /// Closes the house that was unused for longest and that nobody holds.
 fn close_oldest(open: &mut HashMap<HouseCode, Arc<House>>) -> Result<()> {
-    let idle = open.iter().filter(|(_, house)| Arc::strong_count(house) == 1);
-    let oldest = idle.min_by_key(|(_, house)| house.used_at()).map(|(code, _)| *code);
+    let idle = open
+        .iter()
+        .filter(|(_, house)| Arc::strong_count(house) == 1);
+    let oldest = idle
+        .min_by_key(|(_, house)| house.used_at())
+        .map(|(code, _)| *code);
     let Some(house) = oldest.and_then(|code| open.remove(&code)) else {
-        return Err(Error::unavailable(format!("{OPEN_MAX} organizations are in use at once")).hint("try again in a moment"));
+        return Err(
+            Error::unavailable(format!("{OPEN_MAX} organizations are in use at once"))
+                .hint("try again in a moment"),
+        );
     };
     house.settle()
 }
@@ -395,12 +462,17 @@ async fn tend(core: std::sync::Weak<Core>) {
         let Some(core) = core.upgrade() else { return };
         let houses: Vec<_> = core.open.lock().await.values().cloned().collect();
         for house in houses {
-            house.reads().flush(ReadState, false).await;
+            house.reads().flush(false).await;
         }
         let now = (core.options.clock)();
         let mut open = core.open.lock().await;
-        let idle = |house: &Arc<House>| now - house.used_at() > IDLE_US && Arc::strong_count(house) == 1;
-        let closing: Vec<_> = open.iter().filter(|(_, house)| idle(house)).map(|(code, _)| *code).collect();
+        let idle =
+            |house: &Arc<House>| now - house.used_at() > IDLE_US && Arc::strong_count(house) == 1;
+        let closing: Vec<_> = open
+            .iter()
+            .filter(|(_, house)| idle(house))
+            .map(|(code, _)| *code)
+            .collect();
         for house in closing.into_iter().filter_map(|code| open.remove(&code)) {
             if let Err(error) = house.settle() {
                 tracing::warn!(house = %house.code(), %error, "closing an idle organization");

@@ -27,7 +27,13 @@ impl Ctx {
         scopes: Option<Arc<[Permission]>>,
         source: Option<IpAddr>,
     ) -> Self {
-        Self { house, actor, scopes, request: RequestId::from_entropy(crate::entropy()), source }
+        Self {
+            house,
+            actor,
+            scopes,
+            request: RequestId::from_entropy(crate::entropy()),
+            source,
+        }
     }
 
     /// The house that the operation works in.
@@ -52,16 +58,25 @@ impl Ctx {
 
     /// Whether the token that was used covers `permission`.
     pub(crate) fn in_scope(&self, permission: Permission) -> bool {
-        self.scopes.as_ref().is_none_or(|scopes| scopes.contains(&permission))
+        self.scopes
+            .as_ref()
+            .is_none_or(|scopes| scopes.contains(&permission))
     }
 
     /// A background task of the server, on behalf of this request.
     pub(crate) fn as_task(&self, name: &'static str) -> Self {
-        Self { actor: Actor::Task(name), scopes: None, ..self.clone() }
+        Self {
+            actor: Actor::Task(name),
+            scopes: None,
+            ..self.clone()
+        }
     }
 
     /// The same caller in another house.
     pub(crate) fn enter(&self, house: Arc<House>) -> Self {
-        Self { house, ..self.clone() }
+        Self {
+            house,
+            ..self.clone()
+        }
     }
 }

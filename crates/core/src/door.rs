@@ -18,7 +18,7 @@ mod writer;
 
 pub(crate) use batch::{Batch, RowChange, detail_context};
 pub(crate) use reads::Reads;
-pub(crate) use writer::{Writer, Work};
+pub(crate) use writer::{Work, Writer};
 
 use std::future::Future;
 use std::marker::PhantomData;
@@ -43,6 +43,7 @@ pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Something that can be done: its name in the ledger and the permission it needs.
 pub(crate) trait Action: Send + Sync + Copy + 'static {
+    const ACTION: Self;
     const NAME: &'static str;
     const PERMISSION: Permission;
 }
@@ -56,6 +57,7 @@ macro_rules! actions {
             pub(crate) struct $name;
 
             impl $crate::door::Action for $name {
+                const ACTION: Self = Self;
                 const NAME: &'static str = $text;
                 const PERMISSION: statehouse_model::Permission = statehouse_model::Permission::$permission;
             }
@@ -86,7 +88,11 @@ pub(crate) struct Entry {
 
 impl Entry {
     pub(crate) fn new(object: impl ToString) -> Self {
-        Self { object: object.to_string(), facts: serde_json::Map::new(), detail: None }
+        Self {
+            object: object.to_string(),
+            facts: serde_json::Map::new(),
+            detail: None,
+        }
     }
 
     /// States a fact: an id, an integer, a digest or an enumerated word.
@@ -150,13 +156,22 @@ impl<A: Action> Tx<A> {
         let salt: [u8; 16] = crate::entropy().to_be_bytes();
         let digest = record::digest(R::TABLE, R::COLUMNS, &values, &salt);
         let leaf = self.batch.chain.size();
-        let mac = self.keyring.row_mac(&record::mac_message(R::TABLE, leaf, &digest));
+        let mac = self
+            .keyring
+            .row_mac(&record::mac_message(R::TABLE, leaf, &digest));
         let key = record::key_of(&values, R::KEY_LEN);
         let mut cells = values;
         cells.extend([salt.to_vec().into(), Value::from(leaf), mac.to_vec().into()]);
         self.batch.touched = true;
-        self.transaction.execute(&record::upsert::<R>(), &cells).await?;
-        self.batch.changes.push(RowChange { table: R::TABLE, key, put: true, digest });
+        self.transaction
+            .execute(&record::upsert::<R>(), &cells)
+            .await?;
+        self.batch.changes.push(RowChange {
+            table: R::TABLE,
+            key,
+            put: true,
+            digest,
+        });
         Ok(())
     }
 
@@ -164,11 +179,23 @@ impl<A: Action> Tx<A> {
     pub(crate) async fn remove<R: Record>(&mut self, key: &[Value]) -> Result<()> {
         let table = Table::of::<R>();
         let sql = format!("{} WHERE {}", table.select(), table.by_key());
-        let found = self.transaction.query(&sql, key).await?.pop().ok_or_else(|| Error::not_found(R::TABLE))?;
+        let found = self
+            .transaction
+            .query(&sql, key)
+            .await?
+            .pop()
+            .ok_or_else(|| Error::not_found(R::TABLE))?;
         let stored = table.stored(found)?;
         self.batch.touched = true;
-        self.transaction.execute(&record::delete::<R>(), key).await?;
-        self.batch.changes.push(RowChange { table: R::TABLE, key: stored.key, put: false, digest: stored.digest });
+        self.transaction
+            .execute(&record::delete::<R>(), key)
+            .await?;
+        self.batch.changes.push(RowChange {
+            table: R::TABLE,
+            key: stored.key,
+            put: false,
+            digest: stored.digest,
+        });
         Ok(())
     }
 
@@ -204,7 +231,13 @@ where
 
 /// [`change`] for a body that writes about `weight` bytes, so that a batch of
 /// large ones stays within its limit.
-pub(crate) async fn weighed<A, T, F>(ctx: &Ctx, action: A, target: Target, weight: usize, body: F) -> Result<T>
+pub(crate) async fn weighed<A, T, F>(
+    ctx: &Ctx,
+    action: A,
+    target: Target,
+    weight: usize,
+    body: F,
+) -> Result<T>
 where
     A: Action,
     T: Send + 'static,
@@ -231,11 +264,21 @@ where
     F: for<'t> Fn(&'t mut Tx<A>) -> BoxFuture<'t, Result<Outcome<T>>> + Send + Sync + 'static,
 {
     let (answer, answered) = oneshot::channel();
-    let change = Change { ctx: ctx.clone(), target, weight, body, result: None, answer, action: PhantomData::<A> };
+    let change = Change {
+        ctx: ctx.clone(),
+        target,
+        weight,
+        body,
+        result: None,
+        answer,
+        action: PhantomData::<A>,
+    };
     ctx.house().submit(Box::new(change)).await?;
     answered.await.unwrap_or_else(|_| {
-        Err(Error::unavailable("the writer of this organization stopped before it answered")
-            .hint("whether the change was made is not known; read before you repeat it"))
+        Err(
+            Error::unavailable("the writer of this organization stopped before it answered")
+                .hint("whether the change was made is not known; read before you repeat it"),
+        )
     })
 }
 
@@ -270,15 +313,26 @@ where
 
     fn run(&mut self, batch: Batch) -> BoxFuture<'_, (Batch, Option<Entry>)> {
         Box::pin(async move {
-            let mut tx = Tx::<A> { batch, action: PhantomData };
-            let decided = tokio::time::timeout(BODY_MAX, decide_and_run(&mut tx, &self.ctx, &self.target, &self.body)).await;
+            let mut tx = Tx::<A> {
+                batch,
+                action: PhantomData,
+            };
+            let decided = tokio::time::timeout(
+                BODY_MAX,
+                decide_and_run(&mut tx, &self.ctx, &self.target, &self.body),
+            )
+            .await;
             let outcome = decided.unwrap_or_else(|_| Err(too_slow()));
             let mut batch = tx.batch;
             let (result, entry) = match outcome {
                 Ok(Outcome::Recorded(value, entry)) => (Ok(value), Some(entry)),
-                Ok(Outcome::Unchanged(_)) if batch.touched => {
-                    (Err(Error::internal(format!("`{}` wrote and recorded nothing", A::NAME))), None)
-                }
+                Ok(Outcome::Unchanged(_)) if batch.touched => (
+                    Err(Error::internal(format!(
+                        "`{}` wrote and recorded nothing",
+                        A::NAME
+                    ))),
+                    None,
+                ),
                 Ok(Outcome::Unchanged(value)) => (Ok(value), None),
                 Err(error) => (Err(error), None),
             };
@@ -317,7 +371,12 @@ where
     }
 }
 
-async fn decide_and_run<A, T, F>(tx: &mut Tx<A>, ctx: &Ctx, target: &Target, body: &F) -> Result<Outcome<T>>
+async fn decide_and_run<A, T, F>(
+    tx: &mut Tx<A>,
+    ctx: &Ctx,
+    target: &Target,
+    body: &F,
+) -> Result<Outcome<T>>
 where
     A: Action,
     F: for<'t> Fn(&'t mut Tx<A>) -> BoxFuture<'t, Result<Outcome<T>>> + Sync,
@@ -329,9 +388,14 @@ where
 }
 
 fn too_slow() -> Error {
-    let words = format!("the change took longer than {} s and was given up", BODY_MAX.as_secs());
+    let words = format!(
+        "the change took longer than {} s and was given up",
+        BODY_MAX.as_secs()
+    );
     let cause = DbError::new(Trouble::Slow, &words);
-    Error::unavailable(words).hint("nothing of it was stored; try again").because(cause)
+    Error::unavailable(words)
+        .hint("nothing of it was stored; try again")
+        .because(cause)
 }
 
 /// Runs `body` over one snapshot, after `A` was allowed on `target`.
@@ -342,7 +406,10 @@ where
 {
     let house = ctx.house();
     let transaction = house.database().begin_read().await?;
-    let mut rows = Rows { transaction, keyring: house.keyring() };
+    let mut rows = Rows {
+        transaction,
+        keyring: house.keyring(),
+    };
     let now = house.now();
     let allowed = access::decide(&mut rows, ctx, A::PERMISSION, target, now).await;
     let result = match allowed {

@@ -46,7 +46,13 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// A failure in words: what happened, to which thing.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, refused: false, source: None }
+        Self {
+            kind,
+            message: message.into(),
+            hint: None,
+            refused: false,
+            source: None,
+        }
     }
 
     /// Says what to do next.
@@ -91,7 +97,10 @@ impl Error {
     }
 
     pub(crate) fn not_found(what: &str) -> Self {
-        Self::new(Kind::NotFound, format!("{what} not found, or you may not see it"))
+        Self::new(
+            Kind::NotFound,
+            format!("{what} not found, or you may not see it"),
+        )
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {

@@ -45,7 +45,10 @@ const SITE: &str = include_str!("../migrations/site/0001_site.sql");
 const HOUSE: &str = include_str!("../migrations/house/0001_state.sql");
 
 /// The evidential tables that the site and every organization have.
-const SHARED_TABLES: [Table; 2] = [Table::of::<key::sql::Epoch>(), Table::of::<ledger::sql::Setting>()];
+const SHARED_TABLES: [Table; 2] = [
+    Table::of::<key::sql::Epoch>(),
+    Table::of::<ledger::sql::Setting>(),
+];
 
 /// The evidential tables of the site.
 static SITE_TABLES: [Table; 7] = [
@@ -74,8 +77,23 @@ pub(crate) fn tables(site: bool) -> &'static [Table] {
 }
 
 pub(crate) fn migrations(code: HouseCode) -> [Migration; 2] {
-    let own = if code.is_site() { ("site", SITE) } else { ("state", HOUSE) };
-    [Migration { number: 1, name: "ledger", sql: COMMON }, Migration { number: 2, name: own.0, sql: own.1 }]
+    let own = if code.is_site() {
+        ("site", SITE)
+    } else {
+        ("state", HOUSE)
+    };
+    [
+        Migration {
+            number: 1,
+            name: "ledger",
+            sql: COMMON,
+        },
+        Migration {
+            number: 2,
+            name: own.0,
+            sql: own.1,
+        },
+    ]
 }
 
 /// What the writer and the operations of a house share.
@@ -98,7 +116,10 @@ impl Base {
     }
 
     pub(crate) fn keyring(&self) -> Arc<Keyring> {
-        self.keyring.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.keyring
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(crate) fn set_keyring(&self, keyring: Arc<Keyring>) {
@@ -122,7 +143,9 @@ impl Refusals {
             seen.retain(|_, at| now.saturating_sub(*at) < REFUSAL_EVERY_US);
         }
         let full = seen.len() >= REFUSALS_MAX;
-        let slot = seen.entry((ctx.actor().id().to_owned(), action, target.clone())).or_insert(i64::MIN);
+        let slot = seen
+            .entry((ctx.actor().id().to_owned(), action, target.clone()))
+            .or_insert(i64::MIN);
         let due = !full && now.saturating_sub(*slot) >= REFUSAL_EVERY_US;
         if due {
             *slot = now;
@@ -206,7 +229,13 @@ impl House {
             Ok(Look::Behind(chain, behind)) => (Some(behind), chain),
             Err(error) if *error.kind() == Kind::Tampered => {
                 let reason = error.message().to_owned();
-                (Some(ReadOnly { reason, remembered: None }), Chain::empty(origin))
+                (
+                    Some(ReadOnly {
+                        reason,
+                        remembered: None,
+                    }),
+                    Chain::empty(origin),
+                )
             }
             Err(error) => return Err(error),
         };
@@ -228,7 +257,12 @@ impl House {
         });
         let (queue, waiting) = mpsc::channel(QUEUE);
         spawn_writer(Writer::new(base.clone(), chain, waiting), code)?;
-        let follower = tokio::spawn(follow(base.clone(), opening.anchors.clone(), opening.witness)).abort_handle();
+        let follower = tokio::spawn(follow(
+            base.clone(),
+            opening.anchors.clone(),
+            opening.witness,
+        ))
+        .abort_handle();
         Ok(Arc::new(Self {
             blobs: Blobs::open(&opening.blobs)?,
             base,
@@ -254,12 +288,18 @@ impl House {
     }
 
     pub(crate) fn why_read_only(&self) -> Option<Arc<ReadOnly>> {
-        self.read_only.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.read_only
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Takes changes again, after a restore was accepted in the ledger.
     pub(crate) fn open_for_writing(&self) {
-        *self.read_only.write().unwrap_or_else(PoisonError::into_inner) = None;
+        *self
+            .read_only
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// The newest checkpoint that this process knows of.
@@ -268,7 +308,9 @@ impl House {
     }
 
     pub(crate) fn writable(&self) -> Result<()> {
-        let Some(why) = self.why_read_only() else { return Ok(()) };
+        let Some(why) = self.why_read_only() else {
+            return Ok(());
+        };
         Err(Error::new(Kind::Unavailable, format!("the organization is read-only: {}", why.reason)).hint(
             "after a legitimate restore an operator runs `statehouse restore accept --reason …`; otherwise treat it as tampering",
         ))
@@ -276,7 +318,8 @@ impl House {
 
     pub(crate) async fn submit(&self, work: Box<dyn Work>) -> Result<()> {
         self.queue.send(work).await.map_err(|_| {
-            Error::unavailable("the writer of this organization has stopped").hint("nothing was changed; try again")
+            Error::unavailable("the writer of this organization has stopped")
+                .hint("nothing was changed; try again")
         })
     }
 
@@ -344,7 +387,11 @@ impl Drop for House {
 
 /// The keys of the house; for a new one also their wrapped form, which its
 /// first leaf will store.
-async fn open_keyring(transaction: &mut Transaction, opening: &Opening, name: &KeyName) -> Result<(Keyring, Option<Vec<u8>>)> {
+async fn open_keyring(
+    transaction: &mut Transaction,
+    opening: &Opening,
+    name: &KeyName,
+) -> Result<(Keyring, Option<Vec<u8>>)> {
     let stored = crate::key::sql::epochs(transaction).await?;
     let mut epochs = Vec::new();
     for EpochRow { epoch, wrapped, .. } in stored.iter().filter(|row| row.retired_at.is_none()) {
@@ -354,14 +401,23 @@ async fn open_keyring(transaction: &mut Transaction, opening: &Opening, name: &K
     let mut first = None;
     if epochs.is_empty() {
         let roots = &opening.roots;
-        if !roots.present(name).map_err(|error| crate::key::root_error(&error))? {
-            roots.create(name).map_err(|error| crate::key::root_error(&error))?;
+        if !roots
+            .present(name)
+            .map_err(|error| crate::key::root_error(&error))?
+        {
+            roots
+                .create(name)
+                .map_err(|error| crate::key::root_error(&error))?;
         }
         let keys = EpochKeys::generate(1).map_err(|error| Error::internal(error.to_string()))?;
-        first = Some(keys.wrap(&**roots, &opening.site, name).map_err(|error| crate::key::root_error(&error))?);
+        first = Some(
+            keys.wrap(&**roots, &opening.site, name)
+                .map_err(|error| crate::key::root_error(&error))?,
+        );
         epochs.push(keys);
     }
-    let keyring = Keyring::new(&opening.site, name, epochs).map_err(|error| Error::internal(error.to_string()))?;
+    let keyring = Keyring::new(&opening.site, name, epochs)
+        .map_err(|error| Error::internal(error.to_string()))?;
     Ok((keyring, first))
 }
 
@@ -377,18 +433,28 @@ async fn look(
     let Some(head) = head else {
         return match (note, &opening.witnessed) {
             (None, None) => Ok(Look::Fine(None)),
-            _ => Err(Error::tampered("the database is empty, but a checkpoint of it is remembered outside")),
+            _ => Err(Error::tampered(
+                "the database is empty, but a checkpoint of it is remembered outside",
+            )),
         };
     };
     let name = ledger::key_name(&opening.site, opening.code);
     let checkpoint = ledger::verified(&head.note, &name, keyring)?;
     let chain = Chain::load(transaction, head.size, head.origin.clone()).await?;
-    let stated = Checkpoint { origin: head.origin.clone(), size: head.size, root: head.root };
+    let stated = Checkpoint {
+        origin: head.origin.clone(),
+        size: head.size,
+        root: head.root,
+    };
     if checkpoint != stated || chain.root() != head.root {
-        return Err(Error::tampered("the head of the ledger is not the signed root over its leaves"));
+        return Err(Error::tampered(
+            "the head of the ledger is not the signed root over its leaves",
+        ));
     }
     if ledger::sql::leaves_beyond(transaction, head.size).await? != 0 {
-        return Err(Error::tampered("the ledger holds leaves beyond its signed head"));
+        return Err(Error::tampered(
+            "the ledger holds leaves beyond its signed head",
+        ));
     }
     let mut remembered = Vec::new();
     if let Some(note) = &note {
@@ -406,21 +472,35 @@ async fn look(
     }
     for (checkpoint, whose) in remembered {
         if let Some(reason) = behind(transaction, head, &checkpoint, whose).await? {
-            return Ok(Look::Behind(chain, ReadOnly { reason, remembered: Some(checkpoint) }));
+            return Ok(Look::Behind(
+                chain,
+                ReadOnly {
+                    reason,
+                    remembered: Some(checkpoint),
+                },
+            ));
         }
     }
     Ok(Look::Fine(Some(chain)))
 }
 
 /// In which way the database is not an extension of what is remembered.
-async fn behind(transaction: &mut Transaction, head: &Head, known: &Checkpoint, whose: &str) -> Result<Option<String>> {
+async fn behind(
+    transaction: &mut Transaction,
+    head: &Head,
+    known: &Checkpoint,
+    whose: &str,
+) -> Result<Option<String>> {
     if known.origin != head.origin {
         // Between a declared restore and the anchor that follows it, the
         // anchor still names the history that the restore gave up.
         if ledger::gave_up(transaction, head, known).await? {
             return Ok(None);
         }
-        return Ok(Some(format!("the database belongs to {} and the {whose} remembers {}", head.origin, known.origin)));
+        return Ok(Some(format!(
+            "the database belongs to {} and the {whose} remembers {}",
+            head.origin, known.origin
+        )));
     }
     if known.size > head.size {
         return Ok(Some(format!(
@@ -428,7 +508,11 @@ async fn behind(transaction: &mut Transaction, head: &Head, known: &Checkpoint, 
             head.size, known.size
         )));
     }
-    if Chain::load(transaction, known.size, head.origin.clone()).await?.root() != known.root {
+    if Chain::load(transaction, known.size, head.origin.clone())
+        .await?
+        .root()
+        != known.root
+    {
         return Ok(Some(format!(
             "the database holds another history: its first {} ledger entries are not those the {whose} remembers",
             known.size
@@ -441,15 +525,26 @@ async fn behind(transaction: &mut Transaction, head: &Head, known: &Checkpoint, 
 fn spawn_writer(writer: Writer, code: HouseCode) -> Result<()> {
     let runtime = tokio::runtime::Handle::current();
     let run = move || runtime.block_on(writer.run());
-    let thread = std::thread::Builder::new().name(format!("writer-{code}")).stack_size(1 << 20);
-    thread.spawn(run).map(drop).map_err(|error| Error::unavailable(format!("no thread for the writer: {error}")))
+    let thread = std::thread::Builder::new()
+        .name(format!("writer-{code}"))
+        .stack_size(1 << 20);
+    thread
+        .spawn(run)
+        .map(drop)
+        .map_err(|error| Error::unavailable(format!("no thread for the writer: {error}")))
 }
 
 /// Follows the commits: anchor first, then the site's log.
-async fn follow(base: Arc<Base>, anchors: Anchors, witness: Option<mpsc::UnboundedSender<(HouseCode, Head)>>) {
+async fn follow(
+    base: Arc<Base>,
+    anchors: Anchors,
+    witness: Option<mpsc::UnboundedSender<(HouseCode, Head)>>,
+) {
     let mut heads = base.head.subscribe();
     while heads.changed().await.is_ok() {
-        let Some(head) = heads.borrow_and_update().clone() else { continue };
+        let Some(head) = heads.borrow_and_update().clone() else {
+            continue;
+        };
         let (code, anchors, anchored) = (base.code, anchors.clone(), head.clone());
         let wrote = tokio::task::spawn_blocking(move || anchors.write(code, &anchored)).await;
         match wrote {

@@ -21,13 +21,41 @@ use crate::error::{Error, Result};
 
 /// Every column that no MAC covers, and why that is safe.
 pub const OUTSIDE: &[(&str, &str, &str)] = &[
-    ("key_epoch", "wrapped", "authenticated by the root key itself; must be read before any row key exists"),
-    ("workspace", "lock_info", "sealed, bound to the workspace and the lock id, which are covered"),
-    ("blob", "header", "authenticated by the seal; rewritten when keys rotate"),
-    ("blob", "epoch", "an index over `header`, used to find what to re-wrap"),
-    ("blob", "body", "its digest is a covered column of the version's row"),
-    ("ledger_leaf", "detail", "sealed; the leaf holds its salted commitment"),
-    ("schema_migration", "*", "compared with the binary at every start"),
+    (
+        "key_epoch",
+        "wrapped",
+        "authenticated by the root key itself; must be read before any row key exists",
+    ),
+    (
+        "workspace",
+        "lock_info",
+        "sealed, bound to the workspace and the lock id, which are covered",
+    ),
+    (
+        "blob",
+        "header",
+        "authenticated by the seal; rewritten when keys rotate",
+    ),
+    (
+        "blob",
+        "epoch",
+        "an index over `header`, used to find what to re-wrap",
+    ),
+    (
+        "blob",
+        "body",
+        "its digest is a covered column of the version's row",
+    ),
+    (
+        "ledger_leaf",
+        "detail",
+        "sealed; the leaf holds its salted commitment",
+    ),
+    (
+        "schema_migration",
+        "*",
+        "compared with the binary at every start",
+    ),
 ];
 
 /// A kind of value that a column can hold.
@@ -42,7 +70,11 @@ impl Column for i64 {
     }
 
     fn get(value: Value) -> Option<Self> {
-        if let Value::Int(value) = value { Some(value) } else { None }
+        if let Value::Int(value) = value {
+            Some(value)
+        } else {
+            None
+        }
     }
 }
 
@@ -72,7 +104,11 @@ impl Column for String {
     }
 
     fn get(value: Value) -> Option<Self> {
-        if let Value::Text(text) = value { Some(text) } else { None }
+        if let Value::Text(text) = value {
+            Some(text)
+        } else {
+            None
+        }
     }
 }
 
@@ -82,7 +118,11 @@ impl Column for Vec<u8> {
     }
 
     fn get(value: Value) -> Option<Self> {
-        if let Value::Bytes(bytes) = value { Some(bytes) } else { None }
+        if let Value::Bytes(bytes) = value {
+            Some(bytes)
+        } else {
+            None
+        }
     }
 }
 
@@ -92,7 +132,11 @@ impl<C: Column> Column for Option<C> {
     }
 
     fn get(value: Value) -> Option<Self> {
-        if value == Value::Null { Some(None) } else { C::get(value).map(Some) }
+        if value == Value::Null {
+            Some(None)
+        } else {
+            C::get(value).map(Some)
+        }
     }
 }
 
@@ -111,8 +155,17 @@ macro_rules! text_columns {
 }
 
 text_columns!(
-    GrantId, HouseCode, Name, OrganizationId, Permission, ProjectId, Role, TokenId, UserId,
-    VersionId, WorkspaceId
+    GrantId,
+    HouseCode,
+    Name,
+    OrganizationId,
+    Permission,
+    ProjectId,
+    Role,
+    TokenId,
+    UserId,
+    VersionId,
+    WorkspaceId
 );
 
 /// A struct over an evidential table.
@@ -138,31 +191,53 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) const fn of<R: Record>() -> Self {
-        Self { name: R::TABLE, columns: R::COLUMNS, key_len: R::KEY_LEN }
+        Self {
+            name: R::TABLE,
+            columns: R::COLUMNS,
+            key_len: R::KEY_LEN,
+        }
     }
 
     /// `SELECT <covered columns>, salt, leaf, mac FROM <table>`.
     pub(crate) fn select(&self) -> String {
-        format!("SELECT {}, salt, leaf, mac FROM {}", self.columns.join(", "), self.name)
+        format!(
+            "SELECT {}, salt, leaf, mac FROM {}",
+            self.columns.join(", "),
+            self.name
+        )
     }
 
     /// `<first key column> = $1 AND …`.
     pub(crate) fn by_key(&self) -> String {
         let key = self.columns.iter().take(self.key_len).enumerate();
-        key.map(|(index, name)| format!("{name} = ${}", index + 1)).collect::<Vec<_>>().join(" AND ")
+        key.map(|(index, name)| format!("{name} = ${}", index + 1))
+            .collect::<Vec<_>>()
+            .join(" AND ")
     }
 
     /// `UPDATE … SET mac = … WHERE <key>`, the key's values first.
     pub(crate) fn update_mac(&self) -> String {
-        format!("UPDATE {} SET mac = ${} WHERE {}", self.name, self.key_len + 1, self.by_key())
+        format!(
+            "UPDATE {} SET mac = ${} WHERE {}",
+            self.name,
+            self.key_len + 1,
+            self.by_key()
+        )
     }
 
     /// Takes a selected row apart.
     pub(crate) fn stored(&self, mut row: Row) -> Result<Stored> {
         let width = self.columns.len();
-        let values = (0..width).map(|at| row.take(at)).collect::<Result<Vec<_>, _>>()?;
+        let values = (0..width)
+            .map(|at| row.take(at))
+            .collect::<Result<Vec<_>, _>>()?;
         let key = key_of(&values, self.key_len);
-        let refuse = || Error::tampered(format!("row `{key}` of `{}` is not what was written", self.name));
+        let refuse = || {
+            Error::tampered(format!(
+                "row `{key}` of `{}` is not what was written",
+                self.name
+            ))
+        };
         let (Value::Bytes(salt), Value::Int(leaf), Value::Bytes(mac)) =
             (row.take(width)?, row.take(width + 1)?, row.take(width + 2)?)
         else {
@@ -171,7 +246,14 @@ impl Table {
         let salt: [u8; 16] = salt.as_slice().try_into().map_err(|_| refuse())?;
         let leaf = u64::try_from(leaf).map_err(|_| refuse())?;
         let digest = digest(self.name, self.columns, &values, &salt);
-        Ok(Stored { values, key, salt, leaf, mac, digest })
+        Ok(Stored {
+            values,
+            key,
+            salt,
+            leaf,
+            mac,
+            digest,
+        })
     }
 }
 
@@ -226,7 +308,9 @@ pub(crate) use record;
 
 pub(crate) fn column<C: Column>(row: &mut Row, at: usize, table: &str) -> Result<C> {
     C::get(row.take(at)?).ok_or_else(|| {
-        Error::tampered(format!("a row of `{table}` holds a value in column {at} that was never written"))
+        Error::tampered(format!(
+            "a row of `{table}` holds a value in column {at} that was never written"
+        ))
     })
 }
 
@@ -272,10 +356,18 @@ pub(crate) fn mac_message(table: &str, leaf: u64, digest: &[u8; 32]) -> Vec<u8> 
 /// Insert, or replace by key.
 pub(crate) fn upsert<R: Record>() -> String {
     let columns = R::COLUMNS.join(", ");
-    let places: Vec<String> = (1..=R::COLUMNS.len() + 3).map(|number| format!("${number}")).collect();
+    let places: Vec<String> = (1..=R::COLUMNS.len() + 3)
+        .map(|number| format!("${number}"))
+        .collect();
     let key = R::COLUMNS.get(..R::KEY_LEN).unwrap_or_default().join(", ");
-    let rest = R::COLUMNS.iter().skip(R::KEY_LEN).copied().chain(["salt", "leaf", "mac"]);
-    let moved: Vec<String> = rest.map(|name| format!("{name} = excluded.{name}")).collect();
+    let rest = R::COLUMNS
+        .iter()
+        .skip(R::KEY_LEN)
+        .copied()
+        .chain(["salt", "leaf", "mac"]);
+    let moved: Vec<String> = rest
+        .map(|name| format!("{name} = excluded.{name}"))
+        .collect();
     format!(
         "INSERT INTO {} ({columns}, salt, leaf, mac) VALUES ({}) ON CONFLICT ({key}) DO UPDATE SET {}",
         R::TABLE,
@@ -286,7 +378,11 @@ pub(crate) fn upsert<R: Record>() -> String {
 
 /// `DELETE … WHERE <key>`.
 pub(crate) fn delete<R: Record>() -> String {
-    format!("DELETE FROM {} WHERE {}", R::TABLE, Table::of::<R>().by_key())
+    format!(
+        "DELETE FROM {} WHERE {}",
+        R::TABLE,
+        Table::of::<R>().by_key()
+    )
 }
 
 /// Checks the MAC of a row that was read with [`Table::select`].
@@ -294,7 +390,11 @@ fn checked<R: Record>(row: Row, keyring: &Keyring) -> Result<R> {
     let table = Table::of::<R>();
     let stored = table.stored(row)?;
     if !stored.genuine(&table, keyring) {
-        return Err(Error::tampered(format!("row `{}` of `{}` is not what was written", stored.key, R::TABLE)));
+        return Err(Error::tampered(format!(
+            "row `{}` of `{}` is not what was written",
+            stored.key,
+            R::TABLE
+        )));
     }
     R::read(&mut Row::from(stored.values))
 }
@@ -307,14 +407,24 @@ pub(crate) struct Rows {
 
 impl Rows {
     /// Every record for which `clause` holds (`WHERE … ORDER BY …`).
-    pub(crate) async fn find<R: Record>(&mut self, clause: &str, values: &[Value]) -> Result<Vec<R>> {
+    pub(crate) async fn find<R: Record>(
+        &mut self,
+        clause: &str,
+        values: &[Value],
+    ) -> Result<Vec<R>> {
         let sql = format!("{} {clause}", Table::of::<R>().select());
         let rows = self.transaction.query(&sql, values).await?;
-        rows.into_iter().map(|row| checked(row, &self.keyring)).collect()
+        rows.into_iter()
+            .map(|row| checked(row, &self.keyring))
+            .collect()
     }
 
     /// The one record for which `clause` holds.
-    pub(crate) async fn one<R: Record>(&mut self, clause: &str, values: &[Value]) -> Result<Option<R>> {
+    pub(crate) async fn one<R: Record>(
+        &mut self,
+        clause: &str,
+        values: &[Value],
+    ) -> Result<Option<R>> {
         Ok(self.find(clause, values).await?.pop())
     }
 }

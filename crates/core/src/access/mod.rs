@@ -58,24 +58,40 @@ pub(crate) async fn decide(
     let place = place(rows, target).await?;
     let grants = grants_of(rows, ctx, now).await?;
     let engine = Engine::shared()?;
-    if ctx.in_scope(permission) && engine.allows(ctx.actor(), &grants, permission, place.as_ref())? {
+    if ctx.in_scope(permission)
+        && engine.allows(ctx.actor(), &grants, permission, place.as_ref())?
+    {
         return match place {
             Some(_) => Ok(()),
             None => Err(Error::not_found(what(target))),
         };
     }
-    let sees = place.is_some() && engine.allows(ctx.actor(), &grants, visible(site, target), place.as_ref())?;
+    let sees = place.is_some()
+        && engine.allows(ctx.actor(), &grants, visible(site, target), place.as_ref())?;
     if !sees {
         return Err(Error::not_found(what(target)).refusal());
     }
-    let scope = if ctx.in_scope(permission) { "none of your roles holds it" } else { "your token's scopes leave it out" };
-    Err(Error::new(Kind::Denied, format!("you may not do this: it needs `{permission}`, and {scope}"))
-        .hint("an owner of the organization can grant it: `statehouse grant give`")
-        .refusal())
+    let scope = if ctx.in_scope(permission) {
+        "none of your roles holds it"
+    } else {
+        "your token's scopes leave it out"
+    };
+    Err(Error::new(
+        Kind::Denied,
+        format!("you may not do this: it needs `{permission}`, and {scope}"),
+    )
+    .hint("an owner of the organization can grant it: `statehouse grant give`")
+    .refusal())
 }
 
 /// Whether `ctx` also holds `permission` on `target`, without refusing.
-pub(crate) async fn holds(rows: &mut Rows, ctx: &Ctx, permission: Permission, target: &Target, now: i64) -> Result<bool> {
+pub(crate) async fn holds(
+    rows: &mut Rows,
+    ctx: &Ctx,
+    permission: Permission,
+    target: &Target,
+    now: i64,
+) -> Result<bool> {
     match decide(rows, ctx, permission, target, now).await {
         Ok(()) => Ok(true),
         Err(error) if error.refused() => Ok(false),
@@ -104,18 +120,30 @@ fn what(target: &Target) -> &'static str {
 /// What `target` lies in; `None` when there is no such row.
 async fn place(rows: &mut Rows, target: &Target) -> Result<Option<Place>> {
     Ok(match target {
-        Target::House => Some(Place { project: None, workspace: None }),
+        Target::House => Some(Place {
+            project: None,
+            workspace: None,
+        }),
         Target::Project(id) => {
             let found = crate::project::sql::by_id(rows, id).await?;
-            found.map(|project| Place { project: Some(project.id), workspace: None })
+            found.map(|project| Place {
+                project: Some(project.id),
+                workspace: None,
+            })
         }
         Target::ProjectNamed(name) => {
             let found = crate::project::sql::by_name(rows, name).await?;
-            found.map(|project| Place { project: Some(project.id), workspace: None })
+            found.map(|project| Place {
+                project: Some(project.id),
+                workspace: None,
+            })
         }
         Target::Workspace(workspace) => {
             let found = crate::workspace::sql::by_ref(rows, workspace).await?;
-            found.map(|workspace| Place { project: Some(workspace.project), workspace: Some(workspace.id) })
+            found.map(|workspace| Place {
+                project: Some(workspace.project),
+                workspace: Some(workspace.id),
+            })
         }
     })
 }
@@ -123,16 +151,26 @@ async fn place(rows: &mut Rows, target: &Target) -> Result<Option<Place>> {
 /// The unexpired grants of the actor. In the site there are none; an operator
 /// is known by a column of the account.
 async fn grants_of(rows: &mut Rows, ctx: &Ctx, now: i64) -> Result<Vec<Held>> {
-    let Actor::User { user, .. } = ctx.actor() else { return Ok(Vec::new()) };
+    let Actor::User { user, .. } = ctx.actor() else {
+        return Ok(Vec::new());
+    };
     if ctx.house().code().is_site() {
         let account = crate::user::sql::by_id(rows, user).await?;
         let account = account.filter(|account| account.disabled_at.is_none());
         let operator = account.is_some_and(|account| account.operator);
-        return Ok(if operator { vec![Held::Operator] } else { Vec::new() });
+        return Ok(if operator {
+            vec![Held::Operator]
+        } else {
+            Vec::new()
+        });
     }
     let grants = sql::of_subject(rows, user).await?;
-    let live = grants.into_iter().filter(|grant| grant.expires_at.is_none_or(|at| at > now));
-    Ok(live.map(|grant| Held::Role(grant.role, grant.scope)).collect())
+    let live = grants
+        .into_iter()
+        .filter(|grant| grant.expires_at.is_none_or(|at| at > now));
+    Ok(live
+        .map(|grant| Held::Role(grant.role, grant.scope))
+        .collect())
 }
 
 /// A right that an actor holds.
@@ -204,7 +242,13 @@ impl From<Grant> for GrantView {
 }
 
 /// Gives `user` a role over `scope`, until `expires_at` if that is set.
-pub async fn give(ctx: &Ctx, user: UserId, role: Role, scope: Scope, expires_at: Option<i64>) -> Result<GrantView> {
+pub async fn give(
+    ctx: &Ctx,
+    user: UserId,
+    role: Role,
+    scope: Scope,
+    expires_at: Option<i64>,
+) -> Result<GrantView> {
     let id = GrantId::from_entropy(ctx.house().code(), crate::entropy());
     let target = scope.target();
     let scope = scope.text();
@@ -234,14 +278,21 @@ pub async fn take(ctx: &Ctx, id: GrantId) -> Result<()> {
     door::change(ctx, TakeRole, Target::House, move |tx| {
         let id = id.clone();
         Box::pin(async move {
-            let grant = sql::by_id(tx, &id).await?.ok_or_else(|| Error::not_found("grant"))?;
+            let grant = sql::by_id(tx, &id)
+                .await?
+                .ok_or_else(|| Error::not_found("grant"))?;
             let owner = grant.role == Role::Owner && grant.scope == ORGANIZATION;
             if owner && sql::owners(tx).await? <= 1 {
-                return Err(Error::new(Kind::Conflict, "this is the last owner of the organization")
-                    .hint("give another user the role `owner` first"));
+                return Err(Error::new(
+                    Kind::Conflict,
+                    "this is the last owner of the organization",
+                )
+                .hint("give another user the role `owner` first"));
             }
             tx.remove::<Grant>(&[Value::from(id.as_str())]).await?;
-            let entry = Entry::new(&id).fact("user", grant.subject.as_str()).fact("role", grant.role.as_str());
+            let entry = Entry::new(&id)
+                .fact("user", grant.subject.as_str())
+                .fact("role", grant.role.as_str());
             Ok(Outcome::Recorded((), entry))
         })
     })
@@ -251,13 +302,27 @@ pub async fn take(ctx: &Ctx, id: GrantId) -> Result<()> {
 /// Everybody's roles.
 pub async fn list(ctx: &Ctx) -> Result<Vec<GrantView>> {
     door::read(ctx, ListGrants, &Target::House, |rows| {
-        Box::pin(async move { Ok(sql::all(rows).await?.into_iter().map(GrantView::from).collect()) })
+        Box::pin(async move {
+            Ok(sql::all(rows)
+                .await?
+                .into_iter()
+                .map(GrantView::from)
+                .collect())
+        })
     })
     .await
 }
 
 /// The published list: every permission and the built-in roles that hold it.
 pub fn matrix() -> Vec<(Permission, Vec<Role>)> {
-    let holders = |permission: &Permission| Role::ALL.into_iter().filter(|role| permission.held_by(*role)).collect();
-    Permission::ALL.iter().map(|permission| (*permission, holders(permission))).collect()
+    let holders = |permission: &Permission| {
+        Role::ALL
+            .into_iter()
+            .filter(|role| permission.held_by(*role))
+            .collect()
+    };
+    Permission::ALL
+        .iter()
+        .map(|permission| (*permission, holders(permission)))
+        .collect()
 }

@@ -26,7 +26,15 @@ pub(crate) const WITNESS: &str = "witness";
 
 /// What each background task may do; the rest is denied to it too.
 const TASKS: &[(&str, &[Permission])] = &[
-    (READS, &[Permission::StateRead, Permission::LedgerRead, Permission::LedgerVerify, Permission::SiteLedgerRead]),
+    (
+        READS,
+        &[
+            Permission::StateRead,
+            Permission::LedgerRead,
+            Permission::LedgerVerify,
+            Permission::SiteLedgerRead,
+        ],
+    ),
     (REWRAP, &[Permission::KeyRotate, Permission::SiteKeyRotate]),
     (WITNESS, &[Permission::SiteLedgerRead]),
 ];
@@ -50,7 +58,11 @@ impl Engine {
     /// The one engine of the process.
     pub(crate) fn shared() -> Result<&'static Self> {
         static ENGINE: OnceLock<Option<Engine>> = OnceLock::new();
-        let engine = ENGINE.get_or_init(|| Self::new().inspect_err(|error| tracing::error!(%error)).ok());
+        let engine = ENGINE.get_or_init(|| {
+            Self::new()
+                .inspect_err(|error| tracing::error!(%error))
+                .ok()
+        });
         engine.as_ref().ok_or_else(|| broken("see the log"))
     }
 
@@ -63,9 +75,25 @@ impl Engine {
     }
 
     /// Whether `actor`, holding `held`, may use `permission` in `place`.
-    pub(crate) fn allows(&self, actor: &Actor, held: &[Held], permission: Permission, place: Option<&Place>) -> Result<bool> {
-        let question = (format!("{}:{}", actor.kind(), actor.id()), held.to_vec(), permission, place.cloned());
-        if let Some(answer) = self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(&question) {
+    pub(crate) fn allows(
+        &self,
+        actor: &Actor,
+        held: &[Held],
+        permission: Permission,
+        place: Option<&Place>,
+    ) -> Result<bool> {
+        let question = (
+            format!("{}:{}", actor.kind(), actor.id()),
+            held.to_vec(),
+            permission,
+            place.cloned(),
+        );
+        if let Some(answer) = self
+            .kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&question)
+        {
             return Ok(*answer);
         }
         let answer = self.judge(actor, held, permission, place)?;
@@ -77,7 +105,13 @@ impl Engine {
         Ok(answer)
     }
 
-    fn judge(&self, actor: &Actor, held: &[Held], permission: Permission, place: Option<&Place>) -> Result<bool> {
+    fn judge(
+        &self,
+        actor: &Actor,
+        held: &[Held],
+        permission: Permission,
+        place: Option<&Place>,
+    ) -> Result<bool> {
         let principal = uid(kind_of(actor), actor.id())?;
         let mut policies = self.policies.clone();
         for (index, right) in held.iter().enumerate() {
@@ -85,13 +119,25 @@ impl Engine {
                 Held::Operator => ("operator", uid("Organization", ORGANIZATION)?),
                 Held::Role(role, scope) => (role.as_str(), scope_uid(scope)?),
             };
-            let slots = HashMap::from([(SlotId::principal(), principal.clone()), (SlotId::resource(), scope)]);
-            policies.link(PolicyId::new(template), PolicyId::new(format!("link-{index}")), slots).map_err(broken)?;
+            let slots = HashMap::from([
+                (SlotId::principal(), principal.clone()),
+                (SlotId::resource(), scope),
+            ]);
+            policies
+                .link(
+                    PolicyId::new(template),
+                    PolicyId::new(format!("link-{index}")),
+                    slots,
+                )
+                .map_err(broken)?;
         }
         let (resource, entities) = resource(place)?;
         let action = uid("Action", permission.as_str())?;
-        let request = Request::new(principal, action, resource, Context::empty(), None).map_err(broken)?;
-        let response = self.authorizer.is_authorized(&request, &policies, &entities);
+        let request =
+            Request::new(principal, action, resource, Context::empty(), None).map_err(broken)?;
+        let response = self
+            .authorizer
+            .is_authorized(&request, &policies, &entities);
         // A policy that could not be evaluated counts as a refusal.
         let clean = response.diagnostics().errors().next().is_none();
         Ok(clean && response.decision() == Decision::Allow)
@@ -102,22 +148,42 @@ impl Engine {
 /// the machine may do.
 fn policies() -> String {
     let actions = |wanted: &dyn Fn(Permission) -> bool| {
-        let held = Permission::ALL.iter().filter(|permission| wanted(**permission));
-        held.map(|permission| format!("Action::\"{permission}\"")).collect::<Vec<_>>().join(", ")
+        let held = Permission::ALL
+            .iter()
+            .filter(|permission| wanted(**permission));
+        held.map(|permission| format!("Action::\"{permission}\""))
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     let mut text = String::new();
     for role in Role::ALL {
         let held = actions(&|permission| permission.held_by(role));
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "@id(\"{role}\") permit(principal == ?principal, action in [{held}], resource in ?resource);");
+        let _ = writeln!(
+            text,
+            "@id(\"{role}\") permit(principal == ?principal, action in [{held}], resource in ?resource);"
+        );
     }
     let site = actions(&|permission| permission.level() == statehouse_model::Level::Site);
-    let _ = writeln!(text, "@id(\"operator\") permit(principal == ?principal, action in [{site}], resource in ?resource);");
-    let _ = writeln!(text, "@id(\"own tokens\") permit(principal is User, action == Action::\"{}\", resource);", Permission::TokenManage);
-    let _ = writeln!(text, "@id(\"machine\") permit(principal is Operator, action, resource);");
+    let _ = writeln!(
+        text,
+        "@id(\"operator\") permit(principal == ?principal, action in [{site}], resource in ?resource);"
+    );
+    let _ = writeln!(
+        text,
+        "@id(\"own tokens\") permit(principal is User, action == Action::\"{}\", resource);",
+        Permission::TokenManage
+    );
+    let _ = writeln!(
+        text,
+        "@id(\"machine\") permit(principal is Operator, action, resource);"
+    );
     for (task, permissions) in TASKS {
         let held = actions(&|permission| permissions.contains(&permission));
-        let _ = writeln!(text, "@id(\"task {task}\") permit(principal == Task::\"{task}\", action in [{held}], resource);");
+        let _ = writeln!(
+            text,
+            "@id(\"task {task}\") permit(principal == Task::\"{task}\", action in [{held}], resource);"
+        );
     }
     text
 }
@@ -161,7 +227,10 @@ fn resource(place: Option<&Place>) -> Result<(EntityUid, Entities)> {
         parent = Some(uid);
     }
     let last = parent.ok_or_else(|| broken("no resource"))?;
-    Ok((last, Entities::from_entities(entities, None).map_err(broken)?))
+    Ok((
+        last,
+        Entities::from_entities(entities, None).map_err(broken)?,
+    ))
 }
 
 #[cfg(test)]
@@ -172,18 +241,26 @@ mod tests {
     use statehouse_model::{HouseCode, ProjectId, TokenId, UserId, WorkspaceId};
 
     fn user() -> Actor {
-        Actor::User { user: UserId::from_entropy(1), token: TokenId::from_entropy(2) }
+        Actor::User {
+            user: UserId::from_entropy(1),
+            token: TokenId::from_entropy(2),
+        }
     }
 
     #[test]
     fn cedar_agrees_with_the_table_for_every_role_and_permission() {
         let engine = Engine::new().unwrap();
-        let place = Place { project: None, workspace: None };
+        let place = Place {
+            project: None,
+            workspace: None,
+        };
         for role in Role::ALL {
             let held = [Held::Role(role, ORGANIZATION.to_owned())];
             for permission in Permission::ALL.iter().copied() {
                 let expected = permission.held_by(role) || permission == Permission::TokenManage;
-                let allowed = engine.allows(&user(), &held, permission, Some(&place)).unwrap();
+                let allowed = engine
+                    .allows(&user(), &held, permission, Some(&place))
+                    .unwrap();
                 assert_eq!(allowed, expected, "{role} {permission}");
             }
         }
@@ -192,10 +269,26 @@ mod tests {
     #[test]
     fn nobody_may_anything_without_a_grant() {
         let engine = Engine::new().unwrap();
-        let place = Place { project: None, workspace: None };
-        for permission in Permission::ALL.iter().copied().filter(|each| *each != Permission::TokenManage) {
-            assert!(!engine.allows(&user(), &[], permission, Some(&place)).unwrap(), "{permission}");
-            assert!(!engine.allows(&Actor::Task("unknown"), &[], permission, Some(&place)).unwrap());
+        let place = Place {
+            project: None,
+            workspace: None,
+        };
+        for permission in Permission::ALL
+            .iter()
+            .copied()
+            .filter(|each| *each != Permission::TokenManage)
+        {
+            assert!(
+                !engine
+                    .allows(&user(), &[], permission, Some(&place))
+                    .unwrap(),
+                "{permission}"
+            );
+            assert!(
+                !engine
+                    .allows(&Actor::Task("unknown"), &[], permission, Some(&place))
+                    .unwrap()
+            );
         }
     }
 
@@ -203,21 +296,40 @@ mod tests {
     fn a_role_at_a_scope_never_reaches_a_sibling() {
         let engine = Engine::new().unwrap();
         let house = HouseCode::from_entropy(5);
-        let projects = [ProjectId::from_entropy(house, 1), ProjectId::from_entropy(house, 2)];
-        let workspaces = [WorkspaceId::from_entropy(house, 1), WorkspaceId::from_entropy(house, 2)];
+        let projects = [
+            ProjectId::from_entropy(house, 1),
+            ProjectId::from_entropy(house, 2),
+        ];
+        let workspaces = [
+            WorkspaceId::from_entropy(house, 1),
+            WorkspaceId::from_entropy(house, 2),
+        ];
         let at = |project: usize, workspace: usize| Place {
             project: Some(projects[project].clone()),
             workspace: Some(workspaces[workspace].clone()),
         };
         let check = |scope: &str, place: Place, expected: bool| {
             let held = [Held::Role(Role::Writer, scope.to_owned())];
-            assert_eq!(engine.allows(&user(), &held, Permission::StateWrite, Some(&place)).unwrap(), expected, "{scope}");
+            assert_eq!(
+                engine
+                    .allows(&user(), &held, Permission::StateWrite, Some(&place))
+                    .unwrap(),
+                expected,
+                "{scope}"
+            );
         };
         check(projects[0].as_str(), at(0, 0), true);
         check(projects[0].as_str(), at(1, 0), false);
         check(workspaces[0].as_str(), at(0, 0), true);
         check(workspaces[0].as_str(), at(0, 1), false);
-        check(workspaces[0].as_str(), Place { project: Some(projects[0].clone()), workspace: None }, false);
+        check(
+            workspaces[0].as_str(),
+            Place {
+                project: Some(projects[0].clone()),
+                workspace: None,
+            },
+            false,
+        );
         check("organization", at(1, 1), true);
         check("nonsense", at(0, 0), false);
     }

@@ -22,7 +22,8 @@ pub(crate) async fn by_id(rows: &mut Rows, id: &GrantId) -> Result<Option<Grant>
 }
 
 pub(crate) async fn of_subject(rows: &mut Rows, user: &UserId) -> Result<Vec<Grant>> {
-    rows.find("WHERE subject = $1 ORDER BY id", &[user.as_str().into()]).await
+    rows.find("WHERE subject = $1 ORDER BY id", &[user.as_str().into()])
+        .await
 }
 
 pub(crate) async fn all(rows: &mut Rows) -> Result<Vec<Grant>> {
@@ -32,6 +33,11 @@ pub(crate) async fn all(rows: &mut Rows) -> Result<Vec<Grant>> {
 /// How many grants make an owner of the whole organization.
 pub(crate) async fn owners(rows: &mut Rows) -> Result<usize> {
     let values = [Role::Owner.as_str().into(), super::ORGANIZATION.into()];
-    let owners: Vec<Grant> = rows.find("WHERE role = $1 AND scope = $2 AND expires_at IS NULL", &values).await?;
+    let owners: Vec<Grant> = rows
+        .find(
+            "WHERE role = $1 AND scope = $2 AND expires_at IS NULL",
+            &values,
+        )
+        .await?;
     Ok(owners.len())
 }

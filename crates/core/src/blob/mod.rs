@@ -57,7 +57,11 @@ fn refused(error: &statehouse_seal::SealError) -> Error {
 
 /// `SHA-256(salt ‖ SHA-256(plaintext))`: says nothing without the salt.
 pub(crate) fn commitment(salt: &[u8], digest: &[u8]) -> [u8; 32] {
-    Sha256::new().chain_update(salt).chain_update(digest).finalize().into()
+    Sha256::new()
+        .chain_update(salt)
+        .chain_update(digest)
+        .finalize()
+        .into()
 }
 
 impl Blobs {
@@ -85,7 +89,13 @@ impl Blobs {
     }
 
     /// Compresses and seals. A large body is on disk when this returns.
-    pub(crate) fn store(&self, keyring: &Keyring, context: &Context<'_>, plaintext: &[u8], digest: &[u8; 32]) -> Result<Stored> {
+    pub(crate) fn store(
+        &self,
+        keyring: &Keyring,
+        context: &Context<'_>,
+        plaintext: &[u8],
+        digest: &[u8; 32],
+    ) -> Result<Stored> {
         let salt: [u8; SALT] = crate::random();
         let commitment = commitment(&salt, digest);
         let epoch = keyring.newest();
@@ -94,7 +104,9 @@ impl Blobs {
         }
         let mut payload = salt.to_vec();
         compress(plaintext, &mut payload)?;
-        let sealed = keyring.seal(context, &payload).map_err(|error| refused(&error))?;
+        let sealed = keyring
+            .seal(context, &payload)
+            .map_err(|error| refused(&error))?;
         let body_digest = Sha256::digest(&sealed.body).into();
         let body = if sealed.body.len() <= ROW_MAX {
             Some(sealed.body)
@@ -102,7 +114,13 @@ impl Blobs {
             self.write(context.version, |file| file.write_all(&sealed.body))?;
             None
         };
-        Ok(Stored { header: sealed.header, epoch, body, body_digest, commitment })
+        Ok(Stored {
+            header: sealed.header,
+            epoch,
+            body,
+            body_digest,
+            commitment,
+        })
     }
 
     fn store_stream(
@@ -118,15 +136,30 @@ impl Blobs {
         let mut header = Vec::new();
         let mut hash = Sha256::new();
         self.write(context.version, |file| {
-            let sink = Tee { inner: file, hash: &mut hash };
-            header = keyring.seal_stream(context, source, sink).map_err(std::io::Error::other)?;
+            let sink = Tee {
+                inner: file,
+                hash: &mut hash,
+            };
+            header = keyring
+                .seal_stream(context, source, sink)
+                .map_err(std::io::Error::other)?;
             Ok(())
         })?;
-        Ok(Stored { header, epoch: keyring.newest(), body: None, body_digest: hash.finalize().into(), commitment })
+        Ok(Stored {
+            header,
+            epoch: keyring.newest(),
+            body: None,
+            body_digest: hash.finalize().into(),
+            commitment,
+        })
     }
 
     /// Writes a file so that it is there whole, or not at all.
-    fn write(&self, version: &str, fill: impl FnOnce(&mut fs::File) -> std::io::Result<()>) -> Result<()> {
+    fn write(
+        &self,
+        version: &str,
+        fill: impl FnOnce(&mut fs::File) -> std::io::Result<()>,
+    ) -> Result<()> {
         let path = self.file(version);
         let new = path.with_extension("new");
         let result = (|| {
@@ -149,36 +182,74 @@ impl Blobs {
 
     /// Opens and decompresses; every digest is checked before a byte is given
     /// out. `size` is the plaintext's, from the version's row.
-    pub(crate) fn load(&self, keyring: &Keyring, context: &Context<'_>, stored: &Stored, size: u64) -> Result<Vec<u8>> {
-        let differs = || Error::tampered(format!("the stored bytes of version `{}` are not what was put", context.version));
+    pub(crate) fn load(
+        &self,
+        keyring: &Keyring,
+        context: &Context<'_>,
+        stored: &Stored,
+        size: u64,
+    ) -> Result<Vec<u8>> {
+        let differs = || {
+            Error::tampered(format!(
+                "the stored bytes of version `{}` are not what was put",
+                context.version
+            ))
+        };
         let size = usize::try_from(size).map_err(|_| differs())?;
         let (salt, plaintext) = match &stored.body {
             Some(body) => {
                 if <[u8; 32]>::from(Sha256::digest(body)) != stored.body_digest {
                     return Err(differs());
                 }
-                let payload = keyring.open(context, &stored.header, body).map_err(|error| refused(&error))?;
+                let payload = keyring
+                    .open(context, &stored.header, body)
+                    .map_err(|error| refused(&error))?;
                 let (salt, compressed) = payload.split_at_checked(SALT).ok_or_else(differs)?;
-                (salt.to_vec(), decompress(compressed, size).map_err(|_| differs())?)
+                (
+                    salt.to_vec(),
+                    decompress(compressed, size).map_err(|_| differs())?,
+                )
             }
             None => self.load_stream(keyring, context, stored, size)?,
         };
-        if plaintext.len() != size || commitment(&salt, &Sha256::digest(&plaintext)) != stored.commitment {
+        if plaintext.len() != size
+            || commitment(&salt, &Sha256::digest(&plaintext)) != stored.commitment
+        {
             return Err(differs());
         }
         Ok(plaintext)
     }
 
-    fn load_stream(&self, keyring: &Keyring, context: &Context<'_>, stored: &Stored, size: usize) -> Result<(Vec<u8>, Vec<u8>)> {
-        let gone = |error: std::io::Error| Error::tampered(format!("the stored bytes cannot be read: {error}")).because(error);
+    fn load_stream(
+        &self,
+        keyring: &Keyring,
+        context: &Context<'_>,
+        stored: &Stored,
+        size: usize,
+    ) -> Result<(Vec<u8>, Vec<u8>)> {
+        let gone = |error: std::io::Error| {
+            Error::tampered(format!("the stored bytes cannot be read: {error}")).because(error)
+        };
         let file = fs::File::open(self.file(context.version)).map_err(gone)?;
         let mut hash = Sha256::new();
-        let source = TeeRead { inner: file, hash: &mut hash };
-        let mut decoder = Unsalt::new(Bounded { bytes: Vec::with_capacity(size), max: size }).map_err(gone)?;
-        keyring.open_stream(context, &stored.header, source, &mut decoder).map_err(|error| refused(&error))?;
+        let source = TeeRead {
+            inner: file,
+            hash: &mut hash,
+        };
+        let mut decoder = Unsalt::new(Bounded {
+            bytes: Vec::with_capacity(size),
+            max: size,
+        })
+        .map_err(gone)?;
+        keyring
+            .open_stream(context, &stored.header, source, &mut decoder)
+            .map_err(|error| refused(&error))?;
         let (salt, plaintext) = decoder.finish().map_err(gone)?;
         if <[u8; 32]>::from(hash.finalize()) != stored.body_digest {
-            return Err(Error::tampered(format!("the stored bytes of version `{}` are not what was put", context.version)));
+            return Err(Error::tampered(format!(
+                "the stored bytes of version `{}` are not what was put",
+                context.version
+            )));
         }
         Ok((salt, plaintext))
     }
@@ -273,7 +344,10 @@ struct Unsalt {
 
 impl Unsalt {
     fn new(sink: Bounded) -> std::io::Result<Self> {
-        Ok(Self { salt: Vec::with_capacity(SALT), decoder: zstd::stream::write::Decoder::new(sink)? })
+        Ok(Self {
+            salt: Vec::with_capacity(SALT),
+            decoder: zstd::stream::write::Decoder::new(sink)?,
+        })
     }
 
     fn finish(mut self) -> std::io::Result<(Vec<u8>, Vec<u8>)> {

@@ -9,7 +9,12 @@ const PAGE: i64 = 500;
 
 impl Database {
     /// Writes a consistent copy into a new SQLite file, while others write.
-    pub(crate) async fn copy_to(&self, path: &Path, migrations: &[Migration], now: i64) -> Result<(), DbError> {
+    pub(crate) async fn copy_to(
+        &self,
+        path: &Path,
+        migrations: &[Migration],
+        now: i64,
+    ) -> Result<(), DbError> {
         if let Self::Sqlite(database) = self {
             return database.copy_to(path);
         }
@@ -38,20 +43,42 @@ pub(crate) async fn copy_rows(from: &Database, to: &Database) -> Result<(), DbEr
     }
 }
 
-async fn copy_table(source: &mut Transaction, target: &mut Transaction, table: &str, columns: &[String]) -> Result<(), DbError> {
-    let found = target.query(&format!("SELECT 1 FROM {table} LIMIT 1"), &[]).await?;
+async fn copy_table(
+    source: &mut Transaction,
+    target: &mut Transaction,
+    table: &str,
+    columns: &[String],
+) -> Result<(), DbError> {
+    let found = target
+        .query(&format!("SELECT 1 FROM {table} LIMIT 1"), &[])
+        .await?;
     if !found.is_empty() {
-        return Err(DbError::new(Trouble::Other, format_args!("`{table}` of the target is not empty")));
+        return Err(DbError::new(
+            Trouble::Other,
+            format_args!("`{table}` of the target is not empty"),
+        ));
     }
     let names = columns.join(", ");
-    let places: Vec<String> = (1..=columns.len()).map(|number| format!("${number}")).collect();
-    let insert = format!("INSERT INTO {table} ({names}) VALUES ({})", places.join(", "));
+    let places: Vec<String> = (1..=columns.len())
+        .map(|number| format!("${number}"))
+        .collect();
+    let insert = format!(
+        "INSERT INTO {table} ({names}) VALUES ({})",
+        places.join(", ")
+    );
     // Every table's first columns are its key, so this order is total.
-    let order: Vec<String> = (1..=columns.len().min(2)).map(|number| number.to_string()).collect();
-    let select = format!("SELECT {names} FROM {table} ORDER BY {} LIMIT $1 OFFSET $2", order.join(", "));
+    let order: Vec<String> = (1..=columns.len().min(2))
+        .map(|number| number.to_string())
+        .collect();
+    let select = format!(
+        "SELECT {names} FROM {table} ORDER BY {} LIMIT $1 OFFSET $2",
+        order.join(", ")
+    );
     let mut offset = 0;
     loop {
-        let page = source.query(&select, &[Value::Int(PAGE), Value::Int(offset)]).await?;
+        let page = source
+            .query(&select, &[Value::Int(PAGE), Value::Int(offset)])
+            .await?;
         if page.is_empty() {
             return Ok(());
         }

@@ -25,13 +25,20 @@ pub(super) fn sqlite_trouble(error: &rusqlite::Error) -> Trouble {
 /// What a PostgreSQL failure means, by SQLSTATE class
 /// (<https://www.postgresql.org/docs/15/errcodes-appendix.html>).
 pub(super) fn postgres_trouble(error: &tokio_postgres::Error) -> Trouble {
-    let Some(state) = error.code() else { return Trouble::Lost };
+    let Some(state) = error.code() else {
+        return Trouble::Lost;
+    };
     match state.code() {
         "57014" => Trouble::Slow,
         "25006" => Trouble::ReadOnly,
         "23505" => Trouble::Unique,
         "40001" | "40P01" => Trouble::Lost,
-        code if ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class)) => Trouble::Lost,
+        code if ["08", "53", "57", "58"]
+            .iter()
+            .any(|class| code.starts_with(class)) =>
+        {
+            Trouble::Lost
+        }
         _ => Trouble::Other,
     }
 }

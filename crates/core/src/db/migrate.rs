@@ -25,13 +25,22 @@ pub(super) const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migration (
 )";
 
 /// Applies what is missing, all of it or nothing.
-pub(super) async fn run(database: &Database, migrations: &[Migration], now: i64) -> Result<(), DbError> {
+pub(super) async fn run(
+    database: &Database,
+    migrations: &[Migration],
+    now: i64,
+) -> Result<(), DbError> {
     if up_to_date(database, migrations).await? {
         return Ok(());
     }
     let mut transaction = database.begin_write().await?;
     transaction.run(TABLE).await?;
-    let applied = transaction.query("SELECT number, digest FROM schema_migration ORDER BY number", &[]).await?;
+    let applied = transaction
+        .query(
+            "SELECT number, digest FROM schema_migration ORDER BY number",
+            &[],
+        )
+        .await?;
     for (index, migration) in migrations.iter().enumerate() {
         let digest = hex::encode(Sha256::digest(migration.sql));
         match applied.get(index) {
@@ -39,7 +48,12 @@ pub(super) async fn run(database: &Database, migrations: &[Migration], now: i64)
             Some(_) => return Err(differs(migration)),
             None => {
                 transaction.run(migration.sql).await?;
-                let values = [migration.number.into(), migration.name.into(), digest.into(), Value::Int(now)];
+                let values = [
+                    migration.number.into(),
+                    migration.name.into(),
+                    digest.into(),
+                    Value::Int(now),
+                ];
                 let sql = "INSERT INTO schema_migration (number, name, digest, applied_at) VALUES ($1, $2, $3, $4)";
                 transaction.execute(sql, &values).await?;
             }
@@ -54,7 +68,12 @@ pub(super) async fn run(database: &Database, migrations: &[Migration], now: i64)
 /// A cheap look first, so that opening a house takes no write lock.
 async fn up_to_date(database: &Database, migrations: &[Migration]) -> Result<bool, DbError> {
     let mut transaction = database.begin_read().await?;
-    let found = transaction.query("SELECT number, digest FROM schema_migration ORDER BY number", &[]).await;
+    let found = transaction
+        .query(
+            "SELECT number, digest FROM schema_migration ORDER BY number",
+            &[],
+        )
+        .await;
     transaction.rollback().await;
     let Ok(applied) = found else { return Ok(false) };
     if applied.len() > migrations.len() {
@@ -68,7 +87,9 @@ async fn up_to_date(database: &Database, migrations: &[Migration]) -> Result<boo
         ));
     }
     for (row, migration) in applied.iter().zip(migrations) {
-        if row.int(0)? != migration.number || row.text(1)? != hex::encode(Sha256::digest(migration.sql)) {
+        if row.int(0)? != migration.number
+            || row.text(1)? != hex::encode(Sha256::digest(migration.sql))
+        {
             return Err(differs(migration));
         }
     }
@@ -79,6 +100,8 @@ fn differs(migration: &Migration) -> DbError {
     let Migration { number, name, .. } = migration;
     DbError::new(
         Trouble::Other,
-        format_args!("schema change {number} ({name}) was applied in another form: this binary and this database do not belong together"),
+        format_args!(
+            "schema change {number} ({name}) was applied in another form: this binary and this database do not belong together"
+        ),
     )
 }

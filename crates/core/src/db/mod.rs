@@ -54,7 +54,8 @@ impl Row {
     /// Takes the column at `index` out of the row.
     pub(crate) fn take(&mut self, index: usize) -> Result<Value, DbError> {
         let slot = self.0.get_mut(index);
-        slot.map(|slot| std::mem::replace(slot, Value::Null)).ok_or_else(|| DbError::shape(index, "a column"))
+        slot.map(|slot| std::mem::replace(slot, Value::Null))
+            .ok_or_else(|| DbError::shape(index, "a column"))
     }
 
     pub(crate) fn int(&self, index: usize) -> Result<i64, DbError> {
@@ -110,11 +111,17 @@ pub(crate) struct DbError {
 
 impl DbError {
     pub(crate) fn new(trouble: Trouble, words: impl fmt::Display) -> Self {
-        Self { trouble, words: words.to_string() }
+        Self {
+            trouble,
+            words: words.to_string(),
+        }
     }
 
     fn shape(index: usize, expected: &str) -> Self {
-        Self::new(Trouble::Other, format_args!("column {index} does not hold {expected}"))
+        Self::new(
+            Trouble::Other,
+            format_args!("column {index} does not hold {expected}"),
+        )
     }
 
     pub(crate) fn trouble(&self) -> Trouble {
@@ -251,7 +258,10 @@ pub(crate) use migrate::Migration;
 /// How the schema differs from what `migrations` make: tables, indexes and
 /// triggers, and on SQLite the engine's own check of its pages. On PostgreSQL
 /// only extra triggers and rules are looked for; the rest the engine owns.
-pub(crate) async fn structure(transaction: &mut Transaction, migrations: &[Migration]) -> Result<Vec<String>, DbError> {
+pub(crate) async fn structure(
+    transaction: &mut Transaction,
+    migrations: &[Migration],
+) -> Result<Vec<String>, DbError> {
     match transaction {
         Transaction::Sqlite(transaction) => sqlite::structure(transaction, migrations),
         Transaction::Postgres(transaction) => {
@@ -260,7 +270,10 @@ pub(crate) async fn structure(transaction: &mut Transaction, migrations: &[Migra
                 JOIN pg_namespace ON pg_namespace.oid = relnamespace
                 WHERE nspname = current_schema() AND NOT tgisinternal";
             let found = transaction.query(sql, &[]).await?;
-            found.iter().map(|row| Ok(format!("a trigger `{}` was added", row.text(0)?))).collect()
+            found
+                .iter()
+                .map(|row| Ok(format!("a trigger `{}` was added", row.text(0)?)))
+                .collect()
         }
     }
 }

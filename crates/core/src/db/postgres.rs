@@ -22,7 +22,10 @@ const CONNECTIONS_MAX: usize = 24;
 const STATEMENT_TIMEOUT: &str = "2s";
 
 fn failed(error: tokio_postgres::Error) -> DbError {
-    let words = error.as_db_error().map_or_else(|| error.to_string(), |db| format!("{} ({})", db.message(), db.code().code()));
+    let words = error.as_db_error().map_or_else(
+        || error.to_string(),
+        |db| format!("{} ({})", db.message(), db.code().code()),
+    );
     DbError::new(dialect::postgres_trouble(&error), words)
 }
 
@@ -45,9 +48,14 @@ impl Server {
     /// Reads a `postgresql://` address. Without a Unix socket it must be TLS.
     pub(crate) fn new(url: &str, tls: rustls::ClientConfig) -> Result<Self, DbError> {
         let refuse = |words: String| DbError::new(Trouble::Other, words);
-        let mut config: Config = url.parse().map_err(|error| refuse(format!("database_url: {error}")))?;
+        let mut config: Config = url
+            .parse()
+            .map_err(|error| refuse(format!("database_url: {error}")))?;
         let local = !config.get_hosts().is_empty()
-            && config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
+            && config
+                .get_hosts()
+                .iter()
+                .all(|host| matches!(host, Host::Unix(_)));
         if !local {
             config.ssl_mode(tokio_postgres::config::SslMode::Require);
         }
@@ -63,18 +71,27 @@ impl Server {
     async fn lease(&self) -> Result<Link, DbError> {
         let permit = self.permits.clone().acquire_owned().await;
         let permit = permit.map_err(|_| DbError::new(Trouble::Lost, "the pool is closed"))?;
-        let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let kept = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
         let (client, statements) = match kept.filter(|(client, _)| !client.is_closed()) {
             Some(kept) => kept,
             None => (self.connect().await?, HashMap::new()),
         };
-        Ok(Link { client, statements, _permit: permit })
+        Ok(Link {
+            client,
+            statements,
+            _permit: permit,
+        })
     }
 
     async fn connect(&self) -> Result<Client, DbError> {
         match &self.tls {
             Some(tls) => {
-                let (client, connection) = self.config.connect(tls.clone()).await.map_err(failed)?;
+                let (client, connection) =
+                    self.config.connect(tls.clone()).await.map_err(failed)?;
                 tokio::spawn(async move { connection.await.ok() });
                 Ok(client)
             }
@@ -88,21 +105,32 @@ impl Server {
 
     fn give_back(&self, link: Link) {
         if !link.client.is_closed() {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push((link.client, link.statements));
+            self.idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push((link.client, link.statements));
         }
     }
 
     /// Makes the schema and the role that owns it, if they are missing.
     async fn prepare(&self, schema: &str) -> Result<(), DbError> {
         let mut link = self.lease().await?;
-        let role = link.client.query_opt("SELECT 1 FROM pg_roles WHERE rolname = $1", &[&schema]).await;
+        let role = link
+            .client
+            .query_opt("SELECT 1 FROM pg_roles WHERE rolname = $1", &[&schema])
+            .await;
         let role = role.map_err(failed)?.is_some();
-        let space = link.client.query_opt("SELECT 1 FROM pg_namespace WHERE nspname = $1", &[&schema]).await;
+        let space = link
+            .client
+            .query_opt("SELECT 1 FROM pg_namespace WHERE nspname = $1", &[&schema])
+            .await;
         let space = space.map_err(failed)?.is_some();
         if !role || !space {
             let mut script = String::from("BEGIN; ");
             if !role {
-                script += &format!("CREATE ROLE \"{schema}\" NOLOGIN; GRANT \"{schema}\" TO CURRENT_USER; ");
+                script += &format!(
+                    "CREATE ROLE \"{schema}\" NOLOGIN; GRANT \"{schema}\" TO CURRENT_USER; "
+                );
             }
             if !space {
                 script += &format!("CREATE SCHEMA \"{schema}\" AUTHORIZATION \"{schema}\"; ");
@@ -129,7 +157,10 @@ pub(crate) struct Database {
 impl Database {
     pub(crate) async fn open(server: Arc<Server>, schema: &str) -> Result<Self, DbError> {
         server.prepare(schema).await?;
-        Ok(Self { server, schema: schema.to_owned() })
+        Ok(Self {
+            server,
+            schema: schema.to_owned(),
+        })
     }
 
     pub(crate) async fn begin_write(&self) -> Result<Transaction, DbError> {
@@ -137,7 +168,8 @@ impl Database {
     }
 
     pub(crate) async fn begin_read(&self) -> Result<Transaction, DbError> {
-        self.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
+        self.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            .await
     }
 
     /// The one place where a connection takes a house's identity.
@@ -149,7 +181,10 @@ impl Database {
              SET LOCAL synchronous_commit = on; SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'"
         );
         link.client.batch_execute(&script).await.map_err(failed)?;
-        Ok(Transaction { server: self.server.clone(), link: Some(link) })
+        Ok(Transaction {
+            server: self.server.clone(),
+            link: Some(link),
+        })
     }
 }
 
@@ -162,7 +197,9 @@ pub(crate) struct Transaction {
 
 impl Transaction {
     fn link(&mut self) -> Result<&mut Link, DbError> {
-        self.link.as_mut().ok_or_else(|| DbError::new(Trouble::Lost, "the connection is closed"))
+        self.link
+            .as_mut()
+            .ok_or_else(|| DbError::new(Trouble::Lost, "the connection is closed"))
     }
 
     async fn prepared(&mut self, sql: &str) -> Result<(&Client, Statement), DbError> {
@@ -183,16 +220,25 @@ impl Transaction {
     pub(crate) async fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, DbError> {
         let (client, statement) = self.prepared(sql).await?;
         let parameters: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
-        let rows = client.query(&statement, &parameters).await.map_err(failed)?;
+        let rows = client
+            .query(&statement, &parameters)
+            .await
+            .map_err(failed)?;
         rows.iter().map(read_row).collect()
     }
 
     pub(crate) async fn run(&mut self, script: &str) -> Result<(), DbError> {
-        self.link()?.client.batch_execute(script).await.map_err(failed)
+        self.link()?
+            .client
+            .batch_execute(script)
+            .await
+            .map_err(failed)
     }
 
     pub(crate) fn alive(&self) -> bool {
-        self.link.as_ref().is_some_and(|link| !link.client.is_closed())
+        self.link
+            .as_ref()
+            .is_some_and(|link| !link.client.is_closed())
     }
 
     pub(crate) async fn commit(mut self) -> Committed {
@@ -201,7 +247,11 @@ impl Transaction {
         };
         // A COMMIT in a failed transaction, or outside of any, is answered
         // without an error and commits nothing; a SAVEPOINT there is an error.
-        match link.client.batch_execute("SAVEPOINT committing; COMMIT").await {
+        match link
+            .client
+            .batch_execute("SAVEPOINT committing; COMMIT")
+            .await
+        {
             Ok(()) => {
                 self.server.give_back(link);
                 Committed::Yes
@@ -225,10 +275,18 @@ fn read_row(row: &tokio_postgres::Row) -> Result<Row, DbError> {
     let mut columns = Vec::with_capacity(row.len());
     for (index, column) in row.columns().iter().enumerate() {
         let value = match *column.type_() {
-            Type::INT8 => row.try_get::<_, Option<i64>>(index).map(|value| value.map(Value::Int)),
-            Type::INT4 => row.try_get::<_, Option<i32>>(index).map(|value| value.map(|value| Value::Int(value.into()))),
-            Type::TEXT | Type::VARCHAR => row.try_get::<_, Option<String>>(index).map(|value| value.map(Value::Text)),
-            Type::BYTEA => row.try_get::<_, Option<Vec<u8>>>(index).map(|value| value.map(Value::Bytes)),
+            Type::INT8 => row
+                .try_get::<_, Option<i64>>(index)
+                .map(|value| value.map(Value::Int)),
+            Type::INT4 => row
+                .try_get::<_, Option<i32>>(index)
+                .map(|value| value.map(|value| Value::Int(value.into()))),
+            Type::TEXT | Type::VARCHAR => row
+                .try_get::<_, Option<String>>(index)
+                .map(|value| value.map(Value::Text)),
+            Type::BYTEA => row
+                .try_get::<_, Option<Vec<u8>>>(index)
+                .map(|value| value.map(Value::Bytes)),
             _ => return Err(DbError::shape(index, "a portable kind")),
         };
         columns.push(value.map_err(failed)?.unwrap_or(Value::Null));
@@ -237,7 +295,11 @@ fn read_row(row: &tokio_postgres::Row) -> Result<Row, DbError> {
 }
 
 impl ToSql for Value {
-    fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+    fn to_sql(
+        &self,
+        kind: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
         match self {
             Self::Null => Ok(IsNull::Yes),
             Self::Int(value) => value.to_sql(kind, out),

@@ -55,8 +55,12 @@ impl Link {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags(path, flags)
-            .map_err(|error| DbError::new(dialect::sqlite_trouble(&error), format_args!("{}: {error}", path.display())))?;
+        let mut connection = Connection::open_with_flags(path, flags).map_err(|error| {
+            DbError::new(
+                dialect::sqlite_trouble(&error),
+                format_args!("{}: {error}", path.display()),
+            )
+        })?;
         connection.busy_timeout(BUSY).map_err(failed)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         for (name, wanted, shown) in SETTINGS {
@@ -67,17 +71,33 @@ impl Link {
         let (watch, watch_deadline) = (watched.clone(), deadline.clone());
         let overdue = move || {
             watch.load(Ordering::Relaxed)
-                && watch_deadline.lock().is_ok_and(|limit| limit.is_some_and(|at| Instant::now() > at))
+                && watch_deadline
+                    .lock()
+                    .is_ok_and(|limit| limit.is_some_and(|at| Instant::now() > at))
         };
-        connection.progress_handler(STEPS_PER_LOOK, Some(overdue)).map_err(failed)?;
-        Ok(Self { connection, deadline, watched })
+        connection
+            .progress_handler(STEPS_PER_LOOK, Some(overdue))
+            .map_err(failed)?;
+        Ok(Self {
+            connection,
+            deadline,
+            watched,
+        })
     }
 }
 
 /// Sets a pragma and reads it back; a weaker answer is refused.
-fn apply(connection: &Connection, path: &Path, name: &str, wanted: &str, shown: &str) -> Result<(), DbError> {
+fn apply(
+    connection: &Connection,
+    path: &Path,
+    name: &str,
+    wanted: &str,
+    shown: &str,
+) -> Result<(), DbError> {
     // A pragma that returns no row (some do when set) is asked again below.
-    connection.execute_batch(&format!("PRAGMA {name} = {wanted}")).map_err(failed)?;
+    connection
+        .execute_batch(&format!("PRAGMA {name} = {wanted}"))
+        .map_err(failed)?;
     let answer = connection.query_row(&format!("PRAGMA {name}"), [], |row| {
         Ok(match row.get_ref(0)? {
             ValueRef::Integer(value) => value.to_string(),
@@ -112,17 +132,26 @@ impl Database {
     pub(super) fn copy_to(&self, path: &Path) -> Result<(), DbError> {
         let link = Link::open(&self.path)?;
         let target = path.to_string_lossy().into_owned();
-        link.connection.execute("VACUUM INTO ?1", [target]).map(drop).map_err(failed)
+        link.connection
+            .execute("VACUUM INTO ?1", [target])
+            .map(drop)
+            .map_err(failed)
     }
 
     /// Moves everything from the write-ahead log into the file.
     pub(super) fn settle(&self) -> Result<(), DbError> {
         let link = Link::open(&self.path)?;
-        link.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").map_err(failed)
+        link.connection
+            .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
+            .map_err(failed)
     }
 
     pub(crate) fn begin_write(&self) -> Result<Transaction, DbError> {
-        let kept = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let kept = self
+            .writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         let link = match kept {
             Some(link) => link,
             None => Link::open(&self.path)?,
@@ -134,7 +163,11 @@ impl Database {
     }
 
     pub(crate) fn begin_read(&self) -> Result<Transaction, DbError> {
-        let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let kept = self
+            .readers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
         let link = match kept {
             Some(link) => link,
             None => Link::open(&self.path)?,
@@ -158,18 +191,31 @@ pub(crate) struct Transaction {
 }
 
 impl Transaction {
-    fn begin(link: Link, how: &str, home: impl FnOnce(Link) + Send + 'static) -> Result<Self, DbError> {
+    fn begin(
+        link: Link,
+        how: &str,
+        home: impl FnOnce(Link) + Send + 'static,
+    ) -> Result<Self, DbError> {
         let begun = link.connection.execute_batch(how).map_err(failed);
-        let transaction = Self { link: Some(link), home: Some(Box::new(home)) };
+        let transaction = Self {
+            link: Some(link),
+            home: Some(Box::new(home)),
+        };
         begun.map(|()| transaction)
     }
 
     /// The connection, while the transaction is open. Once the engine ended it,
     /// a further statement would be a transaction of its own.
     fn connection(&self) -> Result<&Connection, DbError> {
-        let link = self.link.as_ref().ok_or_else(|| DbError::new(Trouble::Lost, "the connection is closed"))?;
+        let link = self
+            .link
+            .as_ref()
+            .ok_or_else(|| DbError::new(Trouble::Lost, "the connection is closed"))?;
         if link.connection.is_autocommit() {
-            return Err(DbError::new(Trouble::Lost, "the engine ended the transaction"));
+            return Err(DbError::new(
+                Trouble::Lost,
+                "the engine ended the transaction",
+            ));
         }
         Ok(&link.connection)
     }
@@ -177,7 +223,9 @@ impl Transaction {
     pub(crate) fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, DbError> {
         let sql = dialect::sqlite_placeholders(sql);
         let mut statement = self.connection()?.prepare_cached(&sql).map_err(failed)?;
-        let changed = statement.execute(rusqlite::params_from_iter(values)).map_err(failed)?;
+        let changed = statement
+            .execute(rusqlite::params_from_iter(values))
+            .map_err(failed)?;
         Ok(u64::try_from(changed).unwrap_or(u64::MAX))
     }
 
@@ -185,7 +233,9 @@ impl Transaction {
         let sql = dialect::sqlite_placeholders(sql);
         let mut statement = self.connection()?.prepare_cached(&sql).map_err(failed)?;
         let width = statement.column_count();
-        let mut rows = statement.query(rusqlite::params_from_iter(values)).map_err(failed)?;
+        let mut rows = statement
+            .query(rusqlite::params_from_iter(values))
+            .map_err(failed)?;
         let mut answer = Vec::new();
         while let Some(row) = rows.next().map_err(failed)? {
             let mut columns = Vec::with_capacity(width);
@@ -216,11 +266,15 @@ impl Transaction {
     }
 
     pub(crate) fn alive(&self) -> bool {
-        self.link.as_ref().is_some_and(|link| !link.connection.is_autocommit())
+        self.link
+            .as_ref()
+            .is_some_and(|link| !link.connection.is_autocommit())
     }
 
     pub(crate) fn commit(mut self) -> Committed {
-        let result = self.connection().and_then(|connection| connection.execute_batch("COMMIT").map_err(failed));
+        let result = self
+            .connection()
+            .and_then(|connection| connection.execute_batch("COMMIT").map_err(failed));
         match result {
             Ok(()) => Committed::Yes,
             // Still inside: nothing was committed, and the drop rolls back.
@@ -236,8 +290,12 @@ impl Transaction {
 }
 
 /// Differences from a fresh schema, and what SQLite's own check finds.
-pub(super) fn structure(transaction: &mut Transaction, migrations: &[Migration]) -> Result<Vec<String>, DbError> {
-    const SCHEMA: &str = "SELECT type || ' ' || name || ': ' || coalesce(sql, '') FROM sqlite_master
+pub(super) fn structure(
+    transaction: &mut Transaction,
+    migrations: &[Migration],
+) -> Result<Vec<String>, DbError> {
+    const SCHEMA: &str =
+        "SELECT type || ' ' || name || ': ' || coalesce(sql, '') FROM sqlite_master
         WHERE name NOT LIKE 'sqlite_stat%' ORDER BY 1";
     let fresh = Connection::open_in_memory().map_err(failed)?;
     fresh.execute_batch(migrate::TABLE).map_err(failed)?;
@@ -245,8 +303,12 @@ pub(super) fn structure(transaction: &mut Transaction, migrations: &[Migration])
         fresh.execute_batch(migration.sql).map_err(failed)?;
     }
     let mut statement = fresh.prepare(SCHEMA).map_err(failed)?;
-    let wanted = statement.query_map([], |row| row.get::<_, String>(0)).map_err(failed)?;
-    let mut wanted = wanted.collect::<Result<std::collections::BTreeSet<_>, _>>().map_err(failed)?;
+    let wanted = statement
+        .query_map([], |row| row.get::<_, String>(0))
+        .map_err(failed)?;
+    let mut wanted = wanted
+        .collect::<Result<std::collections::BTreeSet<_>, _>>()
+        .map_err(failed)?;
     let mut words = Vec::new();
     for row in transaction.query(SCHEMA, &[])? {
         if !wanted.remove(row.text(0)?) {
@@ -270,7 +332,8 @@ impl Drop for Transaction {
     fn drop(&mut self) {
         let Some(link) = self.link.take() else { return };
         link.watched.store(false, Ordering::Relaxed);
-        let clean = link.connection.is_autocommit() || link.connection.execute_batch("ROLLBACK").is_ok();
+        let clean =
+            link.connection.is_autocommit() || link.connection.execute_batch("ROLLBACK").is_ok();
         if let (true, Some(home)) = (clean, self.home.take()) {
             home(link);
         }

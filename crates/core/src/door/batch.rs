@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
+use sha2::{Digest, Sha256};
 use statehouse_ledger::canonical;
 use statehouse_seal::{Context, Keyring};
-use sha2::{Digest, Sha256};
 
 use super::reads::object_of;
 use super::{Entry, Target, Work};
@@ -58,9 +58,14 @@ impl Batch {
             detail = Value::Bytes(sealed);
         }
         let leaf = self.leaf(work, action, &entry.object, facts);
-        let bytes = canonical::to_bytes(&leaf)
-            .map_err(|error| Error::internal(format!("the leaf of `{action}` has no canonical form: {error}")))?;
-        self.chain.append(&mut self.rows.transaction, bytes, detail).await
+        let bytes = canonical::to_bytes(&leaf).map_err(|error| {
+            Error::internal(format!(
+                "the leaf of `{action}` has no canonical form: {error}"
+            ))
+        })?;
+        self.chain
+            .append(&mut self.rows.transaction, bytes, detail)
+            .await
     }
 
     fn leaf(&self, work: &dyn Work, action: &str, object: &str, facts: Map<String, Json>) -> Json {
@@ -98,5 +103,11 @@ impl Batch {
 
 /// What binds a sealed detail to its leaf.
 pub(crate) fn detail_context(leaf: &str) -> Context<'_> {
-    Context { kind: "detail", object: leaf, version: "", lineage: "", serial: None }
+    Context {
+        kind: "detail",
+        object: leaf,
+        version: "",
+        lineage: "",
+        serial: None,
+    }
 }

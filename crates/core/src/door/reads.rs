@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::OnceCell;
 
-use super::{Action, Entry, Outcome, Target, actions, change};
+use super::{Action, BoxFuture, Entry, Outcome, Target, actions, change};
 use crate::access;
 use crate::ctx::Ctx;
 use crate::error::Result;
@@ -25,8 +25,12 @@ actions! {
     Refused = "access.refused" needs OrganizationRead;
 }
 
+/// Writes the leaf that closes a window.
+type Close = fn(Window, String) -> BoxFuture<'static, Result<()>>;
+
 /// One object being read by one token.
 struct Window {
+    close: Close,
     opened: Instant,
     recorded: Arc<OnceCell<()>>,
     repeats: u64,
@@ -40,13 +44,22 @@ pub(crate) struct Reads(Mutex<HashMap<(String, String, &'static str), Window>>);
 
 impl Reads {
     /// Returns once a read of `object` is in the ledger.
-    pub(crate) async fn record<A: Action>(&self, ctx: &Ctx, action: A, target: &Target, object: &str) -> Result<()> {
-        let reader = ctx.actor().token().map_or_else(|| ctx.actor().id().to_owned(), ToString::to_string);
+    pub(crate) async fn record<A: Action>(
+        &self,
+        ctx: &Ctx,
+        action: A,
+        target: &Target,
+        object: &str,
+    ) -> Result<()> {
+        let reader = ctx
+            .actor()
+            .token()
+            .map_or_else(|| ctx.actor().id().to_owned(), ToString::to_string);
         let key = (reader, object.to_owned(), A::NAME);
         loop {
-            let (recorded, closed) = self.enter(&key, ctx, target);
+            let (recorded, closed) = self.enter::<A>(&key, ctx, target);
             if let Some(closed) = closed {
-                close(action, &key.1, closed).await?;
+                (closed.close)(closed, key.1.clone()).await?;
             }
             let mut first = false;
             let written = recorded.get_or_try_init(|| {
@@ -64,12 +77,19 @@ impl Reads {
     /// Counts a repeat, if the window that it joined is still open.
     fn count(&self, key: &(String, String, &'static str), joined: &Arc<OnceCell<()>>) -> bool {
         let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let window = windows.get_mut(key).filter(|window| Arc::ptr_eq(&window.recorded, joined));
+        let window = windows
+            .get_mut(key)
+            .filter(|window| Arc::ptr_eq(&window.recorded, joined));
         window.map(|window| window.repeats += 1).is_some()
     }
 
     /// Joins the open window, or opens one and returns the one it replaces.
-    fn enter(&self, key: &(String, String, &'static str), ctx: &Ctx, target: &Target) -> (Arc<OnceCell<()>>, Option<Window>) {
+    fn enter<A: Action>(
+        &self,
+        key: &(String, String, &'static str),
+        ctx: &Ctx,
+        target: &Target,
+    ) -> (Arc<OnceCell<()>>, Option<Window>) {
         let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(window) = windows.get(key)
             && window.opened.elapsed() < WINDOW
@@ -78,29 +98,34 @@ impl Reads {
         }
         let recorded = Arc::new(OnceCell::new());
         let window = Window {
+            close: close::<A>,
             opened: Instant::now(),
             recorded: recorded.clone(),
             repeats: 0,
             ctx: ctx.clone(),
             target: target.clone(),
         };
-        let replaced = windows.insert(key.clone(), window).filter(|window| window.repeats > 0);
+        let replaced = windows
+            .insert(key.clone(), window)
+            .filter(|window| window.repeats > 0);
         (recorded, replaced)
     }
 
     /// Closes every window that is over (all of them when `all`).
-    pub(crate) async fn flush<A: Action>(&self, action: A, all: bool) {
+    pub(crate) async fn flush(&self, all: bool) {
         let over: Vec<_> = {
             let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let keys: Vec<_> = windows
                 .iter()
-                .filter(|(key, window)| key.2 == A::NAME && (all || window.opened.elapsed() >= WINDOW))
+                .filter(|(_, window)| all || window.opened.elapsed() >= WINDOW)
                 .map(|(key, _)| key.clone())
                 .collect();
-            keys.into_iter().filter_map(|key| windows.remove(&key).map(|window| (key, window))).collect()
+            keys.into_iter()
+                .filter_map(|key| windows.remove(&key).map(|window| (key, window)))
+                .collect()
         };
         for (key, window) in over.into_iter().filter(|(_, window)| window.repeats > 0) {
-            if let Err(error) = close(action, &key.1, window).await {
+            if let Err(error) = (window.close)(window, key.1).await {
                 tracing::warn!(%error, "the count of repeated reads was not recorded");
             }
         }
@@ -109,7 +134,9 @@ impl Reads {
     /// Records that a read was refused.
     pub(crate) async fn refusal(&self, ctx: &Ctx, action: &'static str, target: &Target) {
         let house = ctx.house();
-        if house.read_only().is_some() || !house.base().refusals.due(ctx, action, target, house.now()) {
+        if house.read_only().is_some()
+            || !house.base().refusals.due(ctx, action, target, house.now())
+        {
             return;
         }
         let object = object_of(ctx, target);
@@ -147,12 +174,26 @@ async fn write<A: Action>(ctx: &Ctx, action: A, target: &Target, object: &str) -
 
 /// The count is written by a task of the server: the reader may be gone, or
 /// may not read any more, and was allowed when it read.
-async fn close<A: Action>(action: A, object: &str, window: Window) -> Result<()> {
-    let (object, repeats) = (object.to_owned(), window.repeats);
-    let reader = window.ctx.actor().token().map(ToString::to_string).unwrap_or_default();
-    change(&window.ctx.as_task(access::READS), action, window.target, move |_| {
-        let entry = Entry::new(&object).fact("repeats", repeats).fact("reader", reader.as_str());
-        Box::pin(async move { Ok(Outcome::Recorded((), entry)) })
+fn close<A: Action>(window: Window, object: String) -> BoxFuture<'static, Result<()>> {
+    Box::pin(async move {
+        let reader = window
+            .ctx
+            .actor()
+            .token()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let repeats = window.repeats;
+        change(
+            &window.ctx.as_task(access::READS),
+            A::ACTION,
+            window.target,
+            move |_| {
+                let entry = Entry::new(&object)
+                    .fact("repeats", repeats)
+                    .fact("reader", reader.as_str());
+                Box::pin(async move { Ok(Outcome::Recorded((), entry)) })
+            },
+        )
+        .await
     })
-    .await
 }

@@ -93,7 +93,9 @@ impl Writer {
             match self.attempt(&mut jobs).await {
                 Ok(()) => {}
                 Err(Void::Stop) => return,
-                Err(Void::Unknown(error)) => jobs.iter_mut().for_each(|job| job.fail(unknown(&error))),
+                Err(Void::Unknown(error)) => {
+                    jobs.iter_mut().for_each(|job| job.fail(unknown(&error)))
+                }
                 Err(Void::Lost(error)) => {
                     tracing::warn!(house = %self.base.code, %error, jobs = jobs.len(), "a batch was void");
                     for job in jobs.iter_mut().filter(|job| !job.settled()) {
@@ -113,7 +115,9 @@ impl Writer {
         let mut weight = first.weight();
         let mut jobs = vec![first];
         while jobs.len() < self.base.batch_jobs_max.min(JOBS_MAX) && weight < WEIGHT_MAX {
-            let Ok(job) = self.queue.try_recv() else { break };
+            let Ok(job) = self.queue.try_recv() else {
+                break;
+            };
             weight += job.weight();
             jobs.push(job);
         }
@@ -146,7 +150,10 @@ impl Writer {
     async fn attempt(&mut self, jobs: &mut [Box<dyn Work>]) -> Result<(), Void> {
         let attempted = self.transact(jobs).await;
         if attempted.is_err() {
-            for (job, target) in jobs.iter().filter_map(|job| job.refused().map(|target| (job, target))) {
+            for (job, target) in jobs
+                .iter()
+                .filter_map(|job| job.refused().map(|target| (job, target)))
+            {
                 self.base.refusals.forget(job.ctx(), job.action().0, target);
             }
         }
@@ -156,12 +163,26 @@ impl Writer {
     async fn transact(&mut self, jobs: &mut [Box<dyn Work>]) -> Result<(), Void> {
         self.fault(Point::Begin).await?;
         let transaction = self.base.database.begin_write().await?;
-        let rows = Rows { transaction, keyring: self.base.keyring() };
+        let rows = Rows {
+            transaction,
+            keyring: self.base.keyring(),
+        };
         let now = self.base.now();
         let chain = self.chain.clone();
-        let mut batch =
-            Batch { rows, chain, now, changes: Vec::new(), touched: false, failed: false, new_keyring: None };
-        let head = batch.chain.catch_up(&mut batch.rows.transaction, &self.base).await.map_err(lost)?;
+        let mut batch = Batch {
+            rows,
+            chain,
+            now,
+            changes: Vec::new(),
+            touched: false,
+            failed: false,
+            new_keyring: None,
+        };
+        let head = batch
+            .chain
+            .catch_up(&mut batch.rows.transaction, &self.base)
+            .await
+            .map_err(lost)?;
         self.base.signed.settle(head.as_ref());
         let before = batch.chain.size();
         for (index, job) in jobs.iter_mut().enumerate() {
@@ -190,15 +211,25 @@ impl Writer {
             return Err(Void::Lost(error));
         }
         if !batch.rows.transaction.alive() {
-            return Err(Void::Lost(DbError::new(Trouble::Lost, "the engine ended the transaction")));
+            return Err(Void::Lost(DbError::new(
+                Trouble::Lost,
+                "the engine ended the transaction",
+            )));
         }
         if batch.failed {
-            batch.rows.transaction.run("ROLLBACK TO SAVEPOINT job").await?;
+            batch
+                .rows
+                .transaction
+                .run("ROLLBACK TO SAVEPOINT job")
+                .await?;
             batch.chain.set_origin(origin);
             batch.changes.clear();
             batch.new_keyring = kept;
             if let Some(target) = job.refused()
-                && self.base.refusals.due(job.ctx(), job.action().0, target, batch.now)
+                && self
+                    .base
+                    .refusals
+                    .due(job.ctx(), job.action().0, target, batch.now)
             {
                 batch.record_refusal(&*job, target).await.map_err(lost)?;
             }
@@ -211,8 +242,14 @@ impl Writer {
 
     /// Signs, commits, and only then lets the checkpoint out.
     async fn commit(&mut self, mut batch: Batch) -> Result<(), Void> {
-        let keyring = batch.new_keyring.take().unwrap_or_else(|| batch.rows.keyring.clone());
-        let head = batch.chain.sign(&self.base, &keyring, batch.now).map_err(lost)?;
+        let keyring = batch
+            .new_keyring
+            .take()
+            .unwrap_or_else(|| batch.rows.keyring.clone());
+        let head = batch
+            .chain
+            .sign(&self.base, &keyring, batch.now)
+            .map_err(lost)?;
         let stored = batch.chain.store(&mut batch.rows.transaction, &head).await;
         if let Err(error) = stored {
             self.base.signed.forget();
@@ -265,7 +302,10 @@ impl Writer {
         let stored = crate::ledger::sql::head(&mut transaction).await?;
         let held = match stored {
             Some(stored) if stored.size >= head.size => {
-                Chain::load(&mut transaction, head.size, head.origin.clone()).await?.root() == head.root
+                Chain::load(&mut transaction, head.size, head.origin.clone())
+                    .await?
+                    .root()
+                    == head.root
             }
             _ => false,
         };
@@ -276,7 +316,10 @@ impl Writer {
     async fn fault(&self, point: Point) -> Result<(), Void> {
         match self.base.faults.at(point).await {
             Fault::None => Ok(()),
-            Fault::Lost => Err(Void::Lost(DbError::new(Trouble::Lost, "connection lost (injected)"))),
+            Fault::Lost => Err(Void::Lost(DbError::new(
+                Trouble::Lost,
+                "connection lost (injected)",
+            ))),
             Fault::Stop => Err(Void::Stop),
         }
     }
@@ -284,12 +327,18 @@ impl Writer {
 
 /// The answer to a change that was perhaps made.
 fn unknown(error: &DbError) -> Error {
-    Error::unavailable(format!("the database broke while it committed the change: {error}"))
-        .hint("whether the change was made is not known; read before you repeat it")
+    Error::unavailable(format!(
+        "the database broke while it committed the change: {error}"
+    ))
+    .hint("whether the change was made is not known; read before you repeat it")
 }
 
 /// Everything that fails between jobs voids the batch.
 fn lost(error: Error) -> Void {
-    let trouble = if ended(&error) { Trouble::Lost } else { Trouble::Other };
+    let trouble = if ended(&error) {
+        Trouble::Lost
+    } else {
+        Trouble::Other
+    };
     Void::Lost(DbError::new(trouble, error))
 }

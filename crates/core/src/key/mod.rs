@@ -54,8 +54,18 @@ pub struct EpochView {
 
 impl From<Epoch> for EpochView {
     fn from(epoch: Epoch) -> Self {
-        let Epoch { epoch, vkey, created_at, retired_at } = epoch;
-        Self { epoch, vkey, created_at, retired_at }
+        let Epoch {
+            epoch,
+            vkey,
+            created_at,
+            retired_at,
+        } = epoch;
+        Self {
+            epoch,
+            vkey,
+            created_at,
+            retired_at,
+        }
     }
 }
 
@@ -70,20 +80,40 @@ pub(crate) fn root_error(error: &RootError) -> Error {
 }
 
 /// Stores the keys that a new house was opened with, in its first leaf.
-pub(crate) async fn first(tx: &mut Tx<OpenLedger>, ctx: &Ctx, wrapped: Vec<u8>, entry: Entry) -> Result<Entry> {
+pub(crate) async fn first(
+    tx: &mut Tx<OpenLedger>,
+    ctx: &Ctx,
+    wrapped: Vec<u8>,
+    entry: Entry,
+) -> Result<Entry> {
     let base = ctx.house().base();
     let keyring = tx.keyring.clone();
-    let signer = ledger::signer(&ledger::key_name(&base.site, base.code), &keyring, keyring.newest())?;
+    let signer = ledger::signer(
+        &ledger::key_name(&base.site, base.code),
+        &keyring,
+        keyring.newest(),
+    )?;
     let vkey = signer.verifier().to_string();
-    let epoch = Epoch { epoch: keyring.newest().into(), vkey: vkey.clone(), created_at: tx.now(), retired_at: None };
+    let epoch = Epoch {
+        epoch: keyring.newest().into(),
+        vkey: vkey.clone(),
+        created_at: tx.now(),
+        retired_at: None,
+    };
     tx.put(&epoch).await?;
     sql::put_wrapped(tx, epoch.epoch, wrapped).await?;
-    Ok(entry.fact("vkey", vkey).fact("origin", ledger::origin(&base.site, base.code, 1)))
+    Ok(entry
+        .fact("vkey", vkey)
+        .fact("origin", ledger::origin(&base.site, base.code, 1)))
 }
 
 /// Opens a new epoch. What is sealed under older ones stays readable.
 pub async fn rotate(ctx: &Ctx) -> Result<EpochView> {
-    if ctx.house().code().is_site() { rotate_as(ctx, RotateSiteKeys).await } else { rotate_as(ctx, RotateKeys).await }
+    if ctx.house().code().is_site() {
+        rotate_as(ctx, RotateSiteKeys).await
+    } else {
+        rotate_as(ctx, RotateKeys).await
+    }
 }
 
 async fn rotate_as<A: Action>(ctx: &Ctx, action: A) -> Result<EpochView> {
@@ -93,21 +123,35 @@ async fn rotate_as<A: Action>(ctx: &Ctx, action: A) -> Result<EpochView> {
     let made = tokio::task::spawn_blocking(move || new_epoch(&house, number)).await;
     let (keys, wrapped) = made.map_err(|error| Error::internal(format!("new keys: {error}")))??;
     let mut keyring = Keyring::clone(&base.keyring());
-    keyring.add(keys).map_err(|error| Error::internal(error.to_string()))?;
+    keyring
+        .add(keys)
+        .map_err(|error| Error::internal(error.to_string()))?;
     let keyring = Arc::new(keyring);
     let name = ledger::key_name(&base.site, base.code);
-    let vkey = ledger::signer(&name, &keyring, number)?.verifier().to_string();
+    let vkey = ledger::signer(&name, &keyring, number)?
+        .verifier()
+        .to_string();
     door::change(ctx, action, Target::House, move |tx| {
         let (wrapped, vkey, keyring) = (wrapped.clone(), vkey.clone(), keyring.clone());
         Box::pin(async move {
             if tx.keyring.newest() >= number {
-                return Err(Error::new(Kind::Conflict, format!("key epoch {number} was opened by somebody else")));
+                return Err(Error::new(
+                    Kind::Conflict,
+                    format!("key epoch {number} was opened by somebody else"),
+                ));
             }
-            let epoch = Epoch { epoch: number.into(), vkey: vkey.clone(), created_at: tx.now(), retired_at: None };
+            let epoch = Epoch {
+                epoch: number.into(),
+                vkey: vkey.clone(),
+                created_at: tx.now(),
+                retired_at: None,
+            };
             tx.put(&epoch).await?;
             sql::put_wrapped(tx, epoch.epoch, wrapped).await?;
             tx.use_keyring(keyring);
-            let entry = Entry::new(format!("key-{number}")).fact("epoch", number).fact("vkey", vkey);
+            let entry = Entry::new(format!("key-{number}"))
+                .fact("epoch", number)
+                .fact("vkey", vkey);
             Ok(Outcome::Recorded(epoch.into(), entry))
         })
     })
@@ -117,18 +161,30 @@ async fn rotate_as<A: Action>(ctx: &Ctx, action: A) -> Result<EpochView> {
 fn new_epoch(house: &house::House, number: u32) -> Result<(EpochKeys, Vec<u8>)> {
     let keys = EpochKeys::generate(number).map_err(|error| Error::internal(error.to_string()))?;
     let name = house::key_name(house.code())?;
-    let wrapped = keys.wrap(house.roots(), &house.base().site, &name).map_err(|error| root_error(&error))?;
+    let wrapped = keys
+        .wrap(house.roots(), &house.base().site, &name)
+        .map_err(|error| root_error(&error))?;
     Ok((keys, wrapped))
 }
 
 /// Every epoch of the house.
 pub async fn list(ctx: &Ctx) -> Result<Vec<EpochView>> {
-    if ctx.house().code().is_site() { list_as(ctx, ListSiteKeys).await } else { list_as(ctx, ListKeys).await }
+    if ctx.house().code().is_site() {
+        list_as(ctx, ListSiteKeys).await
+    } else {
+        list_as(ctx, ListKeys).await
+    }
 }
 
 async fn list_as<A: Action>(ctx: &Ctx, action: A) -> Result<Vec<EpochView>> {
     door::read(ctx, action, &Target::House, |rows| {
-        Box::pin(async move { Ok(sql::all(rows).await?.into_iter().map(EpochView::from).collect()) })
+        Box::pin(async move {
+            Ok(sql::all(rows)
+                .await?
+                .into_iter()
+                .map(EpochView::from)
+                .collect())
+        })
     })
     .await
 }

@@ -49,10 +49,16 @@ pub async fn rewrap(ctx: &Ctx) -> Result<Progress> {
     }
     progress.rewrapped += small_objects(&task).await?;
     let newest = u64::from(ctx.house().keyring().newest());
-    for epoch in super::list(ctx).await?.into_iter().filter(|epoch| epoch.epoch < newest && epoch.retired_at.is_none()) {
+    for epoch in super::list(ctx)
+        .await?
+        .into_iter()
+        .filter(|epoch| epoch.epoch < newest && epoch.retired_at.is_none())
+    {
         match retire(&task, epoch.epoch).await? {
             None => progress.retired.push(epoch.epoch),
-            Some(reason) => progress.kept.push(format!("epoch {}: {reason}", epoch.epoch)),
+            Some(reason) => progress
+                .kept
+                .push(format!("epoch {}: {reason}", epoch.epoch)),
         }
     }
     Ok(progress)
@@ -64,11 +70,17 @@ async fn batch(task: &Ctx) -> Result<(u64, u64)> {
         Box::pin(async move {
             let newest = tx.keyring.newest();
             let rewrapped = if site { 0 } else { headers(tx, newest).await? };
-            let renewed = if rewrapped > 0 { 0 } else { macs(tx, newest, site).await? };
+            let renewed = if rewrapped > 0 {
+                0
+            } else {
+                macs(tx, newest, site).await?
+            };
             if rewrapped + renewed == 0 {
                 return Ok(Outcome::Unchanged((0, 0)));
             }
-            let entry = Entry::new(format!("key-{newest}")).fact("rewrapped", rewrapped).fact("renewed", renewed);
+            let entry = Entry::new(format!("key-{newest}"))
+                .fact("rewrapped", rewrapped)
+                .fact("renewed", renewed);
             Ok(Outcome::Recorded((rewrapped, renewed), entry))
         })
     })
@@ -81,7 +93,9 @@ async fn headers(tx: &mut Tx<Rewrap>, newest: u32) -> Result<u64> {
         let gone = || Error::tampered(format!("sealed bytes of `{id}` belong to no version"));
         let version = state::sql::by_id(tx, &id).await?.ok_or_else(gone)?;
         let keyring = tx.keyring.clone();
-        let renewed = keyring.rewrap(&state::context(&version), &header).map_err(|error| Error::tampered(error.to_string()))?;
+        let renewed = keyring
+            .rewrap(&state::context(&version), &header)
+            .map_err(|error| Error::tampered(error.to_string()))?;
         blob::sql::rewrap(tx, &id, renewed.unwrap_or(header), newest).await?;
         count += 1;
     }
@@ -141,14 +155,23 @@ async fn small_batch(task: &Ctx, after: i64) -> Result<Option<(i64, u64)>> {
 }
 
 fn outcome<T>(newest: u32, value: T, count: u64) -> Outcome<T> {
-    Outcome::Recorded(value, Entry::new(format!("key-{newest}")).fact("rewrapped", count).fact("renewed", 0))
+    Outcome::Recorded(
+        value,
+        Entry::new(format!("key-{newest}"))
+            .fact("rewrapped", count)
+            .fact("renewed", 0),
+    )
 }
 
 async fn locks(tx: &mut Tx<Rewrap>, keyring: &Arc<Keyring>) -> Result<u64> {
     let mut count = 0;
-    let held: Vec<Workspace> = tx.find("WHERE lock_id IS NOT NULL ORDER BY id", &[]).await?;
+    let held: Vec<Workspace> = tx
+        .find("WHERE lock_id IS NOT NULL ORDER BY id", &[])
+        .await?;
     for workspace in held {
-        let sealed = crate::workspace::sql::lock_info(tx, &workspace.id).await?.unwrap_or_default();
+        let sealed = crate::workspace::sql::lock_info(tx, &workspace.id)
+            .await?
+            .unwrap_or_default();
         let id = workspace.lock_id.clone().unwrap_or_default();
         let context = state::lock::binding(&workspace, &id);
         if let Some(renewed) = crate::rewrap_small(keyring, &context, &sealed)? {
@@ -163,7 +186,9 @@ async fn locks(tx: &mut Tx<Rewrap>, keyring: &Arc<Keyring>) -> Result<u64> {
 async fn retire(task: &Ctx, epoch: u64) -> Result<Option<String>> {
     let number = u32::try_from(epoch).unwrap_or(u32::MAX);
     let mut keyring = Keyring::clone(&task.house().keyring());
-    keyring.retire(number).map_err(|error| Error::internal(error.to_string()))?;
+    keyring
+        .retire(number)
+        .map_err(|error| Error::internal(error.to_string()))?;
     let keyring = Arc::new(keyring);
     let site = task.house().code().is_site();
     door::change(task, RetireKeys, Target::House, move |tx| {
@@ -172,18 +197,25 @@ async fn retire(task: &Ctx, epoch: u64) -> Result<Option<String>> {
             if site {
                 let users = tokens_of(tx, number).await?;
                 if users > 0 {
-                    return Ok(Outcome::Unchanged(Some(format!("{users} live tokens were made under it"))));
+                    return Ok(Outcome::Unchanged(Some(format!(
+                        "{users} live tokens were made under it"
+                    ))));
                 }
             }
             if tx.keyring.newest() != keyring.newest() {
-                return Ok(Outcome::Unchanged(Some("the keys were rotated meanwhile; run it again".to_owned())));
+                return Ok(Outcome::Unchanged(Some(
+                    "the keys were rotated meanwhile; run it again".to_owned(),
+                )));
             }
             let found: Option<Epoch> = tx.one("WHERE epoch = $1", &[epoch.into()]).await?;
             let mut row = found.ok_or_else(|| Error::not_found("key epoch"))?;
             row.retired_at = Some(tx.now());
             tx.put(&row).await?;
             tx.use_keyring(keyring);
-            Ok(Outcome::Recorded(None, Entry::new(format!("key-{number}")).fact("epoch", number)))
+            Ok(Outcome::Recorded(
+                None,
+                Entry::new(format!("key-{number}")).fact("epoch", number),
+            ))
         })
     })
     .await
@@ -194,6 +226,10 @@ async fn retire(task: &Ctx, epoch: u64) -> Result<Option<String>> {
 async fn tokens_of(tx: &mut Tx<RetireKeys>, epoch: u32) -> Result<usize> {
     let now = tx.now();
     let tokens: Vec<ApiToken> = tx.find("WHERE revoked_at IS NULL", &[]).await?;
-    let live = tokens.iter().filter(|token| token.expires_at.is_none_or(|at| at > now));
-    Ok(live.filter(|token| token.secret_mac.starts_with(&epoch.to_be_bytes())).count())
+    let live = tokens
+        .iter()
+        .filter(|token| token.expires_at.is_none_or(|at| at > now));
+    Ok(live
+        .filter(|token| token.secret_mac.starts_with(&epoch.to_be_bytes()))
+        .count())
 }

@@ -28,8 +28,13 @@ pub(crate) async fn epochs(transaction: &mut Transaction) -> Result<Vec<EpochRow
     let sql = "SELECT epoch, wrapped, retired_at FROM key_epoch ORDER BY epoch";
     let rows = transaction.query(sql, &[]).await?;
     let read = |mut row: crate::db::Row| {
-        let number = u32::try_from(row.int(0)?).map_err(|_| Error::tampered("a key epoch has no sensible number"))?;
-        Ok(EpochRow { epoch: number, wrapped: column(&mut row, 1, "key_epoch")?, retired_at: column(&mut row, 2, "key_epoch")? })
+        let number = u32::try_from(row.int(0)?)
+            .map_err(|_| Error::tampered("a key epoch has no sensible number"))?;
+        Ok(EpochRow {
+            epoch: number,
+            wrapped: column(&mut row, 1, "key_epoch")?,
+            retired_at: column(&mut row, 2, "key_epoch")?,
+        })
     };
     rows.into_iter().map(read).collect()
 }
@@ -38,23 +43,49 @@ pub(crate) async fn all(rows: &mut Rows) -> Result<Vec<Epoch>> {
     rows.find("ORDER BY epoch", &[]).await
 }
 
-pub(crate) async fn put_wrapped<A: Action>(tx: &mut Tx<A>, epoch: u64, wrapped: Vec<u8>) -> Result<()> {
-    tx.put_outside("UPDATE key_epoch SET wrapped = $2 WHERE epoch = $1", &[epoch.into(), wrapped.into()]).await?;
+pub(crate) async fn put_wrapped<A: Action>(
+    tx: &mut Tx<A>,
+    epoch: u64,
+    wrapped: Vec<u8>,
+) -> Result<()> {
+    tx.put_outside(
+        "UPDATE key_epoch SET wrapped = $2 WHERE epoch = $1",
+        &[epoch.into(), wrapped.into()],
+    )
+    .await?;
     Ok(())
 }
 
 /// Renews the MACs of one table that were made under an older epoch; says how
 /// many there were. The rows and their digests stay as they are.
-pub(crate) async fn renew_macs<A: Action>(tx: &mut Tx<A>, table: &Table, prefix: &[u8; 4], limit: i64) -> Result<u64> {
+pub(crate) async fn renew_macs<A: Action>(
+    tx: &mut Tx<A>,
+    table: &Table,
+    prefix: &[u8; 4],
+    limit: i64,
+) -> Result<u64> {
     let sql = format!("{} WHERE mac < $1 ORDER BY mac LIMIT $2", table.select());
-    let rows = tx.transaction.query(&sql, &[prefix.to_vec().into(), Value::Int(limit)]).await?;
+    let rows = tx
+        .transaction
+        .query(&sql, &[prefix.to_vec().into(), Value::Int(limit)])
+        .await?;
     let mut renewed = 0;
     for row in rows {
         let stored = table.stored(row)?;
         if !stored.genuine(table, &tx.keyring) {
-            return Err(Error::tampered(format!("row `{}` of `{}` is not what was written", stored.key, table.name)));
+            return Err(Error::tampered(format!(
+                "row `{}` of `{}` is not what was written",
+                stored.key, table.name
+            )));
         }
-        let mac = tx.keyring.row_mac(&record::mac_message(table.name, stored.leaf, &stored.digest)).to_vec();
+        let mac = tx
+            .keyring
+            .row_mac(&record::mac_message(
+                table.name,
+                stored.leaf,
+                &stored.digest,
+            ))
+            .to_vec();
         let mut cells: Vec<Value> = stored.values.into_iter().take(table.key_len).collect();
         cells.push(mac.into());
         tx.put_outside(&table.update_mac(), &cells).await?;

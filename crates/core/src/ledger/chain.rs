@@ -4,11 +4,11 @@
 //! that are not full yet are exactly what is needed to add a leaf and to
 //! compute the root.
 
+use statehouse_ledger::Hash;
 use statehouse_ledger::checkpoint::Checkpoint;
 use statehouse_ledger::note::Signer;
 use statehouse_ledger::tile::ENTRY_BYTES_MAX;
 use statehouse_ledger::tree::{self, node_hash};
-use statehouse_ledger::Hash;
 use statehouse_seal::Keyring;
 
 use super::{Head, key_name, signer, sql, verified};
@@ -34,12 +34,25 @@ pub(crate) struct Chain {
 impl Chain {
     /// A ledger without leaves.
     pub(crate) fn empty(origin: String) -> Self {
-        Self { size: 0, rows: Vec::new(), origin, retained_at: i64::MIN, retain: true }
+        Self {
+            size: 0,
+            rows: Vec::new(),
+            origin,
+            retained_at: i64::MIN,
+            retain: true,
+        }
     }
 
     /// The chain of the first `size` leaves, read back from its rows.
-    pub(crate) async fn load(transaction: &mut Transaction, size: u64, origin: String) -> Result<Self> {
-        let mut chain = Self { size, ..Self::empty(origin) };
+    pub(crate) async fn load(
+        transaction: &mut Transaction,
+        size: u64,
+        origin: String,
+    ) -> Result<Self> {
+        let mut chain = Self {
+            size,
+            ..Self::empty(origin)
+        };
         let mut count = size;
         for level in 0_u64.. {
             let filled = usize::try_from(count % 256).unwrap_or(0);
@@ -47,10 +60,14 @@ impl Chain {
             let row = match (filled, level) {
                 (0, _) => Vec::new(),
                 (_, 0) => sql::leaf_hashes(transaction, index * 256, count).await?,
-                _ => sql::tile(transaction, level, index).await?.unwrap_or_default(),
+                _ => sql::tile(transaction, level, index)
+                    .await?
+                    .unwrap_or_default(),
             };
             let row = row.get(..filled).ok_or_else(|| {
-                Error::tampered(format!("row {index} of level {level} of the ledger's hashes is incomplete"))
+                Error::tampered(format!(
+                    "row {index} of level {level} of the ledger's hashes is incomplete"
+                ))
             })?;
             chain.rows.push(row.to_vec());
             count = index;
@@ -92,8 +109,14 @@ impl Chain {
     ///
     /// What it goes on from must be signed by this house and extend what this
     /// process knows: the next signature covers it.
-    pub(crate) async fn catch_up(&mut self, transaction: &mut Transaction, base: &Base) -> Result<Option<Head>> {
-        let Some(head) = sql::head(transaction).await? else { return Ok(None) };
+    pub(crate) async fn catch_up(
+        &mut self,
+        transaction: &mut Transaction,
+        base: &Base,
+    ) -> Result<Option<Head>> {
+        let Some(head) = sql::head(transaction).await? else {
+            return Ok(None);
+        };
         if head.size == self.size {
             return Ok(Some(head));
         }
@@ -106,24 +129,44 @@ impl Chain {
         if head.size < self.size {
             return Err(differs());
         }
-        let signed = verified(&head.note, &key_name(&base.site, base.code), &base.keyring())?;
-        let stated = Checkpoint { origin: head.origin.clone(), size: head.size, root: head.root };
+        let signed = verified(
+            &head.note,
+            &key_name(&base.site, base.code),
+            &base.keyring(),
+        )?;
+        let stated = Checkpoint {
+            origin: head.origin.clone(),
+            size: head.size,
+            root: head.root,
+        };
         let known = Self::load(transaction, self.size, self.origin.clone()).await?;
         let loaded = Self::load(transaction, head.size, head.origin.clone()).await?;
         if signed != stated || loaded.root() != head.root || known.root() != self.root() {
             return Err(differs());
         }
-        *self = Self { retained_at: self.retained_at, ..loaded };
+        *self = Self {
+            retained_at: self.retained_at,
+            ..loaded
+        };
         Ok(Some(head))
     }
 
     /// Adds a leaf, and the hash rows that it fills.
-    pub(crate) async fn append(&mut self, transaction: &mut Transaction, leaf: Vec<u8>, detail: Value) -> Result<()> {
+    pub(crate) async fn append(
+        &mut self,
+        transaction: &mut Transaction,
+        leaf: Vec<u8>,
+        detail: Value,
+    ) -> Result<()> {
         if leaf.len() > ENTRY_BYTES_MAX {
-            return Err(Error::internal(format!("a ledger leaf of {} bytes is over the limit of {ENTRY_BYTES_MAX}", leaf.len())));
+            return Err(Error::internal(format!(
+                "a ledger leaf of {} bytes is over the limit of {ENTRY_BYTES_MAX}",
+                leaf.len()
+            )));
         }
         let hash = tree::leaf_hash(&leaf);
-        let body = String::from_utf8(leaf).map_err(|_| Error::internal("a ledger leaf is not UTF-8"))?;
+        let body =
+            String::from_utf8(leaf).map_err(|_| Error::internal("a ledger leaf is not UTF-8"))?;
         sql::insert_leaf(transaction, self.size, &hash, body, detail).await?;
         self.push(transaction, hash).await?;
         self.size += 1;
@@ -136,7 +179,9 @@ impl Chain {
             if self.rows.len() == level {
                 self.rows.push(Vec::new());
             }
-            let Some(row) = self.rows.get_mut(level) else { break };
+            let Some(row) = self.rows.get_mut(level) else {
+                break;
+            };
             row.push(hash);
             let full = row.len() == WIDTH;
             if level > 0 || full {
@@ -157,19 +202,32 @@ impl Chain {
     pub(crate) fn sign(&mut self, base: &Base, keyring: &Keyring, now: i64) -> Result<Head> {
         let root = self.root();
         base.signed.offer(self.size, root)?;
-        let checkpoint = Checkpoint { origin: self.origin.clone(), size: self.size, root };
+        let checkpoint = Checkpoint {
+            origin: self.origin.clone(),
+            size: self.size,
+            root,
+        };
         let name = key_name(&base.site, base.code);
         let newest = signer(&name, keyring, keyring.newest())?;
         let current = base.keyring();
         let mut signers: Vec<&Signer> = vec![&newest];
-        let before = (keyring.newest() != current.newest()).then(|| signer(&name, &current, current.newest())).transpose()?;
+        let before = (keyring.newest() != current.newest())
+            .then(|| signer(&name, &current, current.newest()))
+            .transpose()?;
         signers.extend(&before);
-        let note = checkpoint.sign(&signers).map_err(|error| Error::internal(format!("signing a checkpoint: {error}")))?;
+        let note = checkpoint
+            .sign(&signers)
+            .map_err(|error| Error::internal(format!("signing a checkpoint: {error}")))?;
         self.retain |= before.is_some() || now.saturating_sub(self.retained_at) >= RETAIN_EVERY_US;
         if self.retain {
             self.retained_at = now;
         }
-        Ok(Head { size: self.size, root, origin: self.origin.clone(), note: note.to_string() })
+        Ok(Head {
+            size: self.size,
+            root,
+            origin: self.origin.clone(),
+            note: note.to_string(),
+        })
     }
 
     /// Stores what [`Chain::sign`] signed, in the same transaction.

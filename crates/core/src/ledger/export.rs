@@ -28,7 +28,11 @@ const PAGE: u64 = 2048;
 /// Writes the bundle to a new file at `path` and says how many leaves it has.
 /// The export itself is in the ledger, and so in the bundle, before it begins.
 pub async fn export(ctx: &Ctx, path: &Path) -> Result<u64> {
-    if ctx.house().code().is_site() { export_as(ctx, ExportSite, path).await } else { export_as(ctx, ExportLedger, path).await }
+    if ctx.house().code().is_site() {
+        export_as(ctx, ExportSite, path).await
+    } else {
+        export_as(ctx, ExportLedger, path).await
+    }
 }
 
 async fn export_as<A: door::Action>(ctx: &Ctx, action: A, path: &Path) -> Result<u64> {
@@ -44,11 +48,16 @@ async fn export_as<A: door::Action>(ctx: &Ctx, action: A, path: &Path) -> Result
     let runtime = tokio::runtime::Handle::current();
     // A thread that may block: a large ledger takes seconds.
     let written = tokio::task::spawn_blocking(move || {
-        runtime.block_on(door::read(&asked.clone(), action, &Target::House, move |rows| {
-            Box::pin(async move { write(rows, &asked, &path).await })
-        }))
+        runtime.block_on(door::read(
+            &asked.clone(),
+            action,
+            &Target::House,
+            move |rows| Box::pin(async move { write(rows, &asked, &path).await }),
+        ))
     });
-    written.await.map_err(|error| Error::internal(format!("export: {error}")))?
+    written
+        .await
+        .map_err(|error| Error::internal(format!("export: {error}")))?
 }
 
 fn failed(error: impl std::error::Error + Send + Sync + 'static) -> Error {
@@ -57,14 +66,18 @@ fn failed(error: impl std::error::Error + Send + Sync + 'static) -> Error {
 
 async fn write(rows: &mut Rows, ctx: &Ctx, path: &Path) -> Result<u64> {
     let code = ctx.house().code();
-    let head = sql::head_seen(&mut rows.transaction).await?.ok_or_else(|| Error::tampered("the ledger has no head"))?;
+    let head = sql::head_seen(&mut rows.transaction)
+        .await?
+        .ok_or_else(|| Error::tampered("the ledger has no head"))?;
     let file = fs_err::File::create_new(path).map_err(failed)?;
     let mut bundle = Writer::new(BufWriter::new(file), code.as_str());
     let mut start = 0;
     while start < head.size {
         let page = sql::leaves(&mut rows.transaction, start, head.size.min(start + PAGE)).await?;
         if page.is_empty() {
-            return Err(Error::tampered(format!("leaf {start} of the ledger is missing")));
+            return Err(Error::tampered(format!(
+                "leaf {start} of the ledger is missing"
+            )));
         }
         for leaf in &page {
             bundle.entry(leaf.body.as_bytes()).map_err(failed)?;
@@ -82,23 +95,41 @@ async fn write(rows: &mut Rows, ctx: &Ctx, path: &Path) -> Result<u64> {
         }
     }
     let (file, summary) = bundle.finish(&head.note).map_err(failed)?;
-    file.into_inner().map_err(|error| failed(error.into_error()))?.sync_all().map_err(failed)?;
+    file.into_inner()
+        .map_err(|error| failed(error.into_error()))?
+        .sync_all()
+        .map_err(failed)?;
     Ok(summary.manifest.entries)
 }
 
-async fn write_rows<W: std::io::Write>(rows: &mut Rows, table: &Table, bundle: &mut Writer<W>) -> Result<()> {
+async fn write_rows<W: std::io::Write>(
+    rows: &mut Rows,
+    table: &Table,
+    bundle: &mut Writer<W>,
+) -> Result<()> {
     let order: Vec<&str> = table.columns.iter().take(table.key_len).copied().collect();
-    let sql = format!("{} ORDER BY {} LIMIT $1 OFFSET $2", table.select(), order.join(", "));
+    let sql = format!(
+        "{} ORDER BY {} LIMIT $1 OFFSET $2",
+        table.select(),
+        order.join(", ")
+    );
     let mut offset = 0_u64;
     loop {
-        let page = rows.transaction.query(&sql, &[PAGE.into(), offset.into()]).await?;
+        let page = rows
+            .transaction
+            .query(&sql, &[PAGE.into(), offset.into()])
+            .await?;
         if page.is_empty() {
             return Ok(());
         }
         offset += PAGE;
         for row in page {
             let stored = table.stored(row)?;
-            let columns = table.columns.iter().zip(stored.values).map(|(name, value)| ((*name).to_owned(), cell(value)));
+            let columns = table
+                .columns
+                .iter()
+                .zip(stored.values)
+                .map(|(name, value)| ((*name).to_owned(), cell(value)));
             let exported = Exported {
                 table: table.name.to_owned(),
                 key: stored.key,

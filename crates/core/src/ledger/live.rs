@@ -8,11 +8,12 @@
 
 use std::collections::HashMap;
 
+use sha2::{Digest, Sha256};
 use statehouse_ledger::Hash;
 use statehouse_ledger::checkpoint::Checkpoint;
 use statehouse_ledger::leaf::{Leaf, Op};
+use statehouse_ledger::note::VerifierKey;
 use statehouse_ledger::tree::{Frontier, leaf_hash};
-use sha2::{Digest, Sha256};
 
 use super::{Head, key_name, sql, verified};
 use crate::ctx::Ctx;
@@ -71,7 +72,11 @@ impl LiveReport {
     fn add(&mut self, kind: &str, place: impl Into<String>, words: impl Into<String>) {
         self.count += 1;
         if self.differences.len() < FINDINGS_MAX {
-            self.differences.push(Difference { kind: kind.to_owned(), place: place.into(), words: words.into() });
+            self.differences.push(Difference {
+                kind: kind.to_owned(),
+                place: place.into(),
+                words: words.into(),
+            });
         }
     }
 
@@ -84,7 +89,11 @@ impl LiveReport {
 /// Compares the whole database of the house with its ledger. Works on a
 /// read-only house too; then the verification itself is not recorded.
 pub async fn verify_live(ctx: &Ctx) -> Result<LiveReport> {
-    if ctx.house().code().is_site() { verify_as(ctx, VerifySite).await } else { verify_as(ctx, VerifyLive).await }
+    if ctx.house().code().is_site() {
+        verify_as(ctx, VerifySite).await
+    } else {
+        verify_as(ctx, VerifyLive).await
+    }
 }
 
 async fn verify_as<A: door::Action>(ctx: &Ctx, action: A) -> Result<LiveReport> {
@@ -92,15 +101,22 @@ async fn verify_as<A: door::Action>(ctx: &Ctx, action: A) -> Result<LiveReport> 
     let runtime = tokio::runtime::Handle::current();
     // A thread that may block: a large house takes seconds.
     let report = tokio::task::spawn_blocking(move || {
-        runtime.block_on(door::read(&asked.clone(), action, &Target::House, move |rows| {
-            Box::pin(async move { compare(rows, &asked).await })
-        }))
+        runtime.block_on(door::read(
+            &asked.clone(),
+            action,
+            &Target::House,
+            move |rows| Box::pin(async move { compare(rows, &asked).await }),
+        ))
     });
-    let report = report.await.map_err(|error| Error::internal(format!("verification: {error}")))??;
+    let report = report
+        .await
+        .map_err(|error| Error::internal(format!("verification: {error}")))??;
     if ctx.house().read_only().is_none() {
         let (leaves, count, code) = (report.leaves, report.count, ctx.house().code());
         door::change(ctx, action, Target::House, move |_| {
-            let entry = Entry::new(code).fact("leaves", leaves).fact("differences", count);
+            let entry = Entry::new(code)
+                .fact("leaves", leaves)
+                .fact("differences", count);
             Box::pin(async move { Ok(Outcome::Recorded((), entry)) })
         })
         .await?;
@@ -112,11 +128,18 @@ async fn verify_as<A: door::Action>(ctx: &Ctx, action: A) -> Result<LiveReport> 
 type Folded = HashMap<(&'static str, String), Option<(u64, Hash)>>;
 
 async fn compare(rows: &mut Rows, ctx: &Ctx) -> Result<LiveReport> {
-    let mut report = LiveReport { house: ctx.house().code().to_string(), ..LiveReport::default() };
+    let mut report = LiveReport {
+        house: ctx.house().code().to_string(),
+        ..LiveReport::default()
+    };
     let site = ctx.house().code().is_site();
     let tables = house::tables(site);
     let Some(head) = sql::head_seen(&mut rows.transaction).await? else {
-        report.add("ledger", "ledger_head", "there is no head: the ledger is empty");
+        report.add(
+            "ledger",
+            "ledger_head",
+            "there is no head: the ledger is empty",
+        );
         return Ok(report);
     };
     check_head(ctx, &head, &mut report);
@@ -126,7 +149,11 @@ async fn compare(rows: &mut Rows, ctx: &Ctx) -> Result<LiveReport> {
     }
     for ((table, key), row) in folded {
         if let Some((leaf, _)) = row {
-            report.add("missing", format!("{table} {key}"), format!("leaf {leaf} wrote this row and no leaf removed it, but it is gone"));
+            report.add(
+                "missing",
+                format!("{table} {key}"),
+                format!("leaf {leaf} wrote this row and no leaf removed it, but it is gone"),
+            );
         }
     }
     if !site {
@@ -134,18 +161,38 @@ async fn compare(rows: &mut Rows, ctx: &Ctx) -> Result<LiveReport> {
     }
     keys(rows, ctx, &mut report).await?;
     structure(rows, ctx, &mut report).await?;
-    report.proved.push(format!("{} leaves hash to the signed root", report.leaves));
-    report.proved.push(format!("{} rows compared with the leaves that wrote them", report.rows));
-    report.proved.push(format!("{} sealed objects opened and compared with their commitments", report.objects));
+    report
+        .proved
+        .push(format!("{} leaves hash to the signed root", report.leaves));
+    report.proved.push(format!(
+        "{} rows compared with the leaves that wrote them",
+        report.rows
+    ));
+    report.proved.push(format!(
+        "{} sealed objects opened and compared with their commitments",
+        report.objects
+    ));
     Ok(report)
 }
 
 fn check_head(ctx: &Ctx, head: &Head, report: &mut LiveReport) {
     let base = ctx.house().base();
-    let stated = Checkpoint { origin: head.origin.clone(), size: head.size, root: head.root };
-    match verified(&head.note, &key_name(&base.site, base.code), &base.keyring()) {
+    let stated = Checkpoint {
+        origin: head.origin.clone(),
+        size: head.size,
+        root: head.root,
+    };
+    match verified(
+        &head.note,
+        &key_name(&base.site, base.code),
+        &base.keyring(),
+    ) {
         Ok(checkpoint) if checkpoint == stated => {}
-        Ok(_) => report.add("ledger", "ledger_head", "the head's columns are not those of its signed note"),
+        Ok(_) => report.add(
+            "ledger",
+            "ledger_head",
+            "the head's columns are not those of its signed note",
+        ),
         Err(error) => report.add("ledger", "ledger_head", error.message()),
     }
     if let Some(reason) = ctx.house().read_only() {
@@ -154,8 +201,17 @@ fn check_head(ctx: &Ctx, head: &Head, report: &mut LiveReport) {
 }
 
 /// Hashes every leaf and folds them into the rows that must exist.
-async fn fold(rows: &mut Rows, head: &Head, tables: &'static [Table], report: &mut LiveReport) -> Result<Folded> {
-    let names: HashMap<&str, &'static str> = tables.iter().map(|table| (table.name, table.name)).collect();
+async fn fold(
+    rows: &mut Rows,
+    head: &Head,
+    tables: &'static [Table],
+    report: &mut LiveReport,
+) -> Result<Folded> {
+    let names: HashMap<&str, &'static str> = tables
+        .iter()
+        .map(|table| (table.name, table.name))
+        .collect();
+    let keys = verifier_keys(rows, report).await;
     let retained = sql::checkpoints(&mut rows.transaction).await?;
     let mut retained = retained.into_iter().peekable();
     let mut frontier = Frontier::new();
@@ -166,19 +222,27 @@ async fn fold(rows: &mut Rows, head: &Head, tables: &'static [Table], report: &m
         let page = sql::leaves(&mut rows.transaction, start, start.saturating_add(PAGE)).await?;
         for stored in &page {
             if stored.seq != frontier.size() {
-                report.add("ledger", format!("leaf {}", frontier.size()), "a leaf is missing from the sequence");
+                report.add(
+                    "ledger",
+                    format!("leaf {}", frontier.size()),
+                    "a leaf is missing from the sequence",
+                );
                 return Ok(folded);
             }
             let hash = leaf_hash(stored.body.as_bytes());
             if hash != stored.hash {
-                report.add("ledger", format!("leaf {}", stored.seq), "its text does not have the stored hash");
+                report.add(
+                    "ledger",
+                    format!("leaf {}", stored.seq),
+                    "its text does not have the stored hash",
+                );
             }
             frontier.push(hash);
             levels.push(hash);
             detail(rows, stored, report);
             fold_leaf(stored, &names, &mut folded, report);
             while let Some((size, note)) = retained.next_if(|(size, _)| *size == frontier.size()) {
-                check_retained(rows, size, &note, frontier.root(), report);
+                check_retained(&keys, size, &note, frontier.root(), report);
             }
         }
         report.leaves = frontier.size();
@@ -188,40 +252,87 @@ async fn fold(rows: &mut Rows, head: &Head, tables: &'static [Table], report: &m
         start = frontier.size();
     }
     if frontier.size() != head.size || frontier.root() != head.root {
-        let words = format!("the {} leaves do not hash to the signed root over {}", frontier.size(), head.size);
+        let words = format!(
+            "the {} leaves do not hash to the signed root over {}",
+            frontier.size(),
+            head.size
+        );
         report.add("ledger", "ledger_head", words);
     }
     for (size, _) in retained {
-        report.add("ledger", format!("checkpoint {size}"), "a retained checkpoint covers more leaves than there are");
+        report.add(
+            "ledger",
+            format!("checkpoint {size}"),
+            "a retained checkpoint covers more leaves than there are",
+        );
     }
     levels.compare(rows, report).await?;
     Ok(folded)
 }
 
-fn check_retained(rows: &Rows, size: u64, note: &str, root: Hash, report: &mut LiveReport) {
-    let name = key_name(rows.keyring.site(), house_code(rows));
-    match verified(note, &name, &rows.keyring) {
-        Ok(checkpoint) if checkpoint.size == size && checkpoint.root == root => {}
-        Ok(_) => report.add("ledger", format!("checkpoint {size}"), "a retained checkpoint is not an ancestor of the head"),
-        // Signed in an epoch that was retired: the export's verifier follows
-        // the keys from leaf to leaf, the running server has forgotten them.
-        Err(_) if statehouse_ledger::note::SignedNote::parse(note.as_bytes()).is_ok() && rows.keyring.epochs().next() != Some(1) => {}
-        Err(error) => report.add("ledger", format!("checkpoint {size}"), error.message()),
+fn check_retained(
+    keys: &[VerifierKey],
+    size: u64,
+    note: &str,
+    root: Hash,
+    report: &mut LiveReport,
+) {
+    let place = format!("checkpoint {size}");
+    let known = keys
+        .iter()
+        .find_map(|key| Checkpoint::verify(note.as_bytes(), key).ok());
+    match known {
+        Some(checkpoint) if checkpoint.size == size && checkpoint.root == root => {}
+        Some(_) => report.add(
+            "ledger",
+            place,
+            "a retained checkpoint is not an ancestor of the head",
+        ),
+        None => report.add(
+            "ledger",
+            place,
+            "a retained checkpoint is not signed by any key of this house",
+        ),
     }
 }
 
-fn house_code(rows: &Rows) -> statehouse_model::HouseCode {
-    rows.keyring.house().as_str().parse().unwrap_or(statehouse_model::HouseCode::SITE)
+/// The verifier keys of every epoch, retired ones too.
+async fn verifier_keys(rows: &mut Rows, report: &mut LiveReport) -> Vec<VerifierKey> {
+    match crate::key::sql::all(rows).await {
+        Ok(epochs) => epochs
+            .iter()
+            .filter_map(|epoch| VerifierKey::parse(&epoch.vkey).ok())
+            .collect(),
+        Err(error) => {
+            report.add("altered", "key_epoch", error.message());
+            Vec::new()
+        }
+    }
 }
 
-fn fold_leaf(stored: &sql::StoredLeaf, names: &HashMap<&str, &'static str>, folded: &mut Folded, report: &mut LiveReport) {
+fn fold_leaf(
+    stored: &sql::StoredLeaf,
+    names: &HashMap<&str, &'static str>,
+    folded: &mut Folded,
+    report: &mut LiveReport,
+) {
     let leaf = match Leaf::parse(stored.body.as_bytes()) {
         Ok(leaf) if leaf.seq == stored.seq => leaf,
-        Ok(_) => return report.add("ledger", format!("leaf {}", stored.seq), "it says it stands elsewhere"),
-        Err(error) => return report.add("ledger", format!("leaf {}", stored.seq), error.to_string()),
+        Ok(_) => {
+            return report.add(
+                "ledger",
+                format!("leaf {}", stored.seq),
+                "it says it stands elsewhere",
+            );
+        }
+        Err(error) => {
+            return report.add("ledger", format!("leaf {}", stored.seq), error.to_string());
+        }
     };
     for change in &leaf.rows {
-        let Some(table) = names.get(&*change.table) else { continue };
+        let Some(table) = names.get(&*change.table) else {
+            continue;
+        };
         let row = (change.op == Op::Put).then_some((leaf.seq, change.digest));
         folded.insert((table, change.key.to_string()), row);
     }
@@ -229,18 +340,38 @@ fn fold_leaf(stored: &sql::StoredLeaf, names: &HashMap<&str, &'static str>, fold
 
 /// A leaf's sealed text is the one it commits to.
 fn detail(rows: &Rows, stored: &sql::StoredLeaf, report: &mut LiveReport) {
-    let Ok(leaf) = Leaf::parse(stored.body.as_bytes()) else { return };
-    let commitment = leaf.facts.text("detail").or_else(|| leaf.facts.text("reason"));
+    let Ok(leaf) = Leaf::parse(stored.body.as_bytes()) else {
+        return;
+    };
+    let commitment = leaf
+        .facts
+        .text("detail")
+        .or_else(|| leaf.facts.text("reason"));
     let place = format!("leaf {}", stored.seq);
     match (commitment, &stored.detail) {
         (None, None) => {}
-        (None, Some(_)) => report.add("extra", place, "it has a sealed text that it does not commit to"),
+        (None, Some(_)) => report.add(
+            "extra",
+            place,
+            "it has a sealed text that it does not commit to",
+        ),
         (Some(_), None) => report.add("missing", place, "the sealed text it commits to is gone"),
         (Some(commitment), Some(sealed)) => {
             report.objects += 1;
-            let opened = crate::open_small(&rows.keyring, &detail_context(&stored.seq.to_string()), sealed);
-            if opened.ok().is_none_or(|salted| hex::encode(Sha256::digest(&salted)) != commitment) {
-                report.add("altered", place, "its sealed text is not the one it commits to");
+            let opened = crate::open_small(
+                &rows.keyring,
+                &detail_context(&stored.seq.to_string()),
+                sealed,
+            );
+            if opened
+                .ok()
+                .is_none_or(|salted| hex::encode(Sha256::digest(&salted)) != commitment)
+            {
+                report.add(
+                    "altered",
+                    place,
+                    "its sealed text is not the one it commits to",
+                );
             }
         }
     }
@@ -260,7 +391,10 @@ impl Levels {
                 self.open.push(Vec::new());
                 self.full.push(Vec::new());
             }
-            let (Some(open), Some(full)) = (self.open.get_mut(level), self.full.get_mut(level)) else { return };
+            let (Some(open), Some(full)) = (self.open.get_mut(level), self.full.get_mut(level))
+            else {
+                return;
+            };
             open.push(hash);
             if open.len() < 256 {
                 return;
@@ -278,26 +412,53 @@ impl Levels {
         }
         let mut expected = HashMap::new();
         for (level, full) in (0_u64..).zip(self.full) {
-            expected.extend((0_u64..).zip(full).map(|(index, hashes)| ((level, index), hashes)));
+            expected.extend(
+                (0_u64..)
+                    .zip(full)
+                    .map(|(index, hashes)| ((level, index), hashes)),
+            );
         }
         for (level, index, hashes) in sql::tiles(&mut rows.transaction).await? {
-            if expected.remove(&(level, index)).is_none_or(|wanted| wanted != hashes) {
-                report.add("ledger", format!("hash row {level}/{index}"), "it is not what the leaves hash to");
+            if expected
+                .remove(&(level, index))
+                .is_none_or(|wanted| wanted != hashes)
+            {
+                report.add(
+                    "ledger",
+                    format!("hash row {level}/{index}"),
+                    "it is not what the leaves hash to",
+                );
             }
         }
         for (level, index) in expected.into_keys() {
-            report.add("ledger", format!("hash row {level}/{index}"), "it is missing");
+            report.add(
+                "ledger",
+                format!("hash row {level}/{index}"),
+                "it is missing",
+            );
         }
         Ok(())
     }
 }
 
-async fn compare_table(rows: &mut Rows, table: &Table, folded: &mut Folded, report: &mut LiveReport) -> Result<()> {
+async fn compare_table(
+    rows: &mut Rows,
+    table: &Table,
+    folded: &mut Folded,
+    report: &mut LiveReport,
+) -> Result<()> {
     let order: Vec<&str> = table.columns.iter().take(table.key_len).copied().collect();
-    let sql = format!("{} ORDER BY {} LIMIT $1 OFFSET $2", table.select(), order.join(", "));
+    let sql = format!(
+        "{} ORDER BY {} LIMIT $1 OFFSET $2",
+        table.select(),
+        order.join(", ")
+    );
     let mut offset = 0;
     loop {
-        let page = rows.transaction.query(&sql, &[Value::Int(ROWS), Value::Int(offset)]).await?;
+        let page = rows
+            .transaction
+            .query(&sql, &[Value::Int(ROWS), Value::Int(offset)])
+            .await?;
         if page.is_empty() {
             return Ok(());
         }
@@ -318,10 +479,23 @@ async fn compare_table(rows: &mut Rows, table: &Table, folded: &mut Folded, repo
                         report.add("altered", place, "its MAC is not one that this house made");
                     }
                 }
-                Some(Some((leaf, _))) if wrote(rows, table, &stored.key, stored.leaf, &stored.digest).await? => {
-                    report.add("older", place, format!("it is as leaf {} wrote it, and leaf {leaf} changed it since", stored.leaf));
+                Some(Some((leaf, _)))
+                    if wrote(rows, table, &stored.key, stored.leaf, &stored.digest).await? =>
+                {
+                    report.add(
+                        "older",
+                        place,
+                        format!(
+                            "it is as leaf {} wrote it, and leaf {leaf} changed it since",
+                            stored.leaf
+                        ),
+                    );
                 }
-                Some(Some((leaf, _))) => report.add("altered", place, format!("it is not as leaf {leaf} wrote it")),
+                Some(Some((leaf, _))) => report.add(
+                    "altered",
+                    place,
+                    format!("it is not as leaf {leaf} wrote it"),
+                ),
                 Some(None) => report.add("extra", place, "a leaf removed it"),
                 None => report.add("extra", place, "no leaf wrote it"),
             }
@@ -332,17 +506,31 @@ async fn compare_table(rows: &mut Rows, table: &Table, folded: &mut Folded, repo
 /// Whether the leaf at `seq` wrote this very row.
 async fn wrote(rows: &mut Rows, table: &Table, key: &str, seq: u64, digest: &Hash) -> Result<bool> {
     let found = sql::leaves(&mut rows.transaction, seq, seq.saturating_add(1)).await?;
-    let Some(leaf) = found.first().and_then(|stored| Leaf::parse(stored.body.as_bytes()).ok()) else { return Ok(false) };
-    Ok(leaf.rows.iter().any(|change| *change.table == *table.name && *change.key == *key && change.digest == *digest))
+    let Some(leaf) = found
+        .first()
+        .and_then(|stored| Leaf::parse(stored.body.as_bytes()).ok())
+    else {
+        return Ok(false);
+    };
+    Ok(leaf.rows.iter().any(|change| {
+        *change.table == *table.name && *change.key == *key && change.digest == *digest
+    }))
 }
 
 /// Every version's bytes open and are what was put; no other bytes are there.
 async fn objects(rows: &mut Rows, ctx: &Ctx, report: &mut LiveReport) -> Result<()> {
     let mut after = String::new();
     loop {
-        let page: Result<Vec<state::sql::Version>> = rows.find("WHERE id > $1 ORDER BY id LIMIT 100", &[after.as_str().into()]).await;
+        let page: Result<Vec<state::sql::Version>> = rows
+            .find(
+                "WHERE id > $1 ORDER BY id LIMIT 100",
+                &[after.as_str().into()],
+            )
+            .await;
         // A row that does not read is named above, table by table.
-        let Ok(page) = page else { return one_by_one(rows, ctx, report).await };
+        let Ok(page) = page else {
+            return one_by_one(rows, ctx, report).await;
+        };
         let Some(last) = page.last() else { break };
         after = last.id.to_string();
         for version in page {
@@ -355,9 +543,13 @@ async fn objects(rows: &mut Rows, ctx: &Ctx, report: &mut LiveReport) -> Result<
 
 /// The same, when some rows do not read: those are passed over.
 async fn one_by_one(rows: &mut Rows, ctx: &Ctx, report: &mut LiveReport) -> Result<()> {
-    let ids = rows.transaction.query("SELECT id FROM version ORDER BY id", &[]).await?;
+    let ids = rows
+        .transaction
+        .query("SELECT id FROM version ORDER BY id", &[])
+        .await?;
     for id in ids {
-        let found: Result<Option<state::sql::Version>> = rows.one("WHERE id = $1", &[id.text(0)?.into()]).await;
+        let found: Result<Option<state::sql::Version>> =
+            rows.one("WHERE id = $1", &[id.text(0)?.into()]).await;
         if let Ok(Some(version)) = found {
             object(rows, ctx, &version, report).await?;
         }
@@ -366,49 +558,93 @@ async fn one_by_one(rows: &mut Rows, ctx: &Ctx, report: &mut LiveReport) -> Resu
     locks(rows, report).await
 }
 
-async fn object(rows: &mut Rows, ctx: &Ctx, version: &state::sql::Version, report: &mut LiveReport) -> Result<()> {
+async fn object(
+    rows: &mut Rows,
+    ctx: &Ctx,
+    version: &state::sql::Version,
+    report: &mut LiveReport,
+) -> Result<()> {
     report.objects += 1;
     let opened = match state::stored(rows, version).await {
-        Ok(stored) => ctx.house().blobs().load(&rows.keyring, &state::context(version), &stored, version.size).map(drop),
+        Ok(stored) => ctx
+            .house()
+            .blobs()
+            .load(
+                &rows.keyring,
+                &state::context(version),
+                &stored,
+                version.size,
+            )
+            .map(drop),
         Err(error) => Err(error),
     };
     if let Err(error) = opened {
-        report.add("unreadable", format!("version {}", version.id), error.message());
+        report.add(
+            "unreadable",
+            format!("version {}", version.id),
+            error.message(),
+        );
     }
     Ok(())
 }
 
 /// Sealed bytes that belong to no version, and indexes that lie.
 async fn leftovers(rows: &mut Rows, report: &mut LiveReport) -> Result<()> {
-    let sql = "SELECT version FROM blob WHERE version NOT IN (SELECT id FROM version) ORDER BY version";
+    let sql =
+        "SELECT version FROM blob WHERE version NOT IN (SELECT id FROM version) ORDER BY version";
     for row in rows.transaction.query(sql, &[]).await? {
-        report.add("extra", format!("blob {}", row.text(0)?), "no version has these bytes");
+        report.add(
+            "extra",
+            format!("blob {}", row.text(0)?),
+            "no version has these bytes",
+        );
     }
     for (version, header, epoch) in blob::sql::epochs(rows).await? {
         let stated = statehouse_seal::Keyring::header_epoch(&header).map(i64::from);
         if stated.ok() != Some(epoch) {
-            report.add("altered", format!("blob {version}"), "its epoch column is not its header's");
+            report.add(
+                "altered",
+                format!("blob {version}"),
+                "its epoch column is not its header's",
+            );
         }
     }
     Ok(())
 }
 
 async fn locks(rows: &mut Rows, report: &mut LiveReport) -> Result<()> {
-    let ids = rows.transaction.query("SELECT id, lock_id, lock_info FROM workspace ORDER BY id", &[]).await?;
+    let ids = rows
+        .transaction
+        .query(
+            "SELECT id, lock_id, lock_info FROM workspace ORDER BY id",
+            &[],
+        )
+        .await?;
     for mut id in ids {
         let (lock, info) = (id.take(1)?, id.take(2)?);
-        let found: Result<Option<workspace::sql::Workspace>> = rows.one("WHERE id = $1", &[id.text(0)?.into()]).await;
+        let found: Result<Option<workspace::sql::Workspace>> =
+            rows.one("WHERE id = $1", &[id.text(0)?.into()]).await;
         let Ok(Some(workspace)) = found else { continue };
         let place = format!("workspace {}", workspace.id);
         match (lock, info) {
             (Value::Null, Value::Null) => {}
             (Value::Text(lock), Value::Bytes(sealed)) => {
                 report.objects += 1;
-                if crate::open_small(&rows.keyring, &state::lock::binding(&workspace, &lock), &sealed).is_err() {
+                if crate::open_small(
+                    &rows.keyring,
+                    &state::lock::binding(&workspace, &lock),
+                    &sealed,
+                )
+                .is_err()
+                {
                     report.add("unreadable", place, "the words of its lock do not open");
                 }
             }
-            _ => report.add("altered", place, "the words of its lock and its lock do not belong together"),
+            _ => report.add(
+                "altered",
+                place,
+                "the words of its lock and its lock do not belong together",
+            ),
         }
     }
     Ok(())
@@ -421,8 +657,14 @@ async fn keys(rows: &mut Rows, ctx: &Ctx, report: &mut LiveReport) -> Result<()>
     for row in crate::key::sql::epochs(&mut rows.transaction).await? {
         report.objects += 1;
         let site = &house.base().site;
-        if statehouse_seal::EpochKeys::unwrap(house.roots(), site, &name, row.epoch, &row.wrapped).is_err() {
-            report.add("unreadable", format!("key_epoch {}", row.epoch), "its wrapped keys do not open under the root key");
+        if statehouse_seal::EpochKeys::unwrap(house.roots(), site, &name, row.epoch, &row.wrapped)
+            .is_err()
+        {
+            report.add(
+                "unreadable",
+                format!("key_epoch {}", row.epoch),
+                "its wrapped keys do not open under the root key",
+            );
         }
     }
     Ok(())
@@ -430,7 +672,12 @@ async fn keys(rows: &mut Rows, ctx: &Ctx, report: &mut LiveReport) -> Result<()>
 
 /// Tables, indexes and triggers are those that the schema changes made.
 async fn structure(rows: &mut Rows, ctx: &Ctx, report: &mut LiveReport) -> Result<()> {
-    for words in crate::db::structure(&mut rows.transaction, &house::migrations(ctx.house().code())).await? {
+    for words in crate::db::structure(
+        &mut rows.transaction,
+        &house::migrations(ctx.house().code()),
+    )
+    .await?
+    {
         report.add("altered", "schema", words);
     }
     Ok(())

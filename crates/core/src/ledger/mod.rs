@@ -17,9 +17,9 @@ pub(crate) mod sql;
 pub(crate) use anchor::Anchors;
 pub(crate) use chain::Chain;
 pub use export::export;
+pub use live::{Difference, LiveReport, verify_live};
 pub use restore::accept_restore;
 pub(crate) use restore::gave_up;
-pub use live::{Difference, LiveReport, verify_live};
 pub use serve::{Tile, checkpoint, publish, tile};
 
 use std::sync::{Mutex, PoisonError};
@@ -58,8 +58,11 @@ pub(crate) fn key_name(site: &str, house: HouseCode) -> String {
 
 /// The signer of one of the keyring's epochs.
 pub(crate) fn signer(name: &str, keyring: &Keyring, epoch: u32) -> Result<Signer> {
-    let seed = keyring.signing_seed(epoch).ok_or_else(|| Error::internal(format!("key epoch {epoch} is not open")))?;
-    Signer::from_seed(name, seed.expose_secret()).map_err(|error| Error::internal(format!("ledger key: {error}")))
+    let seed = keyring
+        .signing_seed(epoch)
+        .ok_or_else(|| Error::internal(format!("key epoch {epoch} is not open")))?;
+    Signer::from_seed(name, seed.expose_secret())
+        .map_err(|error| Error::internal(format!("ledger key: {error}")))
 }
 
 /// Reads a checkpoint that one of the keyring's epochs must have signed.
@@ -70,7 +73,9 @@ pub(crate) fn verified(note: &str, name: &str, keyring: &Keyring) -> Result<Chec
             return Ok(checkpoint);
         }
     }
-    Err(Error::tampered("a stored checkpoint is not signed by any key of this house"))
+    Err(Error::tampered(
+        "a stored checkpoint is not signed by any key of this house",
+    ))
 }
 
 /// Reads a checkpoint that is remembered outside, and says whether a key that
@@ -80,7 +85,9 @@ pub(crate) fn remembered(note: &str, name: &str, keyring: &Keyring) -> Result<(C
     if let Ok(checkpoint) = verified(note, name, keyring) {
         return Ok((checkpoint, true));
     }
-    let parsed = SignedNote::parse(note.as_bytes()).ok().and_then(|note| Checkpoint::of(&note).ok());
+    let parsed = SignedNote::parse(note.as_bytes())
+        .ok()
+        .and_then(|note| Checkpoint::of(&note).ok());
     let parsed = parsed.ok_or_else(|| Error::tampered("the anchor is no signed checkpoint"))?;
     Ok((parsed, false))
 }
@@ -91,16 +98,23 @@ pub(crate) struct Signed(Mutex<Memory>);
 
 impl Signed {
     pub(crate) fn of(head: Option<&Head>) -> Self {
-        Self(Mutex::new(head.map_or_else(Memory::new, |head| Memory::of(head.size, head.root))))
+        Self(Mutex::new(head.map_or_else(Memory::new, |head| {
+            Memory::of(head.size, head.root)
+        })))
     }
 
     pub(crate) fn offer(&self, size: u64, root: Hash) -> Result<()> {
         let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        memory.offer(size, root).map_err(|error| Error::tampered(format!("the ledger would not grow: {error}")))
+        memory
+            .offer(size, root)
+            .map_err(|error| Error::tampered(format!("the ledger would not grow: {error}")))
     }
 
     pub(crate) fn confirm(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).confirm();
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .confirm();
     }
 
     /// Ends an offer whose commit was not answered, by the head that is stored.
@@ -113,6 +127,9 @@ impl Signed {
     }
 
     pub(crate) fn forget(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).forget();
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .forget();
     }
 }

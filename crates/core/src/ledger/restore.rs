@@ -27,14 +27,22 @@ const EPOCHS_MAX: u32 = 10_000;
 pub async fn accept_restore(ctx: &Ctx, reason: String) -> Result<Head> {
     let house = ctx.house().clone();
     if reason.trim().is_empty() {
-        return Err(Error::invalid("a reason is needed").hint("say why with `--reason`; it is recorded"));
+        return Err(
+            Error::invalid("a reason is needed").hint("say why with `--reason`; it is recorded")
+        );
     }
     let why = house.why_read_only().ok_or_else(|| {
-        Error::new(Kind::Conflict, "the organization is not read-only: there is no restore to accept")
+        Error::new(
+            Kind::Conflict,
+            "the organization is not read-only: there is no restore to accept",
+        )
     })?;
     let known = why.remembered.clone().ok_or_else(|| {
-        Error::new(Kind::Conflict, format!("this is not an older copy: {}", why.reason))
-            .hint("restore a backup; a damaged database cannot be declared sound")
+        Error::new(
+            Kind::Conflict,
+            format!("this is not an older copy: {}", why.reason),
+        )
+        .hint("restore a backup; a damaged database cannot be declared sound")
     })?;
     let next = next_epoch(&known.origin)?;
     let base = house.base();
@@ -55,25 +63,41 @@ pub async fn accept_restore(ctx: &Ctx, reason: String) -> Result<Head> {
     })
     .await?;
     house.open_for_writing();
-    house.head().or(head).ok_or_else(|| Error::internal("a restored house without a head"))
+    house
+        .head()
+        .or(head)
+        .ok_or_else(|| Error::internal("a restored house without a head"))
 }
 
 fn next_epoch(line: &str) -> Result<u32> {
-    let number = line.rsplit('/').next().and_then(|number| number.parse::<u32>().ok());
+    let number = line
+        .rsplit('/')
+        .next()
+        .and_then(|number| number.parse::<u32>().ok());
     let number = number.filter(|number| *number < EPOCHS_MAX);
-    number.map(|number| number + 1).ok_or_else(|| Error::tampered(format!("`{line}` is no origin of this server")))
+    number
+        .map(|number| number + 1)
+        .ok_or_else(|| Error::tampered(format!("`{line}` is no origin of this server")))
 }
 
 /// Whether a leaf of the ledger declares that `known` was given up.
-pub(crate) async fn gave_up(transaction: &mut Transaction, head: &Head, known: &Checkpoint) -> Result<bool> {
+pub(crate) async fn gave_up(
+    transaction: &mut Transaction,
+    head: &Head,
+    known: &Checkpoint,
+) -> Result<bool> {
     let sql = "SELECT seq FROM ledger_leaf WHERE body LIKE '%\"action\":\"ledger.restore\"%' ORDER BY seq";
     let mut found = false;
     for row in transaction.query(sql, &[]).await? {
         let seq = u64::try_from(row.int(0)?).unwrap_or(u64::MAX);
         for stored in sql::leaves(transaction, seq, seq.saturating_add(1)).await? {
-            let event = Leaf::parse(stored.body.as_bytes()).ok().and_then(|leaf| leaf.event().ok().flatten());
+            let event = Leaf::parse(stored.body.as_bytes())
+                .ok()
+                .and_then(|leaf| leaf.event().ok().flatten());
             if let Some(Event::Restore { origin, size, root }) = event {
-                found |= origin == head.origin && size >= known.size && (size > known.size || root == known.root);
+                found |= origin == head.origin
+                    && size >= known.size
+                    && (size > known.size || root == known.root);
             }
         }
     }

@@ -4,8 +4,8 @@
 //! Everything here needs `ledger.read`, and reading entries is recorded. A
 //! house may publish its checkpoint and its hash tiles; entries never.
 
-use statehouse_ledger::tile::{self, Kind};
 use statehouse_ledger::Hash;
+use statehouse_ledger::tile::{self, Kind};
 
 use super::sql::{self, Setting};
 use crate::core::Core;
@@ -31,10 +31,16 @@ const PUBLISHED: &str = "ledger.published";
 pub async fn publish(ctx: &Ctx, published: bool) -> Result<()> {
     let code = ctx.house().code();
     door::change(ctx, PublishLedger, Target::House, move |tx| {
-        let setting = Setting { name: PUBLISHED.to_owned(), value: published.to_string() };
+        let setting = Setting {
+            name: PUBLISHED.to_owned(),
+            value: published.to_string(),
+        };
         Box::pin(async move {
             tx.put(&setting).await?;
-            Ok(Outcome::Recorded((), Entry::new(code).fact("published", published)))
+            Ok(Outcome::Recorded(
+                (),
+                Entry::new(code).fact("published", published),
+            ))
         })
     })
     .await
@@ -42,7 +48,10 @@ pub async fn publish(ctx: &Ctx, published: bool) -> Result<()> {
 
 /// The newest checkpoint of the house, a signed note.
 pub async fn checkpoint(ctx: &Ctx) -> Result<String> {
-    door::read(ctx, ReadLedger, &Target::House, |rows| Box::pin(async move { note(rows).await })).await
+    door::read(ctx, ReadLedger, &Target::House, |rows| {
+        Box::pin(async move { note(rows).await })
+    })
+    .await
 }
 
 /// A tile of hashes or of entries; "not found" when the tree has not grown
@@ -50,9 +59,15 @@ pub async fn checkpoint(ctx: &Ctx) -> Result<String> {
 pub async fn tile(ctx: &Ctx, tile: Tile) -> Result<Vec<u8>> {
     if tile.kind == Kind::Entries {
         let object = tile.to_string();
-        ctx.house().reads().record(ctx, ReadEntries, &Target::House, &object).await?;
+        ctx.house()
+            .reads()
+            .record(ctx, ReadEntries, &Target::House, &object)
+            .await?;
     }
-    door::read(ctx, ReadLedger, &Target::House, move |rows| Box::pin(async move { bytes(rows, &tile).await })).await
+    door::read(ctx, ReadLedger, &Target::House, move |rows| {
+        Box::pin(async move { bytes(rows, &tile).await })
+    })
+    .await
 }
 
 impl Core {
@@ -65,7 +80,11 @@ impl Core {
     }
 
     /// A hash tile of a house that publishes them, for anybody.
-    pub async fn public_tile(&self, code: statehouse_model::HouseCode, tile: Tile) -> Result<Vec<u8>> {
+    pub async fn public_tile(
+        &self,
+        code: statehouse_model::HouseCode,
+        tile: Tile,
+    ) -> Result<Vec<u8>> {
         if tile.kind == Kind::Entries {
             return Err(Error::not_found("ledger"));
         }
@@ -83,7 +102,10 @@ impl Core {
         }
         let house = self.house(code).await?;
         let transaction = house.database().begin_read().await?;
-        let mut rows = Rows { transaction, keyring: house.keyring() };
+        let mut rows = Rows {
+            transaction,
+            keyring: house.keyring(),
+        };
         if sql::setting(&mut rows, PUBLISHED).await?.as_deref() != Some("true") {
             return Err(Error::not_found("ledger"));
         }
@@ -97,7 +119,9 @@ async fn note(rows: &mut Rows) -> Result<String> {
 }
 
 async fn bytes(rows: &mut Rows, wanted: &Tile) -> Result<Vec<u8>> {
-    let head = sql::head_seen(&mut rows.transaction).await?.ok_or_else(|| Error::not_found("ledger"))?;
+    let head = sql::head_seen(&mut rows.transaction)
+        .await?
+        .ok_or_else(|| Error::not_found("ledger"))?;
     let beyond = || Error::not_found("tile");
     match wanted.kind {
         Kind::Entries => {
@@ -122,9 +146,13 @@ async fn bytes(rows: &mut Rows, wanted: &Tile) -> Result<Vec<u8>> {
 async fn hashes(rows: &mut Rows, level: u64, index: u64, size: u64) -> Result<Vec<Hash>> {
     let transaction = &mut rows.transaction;
     if level > 0 {
-        return Ok(sql::tile(transaction, level, index).await?.unwrap_or_default());
+        return Ok(sql::tile(transaction, level, index)
+            .await?
+            .unwrap_or_default());
     }
-    let start = index.checked_mul(256).ok_or_else(|| Error::not_found("tile"))?;
+    let start = index
+        .checked_mul(256)
+        .ok_or_else(|| Error::not_found("tile"))?;
     if let Some(full) = sql::tile(transaction, 0, index).await? {
         return Ok(full);
     }

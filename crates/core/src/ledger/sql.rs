@@ -22,7 +22,9 @@ pub(crate) async fn setting(rows: &mut Rows, name: &str) -> Result<Option<String
 }
 
 fn hash(bytes: &[u8]) -> Result<Hash> {
-    bytes.try_into().map_err(|_| Error::tampered("a hash of the ledger has a wrong length"))
+    bytes
+        .try_into()
+        .map_err(|_| Error::tampered("a hash of the ledger has a wrong length"))
 }
 
 fn number(value: i64) -> Result<u64> {
@@ -41,7 +43,10 @@ fn head_row(row: &Row) -> Result<Head> {
 /// The newest checkpoint; on PostgreSQL its row is locked, which makes the
 /// writers of several processes serial.
 pub(crate) async fn head(transaction: &mut Transaction) -> Result<Option<Head>> {
-    let sql = format!("SELECT size, root, origin, note FROM ledger_head WHERE one = 1{}", dialect::lock_row(transaction));
+    let sql = format!(
+        "SELECT size, root, origin, note FROM ledger_head WHERE one = 1{}",
+        dialect::lock_row(transaction)
+    );
     let rows = transaction.query(&sql, &[]).await?;
     rows.first().map(head_row).transpose()
 }
@@ -54,7 +59,12 @@ pub(crate) async fn head_seen(transaction: &mut Transaction) -> Result<Option<He
 }
 
 pub(crate) async fn move_head(transaction: &mut Transaction, head: &Head) -> Result<()> {
-    let values = [head.size.into(), head.root.to_vec().into(), head.origin.as_str().into(), head.note.as_str().into()];
+    let values = [
+        head.size.into(),
+        head.root.to_vec().into(),
+        head.origin.as_str().into(),
+        head.note.as_str().into(),
+    ];
     let sql = "INSERT INTO ledger_head (one, size, root, origin, note) VALUES (1, $1, $2, $3, $4)
         ON CONFLICT (one) DO UPDATE SET size = excluded.size, root = excluded.root,
         origin = excluded.origin, note = excluded.note";
@@ -64,7 +74,11 @@ pub(crate) async fn move_head(transaction: &mut Transaction, head: &Head) -> Res
 
 pub(crate) async fn retain_checkpoint(transaction: &mut Transaction, head: &Head) -> Result<()> {
     let sql = "INSERT INTO ledger_checkpoint (size, origin, note) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-    let values = [head.size.into(), head.origin.as_str().into(), head.note.as_str().into()];
+    let values = [
+        head.size.into(),
+        head.origin.as_str().into(),
+        head.note.as_str().into(),
+    ];
     transaction.execute(sql, &values).await?;
     Ok(())
 }
@@ -73,7 +87,9 @@ pub(crate) async fn retain_checkpoint(transaction: &mut Transaction, head: &Head
 pub(crate) async fn checkpoints(transaction: &mut Transaction) -> Result<Vec<(u64, String)>> {
     let sql = "SELECT size, note FROM ledger_checkpoint ORDER BY size, origin";
     let rows = transaction.query(sql, &[]).await?;
-    rows.iter().map(|row| Ok((number(row.int(0)?)?, row.text(1)?.to_owned()))).collect()
+    rows.iter()
+        .map(|row| Ok((number(row.int(0)?)?, row.text(1)?.to_owned())))
+        .collect()
 }
 
 pub(crate) async fn insert_leaf(
@@ -84,12 +100,21 @@ pub(crate) async fn insert_leaf(
     detail: Value,
 ) -> Result<()> {
     let sql = "INSERT INTO ledger_leaf (seq, hash, body, detail) VALUES ($1, $2, $3, $4)";
-    transaction.execute(sql, &[seq.into(), hash.to_vec().into(), body.into(), detail]).await?;
+    transaction
+        .execute(
+            sql,
+            &[seq.into(), hash.to_vec().into(), body.into(), detail],
+        )
+        .await?;
     Ok(())
 }
 
 /// Leaf hashes from `start` up to and without `end`.
-pub(crate) async fn leaf_hashes(transaction: &mut Transaction, start: u64, end: u64) -> Result<Vec<Hash>> {
+pub(crate) async fn leaf_hashes(
+    transaction: &mut Transaction,
+    start: u64,
+    end: u64,
+) -> Result<Vec<Hash>> {
     let sql = "SELECT hash FROM ledger_leaf WHERE seq >= $1 AND seq < $2 ORDER BY seq";
     let rows = transaction.query(sql, &[start.into(), end.into()]).await?;
     rows.iter().map(|row| hash(row.bytes(0)?)).collect()
@@ -104,8 +129,13 @@ pub(crate) struct StoredLeaf {
 }
 
 /// Leaves from `start` up to and without `end`.
-pub(crate) async fn leaves(transaction: &mut Transaction, start: u64, end: u64) -> Result<Vec<StoredLeaf>> {
-    let sql = "SELECT seq, hash, body, detail FROM ledger_leaf WHERE seq >= $1 AND seq < $2 ORDER BY seq";
+pub(crate) async fn leaves(
+    transaction: &mut Transaction,
+    start: u64,
+    end: u64,
+) -> Result<Vec<StoredLeaf>> {
+    let sql =
+        "SELECT seq, hash, body, detail FROM ledger_leaf WHERE seq >= $1 AND seq < $2 ORDER BY seq";
     let rows = transaction.query(sql, &[start.into(), end.into()]).await?;
     let leaf = |mut row: Row| {
         Ok(StoredLeaf {
@@ -120,30 +150,63 @@ pub(crate) async fn leaves(transaction: &mut Transaction, start: u64, end: u64) 
 
 /// How many leaves lie beyond `size`: there must be none.
 pub(crate) async fn leaves_beyond(transaction: &mut Transaction, size: u64) -> Result<i64> {
-    let rows = transaction.query("SELECT count(*) FROM ledger_leaf WHERE seq >= $1", &[size.into()]).await?;
+    let rows = transaction
+        .query(
+            "SELECT count(*) FROM ledger_leaf WHERE seq >= $1",
+            &[size.into()],
+        )
+        .await?;
     rows.first().map_or(Ok(0), |row| Ok(row.int(0)?))
 }
 
 /// A stored row of up to 256 hashes of a tile level.
-pub(crate) async fn tile(transaction: &mut Transaction, level: u64, index: u64) -> Result<Option<Vec<Hash>>> {
+pub(crate) async fn tile(
+    transaction: &mut Transaction,
+    level: u64,
+    index: u64,
+) -> Result<Option<Vec<Hash>>> {
     let sql = "SELECT hashes FROM ledger_tile WHERE level = $1 AND idx = $2";
-    let rows = transaction.query(sql, &[level.into(), index.into()]).await?;
-    let Some(row) = rows.first() else { return Ok(None) };
-    row.bytes(0)?.chunks(32).map(hash).collect::<Result<Vec<_>>>().map(Some)
+    let rows = transaction
+        .query(sql, &[level.into(), index.into()])
+        .await?;
+    let Some(row) = rows.first() else {
+        return Ok(None);
+    };
+    row.bytes(0)?
+        .chunks(32)
+        .map(hash)
+        .collect::<Result<Vec<_>>>()
+        .map(Some)
 }
 
-pub(crate) async fn put_tile(transaction: &mut Transaction, level: u64, index: u64, hashes: &[Hash]) -> Result<()> {
+pub(crate) async fn put_tile(
+    transaction: &mut Transaction,
+    level: u64,
+    index: u64,
+    hashes: &[Hash],
+) -> Result<()> {
     let sql = "INSERT INTO ledger_tile (level, idx, hashes) VALUES ($1, $2, $3)
         ON CONFLICT (level, idx) DO UPDATE SET hashes = excluded.hashes";
-    transaction.execute(sql, &[level.into(), index.into(), hashes.concat().into()]).await?;
+    transaction
+        .execute(sql, &[level.into(), index.into(), hashes.concat().into()])
+        .await?;
     Ok(())
 }
 
 /// Every stored tile row of a level: its index and its hashes.
 pub(crate) async fn tiles(transaction: &mut Transaction) -> Result<Vec<(u64, u64, Vec<Hash>)>> {
-    let rows = transaction.query("SELECT level, idx, hashes FROM ledger_tile ORDER BY level, idx", &[]).await?;
+    let rows = transaction
+        .query(
+            "SELECT level, idx, hashes FROM ledger_tile ORDER BY level, idx",
+            &[],
+        )
+        .await?;
     let tile = |row: &Row| {
-        let hashes = row.bytes(2)?.chunks(32).map(hash).collect::<Result<Vec<_>>>()?;
+        let hashes = row
+            .bytes(2)?
+            .chunks(32)
+            .map(hash)
+            .collect::<Result<Vec<_>>>()?;
         Ok((number(row.int(0)?)?, number(row.int(1)?)?, hashes))
     };
     rows.iter().map(tile).collect()

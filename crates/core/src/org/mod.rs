@@ -88,14 +88,21 @@ pub(crate) async fn may_create(ctx: &Ctx, name: &Name) -> Result<()> {
     door::read(ctx, CreateOrganization, &Target::House, move |rows| {
         Box::pin(async move {
             let found = sql::by_name(rows, &name).await?;
-            if found.is_some() { Err(taken(&name)) } else { Ok(()) }
+            if found.is_some() {
+                Err(taken(&name))
+            } else {
+                Ok(())
+            }
         })
     })
     .await
 }
 
 pub(crate) fn taken(name: &Name) -> Error {
-    Error::new(Kind::Conflict, format!("an organization named `{name}` exists"))
+    Error::new(
+        Kind::Conflict,
+        format!("an organization named `{name}` exists"),
+    )
 }
 
 /// Writes the first leaf of a house: its keys and, for an organization, the
@@ -112,12 +119,27 @@ pub(crate) async fn begin(ctx: &Ctx, wrapped: Vec<u8>, owner: Option<UserId>) ->
             let now = tx.now();
             let mut entry = key::first(tx, &asked, wrapped, Entry::new(code)).await?;
             if let Some(owner) = owner {
-                let name: Name = project::DEFAULT.parse().map_err(|error| Error::internal(format!("{error}")))?;
-                tx.put(&Project { id: project, name, created_at: now }).await?;
+                let name: Name = project::DEFAULT
+                    .parse()
+                    .map_err(|error| Error::internal(format!("{error}")))?;
+                tx.put(&Project {
+                    id: project,
+                    name,
+                    created_at: now,
+                })
+                .await?;
                 entry = entry.fact("owner", owner.as_str());
                 let scope = access::ORGANIZATION.to_owned();
                 let role = Role::Owner;
-                tx.put(&Grant { id: grant, subject: owner, role, scope, created_at: now, expires_at: None }).await?;
+                tx.put(&Grant {
+                    id: grant,
+                    subject: owner,
+                    role,
+                    scope,
+                    created_at: now,
+                    expires_at: None,
+                })
+                .await?;
             }
             Ok(Outcome::Recorded((), entry))
         })
@@ -128,20 +150,31 @@ pub(crate) async fn begin(ctx: &Ctx, wrapped: Vec<u8>, owner: Option<UserId>) ->
 /// Every organization of the site, for its operators.
 pub async fn list(ctx: &Ctx) -> Result<Vec<OrganizationView>> {
     door::read(ctx, ListOrganizations, &Target::House, |rows| {
-        Box::pin(async move { Ok(sql::all(rows).await?.into_iter().map(OrganizationView::from).collect()) })
+        Box::pin(async move {
+            Ok(sql::all(rows)
+                .await?
+                .into_iter()
+                .map(OrganizationView::from)
+                .collect())
+        })
     })
     .await
 }
 
 /// Shows an organization to a caller who may see it from inside.
 pub(crate) async fn show(ctx: &Ctx, organization: Organization) -> Result<OrganizationView> {
-    door::read(ctx, ShowOrganization, &Target::House, |_| Box::pin(async { Ok(organization.into()) })).await
+    door::read(ctx, ShowOrganization, &Target::House, |_| {
+        Box::pin(async { Ok(organization.into()) })
+    })
+    .await
 }
 
 /// Records in the house's own ledger that its keys are about to be destroyed.
 pub(crate) async fn record_shred(ctx: &Ctx, reason: String) -> Result<()> {
     if reason.trim().is_empty() {
-        return Err(Error::invalid("a reason is needed").hint("say why with `--reason`; it is recorded"));
+        return Err(
+            Error::invalid("a reason is needed").hint("say why with `--reason`; it is recorded")
+        );
     }
     let code = ctx.house().code();
     door::change(ctx, Shred, Target::House, move |_| {
@@ -155,7 +188,9 @@ pub(crate) async fn record_shred(ctx: &Ctx, reason: String) -> Result<()> {
 pub(crate) async fn mark_shredded(machine: &Ctx, code: HouseCode) -> Result<OrganizationView> {
     door::change(machine, MarkShredded, Target::House, move |tx| {
         Box::pin(async move {
-            let mut organization = sql::by_code(tx, code).await?.ok_or_else(|| Error::not_found("organization"))?;
+            let mut organization = sql::by_code(tx, code)
+                .await?
+                .ok_or_else(|| Error::not_found("organization"))?;
             organization.status = SHREDDED.to_owned();
             tx.put(&organization).await?;
             let entry = Entry::new(&organization.id).fact("house", code.as_str());
@@ -175,8 +210,16 @@ pub(crate) async fn witness(task: &Ctx, code: HouseCode, head: Head) -> Result<(
                 return Ok(Outcome::Unchanged(()));
             }
             let root = head.root.to_vec();
-            tx.put(&Witness { house: code, size: head.size, root, origin: head.origin }).await?;
-            let entry = Entry::new(code).fact("size", head.size).fact("root", hex::encode(head.root));
+            tx.put(&Witness {
+                house: code,
+                size: head.size,
+                root,
+                origin: head.origin,
+            })
+            .await?;
+            let entry = Entry::new(code)
+                .fact("size", head.size)
+                .fact("root", hex::encode(head.root));
             Ok(Outcome::Recorded((), entry))
         })
     })

@@ -35,7 +35,11 @@ pub struct ProjectView {
 
 impl From<Project> for ProjectView {
     fn from(project: Project) -> Self {
-        Self { id: project.id.to_string(), name: project.name.to_string(), created_at: project.created_at }
+        Self {
+            id: project.id.to_string(),
+            name: project.name.to_string(),
+            created_at: project.created_at,
+        }
     }
 }
 
@@ -43,10 +47,17 @@ impl From<Project> for ProjectView {
 pub async fn create(ctx: &Ctx, name: Name) -> Result<ProjectView> {
     let id = ProjectId::from_entropy(ctx.house().code(), crate::entropy());
     door::change(ctx, CreateProject, Target::House, move |tx| {
-        let project = Project { id: id.clone(), name: name.clone(), created_at: tx.now() };
+        let project = Project {
+            id: id.clone(),
+            name: name.clone(),
+            created_at: tx.now(),
+        };
         Box::pin(async move {
             if sql::by_name(tx, &project.name).await?.is_some() {
-                return Err(Error::new(Kind::Conflict, format!("a project named `{}` exists", project.name)));
+                return Err(Error::new(
+                    Kind::Conflict,
+                    format!("a project named `{}` exists", project.name),
+                ));
             }
             tx.put(&project).await?;
             let entry = Entry::new(&project.id);
@@ -59,7 +70,13 @@ pub async fn create(ctx: &Ctx, name: Name) -> Result<ProjectView> {
 /// Every project of the organization, by name.
 pub async fn list(ctx: &Ctx) -> Result<Vec<ProjectView>> {
     door::read(ctx, ListProjects, &Target::House, |rows| {
-        Box::pin(async move { Ok(sql::all(rows).await?.into_iter().map(ProjectView::from).collect()) })
+        Box::pin(async move {
+            Ok(sql::all(rows)
+                .await?
+                .into_iter()
+                .map(ProjectView::from)
+                .collect())
+        })
     })
     .await
 }

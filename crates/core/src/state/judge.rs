@@ -31,7 +31,12 @@ pub(crate) enum Verdict {
 }
 
 /// Judges `new` against the head, whose bytes are known to be others.
-pub(crate) fn judge(head: &Version, new: &Summary, standing: Standing, dropped_permille_max: u16) -> Verdict {
+pub(crate) fn judge(
+    head: &Version,
+    new: &Summary,
+    standing: Standing,
+    dropped_permille_max: u16,
+) -> Verdict {
     let Some(old) = summary(head) else {
         // The head is opaque: nothing can be compared but what both say.
         return Verdict::Take(vec!["after-opaque"]);
@@ -42,10 +47,13 @@ pub(crate) fn judge(head: &Version, new: &Summary, standing: Standing, dropped_p
     for each in unusual(&old, new, dropped_permille_max) {
         match each {
             Unusual::Lineage { .. } if standing.push_by_accepter => marks.push("lineage-changed"),
-            Unusual::Serial { .. } | Unusual::SameSerialOtherBytes { .. } if standing.push_by_accepter => {
+            Unusual::Serial { .. } | Unusual::SameSerialOtherBytes { .. }
+                if standing.push_by_accepter =>
+            {
                 marks.push("serial-forced");
             }
-            Unusual::Dropped { before, after } if few(before, after) || destroyed(&old, new, standing) => {}
+            Unusual::Dropped { before, after }
+                if few(before, after) || destroyed(&old, new, standing) => {}
             Unusual::Serial { .. } | Unusual::SameSerialOtherBytes { .. } => conflict.push(each),
             Unusual::Lineage { .. } | Unusual::Dropped { .. } => destructive.push(each),
         }
@@ -71,13 +79,23 @@ fn destroyed(old: &Summary, new: &Summary, standing: Standing) -> bool {
 }
 
 /// Judges an opaque upload: the serial it claims may not go back.
-pub(crate) fn judge_opaque(head: &Version, lineage: Option<&str>, serial: Option<u64>, standing: Standing) -> Verdict {
+pub(crate) fn judge_opaque(
+    head: &Version,
+    lineage: Option<&str>,
+    serial: Option<u64>,
+    standing: Standing,
+) -> Verdict {
     if standing.push_by_accepter {
         return Verdict::Take(vec!["opaque"]);
     }
     let mut destructive = Vec::new();
-    if let Some(new) = lineage.filter(|new| !head.lineage.is_empty() && *new != head.lineage && head.resources > 0) {
-        destructive.push(Unusual::Lineage { old: head.lineage.clone(), new: new.to_owned() });
+    if let Some(new) =
+        lineage.filter(|new| !head.lineage.is_empty() && *new != head.lineage && head.resources > 0)
+    {
+        destructive.push(Unusual::Lineage {
+            old: head.lineage.clone(),
+            new: new.to_owned(),
+        });
     }
     let mut conflict = Vec::new();
     if let (Some(old), Some(new)) = (head.serial, serial) {
@@ -91,7 +109,11 @@ pub(crate) fn judge_opaque(head: &Version, lineage: Option<&str>, serial: Option
         destructive.extend(conflict);
         return Verdict::Quarantine(destructive);
     }
-    if conflict.is_empty() { Verdict::Take(vec!["opaque"]) } else { Verdict::Conflict(conflict) }
+    if conflict.is_empty() {
+        Verdict::Take(vec!["opaque"])
+    } else {
+        Verdict::Conflict(conflict)
+    }
 }
 
 fn summary(head: &Version) -> Option<Summary> {
@@ -149,9 +171,18 @@ mod tests {
         }
     }
 
-    const PLAIN: Standing = Standing { push_by_accepter: false, applying: false };
-    const PUSH: Standing = Standing { push_by_accepter: true, applying: false };
-    const APPLY: Standing = Standing { push_by_accepter: false, applying: true };
+    const PLAIN: Standing = Standing {
+        push_by_accepter: false,
+        applying: false,
+    };
+    const PUSH: Standing = Standing {
+        push_by_accepter: true,
+        applying: false,
+    };
+    const APPLY: Standing = Standing {
+        push_by_accepter: false,
+        applying: true,
+    };
 
     #[test]
     fn the_next_state_is_taken_and_the_unusual_waits() {
@@ -174,7 +205,12 @@ mod tests {
         check(&head(5, 120), &new("b", 6, 0), APPLY, "quarantine");
         check(&head(5, 9), &new("a", 6, 0), PLAIN, "take");
         check(&head(5, 120), &new("b", 0, 120), PLAIN, "quarantine");
-        check(&head(5, 120), &new("b", 0, 120), PUSH, "take lineage-changed");
+        check(
+            &head(5, 120),
+            &new("b", 0, 120),
+            PUSH,
+            "take lineage-changed",
+        );
         check(&head(5, 120), &new("a", 4, 120), PUSH, "take serial-forced");
         check(&head(5, 0), &new("b", 0, 7), PLAIN, "take");
     }
@@ -184,7 +220,17 @@ mod tests {
         let take = |verdict: Verdict| matches!(verdict, Verdict::Take(_));
         assert!(take(judge_opaque(&head(5, 120), Some("a"), Some(6), PLAIN)));
         assert!(take(judge_opaque(&head(5, 120), None, None, PLAIN)));
-        assert!(!take(judge_opaque(&head(5, 120), Some("a"), Some(5), PLAIN)));
-        assert!(!take(judge_opaque(&head(5, 120), Some("b"), Some(6), PLAIN)));
+        assert!(!take(judge_opaque(
+            &head(5, 120),
+            Some("a"),
+            Some(5),
+            PLAIN
+        )));
+        assert!(!take(judge_opaque(
+            &head(5, 120),
+            Some("b"),
+            Some(6),
+            PLAIN
+        )));
     }
 }

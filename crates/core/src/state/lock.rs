@@ -34,28 +34,34 @@ actions! {
 pub async fn take(ctx: &Ctx, workspace: &Workspace, info: LockInfo) -> Result<WorkspaceView> {
     let wanted = workspace.clone();
     let actor = ctx.actor().clone();
-    door::change(ctx, TakeLock, Target::Workspace(workspace.clone()), move |tx| {
-        let (wanted, info, actor) = (wanted.clone(), info.clone(), actor.clone());
-        Box::pin(async move {
-            let mut workspace = workspace_of(tx, &wanted).await?;
-            if workspace.lock_id.is_some() {
-                let own = workspace.lock_id.as_deref() == Some(&*info.id) && holder(&workspace) == actor.id();
-                if own {
-                    return Ok(Outcome::Unchanged(workspace.into()));
+    door::change(
+        ctx,
+        TakeLock,
+        Target::Workspace(workspace.clone()),
+        move |tx| {
+            let (wanted, info, actor) = (wanted.clone(), info.clone(), actor.clone());
+            Box::pin(async move {
+                let mut workspace = workspace_of(tx, &wanted).await?;
+                if workspace.lock_id.is_some() {
+                    let own = workspace.lock_id.as_deref() == Some(&*info.id)
+                        && holder(&workspace) == actor.id();
+                    if own {
+                        return Ok(Outcome::Unchanged(workspace.into()));
+                    }
+                    return Err(locked(tx, &workspace).await?);
                 }
-                return Err(locked(tx, &workspace).await?);
-            }
-            workspace.fence += 1;
-            workspace.lock_id = Some(info.id.clone());
-            workspace.lock_holder = actor.id().parse().ok();
-            workspace.locked_at = Some(tx.now());
-            tx.put(&workspace).await?;
-            let sealed = seal(tx, &workspace, &info)?;
-            sql::put_lock_info(tx, &workspace.id, Some(sealed)).await?;
-            let entry = Entry::new(&workspace.id).fact("fence", workspace.fence);
-            Ok(Outcome::Recorded(workspace.into(), entry))
-        })
-    })
+                workspace.fence += 1;
+                workspace.lock_id = Some(info.id.clone());
+                workspace.lock_holder = actor.id().parse().ok();
+                workspace.locked_at = Some(tx.now());
+                tx.put(&workspace).await?;
+                let sealed = seal(tx, &workspace, &info)?;
+                sql::put_lock_info(tx, &workspace.id, Some(sealed)).await?;
+                let entry = Entry::new(&workspace.id).fact("fence", workspace.fence);
+                Ok(Outcome::Recorded(workspace.into(), entry))
+            })
+        },
+    )
     .await
 }
 
@@ -63,75 +69,122 @@ pub async fn take(ctx: &Ctx, workspace: &Workspace, info: LockInfo) -> Result<Wo
 pub async fn release(ctx: &Ctx, workspace: &Workspace, id: String) -> Result<WorkspaceView> {
     let wanted = workspace.clone();
     let actor = ctx.actor().id().to_owned();
-    door::change(ctx, ReleaseLock, Target::Workspace(workspace.clone()), move |tx| {
-        let (wanted, id, actor) = (wanted.clone(), id.clone(), actor.clone());
-        Box::pin(async move {
-            let mut workspace = workspace_of(tx, &wanted).await?;
-            let Some(held) = &workspace.lock_id else {
-                let by = workspace.unlocked_by.as_ref().map(statehouse_model::UserId::as_str);
-                if workspace.unlocked_id.as_ref() == Some(&id) && by.unwrap_or_default() == actor {
-                    return Ok(Outcome::Unchanged(workspace.into()));
+    door::change(
+        ctx,
+        ReleaseLock,
+        Target::Workspace(workspace.clone()),
+        move |tx| {
+            let (wanted, id, actor) = (wanted.clone(), id.clone(), actor.clone());
+            Box::pin(async move {
+                let mut workspace = workspace_of(tx, &wanted).await?;
+                let Some(held) = &workspace.lock_id else {
+                    let by = workspace
+                        .unlocked_by
+                        .as_ref()
+                        .map(statehouse_model::UserId::as_str);
+                    if workspace.unlocked_id.as_ref() == Some(&id)
+                        && by.unwrap_or_default() == actor
+                    {
+                        return Ok(Outcome::Unchanged(workspace.into()));
+                    }
+                    return Err(Error::new(
+                        Kind::Conflict,
+                        format!("workspace `{}` is not locked", workspace.name),
+                    ));
+                };
+                if *held != id || holder(&workspace) != actor {
+                    return Err(locked(tx, &workspace).await?);
                 }
-                return Err(Error::new(Kind::Conflict, format!("workspace `{}` is not locked", workspace.name)));
-            };
-            if *held != id || holder(&workspace) != actor {
-                return Err(locked(tx, &workspace).await?);
-            }
-            clear(tx, &mut workspace).await?;
-            let entry = Entry::new(&workspace.id).fact("fence", workspace.fence);
-            Ok(Outcome::Recorded(workspace.into(), entry))
-        })
-    })
+                clear(tx, &mut workspace).await?;
+                let entry = Entry::new(&workspace.id).fact("fence", workspace.fence);
+                Ok(Outcome::Recorded(workspace.into(), entry))
+            })
+        },
+    )
     .await
 }
 
 /// Breaks the lock, whoever holds it. With `id`, only if it is held under that id.
-pub async fn force(ctx: &Ctx, workspace: &Workspace, id: Option<String>, reason: Option<String>) -> Result<WorkspaceView> {
+pub async fn force(
+    ctx: &Ctx,
+    workspace: &Workspace,
+    id: Option<String>,
+    reason: Option<String>,
+) -> Result<WorkspaceView> {
     let wanted = workspace.clone();
-    door::change(ctx, BreakLock, Target::Workspace(workspace.clone()), move |tx| {
-        let (wanted, id, reason) = (wanted.clone(), id.clone(), reason.clone());
-        Box::pin(async move {
-            let mut workspace = workspace_of(tx, &wanted).await?;
-            let Some(held) = workspace.lock_id.clone() else {
-                return Err(Error::new(Kind::Conflict, format!("workspace `{}` is not locked", workspace.name)));
-            };
-            if id.is_some_and(|id| id != held) {
-                return Err(locked(tx, &workspace).await?);
-            }
-            let broken = holder(&workspace).to_owned();
-            clear(tx, &mut workspace).await?;
-            let entry = Entry::new(&workspace.id)
-                .fact("fence", workspace.fence)
-                .fact("holder", broken.as_str())
-                .detail(reason.as_deref());
-            Ok(Outcome::Recorded(workspace.into(), entry))
-        })
-    })
+    door::change(
+        ctx,
+        BreakLock,
+        Target::Workspace(workspace.clone()),
+        move |tx| {
+            let (wanted, id, reason) = (wanted.clone(), id.clone(), reason.clone());
+            Box::pin(async move {
+                let mut workspace = workspace_of(tx, &wanted).await?;
+                let Some(held) = workspace.lock_id.clone() else {
+                    return Err(Error::new(
+                        Kind::Conflict,
+                        format!("workspace `{}` is not locked", workspace.name),
+                    ));
+                };
+                if id.is_some_and(|id| id != held) {
+                    return Err(locked(tx, &workspace).await?);
+                }
+                let broken = holder(&workspace).to_owned();
+                clear(tx, &mut workspace).await?;
+                let entry = Entry::new(&workspace.id)
+                    .fact("fence", workspace.fence)
+                    .fact("holder", broken.as_str())
+                    .detail(reason.as_deref());
+                Ok(Outcome::Recorded(workspace.into(), entry))
+            })
+        },
+    )
     .await
 }
 
 /// Who holds the lock, in terraform's form; `None` when nobody does.
 pub async fn show(ctx: &Ctx, workspace: &Workspace) -> Result<Option<LockInfo>> {
     let wanted = workspace.clone();
-    door::read(ctx, ShowLock, &Target::Workspace(workspace.clone()), move |rows| {
-        Box::pin(async move {
-            let found = sql::by_ref(rows, &wanted).await?.ok_or_else(|| Error::not_found("workspace"))?;
-            if found.lock_id.is_none() { Ok(None) } else { info(rows, &found).await.map(Some) }
-        })
-    })
+    door::read(
+        ctx,
+        ShowLock,
+        &Target::Workspace(workspace.clone()),
+        move |rows| {
+            Box::pin(async move {
+                let found = sql::by_ref(rows, &wanted)
+                    .await?
+                    .ok_or_else(|| Error::not_found("workspace"))?;
+                if found.lock_id.is_none() {
+                    Ok(None)
+                } else {
+                    info(rows, &found).await.map(Some)
+                }
+            })
+        },
+    )
     .await
 }
 
 /// What the lock must say for a write to pass: the operation it was taken
 /// for, or `None` where nobody holds it and the caller shows no id.
-pub(super) async fn require(rows: &mut Rows, workspace: &Row, id: Option<&str>, actor: &str) -> Result<Option<String>> {
+pub(super) async fn require(
+    rows: &mut Rows,
+    workspace: &Row,
+    id: Option<&str>,
+    actor: &str,
+) -> Result<Option<String>> {
     match (&workspace.lock_id, id) {
         (None, None) => Ok(None),
         (None, Some(_)) => Err(Error::new(
             Kind::Conflict,
-            format!("workspace `{}` is not locked, so the lock id that the upload shows is not current", workspace.name),
+            format!(
+                "workspace `{}` is not locked, so the lock id that the upload shows is not current",
+                workspace.name
+            ),
         )
-        .hint("the lock was broken or released meanwhile; nothing was stored, run the command again")),
+        .hint(
+            "the lock was broken or released meanwhile; nothing was stored, run the command again",
+        )),
         (Some(held), Some(shown)) if held == shown && holder(workspace) == actor => {
             Ok(Some(info(rows, workspace).await?.operation))
         }
@@ -140,7 +193,12 @@ pub(super) async fn require(rows: &mut Rows, workspace: &Row, id: Option<&str>, 
 }
 
 /// For a repeated upload: the lock may be gone, but not another's.
-pub(super) async fn require_not_of_another(rows: &mut Rows, workspace: &Row, id: Option<&str>, actor: &str) -> Result<()> {
+pub(super) async fn require_not_of_another(
+    rows: &mut Rows,
+    workspace: &Row,
+    id: Option<&str>,
+    actor: &str,
+) -> Result<()> {
     match (&workspace.lock_id, id) {
         (None, _) => Ok(()),
         (Some(held), Some(shown)) if held == shown && holder(workspace) == actor => Ok(()),
@@ -149,12 +207,24 @@ pub(super) async fn require_not_of_another(rows: &mut Rows, workspace: &Row, id:
 }
 
 /// For a decision by a person: nobody holds the lock, or this person does.
-pub(super) async fn require_free_or_own(rows: &mut Rows, workspace: &Row, actor: &str) -> Result<()> {
-    if workspace.lock_id.is_none() || holder(workspace) == actor { Ok(()) } else { Err(locked(rows, workspace).await?) }
+pub(super) async fn require_free_or_own(
+    rows: &mut Rows,
+    workspace: &Row,
+    actor: &str,
+) -> Result<()> {
+    if workspace.lock_id.is_none() || holder(workspace) == actor {
+        Ok(())
+    } else {
+        Err(locked(rows, workspace).await?)
+    }
 }
 
 fn holder(workspace: &Row) -> &str {
-    workspace.lock_holder.as_ref().map(statehouse_model::UserId::as_str).unwrap_or_default()
+    workspace
+        .lock_holder
+        .as_ref()
+        .map(statehouse_model::UserId::as_str)
+        .unwrap_or_default()
 }
 
 async fn clear<A: door::Action>(tx: &mut Tx<A>, workspace: &mut Row) -> Result<()> {
@@ -171,16 +241,33 @@ async fn locked(rows: &mut Rows, workspace: &Row) -> Result<Error> {
     let words = format!(
         "workspace `{}` is locked by {} ({}) under the id {}",
         workspace.name,
-        if held.who.is_empty() { holder(workspace) } else { &held.who },
-        if held.operation.is_empty() { "no operation named" } else { &held.operation },
+        if held.who.is_empty() {
+            holder(workspace)
+        } else {
+            &held.who
+        },
+        if held.operation.is_empty() {
+            "no operation named"
+        } else {
+            &held.operation
+        },
         held.id,
     );
-    let hint = format!("wait for it, or break it: `terraform force-unlock {}`", held.id);
+    let hint = format!(
+        "wait for it, or break it: `terraform force-unlock {}`",
+        held.id
+    );
     Ok(Error::new(Kind::Locked(Box::new(held)), words).hint(hint))
 }
 
 pub(crate) fn binding<'a>(workspace: &'a Row, id: &'a str) -> Context<'a> {
-    Context { kind: "lock", object: workspace.id.as_str(), version: id, lineage: "", serial: Some(workspace.fence) }
+    Context {
+        kind: "lock",
+        object: workspace.id.as_str(),
+        version: id,
+        lineage: "",
+        serial: Some(workspace.fence),
+    }
 }
 
 fn seal<A>(tx: &Tx<A>, workspace: &Row, info: &LockInfo) -> Result<Vec<u8>> {
@@ -192,7 +279,13 @@ fn seal<A>(tx: &Tx<A>, workspace: &Row, info: &LockInfo) -> Result<Vec<u8>> {
 async fn info(rows: &mut Rows, workspace: &Row) -> Result<LockInfo> {
     let id = workspace.lock_id.clone().unwrap_or_default();
     let sealed = sql::lock_info(rows, &workspace.id).await?;
-    let sealed = sealed.ok_or_else(|| Error::tampered(format!("the words of the lock of `{}` are missing", workspace.name)))?;
+    let sealed = sealed.ok_or_else(|| {
+        Error::tampered(format!(
+            "the words of the lock of `{}` are missing",
+            workspace.name
+        ))
+    })?;
     let words = crate::open_small(&rows.keyring, &binding(workspace, &id), &sealed)?;
-    serde_json::from_slice(&words).map_err(|error| Error::internal(format!("stored lock info: {error}")))
+    serde_json::from_slice(&words)
+        .map_err(|error| Error::internal(format!("stored lock info: {error}")))
 }

@@ -101,7 +101,12 @@ impl From<Version> for VersionView {
             commitment: hex::encode(version.commitment),
             actor: version.actor,
             fence: version.fence,
-            marks: version.marks.split(',').filter(|mark| !mark.is_empty()).map(str::to_owned).collect(),
+            marks: version
+                .marks
+                .split(',')
+                .filter(|mark| !mark.is_empty())
+                .map(str::to_owned)
+                .collect(),
             created_at: version.created_at,
             leaf: None,
         }
@@ -121,21 +126,36 @@ pub enum Which {
 /// when the workspace has no state yet.
 ///
 /// The read is in the ledger before this returns.
-pub async fn get(ctx: &Ctx, workspace: &Workspace, which: Which) -> Result<Option<(VersionView, Vec<u8>)>> {
+pub async fn get(
+    ctx: &Ctx,
+    workspace: &Workspace,
+    which: Which,
+) -> Result<Option<(VersionView, Vec<u8>)>> {
     let target = Target::Workspace(workspace.clone());
     let wanted = workspace.clone();
     let found = door::read(ctx, ReadState, &target, move |rows| {
         Box::pin(async move { load(rows, &wanted, which).await })
     })
     .await?;
-    let Some((version, stored)) = found else { return Ok(None) };
-    ctx.house().reads().record(ctx, ReadState, &target, version.id.as_str()).await?;
+    let Some((version, stored)) = found else {
+        return Ok(None);
+    };
+    ctx.house()
+        .reads()
+        .record(ctx, ReadState, &target, version.id.as_str())
+        .await?;
     let bytes = open(ctx, &version, stored).await?;
     Ok(Some((version.into(), bytes)))
 }
 
-async fn load(rows: &mut Rows, workspace: &Workspace, which: Which) -> Result<Option<(Version, Stored)>> {
-    let workspace = workspace::sql::by_ref(rows, workspace).await?.ok_or_else(|| Error::not_found("workspace"))?;
+async fn load(
+    rows: &mut Rows,
+    workspace: &Workspace,
+    which: Which,
+) -> Result<Option<(Version, Stored)>> {
+    let workspace = workspace::sql::by_ref(rows, workspace)
+        .await?
+        .ok_or_else(|| Error::not_found("workspace"))?;
     let id = match which {
         Which::Current => match workspace.head {
             Some(head) => head,
@@ -143,7 +163,9 @@ async fn load(rows: &mut Rows, workspace: &Workspace, which: Which) -> Result<Op
         },
         Which::Version(id) => id,
     };
-    let version = sql::by_id(rows, &id).await?.filter(|version| version.workspace == workspace.id);
+    let version = sql::by_id(rows, &id)
+        .await?
+        .filter(|version| version.workspace == workspace.id);
     let version = version.ok_or_else(|| Error::not_found("version"))?;
     let stored = stored(rows, &version).await?;
     Ok(Some((version, stored)))
@@ -152,7 +174,9 @@ async fn load(rows: &mut Rows, workspace: &Workspace, which: Which) -> Result<Op
 /// The sealed bytes of a version, as the database has them.
 pub(crate) async fn stored(rows: &mut Rows, version: &Version) -> Result<Stored> {
     let gone = || Error::tampered(format!("the bytes of version `{}` are missing", version.id));
-    let (header, body) = blob::sql::of_version(rows, &version.id).await?.ok_or_else(gone)?;
+    let (header, body) = blob::sql::of_version(rows, &version.id)
+        .await?
+        .ok_or_else(gone)?;
     let digest = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).map_err(|_| gone());
     Ok(Stored {
         header,
@@ -179,7 +203,11 @@ async fn open(ctx: &Ctx, version: &Version, stored: Stored) -> Result<Vec<u8>> {
     let house = ctx.house().clone();
     let version = version.clone();
     let small = stored.body.is_some();
-    let open = move || house.blobs().load(&house.keyring(), &context(&version), &stored, version.size);
+    let open = move || {
+        house
+            .blobs()
+            .load(&house.keyring(), &context(&version), &stored, version.size)
+    };
     if small {
         return open();
     }
@@ -189,7 +217,12 @@ async fn open(ctx: &Ctx, version: &Version, stored: Stored) -> Result<Vec<u8>> {
 
 /// Versions of a state, the newest first: those before the instant `before`
 /// (microseconds since 1970), at most [`PAGE_MAX`].
-pub async fn list(ctx: &Ctx, workspace: &Workspace, before: Option<i64>, limit: usize) -> Result<Vec<VersionView>> {
+pub async fn list(
+    ctx: &Ctx,
+    workspace: &Workspace,
+    before: Option<i64>,
+    limit: usize,
+) -> Result<Vec<VersionView>> {
     let limit = i64::try_from(limit.min(PAGE_MAX)).unwrap_or(0);
     versions(ctx, workspace, move |rows, id| {
         Box::pin(async move { sql::page(rows, &id, before.unwrap_or(i64::MAX), limit).await })
@@ -199,32 +232,59 @@ pub async fn list(ctx: &Ctx, workspace: &Workspace, before: Option<i64>, limit: 
 
 /// Uploads that wait for a person, the oldest first.
 pub async fn kept(ctx: &Ctx, workspace: &Workspace) -> Result<Vec<VersionView>> {
-    versions(ctx, workspace, |rows, id| Box::pin(async move { sql::kept(rows, &id).await })).await
-}
-
-async fn versions<F>(ctx: &Ctx, workspace: &Workspace, find: F) -> Result<Vec<VersionView>>
-where
-    F: for<'t> FnOnce(&'t mut Rows, statehouse_model::WorkspaceId) -> door::BoxFuture<'t, Result<Vec<Version>>>
-        + Send
-        + 'static,
-{
-    let wanted = workspace.clone();
-    door::read(ctx, ListVersions, &Target::Workspace(workspace.clone()), move |rows| {
-        Box::pin(async move {
-            let workspace = workspace::sql::by_ref(rows, &wanted).await?.ok_or_else(|| Error::not_found("workspace"))?;
-            Ok(find(rows, workspace.id).await?.into_iter().map(VersionView::from).collect())
-        })
+    versions(ctx, workspace, |rows, id| {
+        Box::pin(async move { sql::kept(rows, &id).await })
     })
     .await
 }
 
+async fn versions<F>(ctx: &Ctx, workspace: &Workspace, find: F) -> Result<Vec<VersionView>>
+where
+    F: for<'t> FnOnce(
+            &'t mut Rows,
+            statehouse_model::WorkspaceId,
+        ) -> door::BoxFuture<'t, Result<Vec<Version>>>
+        + Send
+        + 'static,
+{
+    let wanted = workspace.clone();
+    door::read(
+        ctx,
+        ListVersions,
+        &Target::Workspace(workspace.clone()),
+        move |rows| {
+            Box::pin(async move {
+                let workspace = workspace::sql::by_ref(rows, &wanted)
+                    .await?
+                    .ok_or_else(|| Error::not_found("workspace"))?;
+                Ok(find(rows, workspace.id)
+                    .await?
+                    .into_iter()
+                    .map(VersionView::from)
+                    .collect())
+            })
+        },
+    )
+    .await
+}
+
 /// Makes an upload that was kept aside the current version of its workspace.
-pub async fn accept(ctx: &Ctx, workspace: &Workspace, id: VersionId, reason: String) -> Result<VersionView> {
+pub async fn accept(
+    ctx: &Ctx,
+    workspace: &Workspace,
+    id: VersionId,
+    reason: String,
+) -> Result<VersionView> {
     decide_kept(ctx, AcceptState, workspace, id, reason, true).await
 }
 
 /// Decides that an upload that was kept aside is not to be used. Its bytes stay.
-pub async fn discard(ctx: &Ctx, workspace: &Workspace, id: VersionId, reason: String) -> Result<VersionView> {
+pub async fn discard(
+    ctx: &Ctx,
+    workspace: &Workspace,
+    id: VersionId,
+    reason: String,
+) -> Result<VersionView> {
     decide_kept(ctx, DiscardState, workspace, id, reason, false).await
 }
 
@@ -237,32 +297,47 @@ async fn decide_kept<A: door::Action>(
     accept: bool,
 ) -> Result<VersionView> {
     if reason.trim().is_empty() {
-        return Err(Error::invalid("a reason is needed").hint("say why with `--reason`; it is recorded"));
+        return Err(
+            Error::invalid("a reason is needed").hint("say why with `--reason`; it is recorded")
+        );
     }
     let (wanted, actor) = (workspace.clone(), ctx.actor().id().to_owned());
-    door::change(ctx, action, Target::Workspace(workspace.clone()), move |tx| {
-        let (wanted, id, reason, actor) = (wanted.clone(), id.clone(), reason.clone(), actor.clone());
-        Box::pin(async move {
-            let mut workspace = workspace::sql::by_ref(tx, &wanted).await?.ok_or_else(|| Error::not_found("workspace"))?;
-            let version = sql::by_id(tx, &id).await?.filter(|version| version.workspace == workspace.id);
-            let mut version = version.ok_or_else(|| Error::not_found("version"))?;
-            if ![CONFLICT, QUARANTINED].contains(&version.status.as_str()) {
-                let status = &version.status;
-                return Err(Error::new(Kind::Conflict, format!("version `{id}` is {status}; it waits for nobody")));
-            }
-            if accept {
-                lock::require_free_or_own(tx, &workspace, &actor).await?;
-                version.marks = join(&version.marks, "accepted");
-                finish(&mut workspace, &mut version);
-                tx.put(&workspace).await?;
-            } else {
-                version.status = DISCARDED.to_owned();
-            }
-            tx.put(&version).await?;
-            let entry = entry(&version).detail(Some(&reason));
-            Ok(Outcome::Recorded(version.into(), entry))
-        })
-    })
+    door::change(
+        ctx,
+        action,
+        Target::Workspace(workspace.clone()),
+        move |tx| {
+            let (wanted, id, reason, actor) =
+                (wanted.clone(), id.clone(), reason.clone(), actor.clone());
+            Box::pin(async move {
+                let mut workspace = workspace::sql::by_ref(tx, &wanted)
+                    .await?
+                    .ok_or_else(|| Error::not_found("workspace"))?;
+                let version = sql::by_id(tx, &id)
+                    .await?
+                    .filter(|version| version.workspace == workspace.id);
+                let mut version = version.ok_or_else(|| Error::not_found("version"))?;
+                if ![CONFLICT, QUARANTINED].contains(&version.status.as_str()) {
+                    let status = &version.status;
+                    return Err(Error::new(
+                        Kind::Conflict,
+                        format!("version `{id}` is {status}; it waits for nobody"),
+                    ));
+                }
+                if accept {
+                    lock::require_free_or_own(tx, &workspace, &actor).await?;
+                    version.marks = join(&version.marks, "accepted");
+                    finish(&mut workspace, &mut version);
+                    tx.put(&workspace).await?;
+                } else {
+                    version.status = DISCARDED.to_owned();
+                }
+                tx.put(&version).await?;
+                let entry = entry(&version).detail(Some(&reason));
+                Ok(Outcome::Recorded(version.into(), entry))
+            })
+        },
+    )
     .await
 }
 
@@ -275,7 +350,11 @@ pub(crate) fn finish(workspace: &mut workspace::sql::Workspace, version: &mut Ve
 }
 
 fn join(marks: &str, mark: &str) -> String {
-    if marks.is_empty() { mark.to_owned() } else { format!("{marks},{mark}") }
+    if marks.is_empty() {
+        mark.to_owned()
+    } else {
+        format!("{marks},{mark}")
+    }
 }
 
 /// What the ledger says of a version.
@@ -301,6 +380,11 @@ pub(crate) fn entry(version: &Version) -> Entry {
 }
 
 /// For operations that write: the workspace as it is in this transaction.
-pub(crate) async fn workspace_of<A: door::Action>(tx: &mut Tx<A>, workspace: &Workspace) -> Result<workspace::sql::Workspace> {
-    workspace::sql::by_ref(tx, workspace).await?.ok_or_else(|| Error::not_found("workspace"))
+pub(crate) async fn workspace_of<A: door::Action>(
+    tx: &mut Tx<A>,
+    workspace: &Workspace,
+) -> Result<workspace::sql::Workspace> {
+    workspace::sql::by_ref(tx, workspace)
+        .await?
+        .ok_or_else(|| Error::not_found("workspace"))
 }

@@ -85,10 +85,16 @@ pub async fn put(ctx: &Ctx, workspace: &Workspace, upload: Upload) -> Result<Put
     let (id, in_file) = (prepared.id.clone(), stored.body.is_none());
     let weight = stored.body.as_ref().map_or(0, Vec::len);
     let (prepared, stored, asked) = (Arc::new(prepared), Arc::new(stored), ctx.clone());
-    let result = door::weighed(ctx, WriteState, prepared.target.clone(), weight, move |tx| {
-        let (prepared, stored, asked) = (prepared.clone(), stored.clone(), asked.clone());
-        Box::pin(async move { store(tx, &asked, &prepared, &stored).await })
-    })
+    let result = door::weighed(
+        ctx,
+        WriteState,
+        prepared.target.clone(),
+        weight,
+        move |tx| {
+            let (prepared, stored, asked) = (prepared.clone(), stored.clone(), asked.clone());
+            Box::pin(async move { store(tx, &asked, &prepared, &stored).await })
+        },
+    )
     .await;
     let named = match &result {
         Ok(Put::Stored(version) | Put::Kept(Kept { version, .. })) => version.id == id.as_str(),
@@ -111,7 +117,8 @@ fn prepare_task(
     let actor = ctx.actor().id().to_owned();
     move || {
         let file = read(&upload.bytes).map_err(|error| {
-            Error::invalid(format!("the body is not a state: {error}")).hint("nothing was stored; the current state is unchanged")
+            Error::invalid(format!("the body is not a state: {error}"))
+                .hint("nothing was stored; the current state is unchanged")
         })?;
         let id = VersionId::from_entropy(house.code(), crate::entropy());
         let digest: [u8; 32] = Sha256::digest(&upload.bytes).into();
@@ -126,19 +133,37 @@ fn prepare_task(
             workspace: Workspace::Id(workspace.clone()),
         };
         let version = prepared.version(&workspace, None, &house.keyring());
-        let stored = house.blobs().store(&house.keyring(), &context(&version), &upload.bytes, &digest)?;
+        let stored =
+            house
+                .blobs()
+                .store(&house.keyring(), &context(&version), &upload.bytes, &digest)?;
         Ok((prepared, stored))
     }
 }
 
 impl Prepared {
     /// The row, as far as it is known before the door.
-    fn version(&self, workspace: &WorkspaceId, stored: Option<&Stored>, keyring: &Keyring) -> Version {
+    fn version(
+        &self,
+        workspace: &WorkspaceId,
+        stored: Option<&Stored>,
+        keyring: &Keyring,
+    ) -> Version {
         let (lineage, serial, resources, tool_version, opaque) = match &self.file {
-            StateFile::Plain(plain) => {
-                (plain.lineage.clone(), Some(plain.serial), plain.resources, plain.terraform_version.clone(), false)
-            }
-            StateFile::Opaque(opaque) => (opaque.lineage.clone().unwrap_or_default(), opaque.serial, 0, String::new(), true),
+            StateFile::Plain(plain) => (
+                plain.lineage.clone(),
+                Some(plain.serial),
+                plain.resources,
+                plain.terraform_version.clone(),
+                false,
+            ),
+            StateFile::Opaque(opaque) => (
+                opaque.lineage.clone().unwrap_or_default(),
+                opaque.serial,
+                0,
+                String::new(),
+                true,
+            ),
         };
         Version {
             id: self.id.clone(),
@@ -151,8 +176,12 @@ impl Prepared {
             size: self.size,
             resources,
             tool_version,
-            body_digest: stored.map(|stored| stored.body_digest.to_vec()).unwrap_or_default(),
-            commitment: stored.map(|stored| stored.commitment.to_vec()).unwrap_or_default(),
+            body_digest: stored
+                .map(|stored| stored.body_digest.to_vec())
+                .unwrap_or_default(),
+            commitment: stored
+                .map(|stored| stored.commitment.to_vec())
+                .unwrap_or_default(),
             fingerprint: keyring.row_mac(&fingerprint(&self.digest)).to_vec(),
             actor: self.actor.clone(),
             fence: 0,
@@ -167,24 +196,37 @@ fn fingerprint(digest: &[u8; 32]) -> Vec<u8> {
 }
 
 /// Inside the door: lock, head, verdict, rows.
-async fn store(tx: &mut Tx<WriteState>, ctx: &Ctx, prepared: &Prepared, stored: &Stored) -> Result<Outcome<Put>> {
+async fn store(
+    tx: &mut Tx<WriteState>,
+    ctx: &Ctx,
+    prepared: &Prepared,
+    stored: &Stored,
+) -> Result<Outcome<Put>> {
     let mut workspace = workspace_of(tx, &prepared.workspace).await?;
     let head = match &workspace.head {
-        Some(id) => Some(sql::by_id(tx, id).await?.ok_or_else(|| Error::tampered(format!("version `{id}`, the head of its workspace, is missing")))?),
+        Some(id) => Some(sql::by_id(tx, id).await?.ok_or_else(|| {
+            Error::tampered(format!(
+                "version `{id}`, the head of its workspace, is missing"
+            ))
+        })?),
         None => None,
     };
     let same = |tx: &Tx<WriteState>, version: &Version| {
-        tx.keyring.row_mac_verify(&fingerprint(&prepared.digest), &version.fingerprint)
+        tx.keyring
+            .row_mac_verify(&fingerprint(&prepared.digest), &version.fingerprint)
     };
     if let Some(head) = head.as_ref().filter(|head| same(tx, head)) {
-        lock::require_not_of_another(tx, &workspace, prepared.lock_id.as_deref(), &prepared.actor).await?;
+        lock::require_not_of_another(tx, &workspace, prepared.lock_id.as_deref(), &prepared.actor)
+            .await?;
         return Ok(Outcome::Unchanged(Put::Repeated(head.clone().into())));
     }
-    let operation = lock::require(tx, &workspace, prepared.lock_id.as_deref(), &prepared.actor).await?;
+    let operation =
+        lock::require(tx, &workspace, prepared.lock_id.as_deref(), &prepared.actor).await?;
     let pushing = operation.as_deref() == Some("state-push");
     let now = tx.now();
     let standing = Standing {
-        push_by_accepter: pushing && access::holds(tx, ctx, Permission::StateAccept, &prepared.target, now).await?,
+        push_by_accepter: pushing
+            && access::holds(tx, ctx, Permission::StateAccept, &prepared.target, now).await?,
         applying: operation.as_deref() == Some("OperationTypeApply"),
     };
     let mut version = prepared.version(&workspace.id, Some(stored), &tx.keyring.clone());
@@ -193,7 +235,9 @@ async fn store(tx: &mut Tx<WriteState>, ctx: &Ctx, prepared: &Prepared, stored: 
     let verdict = match (&head, &prepared.file) {
         (None, _) => Verdict::Take(Vec::new()),
         (Some(head), StateFile::Plain(new)) => judge(head, new, standing, DROPPED_PERMILLE_MAX),
-        (Some(head), StateFile::Opaque(new)) => judge_opaque(head, new.lineage.as_deref(), new.serial, standing),
+        (Some(head), StateFile::Opaque(new)) => {
+            judge_opaque(head, new.lineage.as_deref(), new.serial, standing)
+        }
     };
     let (kept, unusual) = match verdict {
         Verdict::Take(mut marks) => {
@@ -213,12 +257,21 @@ async fn store(tx: &mut Tx<WriteState>, ctx: &Ctx, prepared: &Prepared, stored: 
         let unusual: Vec<String> = unusual.iter().map(ToString::to_string).collect();
         let waiting = sql::kept(tx, &workspace.id).await?;
         if let Some(waiting) = waiting.into_iter().find(|waiting| same(tx, waiting)) {
-            return Ok(Outcome::Unchanged(Put::Kept(Kept { version: waiting.into(), unusual })));
+            return Ok(Outcome::Unchanged(Put::Kept(Kept {
+                version: waiting.into(),
+                unusual,
+            })));
         }
         tx.put(&version).await?;
         blob::sql::insert(tx, &version.id, stored).await?;
         let entry = entry(&version).detail(Some(&unusual.join("; ")));
-        return Ok(Outcome::Recorded(Put::Kept(Kept { version: version.into(), unusual }), entry));
+        return Ok(Outcome::Recorded(
+            Put::Kept(Kept {
+                version: version.into(),
+                unusual,
+            }),
+            entry,
+        ));
     }
     tx.put(&version).await?;
     blob::sql::insert(tx, &version.id, stored).await?;

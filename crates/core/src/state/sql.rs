@@ -42,14 +42,25 @@ pub(crate) async fn by_id(rows: &mut Rows, id: &VersionId) -> Result<Option<Vers
 }
 
 /// Versions of a workspace, the newest first.
-pub(crate) async fn page(rows: &mut Rows, workspace: &WorkspaceId, before: i64, limit: i64) -> Result<Vec<Version>> {
-    let values = [workspace.as_str().into(), Value::Int(before), Value::Int(limit)];
-    let clause = "WHERE workspace = $1 AND created_at < $2 ORDER BY created_at DESC, id DESC LIMIT $3";
+pub(crate) async fn page(
+    rows: &mut Rows,
+    workspace: &WorkspaceId,
+    before: i64,
+    limit: i64,
+) -> Result<Vec<Version>> {
+    let values = [
+        workspace.as_str().into(),
+        Value::Int(before),
+        Value::Int(limit),
+    ];
+    let clause =
+        "WHERE workspace = $1 AND created_at < $2 ORDER BY created_at DESC, id DESC LIMIT $3";
     rows.find(clause, &values).await
 }
 
 /// Uploads of a workspace that wait for a person.
 pub(crate) async fn kept(rows: &mut Rows, workspace: &WorkspaceId) -> Result<Vec<Version>> {
-    let clause = "WHERE workspace = $1 AND status IN ('conflict', 'quarantined') ORDER BY created_at, id";
+    let clause =
+        "WHERE workspace = $1 AND status IN ('conflict', 'quarantined') ORDER BY created_at, id";
     rows.find(clause, &[workspace.as_str().into()]).await
 }

@@ -84,11 +84,20 @@ pub struct Wish {
 
 /// Makes a token for the caller. The secret is returned here and never again.
 pub async fn create(ctx: &Ctx, wish: Wish) -> Result<(TokenView, SecretString)> {
-    let user: UserId = ctx.actor().id().parse().map_err(|_| Error::invalid("only a user has tokens"))?;
+    let user: UserId = ctx
+        .actor()
+        .id()
+        .parse()
+        .map_err(|_| Error::invalid("only a user has tokens"))?;
     // A narrowed token cannot make a wider one.
     let wider = |permission: &Permission| !ctx.in_scope(*permission);
-    if wish.scopes.iter().any(wider) || (wish.scopes.is_empty() && Permission::ALL.iter().any(wider)) {
-        return Err(Error::new(Kind::Denied, "this token cannot make a token that may do more than itself"));
+    if wish.scopes.iter().any(wider)
+        || (wish.scopes.is_empty() && Permission::ALL.iter().any(wider))
+    {
+        return Err(Error::new(
+            Kind::Denied,
+            "this token cannot make a token that may do more than itself",
+        ));
     }
     issue(ctx, CreateToken, user, wish).await
 }
@@ -97,7 +106,9 @@ pub async fn create(ctx: &Ctx, wish: Wish) -> Result<(TokenView, SecretString)> 
 pub async fn issue_for(ctx: &Ctx, name: Name, wish: Wish) -> Result<(TokenView, SecretString)> {
     let user = door::read(ctx, IssueToken, &Target::House, move |rows| {
         Box::pin(async move {
-            let account = user::sql::by_name(rows, &name).await?.ok_or_else(|| Error::not_found("user"))?;
+            let account = user::sql::by_name(rows, &name)
+                .await?
+                .ok_or_else(|| Error::not_found("user"))?;
             Ok(account.id)
         })
     })
@@ -105,10 +116,17 @@ pub async fn issue_for(ctx: &Ctx, name: Name, wish: Wish) -> Result<(TokenView, 
     issue(ctx, IssueToken, user, wish).await
 }
 
-async fn issue<A: door::Action>(ctx: &Ctx, action: A, user: UserId, wish: Wish) -> Result<(TokenView, SecretString)> {
+async fn issue<A: door::Action>(
+    ctx: &Ctx,
+    action: A,
+    user: UserId,
+    wish: Wish,
+) -> Result<(TokenView, SecretString)> {
     let life = wish.life_us.unwrap_or(LIFE_DEFAULT_US);
     if life <= 0 || life > LIFE_MAX_US {
-        return Err(Error::invalid("a token lives between a moment and 366 days"));
+        return Err(Error::invalid(
+            "a token lives between a moment and 366 days",
+        ));
     }
     if wish.label.len() > 256 {
         return Err(Error::invalid("a token's label has at most 256 bytes"));
@@ -121,7 +139,11 @@ async fn issue<A: door::Action>(ctx: &Ctx, action: A, user: UserId, wish: Wish) 
         id,
         account: user,
         handle: token.handle().to_owned(),
-        secret_mac: ctx.house().keyring().token_mac(token.expose().as_bytes()).to_vec(),
+        secret_mac: ctx
+            .house()
+            .keyring()
+            .token_mac(token.expose().as_bytes())
+            .to_vec(),
         label: wish.label,
         scopes: scopes.join(" "),
         created_at: ctx.house().now(),
@@ -133,11 +155,27 @@ async fn issue<A: door::Action>(ctx: &Ctx, action: A, user: UserId, wish: Wish) 
         let record = record.clone();
         Box::pin(async move {
             let now = tx.now();
-            let live = |token: &ApiToken| token.revoked_at.is_none() && token.expires_at.is_none_or(|at| at > now);
-            if sql::of_account(tx, &record.account).await?.iter().filter(|token| live(token)).count() >= TOKENS_MAX {
-                return Err(Error::new(Kind::Conflict, format!("this account holds {TOKENS_MAX} tokens")).hint("revoke some"));
+            let live = |token: &ApiToken| {
+                token.revoked_at.is_none() && token.expires_at.is_none_or(|at| at > now)
+            };
+            if sql::of_account(tx, &record.account)
+                .await?
+                .iter()
+                .filter(|token| live(token))
+                .count()
+                >= TOKENS_MAX
+            {
+                return Err(Error::new(
+                    Kind::Conflict,
+                    format!("this account holds {TOKENS_MAX} tokens"),
+                )
+                .hint("revoke some"));
             }
-            let token = ApiToken { created_at: now, expires_at: Some(now.saturating_add(life)), ..(*record).clone() };
+            let token = ApiToken {
+                created_at: now,
+                expires_at: Some(now.saturating_add(life)),
+                ..(*record).clone()
+            };
             tx.put(&token).await?;
             let entry = Entry::new(&token.id).fact("user", token.account.as_str());
             Ok(Outcome::Recorded(TokenView::from(token), entry))
@@ -148,9 +186,19 @@ async fn issue<A: door::Action>(ctx: &Ctx, action: A, user: UserId, wish: Wish) 
 
 /// The caller's own tokens.
 pub async fn list(ctx: &Ctx) -> Result<Vec<TokenView>> {
-    let user: UserId = ctx.actor().id().parse().map_err(|_| Error::invalid("only a user has tokens"))?;
+    let user: UserId = ctx
+        .actor()
+        .id()
+        .parse()
+        .map_err(|_| Error::invalid("only a user has tokens"))?;
     door::read(ctx, ListTokens, &Target::House, move |rows| {
-        Box::pin(async move { Ok(sql::of_account(rows, &user).await?.into_iter().map(TokenView::from).collect()) })
+        Box::pin(async move {
+            Ok(sql::of_account(rows, &user)
+                .await?
+                .into_iter()
+                .map(TokenView::from)
+                .collect())
+        })
     })
     .await
 }
@@ -161,7 +209,9 @@ pub async fn revoke(ctx: &Ctx, id: TokenId) -> Result<TokenView> {
     door::change(ctx, RevokeToken, Target::House, move |tx| {
         let (user, id, now) = (user.clone(), id.clone(), tx.now());
         Box::pin(async move {
-            let token = sql::by_id(tx, &id).await?.filter(|token| token.account.as_str() == user);
+            let token = sql::by_id(tx, &id)
+                .await?
+                .filter(|token| token.account.as_str() == user);
             let mut token = token.ok_or_else(|| Error::not_found("token"))?;
             if token.revoked_at.is_some() {
                 return Ok(Outcome::Unchanged(token.into()));
@@ -182,16 +232,23 @@ pub(crate) struct Bearer {
 }
 
 fn unknown() -> Error {
-    Error::new(Kind::Unauthenticated, "the token is unknown, expired or revoked")
-        .hint("make a new one: `statehouse token create`, or `./dev up` on a development server")
+    Error::new(
+        Kind::Unauthenticated,
+        "the token is unknown, expired or revoked",
+    )
+    .hint("make a new one: `statehouse token create`, or `./dev up` on a development server")
 }
 
 /// Looks up a token's bearer. This is how a request gets an actor, so it
 /// stands before the door; it reads nothing but the token and its account.
 pub(crate) async fn bearer(site: &House, text: &str) -> Result<Bearer> {
-    let token = Token::parse(text).map_err(|error| Error::new(Kind::Unauthenticated, error.to_string()))?;
+    let token =
+        Token::parse(text).map_err(|error| Error::new(Kind::Unauthenticated, error.to_string()))?;
     let transaction = site.database().begin_read().await?;
-    let mut rows = Rows { transaction, keyring: site.keyring() };
+    let mut rows = Rows {
+        transaction,
+        keyring: site.keyring(),
+    };
     let found = find(&mut rows, &token, site.now()).await;
     rows.transaction.rollback().await;
     found
@@ -200,23 +257,46 @@ pub(crate) async fn bearer(site: &House, text: &str) -> Result<Bearer> {
 async fn find(rows: &mut Rows, token: &Token, now: i64) -> Result<Bearer> {
     let stored = sql::by_handle(rows, token.handle()).await?;
     // The MAC is computed whether or not there is a row to compare it with.
-    let expected = stored.as_ref().map(|stored| stored.secret_mac.clone()).unwrap_or_else(|| vec![0; 36]);
-    let genuine = rows.keyring.token_mac_verify(token.expose().as_bytes(), &expected);
-    let live = |token: &ApiToken| token.revoked_at.is_none() && token.expires_at.is_none_or(|at| at > now);
-    let stored = stored.filter(|stored| genuine && live(stored)).ok_or_else(unknown)?;
+    let expected = stored
+        .as_ref()
+        .map(|stored| stored.secret_mac.clone())
+        .unwrap_or_else(|| vec![0; 36]);
+    let genuine = rows
+        .keyring
+        .token_mac_verify(token.expose().as_bytes(), &expected);
+    let live =
+        |token: &ApiToken| token.revoked_at.is_none() && token.expires_at.is_none_or(|at| at > now);
+    let stored = stored
+        .filter(|stored| genuine && live(stored))
+        .ok_or_else(unknown)?;
     let account = user::sql::by_id(rows, &stored.account).await?;
-    account.filter(|account| account.disabled_at.is_none()).ok_or_else(unknown)?;
-    let scopes = stored.scopes.split_whitespace().map(str::parse).collect::<Result<Vec<Permission>, _>>();
+    account
+        .filter(|account| account.disabled_at.is_none())
+        .ok_or_else(unknown)?;
+    let scopes = stored
+        .scopes
+        .split_whitespace()
+        .map(str::parse)
+        .collect::<Result<Vec<Permission>, _>>();
     let scopes = scopes.map_err(|_| unknown())?;
     Ok(Bearer {
-        actor: Actor::User { user: stored.account, token: stored.id },
+        actor: Actor::User {
+            user: stored.account,
+            token: stored.id,
+        },
         scopes: (!scopes.is_empty()).then(|| scopes.into()),
     })
 }
 
 /// Checks a name and a password and makes a token for the account. `machine`
 /// is a context of the server itself: whoever logs in is nobody yet.
-pub(crate) async fn login(machine: &Ctx, gate: &user::Gate, name: &str, password: SecretString, wish: Wish) -> Result<(TokenView, SecretString)> {
+pub(crate) async fn login(
+    machine: &Ctx,
+    gate: &user::Gate,
+    name: &str,
+    password: SecretString,
+    wish: Wish,
+) -> Result<(TokenView, SecretString)> {
     let folded = name.trim().to_lowercase();
     gate.pass(&folded, machine.house().now())?;
     let account = user::check_password(machine, name, password).await?;
@@ -226,7 +306,10 @@ pub(crate) async fn login(machine: &Ctx, gate: &user::Gate, name: &str, password
             Box::pin(async { Ok(Outcome::Recorded((), Entry::new("login"))) })
         })
         .await?;
-        return Err(Error::new(Kind::Unauthenticated, "the name or the password is wrong"));
+        return Err(Error::new(
+            Kind::Unauthenticated,
+            "the name or the password is wrong",
+        ));
     };
     issue(machine, IssueToken, user, wish).await
 }

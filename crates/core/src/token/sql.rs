@@ -32,5 +32,9 @@ pub(crate) async fn by_handle(rows: &mut Rows, handle: &str) -> Result<Option<Ap
 }
 
 pub(crate) async fn of_account(rows: &mut Rows, account: &UserId) -> Result<Vec<ApiToken>> {
-    rows.find("WHERE account = $1 ORDER BY created_at, id", &[account.as_str().into()]).await
+    rows.find(
+        "WHERE account = $1 ORDER BY created_at, id",
+        &[account.as_str().into()],
+    )
+    .await
 }

@@ -58,7 +58,12 @@ impl From<Account> for UserView {
 }
 
 /// Makes an account, with a password or for tokens only.
-pub async fn create(ctx: &Ctx, name: Name, operator: bool, password: Option<SecretString>) -> Result<UserView> {
+pub async fn create(
+    ctx: &Ctx,
+    name: Name,
+    operator: bool,
+    password: Option<SecretString>,
+) -> Result<UserView> {
     let id = UserId::from_entropy(crate::entropy());
     let hash = match password {
         Some(password) => Some(password::hash(password).await?),
@@ -66,11 +71,24 @@ pub async fn create(ctx: &Ctx, name: Name, operator: bool, password: Option<Secr
     };
     door::change(ctx, CreateUser, Target::House, move |tx| {
         let now = tx.now();
-        let account = Account { id: id.clone(), name: name.clone(), operator, disabled_at: None, created_at: now };
-        let password = hash.clone().map(|hash| Password { account: id.clone(), hash, changed_at: now });
+        let account = Account {
+            id: id.clone(),
+            name: name.clone(),
+            operator,
+            disabled_at: None,
+            created_at: now,
+        };
+        let password = hash.clone().map(|hash| Password {
+            account: id.clone(),
+            hash,
+            changed_at: now,
+        });
         Box::pin(async move {
             if sql::by_name(tx, &account.name).await?.is_some() {
-                return Err(Error::new(Kind::Conflict, format!("a user named `{}` exists", account.name)));
+                return Err(Error::new(
+                    Kind::Conflict,
+                    format!("a user named `{}` exists", account.name),
+                ));
             }
             tx.put(&account).await?;
             if let Some(password) = &password {
@@ -89,9 +107,16 @@ pub async fn set_password(ctx: &Ctx, name: Name, password: SecretString) -> Resu
     door::change(ctx, SetPassword, Target::House, move |tx| {
         let (name, hash, now) = (name.clone(), hash.clone(), tx.now());
         Box::pin(async move {
-            let account = sql::by_name(tx, &name).await?.ok_or_else(|| Error::not_found("user"))?;
+            let account = sql::by_name(tx, &name)
+                .await?
+                .ok_or_else(|| Error::not_found("user"))?;
             let entry = Entry::new(&account.id);
-            tx.put(&Password { account: account.id, hash, changed_at: now }).await?;
+            tx.put(&Password {
+                account: account.id,
+                hash,
+                changed_at: now,
+            })
+            .await?;
             Ok(Outcome::Recorded((), entry))
         })
     })
@@ -103,9 +128,14 @@ pub async fn disable(ctx: &Ctx, name: Name) -> Result<UserView> {
     door::change(ctx, DisableUser, Target::House, move |tx| {
         let (name, now) = (name.clone(), tx.now());
         Box::pin(async move {
-            let mut account = sql::by_name(tx, &name).await?.ok_or_else(|| Error::not_found("user"))?;
+            let mut account = sql::by_name(tx, &name)
+                .await?
+                .ok_or_else(|| Error::not_found("user"))?;
             if account.operator && sql::operators(tx).await? <= 1 {
-                return Err(Error::new(Kind::Conflict, "this is the last operator of the site"));
+                return Err(Error::new(
+                    Kind::Conflict,
+                    "this is the last operator of the site",
+                ));
             }
             if account.disabled_at.is_some() {
                 return Ok(Outcome::Unchanged(account.into()));
@@ -122,17 +152,29 @@ pub async fn disable(ctx: &Ctx, name: Name) -> Result<UserView> {
 /// Every account, by name.
 pub async fn list(ctx: &Ctx) -> Result<Vec<UserView>> {
     door::read(ctx, ListUsers, &Target::House, |rows| {
-        Box::pin(async move { Ok(sql::all(rows).await?.into_iter().map(UserView::from).collect()) })
+        Box::pin(async move {
+            Ok(sql::all(rows)
+                .await?
+                .into_iter()
+                .map(UserView::from)
+                .collect())
+        })
     })
     .await
 }
 
 /// The caller's own account.
 pub async fn show_self(ctx: &Ctx) -> Result<UserView> {
-    let id: UserId = ctx.actor().id().parse().map_err(|_| Error::not_found("user"))?;
+    let id: UserId = ctx
+        .actor()
+        .id()
+        .parse()
+        .map_err(|_| Error::not_found("user"))?;
     door::read(ctx, ShowSelf, &Target::House, move |rows| {
         Box::pin(async move {
-            let account = sql::by_id(rows, &id).await?.ok_or_else(|| Error::not_found("user"))?;
+            let account = sql::by_id(rows, &id)
+                .await?
+                .ok_or_else(|| Error::not_found("user"))?;
             Ok(account.into())
         })
     })
@@ -140,7 +182,11 @@ pub async fn show_self(ctx: &Ctx) -> Result<UserView> {
 }
 
 /// The account whose name and password these are, if it is enabled.
-pub(crate) async fn check_password(machine: &Ctx, name: &str, password: SecretString) -> Result<Option<UserId>> {
+pub(crate) async fn check_password(
+    machine: &Ctx,
+    name: &str,
+    password: SecretString,
+) -> Result<Option<UserId>> {
     let name = name.parse::<Name>().ok();
     let found = door::read(machine, ListUsers, &Target::House, move |rows| {
         Box::pin(async move {
@@ -148,7 +194,9 @@ pub(crate) async fn check_password(machine: &Ctx, name: &str, password: SecretSt
                 Some(name) => sql::by_name(rows, &name).await?,
                 None => None,
             };
-            let Some(account) = account.filter(|account| account.disabled_at.is_none()) else { return Ok(None) };
+            let Some(account) = account.filter(|account| account.disabled_at.is_none()) else {
+                return Ok(None);
+            };
             let password = sql::password_of(rows, &account.id).await?;
             Ok(password.map(|password| (account.id, password.hash)))
         })

@@ -31,7 +31,8 @@ const NAMES_MAX: usize = 10_000;
 static HASHES: Semaphore = Semaphore::const_new(AT_ONCE);
 
 fn derive(password: &SecretString, salt: &[u8]) -> Result<[u8; OUTPUT]> {
-    let params = Params::new(MEMORY_KIB, PASSES, 1, Some(OUTPUT)).map_err(|error| Error::internal(format!("argon2: {error}")))?;
+    let params = Params::new(MEMORY_KIB, PASSES, 1, Some(OUTPUT))
+        .map_err(|error| Error::internal(format!("argon2: {error}")))?;
     let mut output = [0; OUTPUT];
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
         .hash_password_into(password.expose_secret().as_bytes(), salt, &mut output)
@@ -40,7 +41,10 @@ fn derive(password: &SecretString, salt: &[u8]) -> Result<[u8; OUTPUT]> {
 }
 
 async fn derive_aside(password: SecretString, salt: Vec<u8>) -> Result<[u8; OUTPUT]> {
-    let _turn = HASHES.acquire().await.map_err(|_| Error::unavailable("the server is stopping"))?;
+    let _turn = HASHES
+        .acquire()
+        .await
+        .map_err(|_| Error::unavailable("the server is stopping"))?;
     let hashed = tokio::task::spawn_blocking(move || derive(&password, &salt)).await;
     hashed.map_err(|error| Error::internal(format!("argon2: {error}")))?
 }
@@ -49,18 +53,27 @@ async fn derive_aside(password: SecretString, salt: Vec<u8>) -> Result<[u8; OUTP
 pub(super) async fn hash(password: SecretString) -> Result<String> {
     let length = password.expose_secret().chars().count();
     if length < PASSWORD_LEN_MIN || password.expose_secret().len() > PASSWORD_LEN_MAX {
-        return Err(Error::invalid(format!("a password has at least {PASSWORD_LEN_MIN} characters, and this one has {length}")));
+        return Err(Error::invalid(format!(
+            "a password has at least {PASSWORD_LEN_MIN} characters, and this one has {length}"
+        )));
     }
     let salt: [u8; SALT] = crate::random();
     let output = derive_aside(password, salt.to_vec()).await?;
-    Ok(format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p=1${}${}", hex::encode(salt), hex::encode(output)))
+    Ok(format!(
+        "$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p=1${}${}",
+        hex::encode(salt),
+        hex::encode(output)
+    ))
 }
 
 /// Checks a password. Without a stored hash the same work is done for nothing.
 pub(super) async fn matches(password: SecretString, stored: Option<&str>) -> Result<bool> {
     let prefix = format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p=1$");
-    let parts = stored.and_then(|stored| stored.strip_prefix(&prefix)).and_then(|rest| rest.split_once('$'));
-    let decoded = parts.and_then(|(salt, output)| Some((hex::decode(salt).ok()?, hex::decode(output).ok()?)));
+    let parts = stored
+        .and_then(|stored| stored.strip_prefix(&prefix))
+        .and_then(|rest| rest.split_once('$'));
+    let decoded =
+        parts.and_then(|(salt, output)| Some((hex::decode(salt).ok()?, hex::decode(output).ok()?)));
     let (salt, expected) = decoded.unwrap_or_else(|| (vec![0; SALT], Vec::new()));
     let output = derive_aside(password, salt).await?;
     Ok(output.as_slice().ct_eq(&expected).into())
@@ -75,8 +88,13 @@ impl Gate {
     pub(crate) fn pass(&self, name: &str, now: i64) -> Result<()> {
         let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match names.get(name) {
-            Some((failures, last)) if *failures >= FAILURES_MAX && now.saturating_sub(*last) < WAIT_US => {
-                Err(Error::new(Kind::Unavailable, "too many failed logins for this name").hint("wait 15 minutes"))
+            Some((failures, last))
+                if *failures >= FAILURES_MAX && now.saturating_sub(*last) < WAIT_US =>
+            {
+                Err(
+                    Error::new(Kind::Unavailable, "too many failed logins for this name")
+                        .hint("wait 15 minutes"),
+                )
             }
             _ => Ok(()),
         }

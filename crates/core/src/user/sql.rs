@@ -39,7 +39,9 @@ pub(crate) async fn all(rows: &mut Rows) -> Result<Vec<Account>> {
 
 /// How many enabled accounts operate the site.
 pub(crate) async fn operators(rows: &mut Rows) -> Result<usize> {
-    let found: Vec<Account> = rows.find("WHERE operator = 1 AND disabled_at IS NULL", &[]).await?;
+    let found: Vec<Account> = rows
+        .find("WHERE operator = 1 AND disabled_at IS NULL", &[])
+        .await?;
     Ok(found.len())
 }
 

@@ -99,62 +99,90 @@ async fn make(ctx: &Ctx, name: Name, project: Option<Name>, fresh: bool) -> Resu
     let id = WorkspaceId::from_entropy(ctx.house().code(), crate::entropy());
     let project: Name = match project {
         Some(project) => project,
-        None => project::DEFAULT.parse().map_err(|error| Error::internal(format!("{error}")))?,
+        None => project::DEFAULT
+            .parse()
+            .map_err(|error| Error::internal(format!("{error}")))?,
     };
-    door::change(ctx, CreateWorkspace, Target::ProjectNamed(project.clone()), move |tx| {
-        let (id, name, project) = (id.clone(), name.clone(), project.clone());
-        Box::pin(async move {
-            if let Some(found) = sql::by_name(tx, &name).await? {
-                if fresh {
-                    return Err(Error::new(Kind::Conflict, format!("a workspace named `{name}` exists")));
+    door::change(
+        ctx,
+        CreateWorkspace,
+        Target::ProjectNamed(project.clone()),
+        move |tx| {
+            let (id, name, project) = (id.clone(), name.clone(), project.clone());
+            Box::pin(async move {
+                if let Some(found) = sql::by_name(tx, &name).await? {
+                    if fresh {
+                        return Err(Error::new(
+                            Kind::Conflict,
+                            format!("a workspace named `{name}` exists"),
+                        ));
+                    }
+                    return Ok(Outcome::Unchanged(found.into()));
                 }
-                return Ok(Outcome::Unchanged(found.into()));
-            }
-            let project = project::sql::by_name(tx, &project).await?;
-            let project = project.ok_or_else(|| Error::not_found("project"))?.id;
-            let workspace = sql::Workspace {
-                id,
-                project,
-                name,
-                created_at: tx.now(),
-                head: None,
-                sequence: 0,
-                fence: 0,
-                lock_id: None,
-                lock_holder: None,
-                locked_at: None,
-                unlocked_id: None,
-                unlocked_by: None,
-            };
-            tx.put(&workspace).await?;
-            let entry = Entry::new(&workspace.id).fact("project", workspace.project.as_str());
-            Ok(Outcome::Recorded(workspace.into(), entry))
-        })
-    })
+                let project = project::sql::by_name(tx, &project).await?;
+                let project = project.ok_or_else(|| Error::not_found("project"))?.id;
+                let workspace = sql::Workspace {
+                    id,
+                    project,
+                    name,
+                    created_at: tx.now(),
+                    head: None,
+                    sequence: 0,
+                    fence: 0,
+                    lock_id: None,
+                    lock_holder: None,
+                    locked_at: None,
+                    unlocked_id: None,
+                    unlocked_by: None,
+                };
+                tx.put(&workspace).await?;
+                let entry = Entry::new(&workspace.id).fact("project", workspace.project.as_str());
+                Ok(Outcome::Recorded(workspace.into(), entry))
+            })
+        },
+    )
     .await
 }
 
 /// One workspace.
 pub async fn show(ctx: &Ctx, workspace: &Workspace) -> Result<WorkspaceView> {
     let wanted = workspace.clone();
-    door::read(ctx, ShowWorkspace, &Target::Workspace(workspace.clone()), move |rows| {
-        Box::pin(async move {
-            let found = sql::by_ref(rows, &wanted).await?.ok_or_else(|| Error::not_found("workspace"))?;
-            Ok(found.into())
-        })
-    })
+    door::read(
+        ctx,
+        ShowWorkspace,
+        &Target::Workspace(workspace.clone()),
+        move |rows| {
+            Box::pin(async move {
+                let found = sql::by_ref(rows, &wanted)
+                    .await?
+                    .ok_or_else(|| Error::not_found("workspace"))?;
+                Ok(found.into())
+            })
+        },
+    )
     .await
 }
 
 /// The id of a workspace, for a caller who may do `action` to it.
-pub(crate) async fn id_of<A: door::Action>(ctx: &Ctx, action: A, workspace: &Workspace) -> Result<WorkspaceId> {
+pub(crate) async fn id_of<A: door::Action>(
+    ctx: &Ctx,
+    action: A,
+    workspace: &Workspace,
+) -> Result<WorkspaceId> {
     let wanted = workspace.clone();
-    door::read(ctx, action, &Target::Workspace(workspace.clone()), move |rows| {
-        Box::pin(async move {
-            let found = sql::by_ref(rows, &wanted).await?.ok_or_else(|| Error::not_found("workspace"))?;
-            Ok(found.id)
-        })
-    })
+    door::read(
+        ctx,
+        action,
+        &Target::Workspace(workspace.clone()),
+        move |rows| {
+            Box::pin(async move {
+                let found = sql::by_ref(rows, &wanted)
+                    .await?
+                    .ok_or_else(|| Error::not_found("workspace"))?;
+                Ok(found.id)
+            })
+        },
+    )
     .await
 }
 
@@ -164,7 +192,11 @@ pub async fn list(ctx: &Ctx, after: Option<Name>, limit: usize) -> Result<Vec<Wo
     door::read(ctx, ListWorkspaces, &Target::House, move |rows| {
         Box::pin(async move {
             let after = after.map(|name| name.to_string()).unwrap_or_default();
-            Ok(sql::page(rows, &after, limit).await?.into_iter().map(WorkspaceView::from).collect())
+            Ok(sql::page(rows, &after, limit)
+                .await?
+                .into_iter()
+                .map(WorkspaceView::from)
+                .collect())
         })
     })
     .await

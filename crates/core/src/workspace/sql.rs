@@ -49,18 +49,32 @@ pub(crate) async fn by_ref(rows: &mut Rows, workspace: &Ref) -> Result<Option<Wo
 
 /// Workspaces by name, after the one named `after`.
 pub(crate) async fn page(rows: &mut Rows, after: &str, limit: i64) -> Result<Vec<Workspace>> {
-    rows.find("WHERE name > $1 ORDER BY name LIMIT $2", &[after.into(), Value::Int(limit)]).await
+    rows.find(
+        "WHERE name > $1 ORDER BY name LIMIT $2",
+        &[after.into(), Value::Int(limit)],
+    )
+    .await
 }
 
 /// The sealed lock info of the current lock.
 pub(crate) async fn lock_info(rows: &mut Rows, id: &WorkspaceId) -> Result<Option<Vec<u8>>> {
     let sql = "SELECT lock_info FROM workspace WHERE id = $1";
     let mut found = rows.transaction.query(sql, &[id.as_str().into()]).await?;
-    found.pop().map_or(Ok(None), |mut row| column(&mut row, 0, "workspace"))
+    found
+        .pop()
+        .map_or(Ok(None), |mut row| column(&mut row, 0, "workspace"))
 }
 
-pub(crate) async fn put_lock_info<A: Action>(tx: &mut Tx<A>, id: &WorkspaceId, info: Option<Vec<u8>>) -> Result<()> {
+pub(crate) async fn put_lock_info<A: Action>(
+    tx: &mut Tx<A>,
+    id: &WorkspaceId,
+    info: Option<Vec<u8>>,
+) -> Result<()> {
     let info = info.map_or(Value::Null, Value::Bytes);
-    tx.put_outside("UPDATE workspace SET lock_info = $2 WHERE id = $1", &[id.as_str().into(), info]).await?;
+    tx.put_outside(
+        "UPDATE workspace SET lock_info = $2 WHERE id = $1",
+        &[id.as_str().into(), info],
+    )
+    .await?;
     Ok(())
 }
