@@ -14,6 +14,8 @@
 
 mod batch;
 mod reads;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub(crate) use batch::{Batch, RowChange, detail_context};

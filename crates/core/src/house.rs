@@ -8,6 +8,9 @@
 //! Deliberately absent: a way to another house's rows. An operation gets the
 //! house with its [`crate::Ctx`] and there is no other in reach.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -24,6 +24,8 @@ pub mod project;
 mod record;
 mod small;
 pub mod state;
+#[cfg(test)]
+mod testing;
 pub mod token;
 pub mod user;
 pub mod workspace;

@@ -9,6 +9,9 @@
 //!
 //! Columns outside the MAC stand in [`OUTSIDE`] with the reason.
 
+#[cfg(test)]
+mod tests;
+
 use statehouse_ledger::row::{self, Cell};
 use statehouse_model::{
     GrantId, HouseCode, Name, OrganizationId, Permission, ProjectId, Role, TokenId, UserId,

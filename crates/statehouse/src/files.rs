@@ -15,16 +15,25 @@ use crate::out::Out;
 /// A secret is one line; more than this is another file.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
 
-/// The first line of a file that not everybody may read.
+/// The first line of a file that not everybody may read. The group may: that is how secrets are given to services.
 pub(crate) fn secret(path: &Path) -> Result<SecretString> {
     let file = fs::File::open(path)?;
-    let mode = file.metadata()?.mode() & 0o777;
-    if mode & 0o007 != 0 {
-        let path = path.display();
-        return Err(Failure::failed(format!("{path} has mode {mode:o}, so everybody on this machine can use the secret in it"))
-            .hint(format!("chmod 600 {path}; and replace the secret if others had access")));
-    }
+    refuse(path, file.metadata()?.mode(), 0o007)?;
     first_line(file, &path.display().to_string())
+}
+
+/// Refuses a file that others than its owner can use.
+pub(crate) fn refuse_public(path: &Path) -> Result {
+    refuse(path, fs::metadata(path)?.mode(), 0o077)
+}
+
+fn refuse(path: &Path, mode: u32, forbidden: u32) -> Result {
+    if mode & forbidden == 0 {
+        return Ok(());
+    }
+    let (path, mode) = (path.display(), mode & 0o777);
+    Err(Failure::failed(format!("{path} has mode {mode:o}, so others on this machine can use the secret in it"))
+        .hint(format!("chmod 600 {path}; and replace the secret if others had access")))
 }
 
 /// A secret from `file`, from a person at the terminal, or from the first line of standard input.

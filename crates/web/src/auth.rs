@@ -18,7 +18,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
 use statehouse_core::{Caller, Core, Ctx};
-use statehouse_model::{HouseId, Name};
+use statehouse_model::{HouseCode, HouseId, Name, UserId};
 
 use crate::answer::Named;
 use crate::problem::Problem;
@@ -29,16 +29,28 @@ pub(crate) struct Asker {
     caller: Caller,
 }
 
-impl FromRequestParts<Arc<Core>> for Asker {
+/// A caller, where an address is also for those who have no token. A token that is not valid is refused here too.
+pub(crate) struct MaybeAsker(pub(crate) Option<Asker>);
+
+impl FromRequestParts<Arc<Core>> for MaybeAsker {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, core: &Arc<Core>) -> Result<Self, Problem> {
-        let token = token(parts)?.ok_or_else(|| Problem::unauthenticated("this needs a token, and none was sent"))?;
+        let Some(token) = token(parts)? else { return Ok(Self(None)) };
         let caller = core.authenticate(&token, source(parts)).await?;
         if let Some(named) = parts.extensions.get::<Named>() {
             named.give(caller.site().request());
         }
-        Ok(Self { core: core.clone(), caller })
+        Ok(Self(Some(Asker { core: core.clone(), caller })))
+    }
+}
+
+impl FromRequestParts<Arc<Core>> for Asker {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, core: &Arc<Core>) -> Result<Self, Problem> {
+        let MaybeAsker(asker) = MaybeAsker::from_request_parts(parts, core).await?;
+        asker.ok_or_else(|| Problem::unauthenticated("this needs a token, and none was sent"))
     }
 }
 
@@ -58,6 +70,12 @@ impl Asker {
         self.caller.site()
     }
 
+    /// The account that the caller is.
+    pub(crate) fn user(&self) -> Result<UserId, Problem> {
+        let id = self.site().actor().id().parse();
+        id.map_err(|_| Problem::invalid("only a user can own an organization"))
+    }
+
     /// The caller in the organization of that name.
     pub(crate) async fn organization(&self, text: &str) -> Result<Ctx, Problem> {
         Ok(self.core.enter(&self.caller, &name(text)?).await?)
@@ -65,7 +83,12 @@ impl Asker {
 
     /// The caller in the house that `id` belongs to.
     pub(crate) async fn house_of(&self, id: &impl HouseId) -> Result<Ctx, Problem> {
-        Ok(self.core.enter_code(&self.caller, id.house()).await?)
+        self.house(id.house()).await
+    }
+
+    /// The caller in the house of that code.
+    pub(crate) async fn house(&self, code: HouseCode) -> Result<Ctx, Problem> {
+        Ok(self.core.enter_code(&self.caller, code).await?)
     }
 }
 

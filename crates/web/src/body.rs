@@ -41,7 +41,7 @@ const ROOM_MAX: Duration = Duration::from_secs(60);
 static ROOM: Semaphore = Semaphore::const_new(LARGE_MIB_MAX);
 
 /// What a body may be.
-pub(crate) trait Limit {
+pub(crate) trait Limit: Send + Sync {
     /// Its longest length.
     const BYTES_MAX: usize;
     /// What it is, in a refusal.
@@ -76,7 +76,7 @@ pub(crate) struct Whole<L> {
     pub(crate) bytes: Bytes,
     /// Given back when the handler is done.
     _room: Option<SemaphorePermit<'static>>,
-    _limit: PhantomData<L>,
+    _limit: PhantomData<fn() -> L>,
 }
 
 impl<L: Limit, S: Send + Sync> FromRequest<S> for Whole<L> {

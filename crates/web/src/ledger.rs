@@ -19,12 +19,12 @@ use crate::problem::Problem;
 pub(crate) async fn checkpoint(
     State(core): State<Arc<Core>>,
     asker: MaybeAsker,
-    At(house): At<String>,
+    At(text): At<String>,
 ) -> Result<Response, Problem> {
-    let code: HouseCode = auth::id(&house)?;
+    let house: HouseCode = auth::id(&text)?;
     let note = match asker.0 {
-        Some(asker) => ledger::checkpoint(&asker.house(code).await?).await?,
-        None => core.public_checkpoint(code).await?,
+        Some(asker) => ledger::checkpoint(&asker.house(house).await?).await?,
+        None => core.public_checkpoint(house).await?,
     };
     Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], note).into_response())
 }
@@ -33,13 +33,13 @@ pub(crate) async fn checkpoint(
 pub(crate) async fn tile(
     State(core): State<Arc<Core>>,
     asker: MaybeAsker,
-    At((house, tile)): At<(String, String)>,
+    At((text, tile)): At<(String, String)>,
 ) -> Result<Response, Problem> {
-    let code: HouseCode = auth::id(&house)?;
+    let house: HouseCode = auth::id(&text)?;
     let tile = Tile::parse(&format!("tile/{tile}")).map_err(|_| Problem::not_found())?;
     let bytes = match asker.0 {
-        Some(asker) => ledger::tile(&asker.house(code).await?, tile).await?,
-        None => core.public_tile(code, tile).await?,
+        Some(asker) => ledger::tile(&asker.house(house).await?, tile).await?,
+        None => core.public_tile(house, tile).await?,
     };
     Ok(([(CONTENT_TYPE, "application/octet-stream")], bytes).into_response())
 }

@@ -153,6 +153,16 @@ impl Problem {
         Self::invalid("the body was cut off before its end; nothing was stored").closing()
     }
 
+    /// It cannot be done now, and `words` say why.
+    pub(crate) fn unavailable(words: String) -> Self {
+        Self::from(Error::new(Kind::Unavailable, words))
+    }
+
+    /// A defect of the server; `words` are for the log.
+    pub(crate) fn defect(words: &str) -> Self {
+        Self::from(Error::new(Kind::Internal, words))
+    }
+
     /// The server holds as many large bodies as it may.
     pub(crate) fn busy() -> Self {
         let words = "too many large uploads at once; nothing of this one was read";

@@ -118,6 +118,8 @@ routes! {
     POST   "/api/v2/organizations/{organization}/ledger/actions/publish" => tfe::ledgers::publish;
     GET    "/api/v2/site/ledger/export" => tfe::ledgers::export_site;
     POST   "/api/v2/site/ledger/actions/verify-live" => tfe::ledgers::verify_live_site;
+    POST   "/api/v2/site/backups" => tfe::backups::create;
+
     GET    "/ledger/{house}/checkpoint" => ledger::checkpoint;
     GET    "/ledger/{house}/tile/{*tile}" => ledger::tile;
 }

@@ -13,6 +13,8 @@ pub(crate) mod judge;
 pub mod lock;
 mod put;
 pub(crate) mod sql;
+#[cfg(test)]
+mod tests;
 
 use statehouse_model::VersionId;
 use statehouse_seal::Context;

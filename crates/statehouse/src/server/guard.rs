@@ -1,11 +1,10 @@
 //! What must hold before a server opens a house: it seals, its memory stays private, and it is the only one.
 
 use std::fs::TryLockError;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 
 use fs_err as fs;
-use fs_err::os::unix::fs::DirBuilderExt;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
 use crate::config::Config;
@@ -38,17 +37,17 @@ pub(crate) struct DirectoryLock {
 impl DirectoryLock {
     /// Takes the directory, making it (mode 0700) where it is not there.
     pub(crate) fn take(data: &Path) -> Result<Self> {
-        let mut options = fs::DirBuilder::new();
-        options.recursive(true).mode(0o700).create(data)?;
-        let path = data.join("statehouse.lock");
-        let file = fs::OpenOptions::new().create(true).write(true).truncate(false).open(&path)?;
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
+        made.map_err(|error| Failure::failed(format!("{} cannot be made: {error}", data.display())))?;
+        // The directory itself is locked, so that an empty one stays empty.
+        let file = fs::File::open(data)?;
         match file.file().try_lock() {
             Ok(()) => Ok(Self { _file: file }),
             Err(TryLockError::WouldBlock) => {
                 let words = format!("another process serves {}", data.display());
                 Err(Failure::new(Exit::Conflict, words).hint("stop it first, or use another directory"))
             }
-            Err(TryLockError::Error(error)) => Err(Failure::failed(format!("{}: {error}", path.display()))),
+            Err(TryLockError::Error(error)) => Err(Failure::failed(format!("{} cannot be locked: {error}", data.display()))),
         }
     }
 }

@@ -1,0 +1,135 @@
+//! A client of a Statehouse server: where it is and who asks ([`connection`]), requests ([`wire`]), and what comes back
+//! ([`resource`]).
+//!
+//! It speaks HTTPS over TLS 1.3 with the server's own crates, and nothing else: an address that is not `https` is refused. A
+//! stored token goes only to the address it was stored for.
+
+mod connection;
+mod resource;
+mod wire;
+
+use serde_json::{Value, json};
+
+pub(crate) use connection::{Connection, Remembered, ServerArgs};
+pub(crate) use resource::Resource;
+pub(crate) use wire::Download;
+
+use crate::failure::{Exit, Failure, Result};
+use wire::{Answer, Body, Wire};
+
+/// Pages of a list that are followed; beyond it a server repeats itself.
+const PAGES_MAX: usize = 100_000;
+
+/// Requests to one server, one after another.
+pub(crate) struct Api {
+    wire: Wire,
+}
+
+impl Api {
+    /// Requests over `connection`.
+    pub(crate) fn new(connection: &Connection) -> Result<Self> {
+        Ok(Self { wire: Wire::new(connection)? })
+    }
+
+    /// One thing.
+    pub(crate) fn get(&self, path: &str) -> Result<Resource> {
+        one(&self.wire.send("GET", path, Body::None)?)
+    }
+
+    /// All things of a list, page by page.
+    pub(crate) fn list(&self, path: &str) -> Result<Vec<Resource>> {
+        let mut all = Vec::new();
+        let mut next = Some(path.to_owned());
+        for _ in 0..PAGES_MAX {
+            let Some(path) = next else { return Ok(all) };
+            let answer = self.wire.send("GET", &path, Body::None)?.document()?;
+            let page = answer.get("data").and_then(Value::as_array).ok_or_else(|| unexpected("a list"))?;
+            all.extend(page.iter().filter_map(Resource::of));
+            next = answer.pointer("/links/next").and_then(Value::as_str).map(|link| self.wire.path_of(link));
+        }
+        Err(unexpected("an end of the list"))
+    }
+
+    /// The first page of a list.
+    pub(crate) fn page(&self, path: &str) -> Result<Vec<Resource>> {
+        let answer = self.wire.send("GET", path, Body::None)?.document()?;
+        let page = answer.get("data").and_then(Value::as_array).ok_or_else(|| unexpected("a list"))?;
+        Ok(page.iter().filter_map(Resource::of).collect())
+    }
+
+    /// One thing that may not be there.
+    pub(crate) fn get_optional(&self, path: &str) -> Result<Option<Resource>> {
+        match self.wire.send("GET", path, Body::None) {
+            Ok(answer) => Ok(answer.document()?.get("data").and_then(Resource::of)),
+            Err(failure) if failure.exit == Exit::Refused => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Does something with these attributes.
+    pub(crate) fn post(&self, path: &str, attributes: &Value) -> Result<Resource> {
+        let document = json!({ "data": { "attributes": attributes } });
+        one(&self.wire.send("POST", path, Body::Document(document.to_string().into()))?)
+    }
+
+    /// Ends something.
+    pub(crate) fn delete(&self, path: &str) -> Result {
+        self.wire.send("DELETE", path, Body::None).map(drop)
+    }
+
+    /// Sends a state.
+    pub(crate) fn upload(&self, path: &str, state: Vec<u8>) -> Result<Resource> {
+        one(&self.wire.send("POST", path, Body::State(state.into()))?)
+    }
+
+    /// Receives bytes of any length.
+    pub(crate) fn download(&self, method: &str, path: &str) -> Result<Download<'_>> {
+        self.wire.download(method, path)
+    }
+
+    /// Receives a short text.
+    pub(crate) fn text(&self, path: &str) -> Result<String> {
+        self.wire.send("GET", path, Body::None)?.text()
+    }
+}
+
+/// The one thing of an answer; one without content is an empty thing.
+fn one(answer: &Answer) -> Result<Resource> {
+    if answer.is_empty() {
+        return Ok(Resource::default());
+    }
+    answer.document()?.get("data").and_then(Resource::of).ok_or_else(|| unexpected("a resource"))
+}
+
+fn unexpected(what: &str) -> Failure {
+    Failure::failed(format!("the server answered without {what}; is it a Statehouse server of this version?"))
+}
+
+/// A text as one segment or value of an address: everything but unreserved characters is escaped. (RFC 3986 §2.3)
+pub(crate) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            escaped.push(char::from(byte));
+        } else {
+            escaped += &format!("%{byte:02X}");
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+
+    use super::*;
+
+    #[test]
+    fn no_text_leaves_its_segment() {
+        let check = |text: &str, expected: &str| assert_eq!(escape(text), expected);
+        check("prod-network_2.eu", "prod-network_2.eu");
+        check("../users", "..%2Fusers");
+        check("a b?c#d&e=f", "a%20b%3Fc%23d%26e%3Df");
+        check("é", "%C3%A9");
+    }
+}

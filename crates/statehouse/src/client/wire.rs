@@ -1,0 +1,232 @@
+//! One request over one connection: HTTP/1.1 in TLS 1.3.
+//!
+//! Deliberately absent: proxies, redirects (a token would follow them), retries (the server's words say when to try again) and
+//! a pool, because a command asks a handful of questions and ends.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use secrecy::ExposeSecret;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use super::Connection;
+use crate::failure::{Exit, Failure, Result};
+
+/// For the connection and the handshake.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+/// For the request and the head of its answer: the server gives an upload ten minutes, and a renewal of keys may take as long.
+const ANSWER_MAX: Duration = Duration::from_mins(15);
+/// For the next piece of a body.
+const PIECE_MAX: Duration = Duration::from_mins(1);
+/// A document or text: the longest page of a list is far smaller.
+const DOCUMENT_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Of an answer that is no JSON:API this much is shown.
+const WORDS_MAX: usize = 500;
+
+const JSON_API: &str = "application/vnd.api+json";
+
+/// What is sent with a request.
+pub(super) enum Body {
+    /// Nothing.
+    None,
+    /// A JSON:API document.
+    Document(Bytes),
+    /// A state.
+    State(Bytes),
+}
+
+/// The way to one server.
+pub(super) struct Wire {
+    runtime: Runtime,
+    connector: TlsConnector,
+    name: ServerName<'static>,
+    host: String,
+    port: u16,
+    address: String,
+    authorization: Option<secrecy::SecretString>,
+}
+
+/// A whole answer.
+pub(super) struct Answer {
+    status: StatusCode,
+    body: Bytes,
+}
+
+/// An answer whose body is still coming.
+pub(crate) struct Download<'a> {
+    runtime: &'a Runtime,
+    response: Response<Incoming>,
+}
+
+impl Wire {
+    pub(super) fn new(connection: &Connection) -> Result<Self> {
+        let name = ServerName::try_from(connection.host.clone())
+            .map_err(|error| Failure::usage(format!("{} is no name of a server: {error}", connection.host)))?;
+        let mut tls = (*connection.tls).clone();
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let authorization = connection.token.as_ref().map(|token| format!("Bearer {}", token.expose_secret()).into());
+        Ok(Self {
+            runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
+            connector: TlsConnector::from(Arc::new(tls)),
+            name,
+            host: connection.host.clone(),
+            port: connection.port,
+            address: connection.address.clone(),
+            authorization,
+        })
+    }
+
+    /// Path and query of a link that the server gave.
+    pub(super) fn path_of(&self, link: &str) -> String {
+        link.strip_prefix(&self.address).unwrap_or(link).to_owned()
+    }
+
+    /// Sends a request and reads the whole answer; one that is a refusal becomes a failure.
+    pub(super) fn send(&self, method: &str, path: &str, body: Body) -> Result<Answer> {
+        self.runtime.block_on(async {
+            let response = self.request(method, path, body).await?;
+            let answer = read(response).await?;
+            if answer.status.is_success() { Ok(answer) } else { Err(answer.refusal()) }
+        })
+    }
+
+    /// Sends a request and leaves the body of the answer to be read.
+    pub(super) fn download(&self, method: &str, path: &str) -> Result<Download<'_>> {
+        self.runtime.block_on(async {
+            let response = self.request(method, path, Body::None).await?;
+            if response.status().is_success() {
+                return Ok(Download { runtime: &self.runtime, response });
+            }
+            Err(read(response).await?.refusal())
+        })
+    }
+
+    async fn request(&self, method: &str, path: &str, body: Body) -> Result<Response<Incoming>> {
+        let request = self.head(method, path, body)?;
+        let stream = timeout(CONNECT_MAX, self.connect()).await.map_err(|_| self.unreachable("no answer in ten seconds"))??;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.lost(&error))?;
+        tokio::spawn(connection);
+        let answered = timeout(ANSWER_MAX, sender.send_request(request)).await;
+        answered.map_err(|_| self.unreachable("no answer in fifteen minutes"))?.map_err(|error| self.lost(&error))
+    }
+
+    fn head(&self, method: &str, path: &str, body: Body) -> Result<Request<Full<Bytes>>> {
+        let authority = self.address.trim_start_matches("https://");
+        let mut head = Request::builder().method(method).uri(path).header(HOST, authority);
+        head = head.header(USER_AGENT, concat!("statehouse/", env!("CARGO_PKG_VERSION"))).header(ACCEPT, "*/*");
+        if let Some(authorization) = &self.authorization {
+            head = head.header(AUTHORIZATION, authorization.expose_secret());
+        }
+        let bytes = match body {
+            Body::None => Bytes::new(),
+            Body::Document(bytes) => {
+                head = head.header(CONTENT_TYPE, JSON_API);
+                bytes
+            }
+            Body::State(bytes) => {
+                head = head.header(CONTENT_TYPE, "application/json");
+                bytes
+            }
+        };
+        // Of what goes in here only a token can be unfit for a header, and it must not be repeated.
+        head.body(Full::new(bytes)).map_err(|_| Failure::usage("the token or the address holds characters that no request can carry"))
+    }
+
+    async fn connect(&self) -> Result<tokio_rustls::client::TlsStream<TcpStream>> {
+        let stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(|error| self.unreachable(&error))?;
+        stream.set_nodelay(true)?;
+        self.connector.connect(self.name.clone(), stream).await.map_err(|error| {
+            let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+            match tls {
+                Some(rustls::Error::InvalidCertificate(why)) => {
+                    Failure::failed(format!("the certificate of {} is not trusted: {why:?}", self.address))
+                        .hint("give the authority's certificate with --ca; a server with one of its own keeps it as ca.pem")
+                }
+                Some(tls) => Failure::failed(format!("no TLS 1.3 with {}: {tls}", self.address)),
+                None => self.unreachable(&error),
+            }
+        })
+    }
+
+    fn unreachable(&self, why: &dyn std::fmt::Display) -> Failure {
+        Failure::new(Exit::Unavailable, format!("cannot reach {}: {why}", self.address))
+    }
+
+    fn lost(&self, why: &dyn std::fmt::Display) -> Failure {
+        Failure::new(Exit::Unavailable, format!("the connection to {} was lost: {why}", self.address))
+            .hint("what was asked may have been done or not; look before repeating it")
+    }
+}
+
+async fn read(response: Response<Incoming>) -> Result<Answer> {
+    let status = response.status();
+    let reading = Limited::new(response.into_body(), DOCUMENT_BYTES_MAX).collect();
+    let body = timeout(ANSWER_MAX, reading).await.map_err(|_| Failure::new(Exit::Unavailable, "the answer did not end in time"))?;
+    let body = body.map_err(|error| Failure::new(Exit::Unavailable, format!("the answer was cut off: {error}")))?;
+    Ok(Answer { status, body: body.to_bytes() })
+}
+
+impl Answer {
+    pub(super) fn is_empty(&self) -> bool {
+        self.body.is_empty()
+    }
+
+    /// The JSON document of the answer.
+    pub(super) fn document(&self) -> Result<Value> {
+        serde_json::from_slice(&self.body).map_err(|_| super::unexpected("a JSON document"))
+    }
+
+    /// The answer as a text.
+    pub(super) fn text(self) -> Result<String> {
+        String::from_utf8(self.body.to_vec()).map_err(|_| super::unexpected("a text"))
+    }
+
+    /// The failure that a refusal means.
+    fn refusal(&self) -> Failure {
+        let exit = match self.status.as_u16() {
+            401 | 403 | 404 => Exit::Refused,
+            409 | 423 => Exit::Conflict,
+            408 | 429 | 502 | 503 | 504 => Exit::Unavailable,
+            _ => Exit::Failed,
+        };
+        let document: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let text = |pointer: &str| document.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let plain = || String::from_utf8_lossy(&self.body).trim().chars().take(WORDS_MAX).collect::<String>();
+        let words = text("/errors/0/detail").or_else(|| text("/errors/0/title")).unwrap_or_else(plain);
+        let message = if words.is_empty() { format!("the server answered {}", self.status) } else { words };
+        Failure { exit, message, hint: text("/errors/0/meta/hint"), request: text("/errors/0/meta/request-id") }
+    }
+}
+
+impl Download<'_> {
+    /// Whether there is nothing to receive (RFC 9110 §15.3.5).
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.response.status() == StatusCode::NO_CONTENT
+    }
+
+    /// Writes the body to `target` as it comes, and says how many bytes it had.
+    pub(crate) fn copy_to(mut self, target: &mut impl Write) -> Result<u64> {
+        let mut copied = 0;
+        loop {
+            let piece = self.runtime.block_on(async { timeout(PIECE_MAX, self.response.body_mut().frame()).await });
+            let piece = piece.map_err(|_| Failure::new(Exit::Unavailable, "the server stopped sending"))?;
+            let Some(piece) = piece else { return Ok(copied) };
+            let piece = piece.map_err(|error| Failure::new(Exit::Unavailable, format!("the answer was cut off: {error}")))?;
+            if let Some(bytes) = piece.data_ref() {
+                target.write_all(bytes)?;
+                copied += bytes.len() as u64;
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Grants: who holds which role over what.
+
+use axum::http::StatusCode;
+use serde::Deserialize;
+use statehouse_core::access::{self, Scope};
+use statehouse_core::user;
+use statehouse_model::{Role, UserId};
+
+use super::document::{Attributes, Document, resource, resources};
+use super::instant;
+use crate::auth::{self, Asker, At};
+use crate::problem::Problem;
+
+const KIND: &str = "grants";
+/// The scope that is all of an organization.
+const EVERYTHING: &str = "organization";
+
+/// Everybody's roles in the organization.
+pub(crate) async fn list(asker: Asker, At(organization): At<String>) -> Result<Document, Problem> {
+    let ctx = asker.organization(&organization).await?;
+    Ok(Document::list(resources(KIND, &access::list(&ctx).await?)?, None))
+}
+
+/// A role to give.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Give {
+    user: String,
+    role: String,
+    scope: Option<String>,
+    expires_at: Option<String>,
+}
+
+/// Gives a user a role.
+pub(crate) async fn give(
+    asker: Asker,
+    At(organization): At<String>,
+    Attributes(give): Attributes<Give>,
+) -> Result<Document, Problem> {
+    let ctx = asker.organization(&organization).await?;
+    let role: Role = give.role.parse().map_err(Problem::invalid)?;
+    let scope = scope(give.scope.as_deref().unwrap_or(EVERYTHING))?;
+    let expires_at = give.expires_at.as_deref().map(instant_of).transpose()?;
+    let user = user_of(&asker, &give.user).await?;
+    let given = access::give(&ctx, user, role, scope, expires_at).await?;
+    Ok(Document::made(resource(KIND, &given)?))
+}
+
+fn scope(text: &str) -> Result<Scope, Problem> {
+    let (project, workspace) = (text.parse().map(Scope::Project), text.parse().map(Scope::Workspace));
+    let wrong = || Problem::invalid("a scope is `organization`, the id of a project or the id of a workspace");
+    if text == EVERYTHING { Ok(Scope::Organization) } else { project.or(workspace).map_err(|_| wrong()) }
+}
+
+fn instant_of(text: &str) -> Result<i64, Problem> {
+    let wrong = || Problem::invalid("`expires-at` is no instant; write it like 2031-12-31T23:59:59Z");
+    instant::parse(text).ok_or_else(wrong)
+}
+
+/// A user by id, or by name: one's own, or anybody's for those who may see the accounts.
+async fn user_of(asker: &Asker, text: &str) -> Result<UserId, Problem> {
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    let name = auth::name(text)?;
+    let own = user::show_self(asker.site()).await?;
+    let accounts = if own.name == name.as_str() { vec![own] } else { user::list(asker.site()).await? };
+    let found = accounts.into_iter().find(|account| account.name == name.as_str());
+    let found = found.ok_or_else(|| Problem::invalid(format!("there is no user named `{name}`")))?;
+    auth::id(&found.id)
+}
+
+/// Takes a role away.
+pub(crate) async fn take(
+    asker: Asker,
+    At((organization, grant)): At<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    let ctx = asker.organization(&organization).await?;
+    access::take(&ctx, auth::id(&grant)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
