@@ -35,6 +35,7 @@ use crate::access;
 use crate::ctx::Ctx;
 use crate::db::{DbError, Trouble, Value};
 use crate::error::{Error, Result};
+use crate::key;
 use crate::record::{self, Record, Rows, Table};
 use crate::workspace::Workspace;
 
@@ -407,7 +408,8 @@ where
     F: for<'t> FnOnce(&'t mut Rows) -> BoxFuture<'t, Result<T>>,
 {
     let house = ctx.house();
-    let transaction = house.database().begin_read().await?;
+    let mut transaction = house.database().begin_read().await?;
+    key::follow(house.base(), &mut transaction).await?;
     let mut rows = Rows {
         transaction,
         keyring: house.keyring(),

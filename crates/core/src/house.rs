@@ -108,6 +108,7 @@ pub(crate) struct Base {
     pub(crate) faults: Faults,
     pub(crate) refusals: Refusals,
     pub(crate) batch_jobs_max: usize,
+    pub(crate) roots: Arc<dyn RootKeys>,
     keyring: RwLock<Arc<Keyring>>,
     head: watch::Sender<Option<Head>>,
     clock: Clock,
@@ -187,7 +188,6 @@ pub struct House {
     reads: Reads,
     blobs: Blobs,
     anchors: Anchors,
-    roots: Arc<dyn RootKeys>,
     read_only: RwLock<Option<Arc<ReadOnly>>>,
     first_keys: Option<Vec<u8>>,
     used_at: AtomicI64,
@@ -254,6 +254,7 @@ impl House {
             faults: opening.faults,
             refusals: Refusals::default(),
             batch_jobs_max: opening.batch_jobs_max,
+            roots: opening.roots,
             keyring: RwLock::new(Arc::new(keyring)),
             head: watch::Sender::new(head),
             clock: opening.clock,
@@ -272,7 +273,6 @@ impl House {
             queue,
             reads: Reads::default(),
             anchors: opening.anchors,
-            roots: opening.roots,
             read_only: RwLock::new(read_only.map(Arc::new)),
             first_keys,
             used_at: AtomicI64::new(now),
@@ -352,7 +352,7 @@ impl House {
     }
 
     pub(crate) fn roots(&self) -> &dyn RootKeys {
-        &*self.roots
+        &*self.base.roots
     }
 
     pub(crate) fn now(&self) -> i64 {

@@ -25,10 +25,16 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The same on every answer. Two years are what browsers' preload lists ask of the first.
 const ALWAYS: [(HeaderName, HeaderValue); 4] = [
-    (STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000")),
+    (
+        STRICT_TRANSPORT_SECURITY,
+        HeaderValue::from_static("max-age=63072000"),
+    ),
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+    (
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
 ];
 
 /// The id of a request, given once its caller is known: then it is the one that the ledger's entries carry.
@@ -43,7 +49,11 @@ impl Named {
 }
 
 /// The layer.
-pub(crate) async fn answer(State(core): State<Arc<Core>>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn answer(
+    State(core): State<Arc<Core>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let started = Instant::now();
     let named = Named::default();
     request.extensions_mut().insert(named.clone());
@@ -61,9 +71,20 @@ pub(crate) async fn answer(State(core): State<Arc<Core>>, mut request: Request, 
     }
     dress(response.headers_mut(), id);
     let took = started.elapsed();
-    health::count(answered.map(|Answered(index)| index), response.status(), took);
+    health::count(
+        answered.map(|Answered(index)| index),
+        response.status(),
+        took,
+    );
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
-    log(method.as_str(), route, response.status(), took, id, problem.as_ref().map(|Raised(problem)| &**problem));
+    log(
+        method.as_str(),
+        route,
+        response.status(),
+        took,
+        id,
+        problem.as_ref().map(|Raised(problem)| &**problem),
+    );
     response
 }
 
@@ -77,7 +98,14 @@ fn dress(headers: &mut HeaderMap, id: &RequestId) {
     }
 }
 
-fn log(method: &str, route: &str, status: StatusCode, took: Duration, request: &RequestId, problem: Option<&Problem>) {
+fn log(
+    method: &str,
+    route: &str,
+    status: StatusCode,
+    took: Duration,
+    request: &RequestId,
+    problem: Option<&Problem>,
+) {
     let (status, ms) = (status.as_u16(), took.as_secs_f64() * 1000.0);
     let cause = problem.and_then(Problem::cause).filter(|_| status >= 500);
     let Some(cause) = cause else {
@@ -86,8 +114,12 @@ fn log(method: &str, route: &str, status: StatusCode, took: Duration, request: &
     };
     let causes = chain(cause);
     match cause.kind() {
-        Kind::Unavailable => tracing::warn!(method, route, status, ms, %request, causes, "not available"),
-        Kind::Tampered => tracing::error!(method, route, status, ms, %request, causes, "stored data was altered"),
+        Kind::Unavailable => {
+            tracing::warn!(method, route, status, ms, %request, causes, "not available")
+        }
+        Kind::Tampered => {
+            tracing::error!(method, route, status, ms, %request, causes, "stored data was altered")
+        }
         _ => tracing::error!(method, route, status, ms, %request, causes, "failed"),
     }
 }

@@ -36,12 +36,17 @@ impl FromRequestParts<Arc<Core>> for MaybeAsker {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, core: &Arc<Core>) -> Result<Self, Problem> {
-        let Some(token) = token(parts)? else { return Ok(Self(None)) };
+        let Some(token) = token(parts)? else {
+            return Ok(Self(None));
+        };
         let caller = core.authenticate(&token, source(parts)).await?;
         if let Some(named) = parts.extensions.get::<Named>() {
             named.give(caller.site().request());
         }
-        Ok(Self(Some(Asker { core: core.clone(), caller })))
+        Ok(Self(Some(Asker {
+            core: core.clone(),
+            caller,
+        })))
     }
 }
 
@@ -94,9 +99,15 @@ impl Asker {
 
 /// The token of a request; `None` when it has no credentials at all.
 fn token(parts: &Parts) -> Result<Option<String>, Problem> {
-    let Some(header) = parts.headers.get(AUTHORIZATION) else { return Ok(None) };
+    let Some(header) = parts.headers.get(AUTHORIZATION) else {
+        return Ok(None);
+    };
     let unreadable = || Problem::unauthenticated("the credentials cannot be read");
-    let (scheme, rest) = header.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(unreadable)?;
+    let (scheme, rest) = header
+        .to_str()
+        .ok()
+        .and_then(|text| text.split_once(' '))
+        .ok_or_else(unreadable)?;
     let rest = rest.trim();
     if scheme.eq_ignore_ascii_case("bearer") {
         return Ok(Some(rest.to_owned()));
@@ -104,14 +115,21 @@ fn token(parts: &Parts) -> Result<Option<String>, Problem> {
     if !scheme.eq_ignore_ascii_case("basic") {
         return Err(unreadable());
     }
-    let pair = STANDARD.decode(rest).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(unreadable)?;
+    let pair = STANDARD
+        .decode(rest)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(unreadable)?;
     let (_, password) = pair.split_once(':').ok_or_else(unreadable)?;
     Ok(Some(password.to_owned()))
 }
 
 /// The peer of the connection. Forwarded headers count for nothing: anybody can write them.
 fn source(parts: &Parts) -> Option<IpAddr> {
-    parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip())
+    parts
+        .extensions
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|ConnectInfo(peer)| peer.ip())
 }
 
 /// A name in an address. A text that is no name is nobody's, so saying so gives nothing away.
@@ -132,7 +150,9 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for At<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let found = Path::<T>::from_request_parts(parts, state).await;
-        found.map(|Path(found)| Self(found)).map_err(|_| Problem::not_found())
+        found
+            .map(|Path(found)| Self(found))
+            .map_err(|_| Problem::not_found())
     }
 }
 
@@ -144,13 +164,21 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let query = Query::<T>::from_request_parts(parts, state).await;
-        query.map(|Query(query)| Self(query)).map_err(|error| Problem::invalid(error.body_text()))
+        query
+            .map(|Query(query)| Self(query))
+            .map_err(|error| Problem::invalid(error.body_text()))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        missing_docs
+    )]
 
     use super::*;
     use axum::http::Request;
@@ -163,7 +191,11 @@ mod tests {
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let got = token(&parts);
-        assert_eq!(got.as_ref().map(Option::as_deref).map_err(|_| ()), expected, "{header:?}");
+        assert_eq!(
+            got.as_ref().map(Option::as_deref).map_err(|_| ()),
+            expected,
+            "{header:?}"
+        );
     }
 
     #[test]

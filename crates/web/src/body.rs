@@ -36,7 +36,7 @@ const LARGE_BYTES: usize = 1024 * 1024;
 /// All large bodies that are in memory at once, in MiB: four of the longest.
 const LARGE_MIB_MAX: usize = 1024;
 /// How long a large body waits for room.
-const ROOM_MAX: Duration = Duration::from_secs(60);
+const ROOM_MAX: Duration = Duration::from_mins(1);
 
 static ROOM: Semaphore = Semaphore::const_new(LARGE_MIB_MAX);
 
@@ -111,7 +111,9 @@ async fn read<L: Limit>(headers: &HeaderMap, body: Body) -> Result<Whole<L>, Pro
         let frame = frame.map_err(|_| late(pause == deadline, bytes.len()))?;
         let Some(frame) = frame else { break };
         let frame = frame.map_err(|_| Problem::cut())?;
-        let Some(data) = frame.data_ref() else { continue };
+        let Some(data) = frame.data_ref() else {
+            continue;
+        };
         if data.len() > L::BYTES_MAX.saturating_sub(bytes.len()) {
             return Err(too_large());
         }
@@ -121,7 +123,11 @@ async fn read<L: Limit>(headers: &HeaderMap, body: Body) -> Result<Whole<L>, Pro
         }
         bytes.extend_from_slice(data);
     }
-    Ok(Whole { bytes: bytes.into(), _room: place, _limit: PhantomData })
+    Ok(Whole {
+        bytes: bytes.into(),
+        _room: place,
+        _limit: PhantomData,
+    })
 }
 
 /// Waits until a large body may come into memory.
@@ -135,25 +141,43 @@ async fn room(bytes: usize) -> Result<SemaphorePermit<'static>, Problem> {
 
 fn late(all: bool, received: usize) -> Problem {
     let limit = if all { BODY_MAX } else { PAUSE_MAX };
-    let what = if all { "the body took longer than" } else { "nothing more of the body came for" };
-    Problem::too_slow(format!("{what} {} s, after {received} bytes", limit.as_secs()))
+    let what = if all {
+        "the body took longer than"
+    } else {
+        "nothing more of the body came for"
+    };
+    Problem::too_slow(format!(
+        "{what} {} s, after {received} bytes",
+        limit.as_secs()
+    ))
 }
 
 fn announced_length(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
-    let Some(value) = headers.get(CONTENT_LENGTH) else { return Ok(None) };
+    let Some(value) = headers.get(CONTENT_LENGTH) else {
+        return Ok(None);
+    };
     let length = value.to_str().ok().and_then(|text| text.parse().ok());
-    length.map(Some).ok_or_else(|| Problem::invalid("Content-Length is not a number"))
+    length
+        .map(Some)
+        .ok_or_else(|| Problem::invalid("Content-Length is not a number"))
 }
 
 fn announced_md5(headers: &HeaderMap) -> Result<Option<[u8; 16]>, Problem> {
-    let Some(value) = headers.get("content-md5") else { return Ok(None) };
-    let digest = STANDARD.decode(value.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+    let Some(value) = headers.get("content-md5") else {
+        return Ok(None);
+    };
+    let digest = STANDARD
+        .decode(value.as_bytes())
+        .ok()
+        .and_then(|bytes| bytes.try_into().ok());
     let wrong = "Content-MD5 is not the Base64 of an MD5 digest (24 characters); send it right or leave it out";
     digest.map(Some).ok_or_else(|| Problem::invalid(wrong))
 }
 
 async fn check_md5(announced: Option<[u8; 16]>, bytes: &Bytes) -> Result<(), Problem> {
-    let Some(announced) = announced else { return Ok(()) };
+    let Some(announced) = announced else {
+        return Ok(());
+    };
     let digest = if bytes.len() > LARGE_BYTES {
         let bytes = bytes.clone();
         let digest = tokio::task::spawn_blocking(move || Md5::digest(&bytes)).await;
@@ -164,5 +188,7 @@ async fn check_md5(announced: Option<[u8; 16]>, bytes: &Bytes) -> Result<(), Pro
     if digest.as_slice() == announced {
         return Ok(());
     }
-    Err(Problem::invalid("the body does not have the digest that Content-MD5 names: it was changed on its way; nothing was stored, send it again"))
+    Err(Problem::invalid(
+        "the body does not have the digest that Content-MD5 names: it was changed on its way; nothing was stored, send it again",
+    ))
 }

@@ -45,7 +45,9 @@ static COUNTERS: [Counter; ROUTES.len() + 1] = [const { Counter::new() }; ROUTES
 
 /// Counts an answer of the route at `index`.
 pub(crate) fn count(index: Option<usize>, status: StatusCode, took: Duration) {
-    let Some(counter) = COUNTERS.get(index.unwrap_or(ROUTES.len())) else { return };
+    let Some(counter) = COUNTERS.get(index.unwrap_or(ROUTES.len())) else {
+        return;
+    };
     let class = usize::from((status.as_u16() / 100).clamp(2, 5) - 2);
     if let Some(class) = counter.classes.get(class) {
         class.fetch_add(1, Relaxed);
@@ -60,59 +62,104 @@ pub(crate) fn count(index: Option<usize>, status: StatusCode, took: Duration) {
 
 /// `/healthz` and `/metrics`. To be served where only the machine itself can ask.
 pub fn health_router(core: Arc<Core>) -> Router {
-    Router::new().route("/healthz", get(healthz)).route("/metrics", get(metrics)).with_state(core)
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/metrics", get(metrics))
+        .with_state(core)
 }
 
 /// 200 while the site takes changes, 503 and the reason when it is read-only.
 async fn healthz(State(core): State<Arc<Core>>) -> (StatusCode, String) {
     match core.machine().house().read_only() {
         None => (StatusCode::OK, "ok\n".to_owned()),
-        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("the site is read-only: {reason}\n")),
+        Some(reason) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("the site is read-only: {reason}\n"),
+        ),
     }
 }
 
 /// The counters, as Prometheus reads them (text format 0.0.4).
 async fn metrics(State(core): State<Arc<Core>>) -> impl IntoResponse {
     let writable = core.machine().house().read_only().is_none();
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], exposition(writable))
+    (
+        [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        exposition(writable),
+    )
 }
 
 // Writing to a String cannot fail, so the results of `writeln` say nothing.
 fn exposition(writable: bool) -> String {
     let mut text = String::new();
-    let _ = writeln!(text, "# HELP statehouse_site_writable Whether the site takes changes.");
-    let _ = writeln!(text, "# TYPE statehouse_site_writable gauge\nstatehouse_site_writable {}", u8::from(writable));
-    let _ = writeln!(text, "# HELP statehouse_http_requests_total Answers by route and class of status.");
+    let _ = writeln!(
+        text,
+        "# HELP statehouse_site_writable Whether the site takes changes."
+    );
+    let _ = writeln!(
+        text,
+        "# TYPE statehouse_site_writable gauge\nstatehouse_site_writable {}",
+        u8::from(writable)
+    );
+    let _ = writeln!(
+        text,
+        "# HELP statehouse_http_requests_total Answers by route and class of status."
+    );
     let _ = writeln!(text, "# TYPE statehouse_http_requests_total counter");
     for (labels, counter) in used() {
         for (class, count) in counter.classes.iter().enumerate() {
             let (class, count) = (class + 2, count.load(Relaxed));
             if count > 0 {
-                let _ = writeln!(text, "statehouse_http_requests_total{{{labels},status=\"{class}xx\"}} {count}");
+                let _ = writeln!(
+                    text,
+                    "statehouse_http_requests_total{{{labels},status=\"{class}xx\"}} {count}"
+                );
             }
         }
     }
-    let _ = writeln!(text, "# HELP statehouse_http_request_seconds Time from the head of a request to its answer.");
+    let _ = writeln!(
+        text,
+        "# HELP statehouse_http_request_seconds Time from the head of a request to its answer."
+    );
     let _ = writeln!(text, "# TYPE statehouse_http_request_seconds histogram");
     for (labels, counter) in used() {
         let mut below = 0;
         for (bound, bucket) in BOUNDS_US.iter().zip(&counter.buckets) {
             below += bucket.load(Relaxed);
             let seconds = Duration::from_micros(*bound).as_secs_f64();
-            let _ = writeln!(text, "statehouse_http_request_seconds_bucket{{{labels},le=\"{seconds}\"}} {below}");
+            let _ = writeln!(
+                text,
+                "statehouse_http_request_seconds_bucket{{{labels},le=\"{seconds}\"}} {below}"
+            );
         }
-        let all: u64 = counter.classes.iter().map(|class| class.load(Relaxed)).sum();
+        let all: u64 = counter
+            .classes
+            .iter()
+            .map(|class| class.load(Relaxed))
+            .sum();
         let sum = Duration::from_micros(counter.sum_us.load(Relaxed)).as_secs_f64();
-        let _ = writeln!(text, "statehouse_http_request_seconds_bucket{{{labels},le=\"+Inf\"}} {all}");
-        let _ = writeln!(text, "statehouse_http_request_seconds_sum{{{labels}}} {sum}");
-        let _ = writeln!(text, "statehouse_http_request_seconds_count{{{labels}}} {all}");
+        let _ = writeln!(
+            text,
+            "statehouse_http_request_seconds_bucket{{{labels},le=\"+Inf\"}} {all}"
+        );
+        let _ = writeln!(
+            text,
+            "statehouse_http_request_seconds_sum{{{labels}}} {sum}"
+        );
+        let _ = writeln!(
+            text,
+            "statehouse_http_request_seconds_count{{{labels}}} {all}"
+        );
     }
     text
 }
 
 /// The labels and counter of every route that was asked at least once.
 fn used() -> impl Iterator<Item = (String, &'static Counter)> {
-    let labels = ROUTES.iter().map(|route| format!("method=\"{}\",route=\"{}\"", route.method, route.path));
+    let labels = ROUTES
+        .iter()
+        .map(|route| format!("method=\"{}\",route=\"{}\"", route.method, route.path));
     let labels = labels.chain(std::iter::once("method=\"any\",route=\"none\"".to_owned()));
-    labels.zip(&COUNTERS).filter(|(_, counter)| counter.classes.iter().any(|class| class.load(Relaxed) > 0))
+    labels
+        .zip(&COUNTERS)
+        .filter(|(_, counter)| counter.classes.iter().any(|class| class.load(Relaxed) > 0))
 }

@@ -24,7 +24,8 @@ pub(crate) const JSON_API: HeaderValue = HeaderValue::from_static("application/v
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 /// What a client without credentials is asked for. terraform's `http` backend knows only Basic.
-const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"statehouse\", charset=\"UTF-8\"");
+const CHALLENGE: HeaderValue =
+    HeaderValue::from_static("Basic realm=\"statehouse\", charset=\"UTF-8\"");
 
 /// How a client reads failures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,13 +39,20 @@ pub(crate) enum Form {
 impl Form {
     /// The form of an address.
     pub(crate) fn of(path: &str) -> Self {
-        if path.starts_with("/api/") { Self::Json } else { Self::Text }
+        if path.starts_with("/api/") {
+            Self::Json
+        } else {
+            Self::Text
+        }
     }
 }
 
-/// Why a request was refused.
+/// Why a request was refused. Boxed, because most requests are not.
 #[derive(Debug)]
-pub(crate) struct Problem {
+pub(crate) struct Problem(Box<Refusal>);
+
+#[derive(Debug)]
+struct Refusal {
     status: StatusCode,
     code: &'static str,
     title: &'static str,
@@ -68,62 +76,115 @@ pub(crate) struct Raised(pub(crate) Arc<Problem>);
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let (status, code, title) = match error.kind() {
-            Kind::NotFound => return Self { cause: Some(error), ..Self::not_found() },
+            Kind::NotFound => return Self::not_found().because(error),
             Kind::Denied => (StatusCode::FORBIDDEN, "denied", "Not allowed"),
-            Kind::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated", "No valid credentials"),
+            Kind::Unauthenticated => (
+                StatusCode::UNAUTHORIZED,
+                "unauthenticated",
+                "No valid credentials",
+            ),
             Kind::Invalid => (StatusCode::BAD_REQUEST, "invalid", "Wrong request"),
             Kind::Conflict => (StatusCode::CONFLICT, "conflict", "Conflict"),
             Kind::Locked(holder) => {
-                let problem = Self::new(StatusCode::LOCKED, "locked", "Locked", error.message());
-                return Self { holder: Some((**holder).clone()), ..problem }.hint(error.next_step()).because(error);
+                let mut problem =
+                    Self::new(StatusCode::LOCKED, "locked", "Locked", error.message());
+                problem.0.holder = Some(LockInfo::clone(holder));
+                return problem.hint(error.next_step()).because(error);
             }
             Kind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large"),
-            Kind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not available now"),
-            Kind::Tampered => (StatusCode::INTERNAL_SERVER_ERROR, "tampered", "Stored data was altered"),
+            Kind::Unavailable => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "Not available now",
+            ),
+            Kind::Tampered => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "tampered",
+                "Stored data was altered",
+            ),
             Kind::Internal => {
                 let words = "the server failed; its log has the cause under the id of this request";
-                let problem = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Defect", words);
+                let problem = Self::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "internal",
+                    "Defect",
+                    words,
+                );
                 return problem.because(error);
             }
         };
-        Self::new(status, code, title, error.message()).hint(error.next_step()).because(error)
+        Self::new(status, code, title, error.message())
+            .hint(error.next_step())
+            .because(error)
     }
 }
 
 impl Problem {
-    fn new(status: StatusCode, code: &'static str, title: &'static str, words: impl Into<String>) -> Self {
+    fn new(
+        status: StatusCode,
+        code: &'static str,
+        title: &'static str,
+        words: impl Into<String>,
+    ) -> Self {
         let words = Some(words.into());
         let meta = Map::new();
-        Self { status, code, title, words, hint: None, meta, holder: None, allow: None, closes: false, cause: None }
+        let (hint, holder, allow, closes, cause) = (None, None, None, false, None);
+        Self(Box::new(Refusal {
+            status,
+            code,
+            title,
+            words,
+            hint,
+            meta,
+            holder,
+            allow,
+            closes,
+            cause,
+        }))
     }
 
-    fn hint(self, hint: Option<&str>) -> Self {
-        Self { hint: hint.map(str::to_owned), ..self }
+    fn hint(mut self, hint: Option<&str>) -> Self {
+        self.0.hint = hint.map(str::to_owned);
+        self
     }
 
-    fn because(self, cause: Error) -> Self {
-        Self { cause: Some(cause), ..self }
+    fn because(mut self, cause: Error) -> Self {
+        self.0.cause = Some(cause);
+        self
     }
 
-    fn closing(self) -> Self {
-        Self { closes: true, ..self }
+    fn closing(mut self) -> Self {
+        self.0.closes = true;
+        self
     }
 
     /// Nothing is there, or nothing that this caller may see.
     pub(crate) fn not_found() -> Self {
-        let problem = Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", "");
-        Self { words: None, ..problem }.hint(Some("check the name or id, and whose token it is: `statehouse token list`"))
+        let mut problem = Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", "");
+        problem.0.words = None;
+        problem.hint(Some("check the name or id, and whose token it is"))
     }
 
     /// The request itself is wrong, and `words` say how.
-    pub(crate) fn invalid(words: impl ToString) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid", "Wrong request", words.to_string())
+    pub(crate) fn invalid(words: impl std::fmt::Display) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "invalid",
+            "Wrong request",
+            format!("{words}"),
+        )
     }
 
     /// The request carries no token.
     pub(crate) fn unauthenticated(words: &str) -> Self {
         let hint = "send a token as `Authorization: Bearer …`, or as the password of Basic authentication with any user name";
-        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "No valid credentials", words).hint(Some(hint))
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthenticated",
+            "No valid credentials",
+            words,
+        )
+        .hint(Some(hint))
     }
 
     /// The address does not take this method. (RFC 9110 §15.5.6)
@@ -132,20 +193,36 @@ impl Problem {
             Method::DELETE => format!("nothing is deleted here; this address takes {allowed}"),
             _ => format!("this address does not take {method}; it takes {allowed}"),
         };
-        let problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", "Method not taken", words);
-        Self { allow: HeaderValue::from_str(allowed).ok(), ..problem }
+        let mut problem = Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method",
+            "Method not taken",
+            words,
+        );
+        problem.0.allow = HeaderValue::from_str(allowed).ok();
+        problem
     }
 
     /// The body is longer than `bytes_max`. The rest of it is not read.
     pub(crate) fn too_large(what: &str, bytes_max: usize) -> Self {
-        let words = format!("{what} has more than the {bytes_max} bytes that are taken; nothing was stored");
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large", words).closing()
+        let words = format!(
+            "{what} has more than the {bytes_max} bytes that are taken; nothing was stored"
+        );
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too-large",
+            "Too large",
+            words,
+        )
+        .closing()
     }
 
     /// The body did not come in time.
     pub(crate) fn too_slow(words: String) -> Self {
         let problem = Self::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "Too slow", words);
-        problem.hint(Some("nothing was stored; send it again")).closing()
+        problem
+            .hint(Some("nothing was stored; send it again"))
+            .closing()
     }
 
     /// The body ended before its announced length, or the connection failed.
@@ -166,60 +243,77 @@ impl Problem {
     /// The server holds as many large bodies as it may.
     pub(crate) fn busy() -> Self {
         let words = "too many large uploads at once; nothing of this one was read";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not available now", words).closing()
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "Not available now",
+            words,
+        )
+        .closing()
     }
 
     /// An upload was kept aside and waits for a person.
     pub(crate) fn kept(kept: &Kept) -> Self {
         let id = &kept.version.id;
         let unusual = kept.unusual.join("; ");
-        let words = format!("the upload is stored as {id} but is not the current state, because {unusual}");
+        let words =
+            format!("the upload is stored as {id} but is not the current state, because {unusual}");
         let hint = format!(
             "compare it with the current state, then make it current: `statehouse state accept {id} --reason …`, \
              or drop it: `statehouse state discard {id} --reason …`"
         );
-        let mut problem = Self::new(StatusCode::CONFLICT, "kept", "Kept aside", words).hint(Some(&hint));
-        problem.meta.insert("version".to_owned(), id.as_str().into());
-        problem.meta.insert("status".to_owned(), kept.version.status.as_str().into());
-        problem.meta.insert("unusual".to_owned(), kept.unusual.clone().into());
+        let mut problem =
+            Self::new(StatusCode::CONFLICT, "kept", "Kept aside", words).hint(Some(&hint));
         problem
-    }
-
-    /// The status that the client gets.
-    pub(crate) fn status(&self) -> StatusCode {
-        self.status
+            .0
+            .meta
+            .insert("version".to_owned(), id.as_str().into());
+        problem
+            .0
+            .meta
+            .insert("status".to_owned(), kept.version.status.as_str().into());
+        problem
+            .0
+            .meta
+            .insert("unusual".to_owned(), kept.unusual.clone().into());
+        problem
     }
 
     /// The cause, for the log.
     pub(crate) fn cause(&self) -> Option<&Error> {
-        self.cause.as_ref()
+        self.0.cause.as_ref()
     }
 
     fn detail(&self, path: &str) -> String {
-        self.words.clone().unwrap_or_else(|| format!("there is nothing at `{path}`, or you may not see it"))
+        self.0
+            .words
+            .clone()
+            .unwrap_or_else(|| format!("there is nothing at `{path}`, or you may not see it"))
     }
 
     /// Writes it down for the client of request `id` to `path`.
     pub(crate) fn answer(&self, form: Form, path: &str, id: &str, version: Version) -> Response {
-        let (kind, body) = match (form, &self.holder) {
+        let (kind, body) = match (form, &self.0.holder) {
             (Form::Json, _) => (JSON_API, self.json(path, id)),
             (Form::Text, Some(holder)) => (JSON, json!(holder).to_string()),
             (Form::Text, None) => (TEXT, self.text(path, id)),
         };
         let mut response = Response::new(Body::from(body));
-        *response.status_mut() = self.status;
+        *response.status_mut() = self.0.status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, kind);
-        match self.status {
+        match self.0.status {
             StatusCode::UNAUTHORIZED => drop(headers.insert(WWW_AUTHENTICATE, CHALLENGE)),
-            StatusCode::SERVICE_UNAVAILABLE => drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1"))),
+            StatusCode::SERVICE_UNAVAILABLE => {
+                drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1")))
+            }
             _ => {}
         }
-        if let Some(allow) = &self.allow {
+        if let Some(allow) = &self.0.allow {
             headers.insert(ALLOW, allow.clone());
         }
         // HTTP/2 has no such header; there the stream alone ends. (RFC 9113 §8.2.2)
-        if self.closes && version < Version::HTTP_2 {
+        if self.0.closes && version < Version::HTTP_2 {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
@@ -227,7 +321,7 @@ impl Problem {
 
     fn text(&self, path: &str, id: &str) -> String {
         let mut text = format!("{}\n", self.detail(path));
-        if let Some(hint) = &self.hint {
+        if let Some(hint) = &self.0.hint {
             text.push_str(hint);
             text.push('\n');
         }
@@ -237,18 +331,18 @@ impl Problem {
     }
 
     fn json(&self, path: &str, id: &str) -> String {
-        let mut meta = self.meta.clone();
+        let mut meta = self.0.meta.clone();
         meta.insert("request-id".to_owned(), id.into());
-        if let Some(hint) = &self.hint {
+        if let Some(hint) = &self.0.hint {
             meta.insert("hint".to_owned(), hint.as_str().into());
         }
-        if let Some(holder) = &self.holder {
+        if let Some(holder) = &self.0.holder {
             meta.insert("lock".to_owned(), json!(holder));
         }
         let error = json!({
-            "status": self.status.as_str(),
-            "code": self.code,
-            "title": self.title,
+            "status": self.0.status.as_str(),
+            "code": self.0.code,
+            "title": self.0.title,
             "detail": self.detail(path),
             "meta": meta,
         });
@@ -259,7 +353,7 @@ impl Problem {
 impl IntoResponse for Problem {
     /// Not the answer yet: [`crate::answer`] writes that.
     fn into_response(self) -> Response {
-        let mut response = self.status.into_response();
+        let mut response = self.0.status.into_response();
         response.extensions_mut().insert(Raised(Arc::new(self)));
         response
     }

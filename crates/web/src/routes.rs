@@ -134,17 +134,22 @@ pub fn router(core: Arc<Core>) -> Router {
     for (path, routes) in paths {
         router = router.route(path, by_method(&routes, &core));
     }
-    router.fallback(|| async { Problem::not_found() }).layer(from_fn_with_state(core, answer::answer))
+    router
+        .fallback(|| async { Problem::not_found() })
+        .layer(from_fn_with_state(core, answer::answer))
 }
 
 /// One path: the service of each of its methods, and words for every other method.
 fn by_method(routes: &[(usize, &Route)], core: &Arc<Core>) -> MethodRouter {
-    let bound = |(index, route): &(usize, &Route)| (route.method, *index, (route.service)(core.clone()));
+    let bound =
+        |(index, route): &(usize, &Route)| (route.method, *index, (route.service)(core.clone()));
     let table: Arc<[(&'static str, usize, Service)]> = routes.iter().map(bound).collect();
     any(move |request: Request| {
         let table = table.clone();
         async move {
-            let asked = table.iter().find(|(method, ..)| *method == request.method().as_str());
+            let asked = table
+                .iter()
+                .find(|(method, ..)| *method == request.method().as_str());
             let Some((_, index, service)) = asked else {
                 let methods: Vec<&str> = table.iter().map(|(method, ..)| *method).collect();
                 return Problem::method(request.method(), &methods.join(", ")).into_response();

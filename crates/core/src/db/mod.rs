@@ -227,6 +227,11 @@ impl Transaction {
         }
     }
 
+    /// Whether other processes may write to the same database.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
     /// Whether the engine still holds the transaction open.
     pub(crate) fn alive(&self) -> bool {
         match self {

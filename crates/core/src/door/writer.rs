@@ -19,6 +19,7 @@ use crate::db::{Committed, DbError, Trouble};
 use crate::error::{Error, Result};
 use crate::fault::{Fault, Point};
 use crate::house::Base;
+use crate::key;
 use crate::ledger::{Chain, Head};
 use crate::record::Rows;
 
@@ -162,7 +163,10 @@ impl Writer {
 
     async fn transact(&mut self, jobs: &mut [Box<dyn Work>]) -> Result<(), Void> {
         self.fault(Point::Begin).await?;
-        let transaction = self.base.database.begin_write().await?;
+        let mut transaction = self.base.database.begin_write().await?;
+        key::follow(&self.base, &mut transaction)
+            .await
+            .map_err(lost)?;
         let rows = Rows {
             transaction,
             keyring: self.base.keyring(),

@@ -18,7 +18,8 @@ use statehouse_seal::{EpochKeys, Keyring, RootError};
 use crate::ctx::Ctx;
 use crate::door::{self, Action, Entry, Outcome, Target, Tx, actions};
 use crate::error::{Error, Kind, Result};
-use crate::house;
+use crate::db::Transaction;
+use crate::house::{self, Base};
 use crate::ledger;
 use sql::Epoch;
 
@@ -165,6 +166,27 @@ fn new_epoch(house: &house::House, number: u32) -> Result<(EpochKeys, Vec<u8>)> 
         .wrap(house.roots(), &house.base().site, &name)
         .map_err(|error| root_error(&error))?;
     Ok((keys, wrapped))
+}
+
+/// Takes up the epochs that another process on the same server opened or
+/// retired. A file has one process; nothing is asked there.
+pub(crate) async fn follow(base: &Base, transaction: &mut Transaction) -> Result<()> {
+    if !transaction.is_shared() {
+        return Ok(());
+    }
+    let stored = sql::live_epochs(transaction).await?;
+    if stored.is_empty() || base.keyring().epochs().eq(stored.iter().copied()) {
+        return Ok(());
+    }
+    let name = house::key_name(base.code)?;
+    let mut epochs = Vec::with_capacity(stored.len());
+    for row in sql::epochs(transaction).await?.into_iter().filter(|row| row.retired_at.is_none()) {
+        let keys = EpochKeys::unwrap(&*base.roots, &base.site, &name, row.epoch, &row.wrapped);
+        epochs.push(keys.map_err(|error| root_error(&error))?);
+    }
+    let keyring = Keyring::new(&base.site, &name, epochs).map_err(|error| Error::internal(error.to_string()))?;
+    base.set_keyring(Arc::new(keyring));
+    Ok(())
 }
 
 /// Every epoch of the house.

@@ -26,7 +26,9 @@ pub(crate) async fn lock(
     let (ctx, workspace) = named(&asker, &organization, &workspace).await?;
     let info = LockInfo::read(&body.bytes).map_err(Problem::invalid)?;
     let taken = match lock::take(&ctx, &workspace, info.clone()).await {
-        Err(error) if made(&ctx, &workspace, &error).await? => lock::take(&ctx, &workspace, info).await,
+        Err(error) if made(&ctx, &workspace, &error).await? => {
+            lock::take(&ctx, &workspace, info).await
+        }
         taken => taken,
     };
     taken?;
@@ -56,6 +58,10 @@ pub(crate) async fn unlock(
 
 /// Whether a refused release is `tofu`'s way to force: it shows the id of somebody else's lock and nothing else.
 fn forced(shown: &LockInfo, refused: &Error) -> bool {
-    let only_id = *shown == LockInfo { id: shown.id.clone(), ..LockInfo::default() };
+    let only_id = *shown
+        == LockInfo {
+            id: shown.id.clone(),
+            ..LockInfo::default()
+        };
     matches!(refused.kind(), Kind::Locked(held) if only_id && held.id == shown.id)
 }

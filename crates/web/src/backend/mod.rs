@@ -17,7 +17,11 @@ use crate::auth::{self, Asker};
 use crate::problem::Problem;
 
 /// What an address names: the caller in the organization, and the workspace there.
-async fn named(asker: &Asker, organization: &str, workspace: &str) -> Result<(Ctx, Workspace), Problem> {
+async fn named(
+    asker: &Asker,
+    organization: &str,
+    workspace: &str,
+) -> Result<(Ctx, Workspace), Problem> {
     let ctx = asker.organization(organization).await?;
     Ok((ctx, Workspace::Name(auth::name(workspace)?)))
 }
@@ -25,7 +29,9 @@ async fn named(asker: &Asker, organization: &str, workspace: &str) -> Result<(Ct
 /// Whether a first attempt failed because the workspace is not there, and it is now. To a caller who may not make one it stays
 /// "not found".
 async fn made(ctx: &Ctx, workspace: &Workspace, failed: &statehouse_core::Error) -> Result<bool> {
-    let Workspace::Name(name) = workspace else { return Ok(false) };
+    let Workspace::Name(name) = workspace else {
+        return Ok(false);
+    };
     if *failed.kind() != Kind::NotFound {
         return Ok(false);
     }

@@ -15,7 +15,10 @@ use crate::problem::Problem;
 pub(crate) const STATEHOUSE_VERSION: &str = "statehouse-version";
 
 /// `GET`: the current state, or 204.
-pub(crate) async fn get(asker: Asker, At((organization, workspace)): At<(String, String)>) -> Result<Response, Problem> {
+pub(crate) async fn get(
+    asker: Asker,
+    At((organization, workspace)): At<(String, String)>,
+) -> Result<Response, Problem> {
     let (ctx, workspace) = named(&asker, &organization, &workspace).await?;
     Ok(bytes(state::get(&ctx, &workspace, Which::Current).await?))
 }
@@ -24,9 +27,14 @@ pub(crate) async fn get(asker: Asker, At((organization, workspace)): At<(String,
 pub(crate) fn bytes(found: Option<(VersionView, Vec<u8>)>) -> Response {
     match found {
         None => StatusCode::NO_CONTENT.into_response(),
-        Some((version, bytes)) => {
-            ([(CONTENT_TYPE.as_str(), "application/json"), (STATEHOUSE_VERSION, &version.id)], bytes).into_response()
-        }
+        Some((version, bytes)) => (
+            [
+                (CONTENT_TYPE.as_str(), "application/json"),
+                (STATEHOUSE_VERSION, &version.id),
+            ],
+            bytes,
+        )
+            .into_response(),
     }
 }
 
@@ -47,13 +55,20 @@ pub(crate) async fn post(
 ) -> Result<Response, Problem> {
     let (ctx, workspace) = named(&asker, &organization, &workspace).await?;
     let lock_id = shown.id.filter(|id| !id.is_empty());
-    let upload = || Upload { bytes: body.bytes.clone(), lock_id: lock_id.clone() };
+    let upload = || Upload {
+        bytes: body.bytes.clone(),
+        lock_id: lock_id.clone(),
+    };
     let put = match state::put(&ctx, &workspace, upload()).await {
-        Err(error) if made(&ctx, &workspace, &error).await? => state::put(&ctx, &workspace, upload()).await,
+        Err(error) if made(&ctx, &workspace, &error).await? => {
+            state::put(&ctx, &workspace, upload()).await
+        }
         put => put,
     };
     match put? {
-        Put::Stored(version) | Put::Repeated(version) => Ok([(STATEHOUSE_VERSION, version.id)].into_response()),
+        Put::Stored(version) | Put::Repeated(version) => {
+            Ok([(STATEHOUSE_VERSION, version.id)].into_response())
+        }
         Put::Kept(kept) => Err(Problem::kept(&kept)),
     }
 }

@@ -21,30 +21,50 @@ use crate::problem::{JSON_API, Problem};
 /// An answer: a document and its status.
 pub(crate) struct Document {
     status: StatusCode,
-    body: Value,
+    data: Value,
+    /// The address of the next page; lists have one, or null.
+    next: Option<Option<String>>,
 }
 
 impl Document {
     /// One resource.
-    pub(crate) fn one(resource: Value) -> Self {
-        Self { status: StatusCode::OK, body: json!({ "data": resource }) }
+    pub(crate) fn one(data: Value) -> Self {
+        Self {
+            status: StatusCode::OK,
+            data,
+            next: None,
+        }
     }
 
     /// One resource, just made.
-    pub(crate) fn made(resource: Value) -> Self {
-        Self { status: StatusCode::CREATED, ..Self::one(resource) }
+    pub(crate) fn made(data: Value) -> Self {
+        Self {
+            status: StatusCode::CREATED,
+            ..Self::one(data)
+        }
     }
 
     /// A list, and the address of its next page when there may be one.
     pub(crate) fn list(resources: Vec<Value>, next: Option<String>) -> Self {
-        let meta = json!({ "count": resources.len() });
-        Self { status: StatusCode::OK, body: json!({ "data": resources, "links": { "next": next }, "meta": meta }) }
+        Self {
+            next: Some(next),
+            ..Self::one(resources.into())
+        }
     }
 }
 
 impl IntoResponse for Document {
     fn into_response(self) -> Response {
-        (self.status, [(CONTENT_TYPE, JSON_API)], self.body.to_string()).into_response()
+        let mut body = Map::from_iter([("data".to_owned(), self.data)]);
+        if let Some(next) = self.next {
+            body.insert("links".to_owned(), json!({ "next": next }));
+        }
+        (
+            self.status,
+            [(CONTENT_TYPE, JSON_API)],
+            Value::Object(body).to_string(),
+        )
+            .into_response()
     }
 }
 
@@ -56,7 +76,11 @@ pub(crate) fn resource(kind: &str, view: &impl Serialize) -> Result<Value, Probl
 }
 
 /// The same, for a view that has no id of its own.
-pub(crate) fn resource_named(kind: &str, id: &str, view: &impl Serialize) -> Result<Value, Problem> {
+pub(crate) fn resource_named(
+    kind: &str,
+    id: &str,
+    view: &impl Serialize,
+) -> Result<Value, Problem> {
     Ok(json!({ "type": kind, "id": id, "attributes": attributes(fields(view)?) }))
 }
 
@@ -75,7 +99,10 @@ fn fields(view: &impl Serialize) -> Result<Map<String, Value>, Problem> {
 /// Fields as attributes: `locked_at` is `locked-at`, and what ends so is an instant.
 fn attributes(fields: Map<String, Value>) -> Map<String, Value> {
     let attribute = |(name, value): (String, Value)| {
-        let instant = value.as_i64().filter(|_| name.ends_with("_at")).and_then(instant::format);
+        let instant = value
+            .as_i64()
+            .filter(|_| name.ends_with("_at"))
+            .and_then(instant::format);
         (name.replace('_', "-"), instant.map_or(value, Value::String))
     };
     fields.into_iter().map(attribute).collect()
@@ -104,7 +131,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Attributes<T> {
 }
 
 fn read<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Problem> {
-    let bytes: &[u8] = if bytes.is_empty() { br#"{"data":{"attributes":{}}}"# } else { bytes };
+    let bytes: &[u8] = if bytes.is_empty() {
+        br#"{"data":{"attributes":{}}}"#
+    } else {
+        bytes
+    };
     let wrapped: Wrapped<T> = serde_json::from_slice(bytes).map_err(|error| {
         let form = r#"send {"data":{"attributes":{…}}}"#;
         Problem::invalid(format!("the document cannot be read: {error}; {form}"))
@@ -145,12 +176,21 @@ impl Page {
 /// The address of the page after this one: `cursor` is `page[…]`, and `at` is from where. Neither has a character that an
 /// address would have to escape, but for the brackets and the colons, which are.
 pub(crate) fn next(path: &str, size: usize, cursor: &str, at: &str) -> String {
-    format!("{path}?page%5Bsize%5D={size}&page%5B{cursor}%5D={}", at.replace(':', "%3A"))
+    format!(
+        "{path}?page%5Bsize%5D={size}&page%5B{cursor}%5D={}",
+        at.replace(':', "%3A")
+    )
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        missing_docs
+    )]
 
     use super::*;
 
@@ -164,7 +204,12 @@ mod tests {
 
     #[test]
     fn a_view_is_written_with_hyphens_and_readable_instants() {
-        let view = View { id: "ws-1", locked_at: Some(0), lock_id: None, size: 7 };
+        let view = View {
+            id: "ws-1",
+            locked_at: Some(0),
+            lock_id: None,
+            size: 7,
+        };
         let expected = json!({
             "type": "workspaces",
             "id": "ws-1",
@@ -182,15 +227,27 @@ mod tests {
 
     fn check(body: &'static str, expected: Result<(&str, Option<u32>), ()>) {
         let got = read::<Wish>(&Bytes::from_static(body.as_bytes()));
-        let expected = expected.map(|(reason, life_days)| Wish { reason: reason.to_owned(), life_days });
+        let expected = expected.map(|(reason, life_days)| Wish {
+            reason: reason.to_owned(),
+            life_days,
+        });
         assert_eq!(got.map_err(|_| ()), expected, "{body}");
     }
 
     #[test]
     fn what_terraform_leaves_empty_is_passed_over_and_a_misspelled_attribute_is_not() {
-        check(r#"{"data":{"type":"","attributes":{"reason":"x"}}}"#, Ok(("x", None)));
-        check(r#"{"data":{"id":7,"relationships":{},"attributes":{"reason":"x","life-days":3}}}"#, Ok(("x", Some(3))));
-        check(r#"{"data":{"attributes":{"reason":"x","life_days":3}}}"#, Err(()));
+        check(
+            r#"{"data":{"type":"","attributes":{"reason":"x"}}}"#,
+            Ok(("x", None)),
+        );
+        check(
+            r#"{"data":{"id":7,"relationships":{},"attributes":{"reason":"x","life-days":3}}}"#,
+            Ok(("x", Some(3))),
+        );
+        check(
+            r#"{"data":{"attributes":{"reason":"x","life_days":3}}}"#,
+            Err(()),
+        );
         check(r#"{"data":{"attributes":{}}}"#, Err(()));
         check(r#"{"data":{}}"#, Err(()));
         check(r#"{"reason":"x"}"#, Err(()));

@@ -18,7 +18,10 @@ const EVERYTHING: &str = "organization";
 /// Everybody's roles in the organization.
 pub(crate) async fn list(asker: Asker, At(organization): At<String>) -> Result<Document, Problem> {
     let ctx = asker.organization(&organization).await?;
-    Ok(Document::list(resources(KIND, &access::list(&ctx).await?)?, None))
+    Ok(Document::list(
+        resources(KIND, &access::list(&ctx).await?)?,
+        None,
+    ))
 }
 
 /// A role to give.
@@ -47,13 +50,23 @@ pub(crate) async fn give(
 }
 
 fn scope(text: &str) -> Result<Scope, Problem> {
-    let (project, workspace) = (text.parse().map(Scope::Project), text.parse().map(Scope::Workspace));
-    let wrong = || Problem::invalid("a scope is `organization`, the id of a project or the id of a workspace");
-    if text == EVERYTHING { Ok(Scope::Organization) } else { project.or(workspace).map_err(|_| wrong()) }
+    let (project, workspace) = (
+        text.parse().map(Scope::Project),
+        text.parse().map(Scope::Workspace),
+    );
+    let wrong = || {
+        Problem::invalid("a scope is `organization`, the id of a project or the id of a workspace")
+    };
+    if text == EVERYTHING {
+        Ok(Scope::Organization)
+    } else {
+        project.or(workspace).map_err(|_| wrong())
+    }
 }
 
 fn instant_of(text: &str) -> Result<i64, Problem> {
-    let wrong = || Problem::invalid("`expires-at` is no instant; write it like 2031-12-31T23:59:59Z");
+    let wrong =
+        || Problem::invalid("`expires-at` is no instant; write it like 2031-12-31T23:59:59Z");
     instant::parse(text).ok_or_else(wrong)
 }
 
@@ -64,9 +77,16 @@ async fn user_of(asker: &Asker, text: &str) -> Result<UserId, Problem> {
     }
     let name = auth::name(text)?;
     let own = user::show_self(asker.site()).await?;
-    let accounts = if own.name == name.as_str() { vec![own] } else { user::list(asker.site()).await? };
-    let found = accounts.into_iter().find(|account| account.name == name.as_str());
-    let found = found.ok_or_else(|| Problem::invalid(format!("there is no user named `{name}`")))?;
+    let accounts = if own.name == name.as_str() {
+        vec![own]
+    } else {
+        user::list(asker.site()).await?
+    };
+    let found = accounts
+        .into_iter()
+        .find(|account| account.name == name.as_str());
+    let found =
+        found.ok_or_else(|| Problem::invalid(format!("there is no user named `{name}`")))?;
     auth::id(&found.id)
 }
 

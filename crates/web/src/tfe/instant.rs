@@ -8,9 +8,9 @@ pub(crate) fn format(us: i64) -> Option<String> {
     let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(us) * 1000).ok()?;
     let (hour, minute, second, micro) = at.to_hms_micro();
     let (year, month, day) = (at.year(), u8::from(at.month()), at.day());
-    (0..=9999)
-        .contains(&year)
-        .then(|| format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micro:06}Z"))
+    (0..=9999).contains(&year).then(|| {
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micro:06}Z")
+    })
 }
 
 /// Microseconds since 1970 of an RFC 3339 text, in any zone; what is finer is cut off.
@@ -21,7 +21,13 @@ pub(crate) fn parse(text: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        missing_docs
+    )]
 
     use super::*;
 
@@ -40,9 +46,21 @@ mod tests {
 
     #[test]
     fn any_zone_and_precision_is_read() {
-        assert_eq!(parse("2026-08-01T12:31:12+02:00"), Some(1_785_580_272_000_000));
-        assert_eq!(parse("2026-08-01T10:31:12.1234567Z"), Some(1_785_580_272_123_456));
-        for text in ["", "tomorrow", "2026-08-01", "2026-02-30T00:00:00Z", "2026-08-01T10:31:12"] {
+        assert_eq!(
+            parse("2026-08-01T12:31:12+02:00"),
+            Some(1_785_580_272_000_000)
+        );
+        assert_eq!(
+            parse("2026-08-01T10:31:12.1234567Z"),
+            Some(1_785_580_272_123_456)
+        );
+        for text in [
+            "",
+            "tomorrow",
+            "2026-08-01",
+            "2026-02-30T00:00:00Z",
+            "2026-08-01T10:31:12",
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
         assert_eq!(format(i64::MAX), None);

@@ -14,12 +14,19 @@ fn epoch(view: &EpochView) -> Result<Value, Problem> {
 
 async fn all(ctx: &Ctx) -> Result<Document, Problem> {
     let epochs = key::list(ctx).await?;
-    Ok(Document::list(epochs.iter().map(epoch).collect::<Result<_, _>>()?, None))
+    Ok(Document::list(
+        epochs.iter().map(epoch).collect::<Result<_, _>>()?,
+        None,
+    ))
 }
 
 async fn renew(ctx: &Ctx) -> Result<Document, Problem> {
     let progress = key::rewrap(ctx).await?;
-    Ok(Document::one(resource_named("key-rewraps", ctx.request().as_str(), &progress)?))
+    Ok(Document::one(resource_named(
+        "key-rewraps",
+        ctx.request().as_str(),
+        &progress,
+    )?))
 }
 
 /// Every epoch of the organization.
@@ -33,7 +40,10 @@ pub(crate) async fn list_site(asker: Asker) -> Result<Document, Problem> {
 }
 
 /// Opens a new epoch of the organization.
-pub(crate) async fn rotate(asker: Asker, At(organization): At<String>) -> Result<Document, Problem> {
+pub(crate) async fn rotate(
+    asker: Asker,
+    At(organization): At<String>,
+) -> Result<Document, Problem> {
     let ctx = asker.organization(&organization).await?;
     Ok(Document::made(epoch(&key::rotate(&ctx).await?)?))
 }
@@ -44,7 +54,10 @@ pub(crate) async fn rotate_site(asker: Asker) -> Result<Document, Problem> {
 }
 
 /// Renews what older epochs of the organization hold. Answers when it is done; stopping it anywhere loses nothing.
-pub(crate) async fn rewrap(asker: Asker, At(organization): At<String>) -> Result<Document, Problem> {
+pub(crate) async fn rewrap(
+    asker: Asker,
+    At(organization): At<String>,
+) -> Result<Document, Problem> {
     renew(&asker.organization(&organization).await?).await
 }
 

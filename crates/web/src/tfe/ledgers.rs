@@ -14,16 +14,25 @@ use crate::problem::Problem;
 async fn bundle(asker: &Asker, ctx: &Ctx) -> Result<Response, Problem> {
     let spool = Spool::new(asker.core())?;
     ledger::export(ctx, &spool.path).await?;
-    spool.send(&format!("ledger-{}.tar", ctx.house().code())).await
+    spool
+        .send(&format!("ledger-{}.tar", ctx.house().code()))
+        .await
 }
 
 async fn compare(ctx: &Ctx) -> Result<Document, Problem> {
     let report = ledger::verify_live(ctx).await?;
-    Ok(Document::one(resource_named("ledger-reports", ctx.request().as_str(), &report)?))
+    Ok(Document::one(resource_named(
+        "ledger-reports",
+        ctx.request().as_str(),
+        &report,
+    )?))
 }
 
 /// The bundle of an organization.
-pub(crate) async fn export(asker: Asker, At(organization): At<String>) -> Result<Response, Problem> {
+pub(crate) async fn export(
+    asker: Asker,
+    At(organization): At<String>,
+) -> Result<Response, Problem> {
     let ctx = asker.organization(&organization).await?;
     bundle(&asker, &ctx).await
 }
@@ -34,7 +43,10 @@ pub(crate) async fn export_site(asker: Asker) -> Result<Response, Problem> {
 }
 
 /// Compares an organization's database with its ledger. Differences are a result, not a failure.
-pub(crate) async fn verify_live(asker: Asker, At(organization): At<String>) -> Result<Document, Problem> {
+pub(crate) async fn verify_live(
+    asker: Asker,
+    At(organization): At<String>,
+) -> Result<Document, Problem> {
     compare(&asker.organization(&organization).await?).await
 }
 

@@ -7,8 +7,8 @@ use statehouse_core::terraform::lock::LockInfo;
 use statehouse_core::user;
 
 use super::document::{Attributes, Document, resource};
-use super::workspaces::{KIND, of_id};
 use super::instant;
+use super::workspaces::{KIND, of_id};
 use crate::auth::{Asker, At};
 use crate::problem::Problem;
 
@@ -63,7 +63,10 @@ pub(crate) async fn take(
     // The same bounds as for terraform's own: what is stored must be read back.
     let info = serde_json::to_vec(&info).map_err(|error| Problem::invalid(error.to_string()))?;
     let info = LockInfo::read(&info).map_err(Problem::invalid)?;
-    Ok(Document::one(resource(KIND, &lock::take(&ctx, &workspace, info).await?)?))
+    Ok(Document::one(resource(
+        KIND,
+        &lock::take(&ctx, &workspace, info).await?,
+    )?))
 }
 
 /// A lock to give back.
@@ -80,7 +83,10 @@ pub(crate) async fn release(
     Attributes(release): Attributes<Release>,
 ) -> Result<Document, Problem> {
     let (ctx, workspace) = of_id(&asker, &id).await?;
-    Ok(Document::one(resource(KIND, &lock::release(&ctx, &workspace, release.id).await?)?))
+    Ok(Document::one(resource(
+        KIND,
+        &lock::release(&ctx, &workspace, release.id).await?,
+    )?))
 }
 
 /// Why a lock is broken.

@@ -11,12 +11,18 @@ const KIND: &str = "organizations";
 
 /// Every organization of the site, for its operators.
 pub(crate) async fn list(asker: Asker) -> Result<Document, Problem> {
-    Ok(Document::list(resources(KIND, &org::list(asker.site()).await?)?, None))
+    Ok(Document::list(
+        resources(KIND, &org::list(asker.site()).await?)?,
+        None,
+    ))
 }
 
 /// One organization.
 pub(crate) async fn show(asker: Asker, At(name): At<String>) -> Result<Document, Problem> {
-    let found = asker.core().organization(asker.caller(), &auth::name(&name)?).await?;
+    let found = asker
+        .core()
+        .organization(asker.caller(), &auth::name(&name)?)
+        .await?;
     Ok(Document::one(resource(KIND, &found)?))
 }
 
@@ -28,9 +34,15 @@ pub(crate) struct New {
 }
 
 /// Makes an organization that the caller owns.
-pub(crate) async fn create(asker: Asker, Attributes(new): Attributes<New>) -> Result<Document, Problem> {
+pub(crate) async fn create(
+    asker: Asker,
+    Attributes(new): Attributes<New>,
+) -> Result<Document, Problem> {
     let owner = asker.user()?;
-    let made = asker.core().create_organization(asker.site(), auth::name(&new.name)?, owner).await?;
+    let made = asker
+        .core()
+        .create_organization(asker.site(), auth::name(&new.name)?, owner)
+        .await?;
     Ok(Document::made(resource(KIND, &made)?))
 }
 
@@ -47,6 +59,9 @@ pub(crate) async fn shred(
     At(name): At<String>,
     Attributes(shred): Attributes<Shred>,
 ) -> Result<Document, Problem> {
-    let gone = asker.core().shred(asker.caller(), &auth::name(&name)?, shred.reason).await?;
+    let gone = asker
+        .core()
+        .shred(asker.caller(), &auth::name(&name)?, shred.reason)
+        .await?;
     Ok(Document::one(resource(KIND, &gone)?))
 }

@@ -12,7 +12,10 @@ const KIND: &str = "projects";
 /// Every project of the organization.
 pub(crate) async fn list(asker: Asker, At(organization): At<String>) -> Result<Document, Problem> {
     let ctx = asker.organization(&organization).await?;
-    Ok(Document::list(resources(KIND, &project::list(&ctx).await?)?, None))
+    Ok(Document::list(
+        resources(KIND, &project::list(&ctx).await?)?,
+        None,
+    ))
 }
 
 /// A new project.

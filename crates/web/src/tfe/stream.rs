@@ -32,24 +32,34 @@ impl Spool {
         let nest = fs_err::create_dir_all(&place);
         let nest = nest.and_then(|()| tempfile::Builder::new().prefix("spool-").tempdir_in(&place));
         let nest = nest.map_err(|error| failed(&error))?;
-        Ok(Self { path: nest.path().join("file"), _nest: nest })
+        Ok(Self {
+            path: nest.path().join("file"),
+            _nest: nest,
+        })
     }
 
     /// The written file as an answer named `name`. It has no name on disk any more when this returns.
     pub(super) async fn send(self, name: &str) -> Result<Response, Problem> {
-        let file = tokio::fs::File::open(&self.path).await.map_err(|error| failed(&error))?;
+        let file = tokio::fs::File::open(&self.path)
+            .await
+            .map_err(|error| failed(&error))?;
         let left = file.metadata().await.map_err(|error| failed(&error))?.len();
         let headers = [
             (CONTENT_TYPE, "application/x-tar".to_owned()),
             (CONTENT_LENGTH, left.to_string()),
-            (CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
+            (
+                CONTENT_DISPOSITION,
+                format!("attachment; filename=\"{name}\""),
+            ),
         ];
         Ok((headers, Body::new(FileBody { file, left })).into_response())
     }
 }
 
 fn failed(error: &io::Error) -> Problem {
-    Problem::unavailable(format!("the file could not be written or read in the data directory: {error}"))
+    Problem::unavailable(format!(
+        "the file could not be written or read in the data directory: {error}"
+    ))
 }
 
 /// A file as the body of an answer.
@@ -62,11 +72,16 @@ impl HttpBody for FileBody {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         if self.left == 0 {
             return Poll::Ready(None);
         }
-        let wanted = usize::try_from(self.left).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
+        let wanted = usize::try_from(self.left)
+            .unwrap_or(CHUNK_BYTES)
+            .min(CHUNK_BYTES);
         let mut chunk = vec![0; wanted];
         let mut buffer = ReadBuf::new(&mut chunk);
         ready!(Pin::new(&mut self.file).poll_read(context, &mut buffer))?;

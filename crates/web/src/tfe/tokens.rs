@@ -31,7 +31,10 @@ pub(crate) async fn login(
     State(core): State<Arc<Core>>,
     Attributes(login): Attributes<Login>,
 ) -> Result<Document, Problem> {
-    let wish = Wish { label: login.label, ..Wish::default() };
+    let wish = Wish {
+        label: login.label,
+        ..Wish::default()
+    };
     made(core.login(&login.username, login.password.0, wish).await?)
 }
 
@@ -50,14 +53,27 @@ impl TryFrom<New> for Wish {
     type Error = Problem;
 
     fn try_from(new: New) -> Result<Self, Problem> {
-        let scopes = new.scopes.iter().map(|scope| scope.parse()).collect::<Result<_, _>>();
-        let life_us = new.life_days.map(|days| i64::from(days).saturating_mul(DAY_US));
-        Ok(Self { label: new.label, scopes: scopes.map_err(Problem::invalid)?, life_us })
+        let scopes = new
+            .scopes
+            .iter()
+            .map(|scope| scope.parse())
+            .collect::<Result<_, _>>();
+        let life_us = new
+            .life_days
+            .map(|days| i64::from(days).saturating_mul(DAY_US));
+        Ok(Self {
+            label: new.label,
+            scopes: scopes.map_err(Problem::invalid)?,
+            life_us,
+        })
     }
 }
 
 /// Makes a token for the caller.
-pub(crate) async fn create(asker: Asker, Attributes(new): Attributes<New>) -> Result<Document, Problem> {
+pub(crate) async fn create(
+    asker: Asker,
+    Attributes(new): Attributes<New>,
+) -> Result<Document, Problem> {
     made(token::create(asker.site(), new.try_into()?).await?)
 }
 
@@ -80,10 +96,16 @@ fn made((view, secret): (TokenView, SecretString)) -> Result<Document, Problem> 
 
 /// The caller's own tokens.
 pub(crate) async fn list(asker: Asker) -> Result<Document, Problem> {
-    Ok(Document::list(resources(KIND, &token::list(asker.site()).await?)?, None))
+    Ok(Document::list(
+        resources(KIND, &token::list(asker.site()).await?)?,
+        None,
+    ))
 }
 
 /// Ends a token of the caller's.
 pub(crate) async fn revoke(asker: Asker, At(id): At<String>) -> Result<Document, Problem> {
-    Ok(Document::one(resource(KIND, &token::revoke(asker.site(), auth::id(&id)?).await?)?))
+    Ok(Document::one(resource(
+        KIND,
+        &token::revoke(asker.site(), auth::id(&id)?).await?,
+    )?))
 }

@@ -11,12 +11,18 @@ const KIND: &str = "users";
 
 /// The caller's own account.
 pub(crate) async fn own(asker: Asker) -> Result<Document, Problem> {
-    Ok(Document::one(resource(KIND, &user::show_self(asker.site()).await?)?))
+    Ok(Document::one(resource(
+        KIND,
+        &user::show_self(asker.site()).await?,
+    )?))
 }
 
 /// Every account.
 pub(crate) async fn list(asker: Asker) -> Result<Document, Problem> {
-    Ok(Document::list(resources(KIND, &user::list(asker.site()).await?)?, None))
+    Ok(Document::list(
+        resources(KIND, &user::list(asker.site()).await?)?,
+        None,
+    ))
 }
 
 /// A new account.
@@ -30,7 +36,10 @@ pub(crate) struct New {
 }
 
 /// Makes an account, with a password or for tokens only.
-pub(crate) async fn create(asker: Asker, Attributes(new): Attributes<New>) -> Result<Document, Problem> {
+pub(crate) async fn create(
+    asker: Asker,
+    Attributes(new): Attributes<New>,
+) -> Result<Document, Problem> {
     let password = new.password.map(|Secret(password)| password);
     let made = user::create(asker.site(), auth::name(&new.name)?, new.operator, password).await?;
     Ok(Document::made(resource(KIND, &made)?))
@@ -38,7 +47,10 @@ pub(crate) async fn create(asker: Asker, Attributes(new): Attributes<New>) -> Re
 
 /// Ends an account.
 pub(crate) async fn disable(asker: Asker, At(name): At<String>) -> Result<Document, Problem> {
-    Ok(Document::one(resource(KIND, &user::disable(asker.site(), auth::name(&name)?).await?)?))
+    Ok(Document::one(resource(
+        KIND,
+        &user::disable(asker.site(), auth::name(&name)?).await?,
+    )?))
 }
 
 /// A new password.
@@ -52,7 +64,9 @@ pub(crate) struct NewPassword {
 pub(crate) async fn set_password(
     asker: Asker,
     At(name): At<String>,
-    Attributes(NewPassword { password: Secret(password) }): Attributes<NewPassword>,
+    Attributes(NewPassword {
+        password: Secret(password),
+    }): Attributes<NewPassword>,
 ) -> Result<axum::http::StatusCode, Problem> {
     user::set_password(asker.site(), auth::name(&name)?, password).await?;
     Ok(axum::http::StatusCode::NO_CONTENT)

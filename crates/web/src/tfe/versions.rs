@@ -2,9 +2,9 @@
 
 use axum::response::Response;
 use serde::Deserialize;
+use statehouse_core::Ctx;
 use statehouse_core::state::{self, PAGE_MAX, Put, Upload, Which};
 use statehouse_core::workspace::{self, Workspace};
-use statehouse_core::Ctx;
 use statehouse_model::VersionId;
 
 use super::document::{self, Attributes, Document, Page, resource, resources};
@@ -18,13 +18,25 @@ use crate::problem::Problem;
 const KIND: &str = "state-versions";
 
 /// A page of a workspace's versions, the newest first.
-pub(crate) async fn list(asker: Asker, At(id): At<String>, Asked(page): Asked<Page>) -> Result<Document, Problem> {
+pub(crate) async fn list(
+    asker: Asker,
+    At(id): At<String>,
+    Asked(page): Asked<Page>,
+) -> Result<Document, Problem> {
     let (ctx, workspace) = of_id(&asker, &id).await?;
-    let wrong = || Problem::invalid("`page[before]` is no instant; take it from the link to the next page");
-    let before = page.before.as_deref().map(|text| instant::parse(text).ok_or_else(wrong)).transpose()?;
+    let wrong =
+        || Problem::invalid("`page[before]` is no instant; take it from the link to the next page");
+    let before = page
+        .before
+        .as_deref()
+        .map(|text| instant::parse(text).ok_or_else(wrong))
+        .transpose()?;
     let size = page.size(PAGE_MAX);
     let found = state::list(&ctx, &workspace, before, size).await?;
-    let last = found.last().filter(|_| found.len() == size).and_then(|last| instant::format(last.created_at));
+    let last = found
+        .last()
+        .filter(|_| found.len() == size)
+        .and_then(|last| instant::format(last.created_at));
     let path = format!("/api/v2/workspaces/{workspace}/state-versions");
     let next = last.map(|last| document::next(&path, size, "before", &last));
     Ok(Document::list(resources(KIND, &found)?, next))
@@ -33,7 +45,10 @@ pub(crate) async fn list(asker: Asker, At(id): At<String>, Asked(page): Asked<Pa
 /// Uploads that wait for a person.
 pub(crate) async fn kept(asker: Asker, At(id): At<String>) -> Result<Document, Problem> {
     let (ctx, workspace) = of_id(&asker, &id).await?;
-    Ok(Document::list(resources(KIND, &state::kept(&ctx, &workspace).await?)?, None))
+    Ok(Document::list(
+        resources(KIND, &state::kept(&ctx, &workspace).await?)?,
+        None,
+    ))
 }
 
 /// Which version to download.
@@ -71,7 +86,10 @@ pub(crate) async fn upload(
     body: Whole<body::State>,
 ) -> Result<Document, Problem> {
     let (ctx, workspace) = of_id(&asker, &id).await?;
-    let upload = Upload { bytes: body.bytes.clone(), lock_id: shown.lock_id };
+    let upload = Upload {
+        bytes: body.bytes.clone(),
+        lock_id: shown.lock_id,
+    };
     match state::put(&ctx, &workspace, upload).await? {
         Put::Stored(version) => Ok(Document::made(resource(KIND, &version)?)),
         Put::Repeated(version) => Ok(Document::one(resource(KIND, &version)?)),
@@ -93,7 +111,10 @@ pub(crate) async fn accept(
     Attributes(decision): Attributes<Decision>,
 ) -> Result<Document, Problem> {
     let (ctx, workspace, id) = waiting(&asker, &id).await?;
-    Ok(Document::one(resource(KIND, &state::accept(&ctx, &workspace, id, decision.reason).await?)?))
+    Ok(Document::one(resource(
+        KIND,
+        &state::accept(&ctx, &workspace, id, decision.reason).await?,
+    )?))
 }
 
 /// Decides that a kept upload is not to be used.
@@ -103,7 +124,10 @@ pub(crate) async fn discard(
     Attributes(decision): Attributes<Decision>,
 ) -> Result<Document, Problem> {
     let (ctx, workspace, id) = waiting(&asker, &id).await?;
-    Ok(Document::one(resource(KIND, &state::discard(&ctx, &workspace, id, decision.reason).await?)?))
+    Ok(Document::one(resource(
+        KIND,
+        &state::discard(&ctx, &workspace, id, decision.reason).await?,
+    )?))
 }
 
 /// The workspace in which a version waits. Its id does not name it, so the caller's workspaces are gone through: a person
@@ -116,7 +140,11 @@ async fn waiting(asker: &Asker, text: &str) -> Result<(Ctx, Workspace, VersionId
         let page = workspace::list(&ctx, after, workspace::PAGE_MAX).await?;
         for found in &page {
             let workspace = Workspace::Id(auth::id(&found.id)?);
-            if state::kept(&ctx, &workspace).await?.iter().any(|version| version.id == id.as_str()) {
+            if state::kept(&ctx, &workspace)
+                .await?
+                .iter()
+                .any(|version| version.id == id.as_str())
+            {
                 return Ok((ctx, workspace, id));
             }
         }

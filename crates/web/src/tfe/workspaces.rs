@@ -59,11 +59,17 @@ pub(crate) async fn show_named(
 /// One workspace, by its id.
 pub(crate) async fn show(asker: Asker, At(id): At<String>) -> Result<Document, Problem> {
     let (ctx, workspace) = of_id(&asker, &id).await?;
-    Ok(Document::one(resource(KIND, &workspace::show(&ctx, &workspace).await?)?))
+    Ok(Document::one(resource(
+        KIND,
+        &workspace::show(&ctx, &workspace).await?,
+    )?))
 }
 
 /// The caller in the house of a workspace's id, and the workspace.
-pub(super) async fn of_id(asker: &Asker, text: &str) -> Result<(statehouse_core::Ctx, Workspace), Problem> {
+pub(super) async fn of_id(
+    asker: &Asker,
+    text: &str,
+) -> Result<(statehouse_core::Ctx, Workspace), Problem> {
     let id: WorkspaceId = auth::id(text)?;
     Ok((asker.house_of(&id).await?, Workspace::Id(id)))
 }
