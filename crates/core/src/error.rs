@@ -142,8 +142,7 @@ impl From<crate::db::DbError> for Error {
     fn from(error: crate::db::DbError) -> Self {
         use crate::db::Trouble;
         let kind = match error.trouble() {
-            Trouble::Lost | Trouble::Slow => Kind::Unavailable,
-            Trouble::ReadOnly => Kind::Unavailable,
+            Trouble::Lost | Trouble::Slow | Trouble::ReadOnly => Kind::Unavailable,
             Trouble::Unique => Kind::Conflict,
             Trouble::Other => Kind::Internal,
         };

@@ -137,7 +137,10 @@ impl Base {
 
 /// Which refusals were recorded lately.
 #[derive(Default)]
-pub(crate) struct Refusals(Mutex<HashMap<(String, &'static str, Target), i64>>);
+pub(crate) struct Refusals(Mutex<HashMap<Refusal, i64>>);
+
+/// Who was refused what, on which target.
+type Refusal = (String, &'static str, Target);
 
 impl Refusals {
     /// Whether this refusal should be recorded now.

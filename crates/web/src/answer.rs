@@ -115,10 +115,10 @@ fn log(
     let causes = chain(cause);
     match cause.kind() {
         Kind::Unavailable => {
-            tracing::warn!(method, route, status, ms, %request, causes, "not available")
+            tracing::warn!(method, route, status, ms, %request, causes, "not available");
         }
         Kind::Tampered => {
-            tracing::error!(method, route, status, ms, %request, causes, "stored data was altered")
+            tracing::error!(method, route, status, ms, %request, causes, "stored data was altered");
         }
         _ => tracing::error!(method, route, status, ms, %request, causes, "failed"),
     }

@@ -305,7 +305,7 @@ impl Problem {
         match self.0.status {
             StatusCode::UNAUTHORIZED => drop(headers.insert(WWW_AUTHENTICATE, CHALLENGE)),
             StatusCode::SERVICE_UNAVAILABLE => {
-                drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1")))
+                drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1")));
             }
             _ => {}
         }

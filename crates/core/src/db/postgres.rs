@@ -36,11 +36,14 @@ struct Link {
     _permit: OwnedSemaphorePermit,
 }
 
+/// A connection that nobody uses, and its prepared statements.
+type Idle = (Client, HashMap<String, Statement>);
+
 /// One PostgreSQL server: how to reach it, and its pool.
 pub(crate) struct Server {
     config: Config,
     tls: Option<MakeRustlsConnect>,
-    idle: Mutex<Vec<(Client, HashMap<String, Statement>)>>,
+    idle: Mutex<Vec<Idle>>,
     permits: Arc<Semaphore>,
 }
 
@@ -88,19 +91,14 @@ impl Server {
     }
 
     async fn connect(&self) -> Result<Client, DbError> {
-        match &self.tls {
-            Some(tls) => {
-                let (client, connection) =
-                    self.config.connect(tls.clone()).await.map_err(failed)?;
-                tokio::spawn(async move { connection.await.ok() });
-                Ok(client)
-            }
-            None => {
-                let (client, connection) = self.config.connect(NoTls).await.map_err(failed)?;
-                tokio::spawn(async move { connection.await.ok() });
-                Ok(client)
-            }
+        if let Some(tls) = &self.tls {
+            let (client, connection) = self.config.connect(tls.clone()).await.map_err(failed)?;
+            tokio::spawn(async move { connection.await.ok() });
+            return Ok(client);
         }
+        let (client, connection) = self.config.connect(NoTls).await.map_err(failed)?;
+        tokio::spawn(async move { connection.await.ok() });
+        Ok(client)
     }
 
     fn give_back(&self, link: Link) {
@@ -126,16 +124,15 @@ impl Server {
             .await;
         let space = space.map_err(failed)?.is_some();
         if !role || !space {
-            let mut script = String::from("BEGIN; ");
-            if !role {
-                script += &format!(
-                    "CREATE ROLE \"{schema}\" NOLOGIN; GRANT \"{schema}\" TO CURRENT_USER; "
-                );
-            }
-            if !space {
-                script += &format!("CREATE SCHEMA \"{schema}\" AUTHORIZATION \"{schema}\"; ");
-            }
-            script += "COMMIT";
+            let make_role = format!("CREATE ROLE \"{schema}\" NOLOGIN; GRANT \"{schema}\" TO CURRENT_USER;");
+            let make_space = format!("CREATE SCHEMA \"{schema}\" AUTHORIZATION \"{schema}\";");
+            let script = [
+                "BEGIN;",
+                if role { "" } else { &make_role },
+                if space { "" } else { &make_space },
+                "COMMIT",
+            ]
+            .join(" ");
             let made = link.client.batch_execute(&script).await;
             if let Err(error) = made {
                 link.client.batch_execute("ROLLBACK").await.ok();

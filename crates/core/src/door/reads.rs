@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::workspace::Workspace;
 
 /// How long repeats of a read are counted rather than written.
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 
 actions! {
     /// A refused read, recorded under the permission to see the organization
@@ -40,7 +40,10 @@ struct Window {
 
 /// The reads of a house that are counted at the moment.
 #[derive(Default)]
-pub(crate) struct Reads(Mutex<HashMap<(String, String, &'static str), Window>>);
+pub(crate) struct Reads(Mutex<HashMap<Key, Window>>);
+
+/// Who reads what, by which action.
+type Key = (String, String, &'static str);
 
 impl Reads {
     /// Returns once a read of `object` is in the ledger.
@@ -75,7 +78,7 @@ impl Reads {
     }
 
     /// Counts a repeat, if the window that it joined is still open.
-    fn count(&self, key: &(String, String, &'static str), joined: &Arc<OnceCell<()>>) -> bool {
+    fn count(&self, key: &Key, joined: &Arc<OnceCell<()>>) -> bool {
         let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let window = windows
             .get_mut(key)
@@ -86,7 +89,7 @@ impl Reads {
     /// Joins the open window, or opens one and returns the one it replaces.
     fn enter<A: Action>(
         &self,
-        key: &(String, String, &'static str),
+        key: &Key,
         ctx: &Ctx,
         target: &Target,
     ) -> (Arc<OnceCell<()>>, Option<Window>) {

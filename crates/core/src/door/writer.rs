@@ -95,14 +95,14 @@ impl Writer {
                 Ok(()) => {}
                 Err(Void::Stop) => return,
                 Err(Void::Unknown(error)) => {
-                    jobs.iter_mut().for_each(|job| job.fail(unknown(&error)))
+                    for job in &mut jobs {
+                        job.fail(unknown(&error));
+                    }
                 }
                 Err(Void::Lost(error)) => {
                     tracing::warn!(house = %self.base.code, %error, jobs = jobs.len(), "a batch was void");
-                    for job in jobs.iter_mut().filter(|job| !job.settled()) {
-                        if self.alone(job).await.is_err() {
-                            return;
-                        }
+                    if self.one_by_one(&mut jobs).await.is_err() {
+                        return;
                     }
                 }
             }
@@ -123,6 +123,14 @@ impl Writer {
             jobs.push(job);
         }
         jobs
+    }
+
+    /// The jobs of a void batch again, each in a transaction of its own.
+    async fn one_by_one(&mut self, jobs: &mut [Box<dyn Work>]) -> Result<(), ()> {
+        for job in jobs.iter_mut().filter(|job| !job.settled()) {
+            self.alone(job).await?;
+        }
+        Ok(())
     }
 
     /// One job in a transaction of its own, at most [`TRIES`] times.

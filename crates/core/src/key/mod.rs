@@ -73,8 +73,7 @@ impl From<Epoch> for EpochView {
 /// A failure of the root key provider, for the surface of this crate.
 pub(crate) fn root_error(error: &RootError) -> Error {
     let kind = match error {
-        RootError::Exists { .. } => Kind::Conflict,
-        RootError::CannotDestroy { .. } => Kind::Conflict,
+        RootError::Exists { .. } | RootError::CannotDestroy { .. } => Kind::Conflict,
         _ => Kind::Unavailable,
     };
     Error::new(kind, format!("root key: {error}"))

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use statehouse_model::{Permission, VersionId, WorkspaceId};
 use statehouse_seal::Keyring;
-use statehouse_terraform::state::{StateFile, read};
+use statehouse_terraform::state::{StateFile, Unusual, read};
 
 use super::judge::{Standing, Verdict, judge, judge_opaque};
 use super::sql::Version;
@@ -142,6 +142,11 @@ fn prepare_task(
 }
 
 impl Prepared {
+    /// Whether `version` has the bytes of this upload.
+    fn is(&self, keyring: &Keyring, version: &Version) -> bool {
+        keyring.row_mac_verify(&fingerprint(&self.digest), &version.fingerprint)
+    }
+
     /// The row, as far as it is known before the door.
     fn version(
         &self,
@@ -195,43 +200,22 @@ fn fingerprint(digest: &[u8; 32]) -> Vec<u8> {
     [b"fingerprint\0".as_slice(), digest].concat()
 }
 
-/// Inside the door: lock, head, verdict, rows.
+/// Inside the door: head, lock, verdict, rows.
 async fn store(
     tx: &mut Tx<WriteState>,
     ctx: &Ctx,
     prepared: &Prepared,
     stored: &Stored,
 ) -> Result<Outcome<Put>> {
-    let mut workspace = workspace_of(tx, &prepared.workspace).await?;
-    let head = match &workspace.head {
-        Some(id) => Some(sql::by_id(tx, id).await?.ok_or_else(|| {
-            Error::tampered(format!(
-                "version `{id}`, the head of its workspace, is missing"
-            ))
-        })?),
-        None => None,
-    };
-    let same = |tx: &Tx<WriteState>, version: &Version| {
-        tx.keyring
-            .row_mac_verify(&fingerprint(&prepared.digest), &version.fingerprint)
-    };
-    if let Some(head) = head.as_ref().filter(|head| same(tx, head)) {
-        lock::require_not_of_another(tx, &workspace, prepared.lock_id.as_deref(), &prepared.actor)
-            .await?;
+    let workspace = workspace_of(tx, &prepared.workspace).await?;
+    let head = head_of(tx, &workspace).await?;
+    let (shown, actor) = (prepared.lock_id.as_deref(), &prepared.actor);
+    if let Some(head) = head.as_ref().filter(|head| prepared.is(&tx.keyring, head)) {
+        lock::require_not_of_another(tx, &workspace, shown, actor).await?;
         return Ok(Outcome::Unchanged(Put::Repeated(head.clone().into())));
     }
-    let operation =
-        lock::require(tx, &workspace, prepared.lock_id.as_deref(), &prepared.actor).await?;
-    let pushing = operation.as_deref() == Some("state-push");
-    let now = tx.now();
-    let standing = Standing {
-        push_by_accepter: pushing
-            && access::holds(tx, ctx, Permission::StateAccept, &prepared.target, now).await?,
-        applying: operation.as_deref() == Some("OperationTypeApply"),
-    };
-    let mut version = prepared.version(&workspace.id, Some(stored), &tx.keyring.clone());
-    version.fence = workspace.fence;
-    version.created_at = tx.now();
+    let operation = lock::require(tx, &workspace, shown, actor).await?;
+    let standing = standing(tx, ctx, operation.as_deref(), &prepared.target).await?;
     let verdict = match (&head, &prepared.file) {
         (None, _) => Verdict::Take(Vec::new()),
         (Some(head), StateFile::Plain(new)) => judge(head, new, standing, DROPPED_PERMILLE_MAX),
@@ -239,42 +223,83 @@ async fn store(
             judge_opaque(head, new.lineage.as_deref(), new.serial, standing)
         }
     };
-    let (kept, unusual) = match verdict {
+    let mut version = prepared.version(&workspace.id, Some(stored), &tx.keyring);
+    version.fence = workspace.fence;
+    version.created_at = tx.now();
+    match verdict {
         Verdict::Take(mut marks) => {
-            if operation.is_none() {
-                marks.push("unlocked");
-            }
+            marks.extend(operation.is_none().then_some("unlocked"));
             version.marks = marks.join(",");
-            finish(&mut workspace, &mut version);
-            tx.put(&workspace).await?;
-            (None, Vec::new())
+            take(tx, workspace, version, stored).await
         }
-        Verdict::Conflict(unusual) => (Some(CONFLICT), unusual),
-        Verdict::Quarantine(unusual) => (Some(QUARANTINED), unusual),
-    };
-    if let Some(status) = kept {
-        status.clone_into(&mut version.status);
-        let unusual: Vec<String> = unusual.iter().map(ToString::to_string).collect();
-        let waiting = sql::kept(tx, &workspace.id).await?;
-        if let Some(waiting) = waiting.into_iter().find(|waiting| same(tx, waiting)) {
-            return Ok(Outcome::Unchanged(Put::Kept(Kept {
-                version: waiting.into(),
-                unusual,
-            })));
+        Verdict::Conflict(unusual) => keep(tx, prepared, version, stored, CONFLICT, &unusual).await,
+        Verdict::Quarantine(unusual) => {
+            keep(tx, prepared, version, stored, QUARANTINED, &unusual).await
         }
-        tx.put(&version).await?;
-        blob::sql::insert(tx, &version.id, stored).await?;
-        let entry = entry(&version).detail(Some(&unusual.join("; ")));
-        return Ok(Outcome::Recorded(
-            Put::Kept(Kept {
-                version: version.into(),
-                unusual,
-            }),
-            entry,
-        ));
     }
+}
+
+async fn head_of(
+    tx: &mut Tx<WriteState>,
+    workspace: &workspace::sql::Workspace,
+) -> Result<Option<Version>> {
+    let Some(id) = &workspace.head else {
+        return Ok(None);
+    };
+    let missing = || Error::tampered(format!("version `{id}`, the head of its workspace, is missing"));
+    sql::by_id(tx, id).await?.ok_or_else(missing).map(Some)
+}
+
+/// What the lock that the upload shows says for letting unusual things pass.
+async fn standing(
+    tx: &mut Tx<WriteState>,
+    ctx: &Ctx,
+    operation: Option<&str>,
+    target: &Target,
+) -> Result<Standing> {
+    let now = tx.now();
+    let pushing = operation == Some("state-push");
+    let accepter = pushing && access::holds(tx, ctx, Permission::StateAccept, target, now).await?;
+    Ok(Standing {
+        push_by_accepter: accepter,
+        applying: operation == Some("OperationTypeApply"),
+    })
+}
+
+/// The version becomes the head of its workspace.
+async fn take(
+    tx: &mut Tx<WriteState>,
+    mut workspace: workspace::sql::Workspace,
+    mut version: Version,
+    stored: &Stored,
+) -> Result<Outcome<Put>> {
+    finish(&mut workspace, &mut version);
+    tx.put(&workspace).await?;
     tx.put(&version).await?;
     blob::sql::insert(tx, &version.id, stored).await?;
     let entry = entry(&version);
     Ok(Outcome::Recorded(Put::Stored(version.into()), entry))
+}
+
+/// The version is kept aside, once.
+async fn keep(
+    tx: &mut Tx<WriteState>,
+    prepared: &Prepared,
+    mut version: Version,
+    stored: &Stored,
+    status: &str,
+    unusual: &[Unusual],
+) -> Result<Outcome<Put>> {
+    let unusual: Vec<String> = unusual.iter().map(ToString::to_string).collect();
+    let waiting = sql::kept(tx, &version.workspace).await?;
+    if let Some(waiting) = waiting.into_iter().find(|waiting| prepared.is(&tx.keyring, waiting)) {
+        let version = waiting.into();
+        return Ok(Outcome::Unchanged(Put::Kept(Kept { version, unusual })));
+    }
+    version.status = status.to_owned();
+    tx.put(&version).await?;
+    blob::sql::insert(tx, &version.id, stored).await?;
+    let entry = entry(&version).detail(Some(&unusual.join("; ")));
+    let version = version.into();
+    Ok(Outcome::Recorded(Put::Kept(Kept { version, unusual }), entry))
 }

@@ -259,8 +259,7 @@ async fn find(rows: &mut Rows, token: &Token, now: i64) -> Result<Bearer> {
     // The MAC is computed whether or not there is a row to compare it with.
     let expected = stored
         .as_ref()
-        .map(|stored| stored.secret_mac.clone())
-        .unwrap_or_else(|| vec![0; 36]);
+        .map_or_else(|| vec![0; 36], |stored| stored.secret_mac.clone());
     let genuine = rows
         .keyring
         .token_mac_verify(token.expose().as_bytes(), &expected);

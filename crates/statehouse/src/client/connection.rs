@@ -1,5 +1,7 @@
-//! Which server, whose token, and what is trusted: flags < over environment < over what `login` stored.
+//! Which server, whose token, and what is trusted: flags over the environment over what `login` stored.
 
+use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,8 +12,6 @@ use rustls::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use statehouse_model::Name;
-use std::io::Write;
-use std::os::unix::fs::DirBuilderExt;
 
 use crate::environment::Environment;
 use crate::failure::{Exit, Failure, Result};

@@ -22,8 +22,7 @@ use crate::problem::{JSON_API, Problem};
 pub(crate) struct Document {
     status: StatusCode,
     data: Value,
-    /// The address of the next page; lists have one, or null.
-    next: Option<Option<String>>,
+    links: Option<Value>,
 }
 
 impl Document {
@@ -32,7 +31,7 @@ impl Document {
         Self {
             status: StatusCode::OK,
             data,
-            next: None,
+            links: None,
         }
     }
 
@@ -47,7 +46,7 @@ impl Document {
     /// A list, and the address of its next page when there may be one.
     pub(crate) fn list(resources: Vec<Value>, next: Option<String>) -> Self {
         Self {
-            next: Some(next),
+            links: Some(json!({ "next": next })),
             ..Self::one(resources.into())
         }
     }
@@ -56,8 +55,8 @@ impl Document {
 impl IntoResponse for Document {
     fn into_response(self) -> Response {
         let mut body = Map::from_iter([("data".to_owned(), self.data)]);
-        if let Some(next) = self.next {
-            body.insert("links".to_owned(), json!({ "next": next }));
+        if let Some(links) = self.links {
+            body.insert("links".to_owned(), links);
         }
         (
             self.status,

@@ -1,0 +1,170 @@
+//! The command line: noun, then verb; one file per noun.
+//!
+//! A command parses, does one thing and prints its data with [`crate::out`]. Failures come back as values, with their exit
+//! code, and are printed here.
+
+mod backup;
+mod completions;
+mod config;
+mod grant;
+mod key;
+mod ledger;
+mod login;
+mod org;
+mod permissions;
+mod project;
+mod restore;
+mod serve;
+mod session;
+mod state;
+mod token;
+mod up;
+mod user;
+mod verify;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::client::ServerArgs;
+use crate::environment::Environment;
+use crate::failure::Result;
+use crate::out::{self, Format, Out};
+use session::Session;
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0      done; `verify`: everything that can be proven is proven
+  1      failed
+  2      the command line, the configuration or a setting is wrong
+  3      refused: not allowed, or no such thing that you may see
+  4      in conflict with what is stored, or locked by somebody else
+  5      not available now; trying again later may work
+  10-18  `verify` found: 10 truncated, 11 reordered, 12 signed with another key, 13 older than the anchor,
+         14 forked, 15 altered, 16 gap in versions, 17 not canonical, 18 unreadable; of several the smallest
+
+Data goes to standard output, words go to standard error. NO_COLOR is honoured.";
+
+/// Keeps Terraform state sealed, versioned, locked and provable.
+#[derive(Parser)]
+#[command(name = "statehouse", version, after_help = AFTER_HELP, subcommand_required = true, arg_required_else_help = true)]
+struct Cli {
+    /// How data is printed: for eyes, or as one JSON value
+    #[arg(long, global = true, value_enum, default_value_t = Format::Human, value_name = "FORM")]
+    output: Format,
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve, as the configuration says
+    Serve(serve::Args),
+    /// Serve from one directory, with a first organization and a token; prints a Terraform block that works
+    Up(up::Args),
+    /// Store address, token and trusted authority of a server
+    Login(login::Args),
+    /// Organizations: each has its own database, keys and ledger
+    #[command(subcommand)]
+    Org(org::Verb),
+    /// Projects: folders of workspaces
+    #[command(subcommand)]
+    Project(project::Verb),
+    /// Workspaces: one state and its history each
+    #[command(subcommand)]
+    Workspace(workspace::Verb),
+    /// States: versions, uploads that wait, locks
+    #[command(subcommand)]
+    State(state::Verb),
+    /// Grants: which role who has where
+    #[command(subcommand)]
+    Grant(grant::Verb),
+    /// The ledger of an organization: what happened, in an order nobody can change unseen
+    #[command(subcommand)]
+    Ledger(ledger::Verb),
+    /// Prove a ledger from an export, without any server; or, with --live, a server's database against its ledger
+    Verify(verify::Args),
+    /// Keys of an organization, in epochs
+    #[command(subcommand)]
+    Key(key::Verb),
+    /// API tokens: what terraform and pipelines authenticate with
+    #[command(subcommand)]
+    Token(token::Verb),
+    /// Accounts, for operators of the site
+    #[command(subcommand)]
+    User(user::Verb),
+    /// Backups, consistent while serving, and without any key
+    #[command(subcommand)]
+    Backup(backup::Verb),
+    /// Fill an empty data directory from a backup, and declare that this was done; the server must not run
+    Restore(restore::Args),
+    /// The configuration of the server
+    #[command(subcommand)]
+    Config(config::Verb),
+    /// Every permission, and the roles that hold it
+    Permissions,
+    /// A completion script for a shell
+    Completions(completions::Args),
+}
+
+/// Runs the command of this process.
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            out::usage(&error);
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let environment = Environment::of_process();
+    let out = Out::new(cli.output, &environment);
+    let session = Session { out, environment, server: cli.server };
+    match run(cli.command, &session) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            out.fail(&failure);
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}
+
+/// Only `verify` has more to say than done or failed.
+fn run(command: Command, session: &Session) -> Result<u8> {
+    match command {
+        Command::Verify(args) => return verify::run(args, session),
+        Command::Serve(args) => serve::run(&args, session),
+        Command::Up(args) => up::run(&args, session),
+        Command::Login(args) => login::run(&args, session),
+        Command::Org(verb) => org::run(verb, session),
+        Command::Project(verb) => project::run(verb, session),
+        Command::Workspace(verb) => workspace::run(verb, session),
+        Command::State(verb) => state::run(verb, session),
+        Command::Grant(verb) => grant::run(verb, session),
+        Command::Ledger(verb) => ledger::run(verb, session),
+        Command::Key(verb) => key::run(verb, session),
+        Command::Token(verb) => token::run(verb, session),
+        Command::User(verb) => user::run(verb, session),
+        Command::Backup(verb) => backup::run(verb, session),
+        Command::Restore(args) => restore::run(args, session),
+        Command::Config(verb) => config::run(verb, session),
+        Command::Permissions => permissions::run(session),
+        Command::Completions(args) => completions::run(&args, session),
+    }?;
+    Ok(0)
+}
+
+/// The command line itself, for completions.
+fn command_line() -> clap::Command {
+    Cli::command()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_fits_together() {
+        super::command_line().debug_assert();
+    }
+}

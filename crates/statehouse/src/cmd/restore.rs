@@ -1,0 +1,127 @@
+//! `statehouse restore`: from a backup into an empty data directory, and the declaration that this was done.
+//!
+//! Where anchors survived, restored organizations open read-only: their database is an older copy of what is remembered.
+//! `restore accept` declares for each that this is meant, with a reason that stands in its ledger for ever.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::json;
+use statehouse_core::{Core, Ctx, backup, ledger, org};
+
+use super::session::Session;
+use crate::client::Resource;
+use crate::config::{Config, Settings, Sources};
+use crate::failure::{Failure, Result};
+use crate::server::guard::{self, DirectoryLock};
+use crate::{logs, server};
+
+/// Arguments.
+#[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(super) struct Args {
+    /// The backup
+    #[arg(required = true)]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+/// Where data, keys and anchors are.
+#[derive(clap::Args)]
+struct Place {
+    /// A directory as `up` has it, with keys and anchors beside it; without it, the configuration says
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "set"])]
+    dir: Option<PathBuf>,
+    #[command(flatten)]
+    sources: Sources,
+}
+
+/// Verbs.
+#[derive(clap::Subcommand)]
+enum Verb {
+    /// Declare that older copies were restored on purpose: each gets a new epoch, and takes changes again
+    Accept {
+        /// Why; stands in every ledger that is accepted
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+impl Place {
+    fn config(&self, session: &Session) -> Result<Config> {
+        match &self.dir {
+            Some(dir) => Config::beside(dir),
+            None => Settings::load(&self.sources, &session.environment)?.config(),
+        }
+    }
+}
+
+pub(super) fn run(args: Args, session: &Session) -> Result {
+    guard::refuse_unsealed()?;
+    guard::keep_memory_private();
+    match (args.verb, args.file) {
+        (Some(Verb::Accept { reason, place }), _) => accept(&place.config(session)?, &reason, session),
+        (None, Some(file)) => restore(&file, &args.place.config(session)?, session),
+        (None, None) => Err(Failure::usage("no backup is named")),
+    }
+}
+
+fn restore(file: &Path, config: &Config, session: &Session) -> Result {
+    logs::begin(&config.log, session.out.color_err())?;
+    let _lock = DirectoryLock::take(&config.data.dir)?;
+    let manifest = Session::runtime()?.block_on(async {
+        let options = server::options(config, &session.environment).await?;
+        Ok::<_, Failure>(backup::restore(file, &options).await?)
+    })?;
+    let house = |house: &backup::HouseEntry| {
+        Resource::from_pairs([("code", json!(house.code)), ("ledger", json!(house.ledger)), ("needs", json!(house.needs))])
+    };
+    let houses: Vec<Resource> = manifest.houses.iter().map(house).collect();
+    session.out.list(&[("HOUSE", "code"), ("LEDGER ENTRIES", "ledger"), ("NEEDS", "needs")], &houses)?;
+    session.out.say(
+        "restored; where anchors remember more than the backup holds, `statehouse restore accept --reason …` is next, \
+         then start the server and run `statehouse verify --live`",
+    );
+    Ok(())
+}
+
+fn accept(config: &Config, reason: &str, session: &Session) -> Result {
+    logs::begin(&config.log, session.out.color_err())?;
+    let _lock = DirectoryLock::take(&config.data.dir)?;
+    let accepted = Session::runtime()?.block_on(async {
+        let core = Core::open(server::options(config, &session.environment).await?).await?;
+        let accepted = accept_all(&core, reason).await;
+        core.close().await?;
+        accepted
+    })?;
+    session.out.list(&[("HOUSE", "house"), ("LEDGER ENTRIES", "ledger"), ("ORIGIN", "origin")], &accepted)?;
+    if accepted.is_empty() {
+        session.out.say("nothing is read-only: there is nothing to accept");
+    }
+    Ok(())
+}
+
+/// The site first: it knows the others.
+async fn accept_all(core: &Arc<Core>, reason: &str) -> Result<Vec<Resource>> {
+    let mut accepted = Vec::new();
+    accepted.extend(accept_one(&core.machine(), "site", reason).await?);
+    for organization in org::list(&core.machine()).await?.into_iter().filter(|organization| organization.status == "active") {
+        let name = organization.name.parse().map_err(Failure::failed)?;
+        let ctx = core.enter_as_machine(&name).await?;
+        accepted.extend(accept_one(&ctx, &organization.name, reason).await?);
+    }
+    Ok(accepted)
+}
+
+async fn accept_one(ctx: &Ctx, name: &str, reason: &str) -> Result<Option<Resource>> {
+    if ctx.house().read_only().is_none() {
+        return Ok(None);
+    }
+    let head = ledger::accept_restore(ctx, reason.to_owned()).await?;
+    Ok(Some(Resource::from_pairs([("house", json!(name)), ("ledger", json!(head.size)), ("origin", json!(head.origin))])))
+}

@@ -1,0 +1,119 @@
+//! `statehouse up`: a server from one directory, with everything that a first `terraform apply` needs.
+//!
+//! Data in `DIR`, keys in `DIR.keys`, anchors in `DIR.anchor`; nothing else is written, and no configuration is read. Every
+//! start makes a new token; older ones stay valid until they end by themselves.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+use super::session::Session;
+use crate::config::Config;
+use crate::failure::{Failure, Result};
+use crate::logs;
+use crate::server::{Server, first};
+
+/// Arguments.
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// The directory of the data; keys and anchors go beside it, to DIR.keys and DIR.anchor
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// The port on 127.0.0.1; 0 takes any that is free
+    #[arg(long, default_value_t = 8443)]
+    port: u16,
+    /// Print one line of JSON when ready, and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args, session: &Session) -> Result {
+    let mut config = Config::beside(&args.dir)?;
+    config.listen.port = args.port;
+    logs::begin(&config.log, session.out.color_err())?;
+    Session::runtime()?.block_on(async {
+        let server = Server::open(&config, &session.environment).await?;
+        if let Err(failure) = announce(&server, &config, args.json, session).await {
+            server.close().await?;
+            return Err(failure);
+        }
+        server.serve().await
+    })
+}
+
+/// Makes what is missing, and prints how to use it. The listener is bound: whoever reads this can connect.
+async fn announce(server: &Server, config: &Config, json: bool, session: &Session) -> Result {
+    let token = first::admin_with_organization(server.core()).await?;
+    let ca_file = server.ca_file().ok_or_else(|| Failure::failed("there is no authority to trust"))?;
+    let ca_pem = fs::read_to_string(ca_file)?;
+    let address = format!("https://{}", server.address()?);
+    let block = http_block(&address, &token, &ca_pem);
+    if json {
+        let binary = std::env::current_exe()?;
+        return session.out.json(&json!({
+            "address": address,
+            "organization": first::ORGANIZATION,
+            "token": token.expose_secret(),
+            "ca_file": ca_file,
+            "binary": binary,
+            "http_block": block,
+        }));
+    }
+    session.out.text(&welcome(&address, &token, ca_file, &block, config))
+}
+
+/// A backend block that needs nothing beside it: the authority stands in it, too.
+fn http_block(address: &str, token: &SecretString, ca_pem: &str) -> String {
+    let state = format!("{address}/state/{}/example", first::ORGANIZATION);
+    format!(
+        r#"terraform {{
+  backend "http" {{
+    address        = "{state}"
+    lock_address   = "{state}"
+    unlock_address = "{state}"
+    username       = "{user}"
+    password       = "{password}"
+
+    client_ca_certificate_pem = <<-EOT
+{ca}
+    EOT
+  }}
+}}
+"#,
+        user = first::USER,
+        password = token.expose_secret(),
+        ca = ca_pem.trim_end().lines().map(|line| format!("      {line}")).collect::<Vec<_>>().join("\n"),
+    )
+}
+
+fn welcome(address: &str, token: &SecretString, ca_file: &Path, block: &str, config: &Config) -> String {
+    let keys = config.keys.dir.display();
+    let anchors = config.data.anchors.display();
+    let token = token.expose_secret();
+    let mut text = String::new();
+    // Writing into a String cannot fail.
+    let _ = write!(
+        text,
+        "Statehouse is ready.\n\n\
+         address       {address}\n\
+         organization  {organization}\n\
+         token         {token}\n\
+         authority     {ca}\n\n\
+         KEYS: everything here is sealed with the keys in {keys}.\n\
+         Move that directory to another volume and link it back: whoever copies the data must not get the keys with it, and\n\
+         without the keys the data is gone for ever. Keep a copy of it in a safe place. The same goes, without the secrecy, for\n\
+         {anchors}, by which an older copy of the data is recognized.\n\n\
+         To trust this server in a shell, for curl and others:\n\n  \
+           export SSL_CERT_FILE={ca}\n\n\
+         For this command line:\n\n  \
+           export STATEHOUSE_ADDRESS={address} STATEHOUSE_CA={ca} STATEHOUSE_ORGANIZATION={organization} STATEHOUSE_TOKEN={token}\n\n\
+         For Terraform and OpenTofu, ready to paste:\n\n{block}\n\
+         Stop with Ctrl-C.\n",
+        organization = first::ORGANIZATION,
+        ca = ca_file.display(),
+    );
+    text
+}

@@ -1,0 +1,107 @@
+//! `statehouse verify`: what a ledger proves, in plain words.
+//!
+//! With a bundle it needs nothing but this binary: no server, no network, no configuration. With `--live` a server compares its
+//! database with its ledger, row by row.
+
+use std::path::PathBuf;
+
+use fs_err as fs;
+use serde_json::{Value, json};
+use statehouse_ledger::verify::{EXIT_PROVEN, Kind, Report, Trust, verify_file};
+
+use super::session::Session;
+use crate::failure::{Failure, Result};
+
+/// Arguments.
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// The bundle, as `ledger export` wrote it
+    #[arg(required_unless_present = "live", conflicts_with = "live")]
+    bundle: Option<PathBuf>,
+    /// A verifier key that the ledger must have had, as `key list` shows it; without it the first key is believed, and said so
+    #[arg(long, value_name = "VKEY", conflicts_with = "live")]
+    key: Option<String>,
+    /// A checkpoint that was kept elsewhere; the bundle must extend it
+    #[arg(long, value_name = "FILE", conflicts_with = "live")]
+    anchor: Option<PathBuf>,
+    /// Have the server compare its database with its ledger
+    #[arg(long)]
+    live: bool,
+    /// With --live: the site instead of an organization
+    #[arg(long, requires = "live")]
+    site: bool,
+}
+
+pub(super) fn run(args: Args, session: &Session) -> Result<u8> {
+    let Some(bundle) = args.bundle else { return live(args.site, session) };
+    let anchor = args.anchor.map(fs::read_to_string).transpose()?;
+    let report = verify_file(&bundle, &Trust { vkey: args.key, anchor });
+    if session.out.is_json() {
+        session.out.json(&as_json(&report))?;
+    } else {
+        session.out.text(&format!("{report}{}\n", verdict(&report)))?;
+    }
+    Ok(report.exit_code())
+}
+
+/// The last line: what all of it means.
+fn verdict(report: &Report) -> String {
+    let count: u64 = report.counts.values().sum();
+    match report.counts.first_key_value() {
+        None => format!("PROVEN: the ledger of {} up to entry {} is whole and unaltered", report.house, report.size),
+        Some((kind, _)) => format!("NOT PROVEN: {count} findings, the first of them: {kind} (exit code {})", kind.exit_code()),
+    }
+}
+
+fn as_json(report: &Report) -> Value {
+    let finding = |finding: &statehouse_ledger::verify::Finding| {
+        json!({ "kind": finding.kind.to_string(), "place": finding.place, "words": finding.words })
+    };
+    let counts = report.counts.iter().map(|(kind, count)| (kind.to_string(), Value::from(*count)));
+    json!({
+        "proven": report.is_proven(),
+        "exit-code": report.exit_code(),
+        "house": report.house,
+        "origin": report.origin,
+        "size": report.size,
+        "root": hex(&report.root),
+        "vkey": report.vkey,
+        "proved": report.proved,
+        "notes": report.notes,
+        "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
+        "counts": counts.collect::<serde_json::Map<_, _>>(),
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A database that is not what its ledger says is altered; that is the exit code.
+fn live(site: bool, session: &Session) -> Result<u8> {
+    let client = session.client()?;
+    let path = client.organization_or_site(site, "/ledger/actions/verify-live")?;
+    let report = client.api.post(&path, &json!({}))?;
+    let count = report.get("count").and_then(Value::as_u64).ok_or_else(|| Failure::failed("the server sent no report"))?;
+    if session.out.is_json() {
+        session.out.one(&report)?;
+    } else {
+        session.out.pairs(&live_lines(&report, count))?;
+    }
+    Ok(if count == 0 { EXIT_PROVEN } else { Kind::Altered.exit_code() })
+}
+
+fn live_lines(report: &crate::client::Resource, count: u64) -> Vec<(String, Value)> {
+    let list = |key: &str| report.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut lines: Vec<(String, Value)> = list("proved").into_iter().map(|words| ("proved:".to_owned(), words)).collect();
+    for difference in list("differences") {
+        let text = |key: &str| difference.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        lines.push(("found:".to_owned(), format!("{}: {}: {}", text("kind"), text("place"), text("words")).into()));
+    }
+    let verdict = match count {
+        0 => "PROVEN: the database is what its ledger says".to_owned(),
+        count => format!("NOT PROVEN: {count} differences between the database and its ledger"),
+    };
+    lines.push(("so:".to_owned(), verdict.into()));
+    lines
+}
