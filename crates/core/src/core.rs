@@ -391,7 +391,7 @@ impl Core {
             .map(|(_, house)| house)
             .collect();
         for house in houses {
-            house.reads().flush(true).await;
+            house.reads().flush(&house, true).await;
             house.settle()?;
             if let (Some(head), None) = (house.head(), house.read_only()) {
                 let task = self.machine().as_task(WITNESS);
@@ -462,7 +462,7 @@ async fn tend(core: std::sync::Weak<Core>) {
         let Some(core) = core.upgrade() else { return };
         let houses: Vec<_> = core.open.lock().await.values().cloned().collect();
         for house in houses {
-            house.reads().flush(false).await;
+            house.reads().flush(&house, false).await;
         }
         let now = (core.options.clock)();
         let mut open = core.open.lock().await;

@@ -78,7 +78,7 @@ pub(crate) struct Ashes {
     engine: Engine,
     code: HouseCode,
     owner: UserId,
-    options: Options,
+    pub(crate) options: Options,
     pub(crate) cluster: Option<Cluster>,
     pub(crate) folder: TempDir,
 }
@@ -182,8 +182,7 @@ impl World {
     pub(crate) async fn tamper(&self, sql: &str) {
         match &self.cluster {
             None => {
-                let path = self.house.database().file().unwrap();
-                rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap();
+                rusqlite::Connection::open(self.house_file()).unwrap().execute_batch(sql).unwrap();
             }
             Some(cluster) => {
                 let script = format!("SET search_path = \"{}\"; {sql}", self.schema());
@@ -192,7 +191,12 @@ impl World {
         }
     }
 
-    /// The schema of the organization on PostgreSQL.
+    /// The file of the organization's database on SQLite.
+    pub(crate) fn house_file(&self) -> PathBuf {
+        house_file(&self.options, self.house.code())
+    }
+
+    /// Its schema on PostgreSQL.
     pub(crate) fn schema(&self) -> String {
         format!("statehouse_{}", self.house.code())
     }
@@ -207,9 +211,9 @@ impl Ashes {
         World { engine, script, core, house, owner, options, cluster, folder }
     }
 
-    /// The files of the organization's database, on SQLite.
+    /// The file of the organization's database on SQLite.
     pub(crate) fn house_file(&self) -> PathBuf {
-        self.options.data.join("houses").join(format!("{}.db", self.code))
+        house_file(&self.options, self.code)
     }
 
     /// The anchor of the organization.
@@ -234,6 +238,10 @@ impl Ashes {
         fs_err::remove_dir_all(self.database()).unwrap();
         postgres::copy(copy, &self.database());
     }
+}
+
+fn house_file(options: &Options, code: HouseCode) -> PathBuf {
+    options.data.join("houses").join(format!("{code}.db"))
 }
 
 /// Waits until `holds`, and fails when it never does.

@@ -39,7 +39,12 @@ pub(crate) type Result<T = (), E = Failure> = std::result::Result<T, E>;
 impl Failure {
     /// A failure with an exit code of its own.
     pub(crate) fn new(exit: Exit, message: impl fmt::Display) -> Self {
-        Self { exit, message: message.to_string(), hint: None, request: None }
+        Self {
+            exit,
+            message: message.to_string(),
+            hint: None,
+            request: None,
+        }
     }
 
     /// It did not work.
@@ -73,6 +78,11 @@ impl From<statehouse_core::Error> for Failure {
             Kind::Unavailable => Exit::Unavailable,
             Kind::Invalid | Kind::TooLarge | Kind::Tampered | Kind::Internal => Exit::Failed,
         };
-        Self { exit, message: error.message().to_owned(), hint: error.next_step().map(str::to_owned), request: None }
+        Self {
+            exit,
+            message: error.message().to_owned(),
+            hint: error.next_step().map(str::to_owned),
+            request: None,
+        }
     }
 }

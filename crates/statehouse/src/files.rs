@@ -32,12 +32,16 @@ fn refuse(path: &Path, mode: u32, forbidden: u32) -> Result {
         return Ok(());
     }
     let (path, mode) = (path.display(), mode & 0o777);
-    Err(Failure::failed(format!("{path} has mode {mode:o}, so others on this machine can use the secret in it"))
-        .hint(format!("chmod 600 {path}; and replace the secret if others had access")))
+    Err(Failure::failed(format!(
+        "{path} has mode {mode:o}, so others on this machine can use the secret in it"
+    ))
+    .hint(format!(
+        "chmod 600 {path}; and replace the secret if others had access"
+    )))
 }
 
 /// A secret from `file`, from a person at the terminal, or from the first line of standard input.
-pub(crate) fn secret_or_ask(file: Option<&Path>, question: &str, out: &Out) -> Result<SecretString> {
+pub(crate) fn secret_or_ask(file: Option<&Path>, question: &str, out: Out) -> Result<SecretString> {
     if let Some(file) = file {
         return secret(file);
     }
@@ -57,7 +61,9 @@ fn first_line(source: impl Read, name: &str) -> Result<SecretString> {
     BufReader::new(source.take(SECRET_BYTES_MAX)).read_line(&mut line)?;
     let secret = line.trim_end_matches(['\r', '\n']);
     if secret.is_empty() {
-        return Err(Failure::failed(format!("{name} holds no secret: its first line is empty")));
+        return Err(Failure::failed(format!(
+            "{name} holds no secret: its first line is empty"
+        )));
     }
     Ok(secret.into())
 }
@@ -93,14 +99,21 @@ pub(crate) struct Draft {
 impl Draft {
     /// Begins a file at `path`.
     pub(crate) fn of(path: &Path) -> Result<Self> {
-        let name = path.file_name().ok_or_else(|| Failure::usage(format!("{} names no file", path.display())))?;
+        let name = path
+            .file_name()
+            .ok_or_else(|| Failure::usage(format!("{} names no file", path.display())))?;
         let mut part = std::ffi::OsString::from(".");
         part.push(name);
         part.push(format!(".{}.part", std::process::id()));
         let part = path.with_file_name(part);
         let mut options = fs::OpenOptions::new();
         options.write(true).create_new(true).mode(0o600);
-        Ok(Self { file: options.open(&part)?, part, path: path.to_owned(), kept: false })
+        Ok(Self {
+            file: options.open(&part)?,
+            part,
+            path: path.to_owned(),
+            kept: false,
+        })
     }
 
     /// Puts it in its place; a file that is there is replaced.
@@ -108,7 +121,11 @@ impl Draft {
         self.file.sync_all()?;
         fs::rename(&self.part, &self.path)?;
         self.kept = true;
-        let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let directory = self
+            .path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         fs::File::open(directory)?.sync_all()?;
         Ok(())
     }

@@ -50,54 +50,76 @@ impl Out {
     }
 
     /// Whether a program reads.
-    pub(crate) fn is_json(&self) -> bool {
+    pub(crate) fn is_json(self) -> bool {
         self.format == Format::Json
     }
 
     /// Whether standard error shows color.
-    pub(crate) fn color_err(&self) -> bool {
+    pub(crate) fn color_err(self) -> bool {
         self.color_err
     }
 
     /// A list: a table, or an array of objects.
-    pub(crate) fn list(&self, columns: &[Column], list: &[Resource]) -> Result {
+    pub(crate) fn list(self, columns: &[Column], list: &[Resource]) -> Result {
         if self.is_json() {
             return self.json(&Value::Array(list.iter().map(Resource::to_json).collect()));
         }
-        let titles = columns.iter().map(|(title, _)| (*title).to_owned()).collect();
-        let cells = |resource: &Resource| columns.iter().map(|(_, key)| human(resource.get(key))).collect();
-        let rows: Vec<Vec<String>> = std::iter::once(titles).chain(list.iter().map(cells)).collect();
+        let titles = columns
+            .iter()
+            .map(|(title, _)| (*title).to_owned())
+            .collect();
+        let cells = |resource: &Resource| {
+            columns
+                .iter()
+                .map(|(_, key)| human(resource.get(key)))
+                .collect()
+        };
+        let rows: Vec<Vec<String>> = std::iter::once(titles)
+            .chain(list.iter().map(cells))
+            .collect();
         self.write(table(&rows, self.color_out).as_bytes())
     }
 
     /// One thing: a line for each of its values, or an object.
-    pub(crate) fn one(&self, resource: &Resource) -> Result {
-        if self.is_json() { self.json(&resource.to_json()) } else { self.pairs(&resource.pairs()) }
+    pub(crate) fn one(self, resource: &Resource) -> Result {
+        if self.is_json() {
+            self.json(&resource.to_json())
+        } else {
+            self.pairs(&resource.pairs())
+        }
     }
 
     /// Lines of names and values.
-    pub(crate) fn pairs(&self, pairs: &[(String, Value)]) -> Result {
-        let width = pairs.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    pub(crate) fn pairs(self, pairs: &[(String, Value)]) -> Result {
+        let width = pairs
+            .iter()
+            .map(|(name, _)| name.chars().count())
+            .max()
+            .unwrap_or(0);
         let line = |(name, value): &(String, Value)| {
             let padding = " ".repeat(width - name.chars().count());
-            format!("{}{padding}  {}\n", paint(self.color_out, BOLD, name), human(Some(value)))
+            format!(
+                "{}{padding}  {}\n",
+                paint(self.color_out, BOLD, name),
+                human(Some(value))
+            )
         };
         self.write(pairs.iter().map(line).collect::<String>().as_bytes())
     }
 
     /// A JSON value on one line.
-    pub(crate) fn json(&self, value: &Value) -> Result {
+    pub(crate) fn json(self, value: &Value) -> Result {
         self.write(format!("{value}\n").as_bytes())
     }
 
     /// A text that is our own, with its line ends.
-    pub(crate) fn text(&self, text: &str) -> Result {
+    pub(crate) fn text(self, text: &str) -> Result {
         self.write(text.as_bytes())
     }
 
     /// Bytes as they are.
     #[expect(clippy::unused_self, reason = "whoever prints holds an Out")]
-    pub(crate) fn write(&self, bytes: &[u8]) -> Result {
+    pub(crate) fn write(self, bytes: &[u8]) -> Result {
         let mut stdout = stdout().lock();
         match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
             // The reader has seen enough, as `head` does.
@@ -109,24 +131,36 @@ impl Out {
 
     /// A line of words.
     #[expect(clippy::unused_self, reason = "whoever prints holds an Out")]
-    pub(crate) fn say(&self, words: &str) {
+    pub(crate) fn say(self, words: &str) {
         eprintln!("{words}");
     }
 
     /// A question, without an end of line.
     #[expect(clippy::unused_self, reason = "whoever prints holds an Out")]
-    pub(crate) fn ask(&self, words: &str) {
+    pub(crate) fn ask(self, words: &str) {
         eprint!("{words}");
     }
 
     /// A failure.
-    pub(crate) fn fail(&self, failure: &Failure) {
-        eprintln!("{} {}", paint(self.color_err, RED, "error:"), plain_lines(&failure.message));
+    pub(crate) fn fail(self, failure: &Failure) {
+        eprintln!(
+            "{} {}",
+            paint(self.color_err, RED, "error:"),
+            plain_lines(&failure.message)
+        );
         if let Some(hint) = &failure.hint {
-            eprintln!("{} {}", paint(self.color_err, BOLD, "next:"), plain_lines(hint));
+            eprintln!(
+                "{} {}",
+                paint(self.color_err, BOLD, "next:"),
+                plain_lines(hint)
+            );
         }
         if let Some(request) = &failure.request {
-            eprintln!("{} {}", paint(self.color_err, BOLD, "request:"), plain(request));
+            eprintln!(
+                "{} {}",
+                paint(self.color_err, BOLD, "request:"),
+                plain(request)
+            );
         }
     }
 }
@@ -143,12 +177,18 @@ pub(crate) fn usage(error: &clap::Error) {
 }
 
 fn color(environment: &Environment, terminal: bool) -> bool {
-    let forced = environment.get("CLICOLOR_FORCE").is_some_and(|value| value != "0");
+    let forced = environment
+        .get("CLICOLOR_FORCE")
+        .is_some_and(|value| value != "0");
     environment.get("NO_COLOR").is_none() && (terminal || forced)
 }
 
 fn paint(color: bool, style: &str, text: &str) -> String {
-    if color { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
+    if color {
+        format!("\x1b[{style}m{text}\x1b[0m")
+    } else {
+        text.to_owned()
+    }
 }
 
 /// A value for eyes.
@@ -159,7 +199,11 @@ fn human(value: Option<&Value>) -> String {
         Some(Value::String(text)) => plain(text),
         Some(Value::Bool(yes)) => if *yes { "yes" } else { "no" }.to_owned(),
         Some(Value::Array(list)) if list.is_empty() => "-".to_owned(),
-        Some(Value::Array(list)) => list.iter().map(|value| human(Some(value))).collect::<Vec<_>>().join(", "),
+        Some(Value::Array(list)) => list
+            .iter()
+            .map(|value| human(Some(value)))
+            .collect::<Vec<_>>()
+            .join(", "),
         Some(other) => plain(&other.to_string()),
     }
 }
@@ -167,7 +211,11 @@ fn human(value: Option<&Value>) -> String {
 /// The text with its control characters escaped.
 fn plain(text: &str) -> String {
     let escape = |character: char| {
-        if character.is_control() { character.escape_default().to_string() } else { character.to_string() }
+        if character.is_control() {
+            character.escape_default().to_string()
+        } else {
+            character.to_string()
+        }
     };
     text.chars().map(escape).collect()
 }
@@ -187,7 +235,10 @@ fn table(rows: &[Vec<String>], color: bool) -> String {
     }
     let mut text = String::new();
     for (number, row) in rows.iter().enumerate() {
-        let padded = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        let padded = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:width$}"));
         let line = padded.collect::<Vec<_>>().join("  ");
         text += &paint(color && number == 0, BOLD, line.trim_end());
         text.push('\n');
@@ -197,25 +248,44 @@ fn table(rows: &[Vec<String>], color: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        missing_docs
+    )]
 
     use super::*;
 
     #[test]
     fn color_is_for_terminals_and_for_nobody_who_declined_it() {
-        let check = |environment: Environment, terminal, expected| assert_eq!(color(&environment, terminal), expected);
+        let check = |environment: Environment, terminal, expected| {
+            assert_eq!(color(&environment, terminal), expected)
+        };
         check(Environment::default(), true, true);
         check(Environment::default(), false, false);
         check([("NO_COLOR", "1")].into(), true, false);
         check([("NO_COLOR", "")].into(), true, true);
         check([("CLICOLOR_FORCE", "1")].into(), false, true);
         check([("CLICOLOR_FORCE", "0")].into(), false, false);
-        check([("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")].into(), true, false);
+        check(
+            [("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")].into(),
+            true,
+            false,
+        );
     }
 
     #[test]
     fn columns_line_up_and_a_terminal_is_not_commanded() {
-        let rows = vec![vec!["NAME".into(), "ID".into()], vec!["prod".into(), "ws-1".into()], vec!["é".into(), plain("\x1b[2J")]];
-        assert_eq!(table(&rows, false), "NAME  ID\nprod  ws-1\né     \\u{1b}[2J\n");
+        let rows = vec![
+            vec!["NAME".into(), "ID".into()],
+            vec!["prod".into(), "ws-1".into()],
+            vec!["é".into(), plain("\x1b[2J")],
+        ];
+        assert_eq!(
+            table(&rows, false),
+            "NAME  ID\nprod  ws-1\né     \\u{1b}[2J\n"
+        );
     }
 }

@@ -192,3 +192,123 @@ async fn check_md5(announced: Option<[u8; 16]>, bytes: &Bytes) -> Result<(), Pro
         "the body does not have the digest that Content-MD5 names: it was changed on its way; nothing was stored, send it again",
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        missing_docs
+    )]
+
+    use std::io;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use axum::http::HeaderValue;
+    use axum::response::IntoResponse;
+    use hyper::body::Frame;
+    use tokio::time::{Sleep, sleep};
+
+    use super::*;
+
+    /// A sender that sends a byte after each pause, and then ends, fails or says nothing for ever.
+    struct Sender {
+        pauses: Vec<u64>,
+        end: End,
+        waits: Option<Pin<Box<Sleep>>>,
+    }
+
+    #[derive(Clone, Copy)]
+    enum End {
+        Ends,
+        Fails,
+        Hangs,
+    }
+
+    impl HttpBody for Sender {
+        type Data = Bytes;
+        type Error = io::Error;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+            let Some(seconds) = self.pauses.first().copied() else {
+                return match self.end {
+                    End::Ends => Poll::Ready(None),
+                    End::Fails => Poll::Ready(Some(Err(io::ErrorKind::ConnectionReset.into()))),
+                    End::Hangs => Poll::Pending,
+                };
+            };
+            let waits = self
+                .waits
+                .get_or_insert_with(|| Box::pin(sleep(Duration::from_secs(seconds))));
+            if waits.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            self.pauses.remove(0);
+            self.waits = None;
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"x")))))
+        }
+    }
+
+    /// How a body that comes so is answered: its length, or the status of the refusal.
+    async fn check(
+        announced: Option<u64>,
+        pauses: Vec<u64>,
+        end: End,
+        expected: Result<usize, u16>,
+    ) {
+        let mut headers = HeaderMap::new();
+        if let Some(length) = announced {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        let body = Body::new(Sender {
+            pauses,
+            end,
+            waits: None,
+        });
+        let got = read::<Lock>(&headers, body)
+            .await
+            .map(|whole| whole.bytes.len());
+        assert_eq!(
+            got.map_err(|problem| problem.into_response().status().as_u16()),
+            expected
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_keeps_its_pace_or_is_refused() {
+        check(None, vec![0; 100], End::Ends, Ok(100)).await;
+        check(Some(3), vec![29; 3], End::Ends, Ok(3)).await;
+        check(Some(3), vec![0, 31, 0], End::Ends, Err(408)).await;
+        check(Some(3), vec![0], End::Hangs, Err(408)).await;
+        check(None, vec![], End::Hangs, Err(408)).await;
+        // Each pause is short enough, all of them are not.
+        check(None, vec![29; 21], End::Ends, Err(408)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_is_cut_off_or_too_long_is_refused() {
+        check(Some(3), vec![0], End::Fails, Err(400)).await;
+        check(
+            Some(Lock::BYTES_MAX as u64 + 1),
+            vec![],
+            End::Hangs,
+            Err(413),
+        )
+        .await;
+        check(Some(u64::MAX), vec![], End::Hangs, Err(413)).await;
+        check(
+            None,
+            vec![0; Lock::BYTES_MAX],
+            End::Ends,
+            Ok(Lock::BYTES_MAX),
+        )
+        .await;
+        check(None, vec![0; Lock::BYTES_MAX + 1], End::Ends, Err(413)).await;
+    }
+}

@@ -68,7 +68,7 @@ impl Engine {
 
     fn new() -> Result<Self> {
         Ok(Self {
-            policies: PolicySet::from_str(&policies()).map_err(broken)?,
+            policies: named(&policies())?,
             authorizer: Authorizer::new(),
             kept: Mutex::default(),
         })
@@ -142,6 +142,23 @@ impl Engine {
         let clean = response.diagnostics().errors().next().is_none();
         Ok(clean && response.decision() == Decision::Allow)
     }
+}
+
+/// Parses policies and gives each the name that its `@id` states: the parser
+/// itself only numbers them.
+fn named(text: &str) -> Result<PolicySet> {
+    let parsed = PolicySet::from_str(text).map_err(broken)?;
+    let name = |id: Option<&str>| id.map(PolicyId::new).ok_or_else(|| broken("one has no @id"));
+    let mut policies = PolicySet::new();
+    for template in parsed.templates() {
+        let id = name(template.annotation("id"))?;
+        policies.add_template(template.new_id(id)).map_err(broken)?;
+    }
+    for policy in parsed.policies() {
+        let id = name(policy.annotation("id"))?;
+        policies.add(policy.new_id(id)).map_err(broken)?;
+    }
+    Ok(policies)
 }
 
 /// The policy text: one template per role, and what tasks and operators of

@@ -26,15 +26,16 @@ actions! {
 }
 
 /// Writes the leaf that closes a window.
-type Close = fn(Window, String) -> BoxFuture<'static, Result<()>>;
+type Close = fn(Arc<House>, Window, String) -> BoxFuture<'static, Result<()>>;
 
-/// One object being read by one token.
+/// One object being read by one token. It does not hold the house, whose part
+/// it is: a house with open windows can still be closed.
 struct Window {
     close: Close,
     opened: Instant,
     recorded: Arc<OnceCell<()>>,
     repeats: u64,
-    ctx: Ctx,
+    reader: String,
     target: Target,
 }
 
@@ -105,7 +106,7 @@ impl Reads {
             opened: Instant::now(),
             recorded: recorded.clone(),
             repeats: 0,
-            ctx: ctx.clone(),
+            reader: ctx.actor().token().map(ToString::to_string).unwrap_or_default(),
             target: target.clone(),
         };
         let replaced = windows
@@ -115,7 +116,7 @@ impl Reads {
     }
 
     /// Closes every window that is over (all of them when `all`).
-    pub(crate) async fn flush(&self, all: bool) {
+    pub(crate) async fn flush(&self, house: &Arc<House>, all: bool) {
         let over: Vec<_> = {
             let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let keys: Vec<_> = windows
@@ -128,7 +129,7 @@ impl Reads {
                 .collect()
         };
         for (key, window) in over.into_iter().filter(|(_, window)| window.repeats > 0) {
-            if let Err(error) = (window.close)(window, key.1).await {
+            if let Err(error) = (window.close)(house.clone(), window, key.1).await {
                 tracing::warn!(%error, "the count of repeated reads was not recorded");
             }
         }
@@ -147,8 +148,15 @@ impl Reads {
             let entry = Entry::new(&object).fact("refused", action);
             Box::pin(async move { Ok(Outcome::Recorded((), entry)) })
         });
-        if recorded.await.is_err() {
-            tracing::warn!(actor = %ctx.actor(), action, "refused a caller without any role in the organization");
+        match recorded.await {
+            Ok(()) => {}
+            Err(error) if error.refused() => {
+                tracing::warn!(actor = %ctx.actor(), action, "refused a caller without any role in the organization");
+            }
+            Err(error) => {
+                house.base().refusals.forget(ctx, action, target);
+                tracing::warn!(actor = %ctx.actor(), action, %error, "a refusal was not recorded");
+            }
         }
     }
 }
@@ -177,26 +185,25 @@ async fn write<A: Action>(ctx: &Ctx, action: A, target: &Target, object: &str) -
 
 /// The count is written by a task of the server: the reader may be gone, or
 /// may not read any more, and was allowed when it read.
-fn close<A: Action>(window: Window, object: String) -> BoxFuture<'static, Result<()>> {
+fn close<A: Action>(
+    house: Arc<House>,
+    window: Window,
+    object: String,
+) -> BoxFuture<'static, Result<()>> {
     Box::pin(async move {
-        let reader = window
-            .ctx
-            .actor()
-            .token()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        let repeats = window.repeats;
-        change(
-            &window.ctx.as_task(access::READS),
-            A::ACTION,
-            window.target,
-            move |_| {
-                let entry = Entry::new(&object)
-                    .fact("repeats", repeats)
-                    .fact("reader", reader.as_str());
-                Box::pin(async move { Ok(Outcome::Recorded((), entry)) })
-            },
-        )
+        let task = Ctx::new(house, Actor::Task(access::READS), None, None);
+        let Window {
+            reader,
+            repeats,
+            target,
+            ..
+        } = window;
+        change(&task, A::ACTION, target, move |_| {
+            let entry = Entry::new(&object)
+                .fact("repeats", repeats)
+                .fact("reader", reader.as_str());
+            Box::pin(async move { Ok(Outcome::Recorded((), entry)) })
+        })
         .await
     })
 }

@@ -91,11 +91,11 @@ async fn ten(world: &World, special: &[(usize, Then)]) -> Ran {
 async fn equal(world: &World, since: usize, asks: &[Ctx], answers: &[Result<ProjectId>]) {
     let evidence = world.evidence().await;
     let left = |answer: &Result<ProjectId>| answer.is_ok().then_some("test.probe");
-    let expected: Vec<_> = asks.iter().zip(answers).map(|(ctx, answer)| (ctx, left(answer))).collect();
+    let expected: Vec<_> = asks.iter().zip(answers).map(|(ctx, answer)| (ctx.request(), left(answer))).collect();
     evidence.equals(since, &expected);
     for (ctx, answer) in asks.iter().zip(answers) {
         if let Ok(id) = answer {
-            let leaf = evidence.one(ctx);
+            let leaf = evidence.one(ctx.request());
             assert_eq!(leaf["object"], id.as_str());
             assert_eq!(leaf["rows"][0]["key"], id.as_str());
             assert_eq!(leaf["actor"]["id"], ctx.actor().id());
@@ -143,7 +143,7 @@ async fn fill_the_disk(world: &World, once: bool) {
             _ => None,
         }),
         Engine::Sqlite => {
-            let file = rusqlite::Connection::open(world.house.database().file().unwrap()).unwrap();
+            let file = rusqlite::Connection::open(world.house_file()).unwrap();
             let pages: i64 = file.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
             let limit = format!("PRAGMA max_page_count = {}", pages + 60);
             world.script.sql(move |point| matches!(point, Point::Body(_)).then(|| limit.clone()));
@@ -221,7 +221,7 @@ async fn a_caller_that_goes_away_does_not_stop_its_change() {
         for caller in callers {
             caller.await.unwrap().unwrap();
         }
-        let expected: Vec<_> = asks.iter().map(|ctx| (ctx, Some("test.probe"))).collect();
+        let expected: Vec<_> = asks.iter().map(|ctx| (ctx.request(), Some("test.probe"))).collect();
         world.evidence().await.equals(since, &expected);
         assert_eq!(world.script.commits() - commits, 1);
     })
@@ -244,8 +244,8 @@ async fn revoked_meanwhile(world: &World, workspace: &crate::workspace::Workspac
     assert!(answers[0].is_ok(), "{answers:?}");
     assert_eq!(answers[1].as_ref().unwrap_err().kind(), &Kind::NotFound, "{answers:?}");
     let evidence = world.evidence().await;
-    evidence.equals(since, &[(&revoking, Some("grant.take")), (&writing, Some("access.refused"))]);
-    let refusal = evidence.one(&writing);
+    evidence.equals(since, &[(revoking.request(), Some("grant.take")), (writing.request(), Some("access.refused"))]);
+    let refusal = evidence.one(writing.request());
     assert_eq!(refusal["facts"]["refused"], "state.write");
     assert_eq!(refusal["actor"]["id"], writer.as_str());
 }
@@ -263,7 +263,7 @@ async fn a_grant_revoked_before_the_body_refuses_it_and_leaves_a_trace() {
         world.script.sql_once(Point::Commit, "ROLLBACK");
         let refused = access::take(&ctx, statehouse_model::GrantId::from_entropy(world.house.code(), 1)).await;
         assert_eq!(refused.unwrap_err().kind(), &Kind::Denied);
-        world.evidence().await.equals(since, &[(&ctx, Some("access.refused"))]);
+        world.evidence().await.equals(since, &[(ctx.request(), Some("access.refused"))]);
         revoked_meanwhile(&world, &second).await;
     })
     .await;

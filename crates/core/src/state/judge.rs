@@ -39,7 +39,13 @@ pub(crate) fn judge(
 ) -> Verdict {
     let Some(old) = summary(head) else {
         // The head is opaque: nothing can be compared but what both say.
-        return Verdict::Take(vec!["after-opaque"]);
+        return judge_claims(
+            head,
+            Some(&new.lineage),
+            Some(new.serial),
+            standing,
+            "after-opaque",
+        );
     };
     let mut marks = Vec::new();
     let mut conflict = Vec::new();
@@ -85,12 +91,25 @@ pub(crate) fn judge_opaque(
     serial: Option<u64>,
     standing: Standing,
 ) -> Verdict {
+    judge_claims(head, lineage, serial, standing, "opaque")
+}
+
+/// Compares lineage and serial alone, where one side is opaque. How many
+/// resources an opaque head has is not known: it counts as having some.
+fn judge_claims(
+    head: &Version,
+    lineage: Option<&str>,
+    serial: Option<u64>,
+    standing: Standing,
+    mark: &'static str,
+) -> Verdict {
     if standing.push_by_accepter {
-        return Verdict::Take(vec!["opaque"]);
+        return Verdict::Take(vec![mark]);
     }
+    let inhabited = head.opaque || head.resources > 0;
     let mut destructive = Vec::new();
     if let Some(new) =
-        lineage.filter(|new| !head.lineage.is_empty() && *new != head.lineage && head.resources > 0)
+        lineage.filter(|new| inhabited && !head.lineage.is_empty() && *new != head.lineage)
     {
         destructive.push(Unusual::Lineage {
             old: head.lineage.clone(),
@@ -110,7 +129,7 @@ pub(crate) fn judge_opaque(
         return Verdict::Quarantine(destructive);
     }
     if conflict.is_empty() {
-        Verdict::Take(vec!["opaque"])
+        Verdict::Take(vec![mark])
     } else {
         Verdict::Conflict(conflict)
     }
@@ -232,5 +251,15 @@ mod tests {
             Some(6),
             PLAIN
         )));
+        let opaque = Version {
+            opaque: true,
+            ..head(5, 0)
+        };
+        assert!(!take(judge_opaque(&opaque, Some("b"), Some(6), PLAIN)));
+        assert!(take(judge_opaque(&opaque, Some("b"), Some(6), PUSH)));
+        assert!(take(judge(&opaque, &new("a", 6, 7), PLAIN, 500)));
+        assert!(!take(judge(&opaque, &new("a", 5, 7), PLAIN, 500)));
+        assert!(!take(judge(&opaque, &new("a", 4, 7), PLAIN, 500)));
+        assert!(!take(judge(&opaque, &new("b", 6, 7), PLAIN, 500)));
     }
 }

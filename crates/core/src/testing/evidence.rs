@@ -8,9 +8,9 @@ use serde_json::Value as Json;
 use statehouse_ledger::canonical;
 use statehouse_ledger::checkpoint::Checkpoint;
 use statehouse_ledger::tree::{Levels, leaf_hash, root_at};
+use statehouse_model::RequestId;
 
 use super::World;
-use crate::ctx::Ctx;
 use crate::house;
 use crate::ledger::{self, Head, sql};
 use crate::record::Rows;
@@ -103,24 +103,24 @@ impl Evidence {
     }
 
     /// The leaves of one request.
-    pub(crate) fn of(&self, ctx: &Ctx) -> Vec<&Json> {
-        self.leaves.iter().filter(|leaf| leaf["request"] == ctx.request().as_str()).collect()
+    pub(crate) fn of(&self, request: &RequestId) -> Vec<&Json> {
+        self.leaves.iter().filter(|leaf| leaf["request"] == request.as_str()).collect()
     }
 
     /// The one leaf of a request.
-    pub(crate) fn one(&self, ctx: &Ctx) -> &Json {
-        let found = self.of(ctx);
+    pub(crate) fn one(&self, request: &RequestId) -> &Json {
+        let found = self.of(request);
         assert_eq!(found.len(), 1, "leaves of one request: {found:?}");
         found[0]
     }
 
     /// Checks that the leaves from `since` on are exactly those of the answers:
     /// each request with the action that it must have left, or with none.
-    pub(crate) fn equals(&self, since: usize, answers: &[(&Ctx, Option<&str>)]) {
-        for (ctx, action) in answers {
-            let actions: Vec<&str> = self.of(ctx).iter().map(|leaf| leaf["action"].as_str().unwrap()).collect();
+    pub(crate) fn equals(&self, since: usize, answers: &[(&RequestId, Option<&str>)]) {
+        for (request, action) in answers {
+            let actions: Vec<&str> = self.of(request).iter().map(|leaf| leaf["action"].as_str().unwrap()).collect();
             let expected: Vec<&str> = action.iter().copied().collect();
-            assert_eq!(actions, expected, "what request {} left", ctx.request());
+            assert_eq!(actions, expected, "what request {request} left");
         }
         let expected = answers.iter().filter(|(_, action)| action.is_some()).count();
         let new = &self.leaves[since..];

@@ -125,7 +125,7 @@ impl Cluster {
         initdb.args(["--no-sync", "--wal-segsize=1", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "-D"]);
         let made = initdb.arg(&work).stdin(Stdio::null()).output().expect(MISSING);
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let staged = template.with_extension(std::process::id().to_string());
+        let staged = template.with_extension(self.folder.path().file_name().unwrap());
         copy(&work, &staged);
         if fs::rename(&staged, &template).is_err() {
             fs::remove_dir_all(&staged).unwrap();

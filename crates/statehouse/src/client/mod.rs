@@ -8,13 +8,15 @@ mod connection;
 mod resource;
 mod wire;
 
+use std::fmt::Write;
+
 use serde_json::{Value, json};
 
 pub(crate) use connection::{Connection, Remembered, ServerArgs};
 pub(crate) use resource::Resource;
 pub(crate) use wire::Download;
 
-use crate::failure::{Exit, Failure, Result};
+use crate::failure::{Failure, Result};
 use wire::{Answer, Body, Wire};
 
 /// Pages of a list that are followed; beyond it a server repeats itself.
@@ -28,7 +30,9 @@ pub(crate) struct Api {
 impl Api {
     /// Requests over `connection`.
     pub(crate) fn new(connection: &Connection) -> Result<Self> {
-        Ok(Self { wire: Wire::new(connection)? })
+        Ok(Self {
+            wire: Wire::new(connection)?,
+        })
     }
 
     /// One thing.
@@ -39,37 +43,47 @@ impl Api {
     /// All things of a list, page by page.
     pub(crate) fn list(&self, path: &str) -> Result<Vec<Resource>> {
         let mut all = Vec::new();
-        let mut next = Some(path.to_owned());
+        self.walk(path, |page| {
+            all.extend(page);
+            false
+        })?;
+        Ok(all)
+    }
+
+    /// The thing of a list that has an id.
+    pub(crate) fn find(&self, path: &str, id: &str) -> Result<Option<Resource>> {
+        let mut found = None;
+        self.walk(path, |page| {
+            found = page.into_iter().find(|each| each.text("id") == id);
+            found.is_some()
+        })?;
+        Ok(found)
+    }
+
+    /// Goes through a list page by page, until `enough` or its end.
+    fn walk(&self, path: &str, mut enough: impl FnMut(Vec<Resource>) -> bool) -> Result {
+        let mut path = path.to_owned();
         for _ in 0..PAGES_MAX {
-            let Some(path) = next else { return Ok(all) };
             let answer = self.wire.send("GET", &path, Body::None)?.document()?;
-            let page = answer.get("data").and_then(Value::as_array).ok_or_else(|| unexpected("a list"))?;
-            all.extend(page.iter().filter_map(Resource::of));
-            next = answer.pointer("/links/next").and_then(Value::as_str).map(|link| self.wire.path_of(link));
+            let page = answer
+                .get("data")
+                .and_then(Value::as_array)
+                .ok_or_else(|| unexpected("a list"))?;
+            let done = enough(page.iter().filter_map(Resource::of).collect());
+            match answer.pointer("/links/next").and_then(Value::as_str) {
+                Some(link) if !done => path = self.wire.path_of(link),
+                _ => return Ok(()),
+            }
         }
         Err(unexpected("an end of the list"))
-    }
-
-    /// The first page of a list.
-    pub(crate) fn page(&self, path: &str) -> Result<Vec<Resource>> {
-        let answer = self.wire.send("GET", path, Body::None)?.document()?;
-        let page = answer.get("data").and_then(Value::as_array).ok_or_else(|| unexpected("a list"))?;
-        Ok(page.iter().filter_map(Resource::of).collect())
-    }
-
-    /// One thing that may not be there.
-    pub(crate) fn get_optional(&self, path: &str) -> Result<Option<Resource>> {
-        match self.wire.send("GET", path, Body::None) {
-            Ok(answer) => Ok(answer.document()?.get("data").and_then(Resource::of)),
-            Err(failure) if failure.exit == Exit::Refused => Ok(None),
-            Err(failure) => Err(failure),
-        }
     }
 
     /// Does something with these attributes.
     pub(crate) fn post(&self, path: &str, attributes: &Value) -> Result<Resource> {
         let document = json!({ "data": { "attributes": attributes } });
-        one(&self.wire.send("POST", path, Body::Document(document.to_string().into()))?)
+        one(&self
+            .wire
+            .send("POST", path, Body::Document(document.to_string().into()))?)
     }
 
     /// Ends something.
@@ -98,11 +112,17 @@ fn one(answer: &Answer) -> Result<Resource> {
     if answer.is_empty() {
         return Ok(Resource::default());
     }
-    answer.document()?.get("data").and_then(Resource::of).ok_or_else(|| unexpected("a resource"))
+    answer
+        .document()?
+        .get("data")
+        .and_then(Resource::of)
+        .ok_or_else(|| unexpected("a resource"))
 }
 
 fn unexpected(what: &str) -> Failure {
-    Failure::failed(format!("the server answered without {what}; is it a Statehouse server of this version?"))
+    Failure::failed(format!(
+        "the server answered without {what}; is it a Statehouse server of this version?"
+    ))
 }
 
 /// A text as one segment or value of an address: everything but unreserved characters is escaped. (RFC 3986 §2.3)
@@ -112,7 +132,8 @@ pub(crate) fn escape(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
             escaped.push(char::from(byte));
         } else {
-            escaped += &format!("%{byte:02X}");
+            // Writing into a String cannot fail.
+            let _ = write!(escaped, "%{byte:02X}");
         }
     }
     escaped
@@ -120,7 +141,13 @@ pub(crate) fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        missing_docs
+    )]
 
     use super::*;
 

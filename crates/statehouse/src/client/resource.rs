@@ -29,7 +29,12 @@ impl Resource {
 
     /// A resource of our own.
     pub(crate) fn from_pairs<const N: usize>(pairs: [(&str, Value); N]) -> Self {
-        Self(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+        Self(
+            pairs
+                .into_iter()
+                .map(|(key, value)| (key.to_owned(), value))
+                .collect(),
+        )
     }
 
     /// A value.
@@ -48,15 +53,13 @@ impl Resource {
         self
     }
 
-    /// Without a value.
-    pub(crate) fn without(mut self, key: &str) -> Self {
-        self.0.remove(key);
-        self
-    }
-
     /// Every value, the id first.
     pub(crate) fn pairs(&self) -> Vec<(String, Value)> {
-        let mut pairs: Vec<_> = self.0.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        let mut pairs: Vec<_> = self
+            .0
+            .iter()
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
         pairs.sort_by_key(|(key, _)| key != "id");
         pairs
     }
@@ -69,7 +72,13 @@ impl Resource {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        missing_docs
+    )]
 
     use super::*;
     use serde_json::json;
@@ -77,7 +86,10 @@ mod tests {
     #[test]
     fn a_resource_is_flat() {
         let check = |value: Value, expected: Option<Value>| {
-            assert_eq!(Resource::of(&value).map(|resource| resource.to_json()), expected);
+            assert_eq!(
+                Resource::of(&value).map(|resource| resource.to_json()),
+                expected
+            );
         };
         check(
             json!({ "id": "ws-1", "type": "workspaces", "attributes": { "name": "a", "lock-id": null },

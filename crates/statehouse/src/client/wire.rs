@@ -71,13 +71,22 @@ pub(crate) struct Download<'a> {
 
 impl Wire {
     pub(super) fn new(connection: &Connection) -> Result<Self> {
-        let name = ServerName::try_from(connection.host.clone())
-            .map_err(|error| Failure::usage(format!("{} is no name of a server: {error}", connection.host)))?;
+        let name = ServerName::try_from(connection.host.clone()).map_err(|error| {
+            Failure::usage(format!(
+                "{} is no name of a server: {error}",
+                connection.host
+            ))
+        })?;
         let mut tls = (*connection.tls).clone();
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let authorization = connection.token.as_ref().map(|token| format!("Bearer {}", token.expose_secret()).into());
+        let authorization = connection
+            .token
+            .as_ref()
+            .map(|token| format!("Bearer {}", token.expose_secret()).into());
         Ok(Self {
-            runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
+            runtime: tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?,
             connector: TlsConnector::from(Arc::new(tls)),
             name,
             host: connection.host.clone(),
@@ -97,7 +106,11 @@ impl Wire {
         self.runtime.block_on(async {
             let response = self.request(method, path, body).await?;
             let answer = read(response).await?;
-            if answer.status.is_success() { Ok(answer) } else { Err(answer.refusal()) }
+            if answer.status.is_success() {
+                Ok(answer)
+            } else {
+                Err(answer.refusal())
+            }
         })
     }
 
@@ -106,7 +119,10 @@ impl Wire {
         self.runtime.block_on(async {
             let response = self.request(method, path, Body::None).await?;
             if response.status().is_success() {
-                return Ok(Download { runtime: &self.runtime, response });
+                return Ok(Download {
+                    runtime: &self.runtime,
+                    response,
+                });
             }
             Err(read(response).await?.refusal())
         })
@@ -114,17 +130,31 @@ impl Wire {
 
     async fn request(&self, method: &str, path: &str, body: Body) -> Result<Response<Incoming>> {
         let request = self.head(method, path, body)?;
-        let stream = timeout(CONNECT_MAX, self.connect()).await.map_err(|_| self.unreachable("no answer in ten seconds"))??;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.lost(&error))?;
+        let stream = timeout(CONNECT_MAX, self.connect())
+            .await
+            .map_err(|_| self.unreachable(&"no answer in ten seconds"))??;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| self.lost(&error))?;
         tokio::spawn(connection);
         let answered = timeout(ANSWER_MAX, sender.send_request(request)).await;
-        answered.map_err(|_| self.unreachable("no answer in fifteen minutes"))?.map_err(|error| self.lost(&error))
+        answered
+            .map_err(|_| self.unreachable(&"no answer in fifteen minutes"))?
+            .map_err(|error| self.lost(&error))
     }
 
     fn head(&self, method: &str, path: &str, body: Body) -> Result<Request<Full<Bytes>>> {
         let authority = self.address.trim_start_matches("https://");
-        let mut head = Request::builder().method(method).uri(path).header(HOST, authority);
-        head = head.header(USER_AGENT, concat!("statehouse/", env!("CARGO_PKG_VERSION"))).header(ACCEPT, "*/*");
+        let mut head = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, authority);
+        head = head
+            .header(
+                USER_AGENT,
+                concat!("statehouse/", env!("CARGO_PKG_VERSION")),
+            )
+            .header(ACCEPT, "*/*");
         if let Some(authorization) = &self.authorization {
             head = head.header(AUTHORIZATION, authorization.expose_secret());
         }
@@ -140,11 +170,15 @@ impl Wire {
             }
         };
         // Of what goes in here only a token can be unfit for a header, and it must not be repeated.
-        head.body(Full::new(bytes)).map_err(|_| Failure::usage("the token or the address holds characters that no request can carry"))
+        head.body(Full::new(bytes)).map_err(|_| {
+            Failure::usage("the token or the address holds characters that no request can carry")
+        })
     }
 
     async fn connect(&self) -> Result<tokio_rustls::client::TlsStream<TcpStream>> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(|error| self.unreachable(&error))?;
+        let stream = TcpStream::connect((self.host.as_str(), self.port))
+            .await
+            .map_err(|error| self.unreachable(&error))?;
         stream.set_nodelay(true)?;
         self.connector.connect(self.name.clone(), stream).await.map_err(|error| {
             let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
@@ -160,21 +194,37 @@ impl Wire {
     }
 
     fn unreachable(&self, why: &dyn std::fmt::Display) -> Failure {
-        Failure::new(Exit::Unavailable, format!("cannot reach {}: {why}", self.address))
+        Failure::new(
+            Exit::Unavailable,
+            format!("cannot reach {}: {why}", self.address),
+        )
     }
 
     fn lost(&self, why: &dyn std::fmt::Display) -> Failure {
-        Failure::new(Exit::Unavailable, format!("the connection to {} was lost: {why}", self.address))
-            .hint("what was asked may have been done or not; look before repeating it")
+        Failure::new(
+            Exit::Unavailable,
+            format!("the connection to {} was lost: {why}", self.address),
+        )
+        .hint("what was asked may have been done or not; look before repeating it")
     }
 }
 
 async fn read(response: Response<Incoming>) -> Result<Answer> {
     let status = response.status();
     let reading = Limited::new(response.into_body(), DOCUMENT_BYTES_MAX).collect();
-    let body = timeout(ANSWER_MAX, reading).await.map_err(|_| Failure::new(Exit::Unavailable, "the answer did not end in time"))?;
-    let body = body.map_err(|error| Failure::new(Exit::Unavailable, format!("the answer was cut off: {error}")))?;
-    Ok(Answer { status, body: body.to_bytes() })
+    let body = timeout(ANSWER_MAX, reading)
+        .await
+        .map_err(|_| Failure::new(Exit::Unavailable, "the answer did not end in time"))?;
+    let body = body.map_err(|error| {
+        Failure::new(
+            Exit::Unavailable,
+            format!("the answer was cut off: {error}"),
+        )
+    })?;
+    Ok(Answer {
+        status,
+        body: body.to_bytes(),
+    })
 }
 
 impl Answer {
@@ -201,11 +251,33 @@ impl Answer {
             _ => Exit::Failed,
         };
         let document: Value = serde_json::from_slice(&self.body).unwrap_or_default();
-        let text = |pointer: &str| document.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-        let plain = || String::from_utf8_lossy(&self.body).trim().chars().take(WORDS_MAX).collect::<String>();
-        let words = text("/errors/0/detail").or_else(|| text("/errors/0/title")).unwrap_or_else(plain);
-        let message = if words.is_empty() { format!("the server answered {}", self.status) } else { words };
-        Failure { exit, message, hint: text("/errors/0/meta/hint"), request: text("/errors/0/meta/request-id") }
+        let text = |pointer: &str| {
+            document
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+        };
+        let plain = || {
+            String::from_utf8_lossy(&self.body)
+                .trim()
+                .chars()
+                .take(WORDS_MAX)
+                .collect::<String>()
+        };
+        let words = text("/errors/0/detail")
+            .or_else(|| text("/errors/0/title"))
+            .unwrap_or_else(plain);
+        let message = if words.is_empty() {
+            format!("the server answered {}", self.status)
+        } else {
+            words
+        };
+        Failure {
+            exit,
+            message,
+            hint: text("/errors/0/meta/hint"),
+            request: text("/errors/0/meta/request-id"),
+        }
     }
 }
 
@@ -219,10 +291,20 @@ impl Download<'_> {
     pub(crate) fn copy_to(mut self, target: &mut impl Write) -> Result<u64> {
         let mut copied = 0;
         loop {
-            let piece = self.runtime.block_on(async { timeout(PIECE_MAX, self.response.body_mut().frame()).await });
-            let piece = piece.map_err(|_| Failure::new(Exit::Unavailable, "the server stopped sending"))?;
-            let Some(piece) = piece else { return Ok(copied) };
-            let piece = piece.map_err(|error| Failure::new(Exit::Unavailable, format!("the answer was cut off: {error}")))?;
+            let piece = self
+                .runtime
+                .block_on(async { timeout(PIECE_MAX, self.response.body_mut().frame()).await });
+            let piece =
+                piece.map_err(|_| Failure::new(Exit::Unavailable, "the server stopped sending"))?;
+            let Some(piece) = piece else {
+                return Ok(copied);
+            };
+            let piece = piece.map_err(|error| {
+                Failure::new(
+                    Exit::Unavailable,
+                    format!("the answer was cut off: {error}"),
+                )
+            })?;
             if let Some(bytes) = piece.data_ref() {
                 target.write_all(bytes)?;
                 copied += bytes.len() as u64;

@@ -18,5 +18,11 @@ pub(super) enum Verb {
 
 pub(super) fn run(verb: Verb, session: &Session) -> Result {
     let Verb::Create { out } = verb;
-    ledger::save(&session.client()?, "POST", "/api/v2/site/backups", Some(&out), session)
+    ledger::save(
+        &session.client()?,
+        "POST",
+        "/api/v2/site/backups",
+        Some(&out),
+        session,
+    )
 }

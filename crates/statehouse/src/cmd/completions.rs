@@ -15,6 +15,11 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, session: &Session) -> Result {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut super::command_line(), "statehouse", &mut script);
+    clap_complete::generate(
+        args.shell,
+        &mut super::command_line(),
+        "statehouse",
+        &mut script,
+    );
     session.out.write(&script)
 }

@@ -20,13 +20,22 @@ pub(super) enum Verb {
 }
 
 pub(super) fn run(verb: Verb, session: &Session) -> Result {
-    let Verb::Show { sources } = verb else { return session.out.text(DEFAULT) };
+    let Verb::Show { sources } = verb else {
+        return session.out.text(DEFAULT);
+    };
     let settings = Settings::load(&sources, &session.environment)?;
     // What is shown is what `serve` would take.
     settings.config()?;
     let entry = |entry: crate::config::Entry| {
-        Resource::from_pairs([("key", json!(entry.key)), ("value", entry.value), ("origin", Value::from(entry.origin))])
+        Resource::from_pairs([
+            ("key", json!(entry.key)),
+            ("value", entry.value),
+            ("origin", Value::from(entry.origin)),
+        ])
     };
     let entries: Vec<Resource> = settings.entries()?.into_iter().map(entry).collect();
-    session.out.list(&[("SETTING", "key"), ("VALUE", "value"), ("ORIGIN", "origin")], &entries)
+    session.out.list(
+        &[("SETTING", "key"), ("VALUE", "value"), ("ORIGIN", "origin")],
+        &entries,
+    )
 }

@@ -32,17 +32,32 @@ pub(super) enum Verb {
     },
 }
 
-const COLUMNS: &[Column] = &[("ID", "id"), ("USER", "user"), ("ROLE", "role"), ("SCOPE", "scope"), ("EXPIRES", "expires-at")];
+const COLUMNS: &[Column] = &[
+    ("ID", "id"),
+    ("USER", "user"),
+    ("ROLE", "role"),
+    ("SCOPE", "scope"),
+    ("EXPIRES", "expires-at"),
+];
 
 pub(super) fn run(verb: Verb, session: &Session) -> Result {
     let client = session.client()?;
     let path = client.organization("/grants")?;
     match verb {
         Verb::List => session.out.list(COLUMNS, &client.api.list(&path)?),
-        Verb::Give { user, role, scope, expires_at } => {
-            let known = ["prj-", "ws-"].iter().any(|prefix| scope.starts_with(prefix));
+        Verb::Give {
+            user,
+            role,
+            scope,
+            expires_at,
+        } => {
+            let known = ["prj-", "ws-"]
+                .iter()
+                .any(|prefix| scope.starts_with(prefix));
             if scope != "organization" && !known {
-                return Err(Failure::usage(format!("`{scope}` is no scope: give `organization`, prj-… or ws-…")));
+                return Err(Failure::usage(format!(
+                    "`{scope}` is no scope: give `organization`, prj-… or ws-…"
+                )));
             }
             let mut wish: Map<String, Value> = Map::new();
             wish.insert("user".to_owned(), user.into());

@@ -26,20 +26,39 @@ pub(super) enum Verb {
     },
 }
 
-const COLUMNS: &[Column] = &[("EPOCH", "epoch"), ("CREATED", "created-at"), ("RETIRED", "retired-at"), ("VERIFIER KEY", "vkey")];
+const COLUMNS: &[Column] = &[
+    ("EPOCH", "epoch"),
+    ("CREATED", "created-at"),
+    ("RETIRED", "retired-at"),
+    ("VERIFIER KEY", "vkey"),
+];
 
 pub(super) fn run(verb: Verb, session: &Session) -> Result {
     let client = session.client()?;
     match verb {
-        Verb::List { site } => session.out.list(COLUMNS, &client.api.list(&client.organization_or_site(site, "/keys")?)?),
+        Verb::List { site } => session.out.list(
+            COLUMNS,
+            &client
+                .api
+                .list(&client.organization_or_site(site, "/keys")?)?,
+        ),
         Verb::Rotate { site, resume } => {
             if !resume {
-                let epoch = client.api.post(&client.organization_or_site(site, "/keys/actions/rotate")?, &json!({}))?;
+                let epoch = client.api.post(
+                    &client.organization_or_site(site, "/keys/actions/rotate")?,
+                    &json!({}),
+                )?;
                 let number = epoch.get("epoch").cloned().unwrap_or_default();
-                session.out.say(&format!("epoch {number} is open, and everything new uses it; its verifier key is {}", epoch.text("vkey")));
+                session.out.say(&format!(
+                    "epoch {number} is open, and everything new uses it; its verifier key is {}",
+                    epoch.text("vkey")
+                ));
             }
             session.out.say("renewing what older epochs hold; if this is stopped, `statehouse key rotate --resume` goes on");
-            session.out.one(&client.api.post(&client.organization_or_site(site, "/keys/actions/rewrap")?, &json!({}))?)
+            session.out.one(&client.api.post(
+                &client.organization_or_site(site, "/keys/actions/rewrap")?,
+                &json!({}),
+            )?)
         }
     }
 }

@@ -43,34 +43,65 @@ pub(super) fn run(verb: Verb, session: &Session) -> Result {
             save(&client, "GET", &path, out.as_deref(), session)
         }
         Verb::Checkpoint { site } => {
-            let code = if site { "site".to_owned() } else { client.api.get(&client.organization("")?)?.text("code").to_owned() };
-            session.out.text(&client.api.text(&format!("/ledger/{code}/checkpoint"))?)
+            let code = if site {
+                "site".to_owned()
+            } else {
+                client
+                    .api
+                    .get(&client.organization("")?)?
+                    .text("code")
+                    .to_owned()
+            };
+            session
+                .out
+                .text(&client.api.text(&format!("/ledger/{code}/checkpoint"))?)
         }
         Verb::Publish { off } => {
-            client.api.post(&client.organization("/ledger/actions/publish")?, &json!({ "published": !off }))?;
-            let words = if off { "holders of ledger.read only" } else { "everybody who reaches the server" };
-            session.out.say(&format!("checkpoints and hash tiles are shown to {words}"));
+            client.api.post(
+                &client.organization("/ledger/actions/publish")?,
+                &json!({ "published": !off }),
+            )?;
+            let words = if off {
+                "holders of ledger.read only"
+            } else {
+                "everybody who reaches the server"
+            };
+            session
+                .out
+                .say(&format!("checkpoints and hash tiles are shown to {words}"));
             Ok(())
         }
     }
 }
 
 /// Saves an archive to a file, or writes it to standard output where that is no terminal.
-pub(super) fn save(client: &Client, method: &str, path: &str, target: Option<&Path>, session: &Session) -> Result {
+pub(super) fn save(
+    client: &Client,
+    method: &str,
+    path: &str,
+    target: Option<&Path>,
+    session: &Session,
+) -> Result {
     let Some(target) = target else {
         if stdout().is_terminal() {
-            return Err(Failure::usage("this is an archive, and not for a terminal").hint("give --out FILE, or pipe it"));
+            return Err(Failure::usage("this is an archive, and not for a terminal")
+                .hint("give --out FILE, or pipe it"));
         }
         let mut stdout = stdout().lock();
         client.api.download(method, path)?.copy_to(&mut stdout)?;
         return Ok(stdout.flush()?);
     };
     if target.exists() {
-        return Err(Failure::usage(format!("{} is there already, and is not replaced", target.display())));
+        return Err(Failure::usage(format!(
+            "{} is there already, and is not replaced",
+            target.display()
+        )));
     }
     let mut draft = Draft::of(target)?;
     let size = client.api.download(method, path)?.copy_to(&mut draft)?;
     draft.keep_new()?;
-    session.out.say(&format!("{size} bytes written to {}", target.display()));
+    session
+        .out
+        .say(&format!("{size} bytes written to {}", target.display()));
     Ok(())
 }

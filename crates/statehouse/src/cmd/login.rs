@@ -13,7 +13,7 @@ use crate::files;
 /// Arguments.
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// The account, to log in with its password; without it, --token-file or STATEHOUSE_TOKEN is checked and stored
+    /// The account, to log in with its password; without it, --token-file or `STATEHOUSE_TOKEN` is checked and stored
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
     /// A file whose first line is the password; without it, it is asked for, or read from standard input
@@ -37,14 +37,24 @@ pub(super) fn run(args: &Args, session: &Session) -> Result {
     };
     let account = Api::new(&connection)?.get("/api/v2/account/details")?;
     let path = Remembered::write(&connection, &token, &session.environment)?;
-    let stored = [("user", Value::from(account.text("name"))), ("address", connection.address.as_str().into()), ("file", json!(path))];
+    let stored = [
+        ("user", Value::from(account.text("name"))),
+        ("address", connection.address.as_str().into()),
+        ("file", json!(path)),
+    ];
     session.out.one(&Resource::from_pairs(stored))
 }
 
-fn by_password(user: &str, args: &Args, connection: &Connection, session: &Session) -> Result<SecretString> {
+fn by_password(
+    user: &str,
+    args: &Args,
+    connection: &Connection,
+    session: &Session,
+) -> Result<SecretString> {
     let question = format!("password of {user}");
-    let password = files::secret_or_ask(args.password_file.as_deref(), &question, &session.out)?;
-    let wish = json!({ "username": user, "password": password.expose_secret(), "label": args.label });
+    let password = files::secret_or_ask(args.password_file.as_deref(), &question, session.out)?;
+    let wish =
+        json!({ "username": user, "password": password.expose_secret(), "label": args.label });
     let made = Api::new(connection)?.post("/api/v2/login", &wish)?;
     let token = made.text("token");
     if token.is_empty() {

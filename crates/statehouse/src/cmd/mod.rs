@@ -121,7 +121,11 @@ pub(crate) fn main() -> ExitCode {
     };
     let environment = Environment::of_process();
     let out = Out::new(cli.output, &environment);
-    let session = Session { out, environment, server: cli.server };
+    let session = Session {
+        out,
+        environment,
+        server: cli.server,
+    };
     match run(cli.command, &session) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {

@@ -35,15 +35,25 @@ pub(super) enum Verb {
     },
 }
 
-const COLUMNS: &[Column] = &[("NAME", "name"), ("STATUS", "status"), ("CODE", "code"), ("ID", "id"), ("CREATED", "created-at")];
+const COLUMNS: &[Column] = &[
+    ("NAME", "name"),
+    ("STATUS", "status"),
+    ("CODE", "code"),
+    ("ID", "id"),
+    ("CREATED", "created-at"),
+];
 
 pub(super) fn run(verb: Verb, session: &Session) -> Result {
     let client = session.client()?;
     match verb {
-        Verb::List => session.out.list(COLUMNS, &client.api.list("/api/v2/organizations")?),
-        Verb::Create { name } => {
-            session.out.one(&client.api.post("/api/v2/organizations", &json!({ "name": name.as_str() }))?)
-        }
+        Verb::List => session
+            .out
+            .list(COLUMNS, &client.api.list("/api/v2/organizations")?),
+        Verb::Create { name } => session.out.one(
+            &client
+                .api
+                .post("/api/v2/organizations", &json!({ "name": name.as_str() }))?,
+        ),
         Verb::Show { name } => {
             let path = match name {
                 Some(name) => format!("/api/v2/organizations/{name}"),
@@ -51,12 +61,20 @@ pub(super) fn run(verb: Verb, session: &Session) -> Result {
             };
             session.out.one(&client.api.get(&path)?)
         }
-        Verb::Shred { name, reason, confirm } => {
+        Verb::Shred {
+            name,
+            reason,
+            confirm,
+        } => {
             if name != confirm {
-                return Err(Failure::usage(format!("--confirm says {confirm}, and {name} was to be shredded; nothing was done")));
+                return Err(Failure::usage(format!(
+                    "--confirm says {confirm}, and {name} was to be shredded; nothing was done"
+                )));
             }
             let path = format!("/api/v2/organizations/{name}/actions/shred");
-            session.out.one(&client.api.post(&path, &json!({ "reason": reason }))?)
+            session
+                .out
+                .one(&client.api.post(&path, &json!({ "reason": reason }))?)
         }
     }
 }

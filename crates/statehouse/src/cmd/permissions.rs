@@ -5,5 +5,7 @@ use crate::failure::Result;
 
 pub(super) fn run(session: &Session) -> Result {
     let list = session.client()?.api.list("/api/v2/permissions")?;
-    session.out.list(&[("PERMISSION", "id"), ("ROLES", "roles")], &list)
+    session
+        .out
+        .list(&[("PERMISSION", "id"), ("ROLES", "roles")], &list)
 }

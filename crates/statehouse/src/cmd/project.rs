@@ -26,6 +26,8 @@ pub(super) fn run(verb: Verb, session: &Session) -> Result {
     let path = client.organization("/projects")?;
     match verb {
         Verb::List => session.out.list(COLUMNS, &client.api.list(&path)?),
-        Verb::Create { name } => session.out.one(&client.api.post(&path, &json!({ "name": name.as_str() }))?),
+        Verb::Create { name } => session
+            .out
+            .one(&client.api.post(&path, &json!({ "name": name.as_str() }))?),
     }
 }

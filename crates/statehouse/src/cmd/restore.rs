@@ -65,7 +65,9 @@ pub(super) fn run(args: Args, session: &Session) -> Result {
     guard::refuse_unsealed()?;
     guard::keep_memory_private();
     match (args.verb, args.file) {
-        (Some(Verb::Accept { reason, place }), _) => accept(&place.config(session)?, &reason, session),
+        (Some(Verb::Accept { reason, place }), _) => {
+            accept(&place.config(session)?, &reason, session)
+        }
         (None, Some(file)) => restore(&file, &args.place.config(session)?, session),
         (None, None) => Err(Failure::usage("no backup is named")),
     }
@@ -79,10 +81,21 @@ fn restore(file: &Path, config: &Config, session: &Session) -> Result {
         Ok::<_, Failure>(backup::restore(file, &options).await?)
     })?;
     let house = |house: &backup::HouseEntry| {
-        Resource::from_pairs([("code", json!(house.code)), ("ledger", json!(house.ledger)), ("needs", json!(house.needs))])
+        Resource::from_pairs([
+            ("code", json!(house.code)),
+            ("ledger", json!(house.ledger)),
+            ("needs", json!(house.needs)),
+        ])
     };
     let houses: Vec<Resource> = manifest.houses.iter().map(house).collect();
-    session.out.list(&[("HOUSE", "code"), ("LEDGER ENTRIES", "ledger"), ("NEEDS", "needs")], &houses)?;
+    session.out.list(
+        &[
+            ("HOUSE", "code"),
+            ("LEDGER ENTRIES", "ledger"),
+            ("NEEDS", "needs"),
+        ],
+        &houses,
+    )?;
     session.out.say(
         "restored; where anchors remember more than the backup holds, `statehouse restore accept --reason …` is next, \
          then start the server and run `statehouse verify --live`",
@@ -99,9 +112,18 @@ fn accept(config: &Config, reason: &str, session: &Session) -> Result {
         core.close().await?;
         accepted
     })?;
-    session.out.list(&[("HOUSE", "house"), ("LEDGER ENTRIES", "ledger"), ("ORIGIN", "origin")], &accepted)?;
+    session.out.list(
+        &[
+            ("HOUSE", "house"),
+            ("LEDGER ENTRIES", "ledger"),
+            ("ORIGIN", "origin"),
+        ],
+        &accepted,
+    )?;
     if accepted.is_empty() {
-        session.out.say("nothing is read-only: there is nothing to accept");
+        session
+            .out
+            .say("nothing is read-only: there is nothing to accept");
     }
     Ok(())
 }
@@ -110,7 +132,11 @@ fn accept(config: &Config, reason: &str, session: &Session) -> Result {
 async fn accept_all(core: &Arc<Core>, reason: &str) -> Result<Vec<Resource>> {
     let mut accepted = Vec::new();
     accepted.extend(accept_one(&core.machine(), "site", reason).await?);
-    for organization in org::list(&core.machine()).await?.into_iter().filter(|organization| organization.status == "active") {
+    for organization in org::list(&core.machine())
+        .await?
+        .into_iter()
+        .filter(|organization| organization.status == "active")
+    {
         let name = organization.name.parse().map_err(Failure::failed)?;
         let ctx = core.enter_as_machine(&name).await?;
         accepted.extend(accept_one(&ctx, &organization.name, reason).await?);
@@ -123,5 +149,9 @@ async fn accept_one(ctx: &Ctx, name: &str, reason: &str) -> Result<Option<Resour
         return Ok(None);
     }
     let head = ledger::accept_restore(ctx, reason.to_owned()).await?;
-    Ok(Some(Resource::from_pairs([("house", json!(name)), ("ledger", json!(head.size)), ("origin", json!(head.origin))])))
+    Ok(Some(Resource::from_pairs([
+        ("house", json!(name)),
+        ("ledger", json!(head.size)),
+        ("origin", json!(head.origin)),
+    ])))
 }

@@ -41,7 +41,10 @@ async fn first_access(server: &Server, file: Option<&Path>) -> Result {
         return Ok(());
     }
     let Some(file) = file else {
-        tracing::warn!("nobody has an account yet; start once with --first-token FILE to make the operator `{}`", first::USER);
+        tracing::warn!(
+            "nobody has an account yet; start once with --first-token FILE to make the operator `{}`",
+            first::USER
+        );
         return Ok(());
     };
     // The file is begun first: a token that cannot be written down would be lost.

@@ -31,12 +31,17 @@ impl Session {
     pub(crate) fn client(&self) -> Result<Client> {
         let connection = Connection::find(&self.server, &self.environment)?;
         connection.token()?;
-        Ok(Client { api: Api::new(&connection)?, connection })
+        Ok(Client {
+            api: Api::new(&connection)?,
+            connection,
+        })
     }
 
     /// A runtime for work that serves or opens a house.
     pub(crate) fn runtime() -> Result<Runtime> {
-        Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+        Ok(tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?)
     }
 }
 
@@ -48,7 +53,11 @@ impl Client {
 
     /// The address of something in the organization that is meant, or in the site.
     pub(crate) fn organization_or_site(&self, site: bool, path: &str) -> Result<String> {
-        if site { Ok(format!("/api/v2/site{path}")) } else { self.organization(path) }
+        if site {
+            Ok(format!("/api/v2/site{path}"))
+        } else {
+            self.organization(path)
+        }
     }
 
     /// The id of the workspace that is meant by an id, a name, or `organization/name`.
@@ -61,7 +70,10 @@ impl Client {
             None => (self.connection.organization()?.clone(), text),
         };
         let name: Name = name.parse().map_err(Failure::usage)?;
-        let found = self.api.get(&in_organization(&organization, &format!("/workspaces/{name}")))?;
+        let found = self.api.get(&in_organization(
+            &organization,
+            &format!("/workspaces/{name}"),
+        ))?;
         found.text("id").parse().map_err(Failure::failed)
     }
 }

@@ -16,12 +16,12 @@ use crate::out::Column;
 /// Verbs.
 #[derive(clap::Subcommand)]
 pub(super) enum Verb {
-    /// List the versions of a workspace, newest first
+    /// List the versions of a workspace, newest first, uploads that wait or waited included
     List {
         /// Its name, organization/name, or id
         workspace: String,
     },
-    /// Show what is current in a workspace: its newest version, its lock, and how many uploads wait
+    /// Show what is current in a workspace: its version, its lock, and how many uploads wait
     Show {
         /// Its name, organization/name, or id
         workspace: String,
@@ -95,6 +95,7 @@ pub(super) enum Verb {
 const VERSIONS: &[Column] = &[
     ("SEQUENCE", "sequence"),
     ("ID", "id"),
+    ("STATUS", "status"),
     ("SERIAL", "serial"),
     ("RESOURCES", "resources"),
     ("SIZE", "size"),
@@ -114,67 +115,117 @@ const WAITING: &[Column] = &[
 
 pub(super) fn run(verb: Verb, session: &Session) -> Result {
     let client = session.client()?;
-    let out = &session.out;
+    let out = session.out;
     match verb {
-        Verb::List { workspace } => out.list(VERSIONS, &client.api.list(&of(&client, &workspace, "state-versions")?)?),
-        Verb::Quarantine { workspace } => out.list(WAITING, &client.api.list(&of(&client, &workspace, "kept-versions")?)?),
+        Verb::List { workspace } => out.list(
+            VERSIONS,
+            &client
+                .api
+                .list(&of(&client, &workspace, "state-versions")?)?,
+        ),
+        Verb::Quarantine { workspace } => out.list(
+            WAITING,
+            &client
+                .api
+                .list(&of(&client, &workspace, "kept-versions")?)?,
+        ),
         Verb::Show { workspace } => out.one(&show(&client, &client.workspace(&workspace)?)?),
-        Verb::Pull { workspace, version, out } => pull(&client, &workspace, version, out.as_deref(), session),
-        Verb::Push { workspace, file, lock_id } => {
+        Verb::Pull {
+            workspace,
+            version,
+            out,
+        } => pull(&client, &workspace, version, out.as_deref(), session),
+        Verb::Push {
+            workspace,
+            file,
+            lock_id,
+        } => {
             let state = read(&file)?;
             let id = client.workspace(&workspace)?;
             out.one(&push(&client, &id, state, lock_id)?)
         }
         Verb::Accept { version, reason } => out.one(&settle(&client, &version, "accept", &reason)?),
-        Verb::Discard { version, reason } => out.one(&settle(&client, &version, "discard", &reason)?),
+        Verb::Discard { version, reason } => {
+            out.one(&settle(&client, &version, "discard", &reason)?)
+        }
         Verb::Lock { workspace, reason } => {
             let id = client.workspace(&workspace)?;
             let lock = lock(&client, &id, reason)?;
-            if out.is_json() { out.one(&lock) } else { out.text(&format!("{}\n", lock_id(&lock)?)) }
+            if out.is_json() {
+                out.one(&lock)
+            } else {
+                out.text(&format!("{}\n", lock_id(&lock)?))
+            }
         }
-        Verb::Unlock { workspace, id, reason, .. } => {
+        Verb::Unlock {
+            workspace,
+            id,
+            reason,
+            ..
+        } => {
             let workspace = client.workspace(&workspace)?;
             let (verb, wish) = match id {
                 Some(id) => ("unlock", json!({ "id": id })),
                 None => ("force-unlock", json!({ "reason": reason })),
             };
-            out.one(&client.api.post(&format!("/api/v2/workspaces/{workspace}/actions/{verb}"), &wish)?)
+            out.one(&client.api.post(
+                &format!("/api/v2/workspaces/{workspace}/actions/{verb}"),
+                &wish,
+            )?)
         }
     }
 }
 
 fn of(client: &Client, workspace: &str, what: &str) -> Result<String> {
-    Ok(format!("/api/v2/workspaces/{}/{what}", client.workspace(workspace)?))
+    Ok(format!(
+        "/api/v2/workspaces/{}/{what}",
+        client.workspace(workspace)?
+    ))
 }
 
 fn settle(client: &Client, version: &VersionId, verb: &str, reason: &str) -> Result<Resource> {
-    client.api.post(&format!("/api/v2/state-versions/{version}/actions/{verb}"), &json!({ "reason": reason }))
+    client.api.post(
+        &format!("/api/v2/state-versions/{version}/actions/{verb}"),
+        &json!({ "reason": reason }),
+    )
 }
 
-/// The newest version, and around it what one wants to know before touching anything.
+/// The version that is current, and around it what one wants to know before touching anything.
 fn show(client: &Client, workspace: &WorkspaceId) -> Result<Resource> {
-    let found = client.api.get(&format!("/api/v2/workspaces/{workspace}"))?;
-    let newest = client.api.page(&format!("/api/v2/workspaces/{workspace}/state-versions?page%5Bsize%5D=1"))?;
-    let waiting = client.api.page(&format!("/api/v2/workspaces/{workspace}/kept-versions"))?;
-    let value = |key: &str| found.get(key).cloned().unwrap_or_default();
-    let newest = newest.into_iter().next().unwrap_or_default();
-    let version = newest.get("id").cloned().unwrap_or_default();
-    let shown = newest.with("id", version).with("workspace", workspace.as_str().into()).with("name", value("name"));
-    Ok(shown
-        .with("lock-id", value("lock-id"))
-        .with("locked-by", value("locked-by"))
-        .with("locked-at", value("locked-at"))
-        .with("waiting", waiting.len().into()))
+    let path = format!("/api/v2/workspaces/{workspace}");
+    let found = client.api.get(&path)?;
+    let waiting = client.api.list(&format!("{path}/kept-versions"))?.len();
+    let head = match found.text("head") {
+        "" => None,
+        id => client.api.find(&format!("{path}/state-versions"), id)?,
+    };
+    let mut shown = head
+        .unwrap_or_default()
+        .with("workspace", workspace.as_str().into())
+        .with("waiting", waiting.into());
+    for key in ["name", "lock-id", "locked-by", "locked-at"] {
+        shown = shown.with(key, found.get(key).cloned().unwrap_or_default());
+    }
+    Ok(shown)
 }
 
-fn pull(client: &Client, workspace: &str, version: Option<VersionId>, target: Option<&Path>, session: &Session) -> Result {
-    let mut path = of(client, workspace, "state")?;
-    if let Some(version) = version {
-        path += &format!("?version={version}");
-    }
+fn pull(
+    client: &Client,
+    workspace: &str,
+    version: Option<VersionId>,
+    target: Option<&Path>,
+    session: &Session,
+) -> Result {
+    let query = version
+        .map(|version| format!("?version={version}"))
+        .unwrap_or_default();
+    let path = of(client, workspace, "state")? + &query;
     let state = client.api.download("GET", &path)?;
     if state.is_nothing() {
-        return Err(Failure::new(Exit::Refused, format!("{workspace} has no state yet")));
+        return Err(Failure::new(
+            Exit::Refused,
+            format!("{workspace} has no state yet"),
+        ));
     }
     let Some(target) = target else {
         // Received whole before the first byte is printed: half a state must not look like one.
@@ -189,7 +240,9 @@ fn pull(client: &Client, workspace: &str, version: Option<VersionId>, target: Op
     let mut draft = Draft::of(target)?;
     let size = state.copy_to(&mut draft)?;
     draft.keep()?;
-    session.out.say(&format!("{size} bytes written to {}", target.display()));
+    session
+        .out
+        .say(&format!("{size} bytes written to {}", target.display()));
     Ok(())
 }
 
@@ -203,28 +256,60 @@ fn read(file: &Path) -> Result<Vec<u8>> {
 }
 
 /// Uploads under a lock, as terraform does; one that was taken for it is released whatever came of it.
-fn push(client: &Client, workspace: &WorkspaceId, state: Vec<u8>, held: Option<String>) -> Result<Resource> {
-    let upload = |id: &str, state| client.api.upload(&format!("/api/v2/workspaces/{workspace}/state?lock-id={}", escape(id)), state);
+fn push(
+    client: &Client,
+    workspace: &WorkspaceId,
+    state: Vec<u8>,
+    held: Option<String>,
+) -> Result<Resource> {
+    let upload = |id: &str, state| {
+        client.api.upload(
+            &format!(
+                "/api/v2/workspaces/{workspace}/state?lock-id={}",
+                escape(id)
+            ),
+            state,
+        )
+    };
     if let Some(id) = held {
         return upload(&id, state);
     }
     let id = lock_id(&lock(client, workspace, Some("state push".to_owned()))?)?;
     let pushed = upload(&id, state);
-    let released = client.api.post(&format!("/api/v2/workspaces/{workspace}/actions/unlock"), &json!({ "id": id }));
+    let released = client.api.post(
+        &format!("/api/v2/workspaces/{workspace}/actions/unlock"),
+        &json!({ "id": id }),
+    );
     let pushed = pushed?;
     released.map_err(|failure| Failure {
-        message: format!("the state was stored as {}, but the lock {id} is still held: {}", pushed.text("id"), failure.message),
+        message: format!(
+            "the state was stored as {}, but the lock {id} is still held: {}",
+            pushed.text("id"),
+            failure.message
+        ),
         ..failure
     })?;
     Ok(pushed)
 }
 
 fn lock(client: &Client, workspace: &WorkspaceId, reason: Option<String>) -> Result<Resource> {
-    let wish: Map<String, Value> = reason.into_iter().map(|reason| ("reason".to_owned(), reason.into())).collect();
-    client.api.post(&format!("/api/v2/workspaces/{workspace}/actions/lock"), &wish.into())
+    let wish: Map<String, Value> = reason
+        .into_iter()
+        .map(|reason| ("reason".to_owned(), reason.into()))
+        .collect();
+    client.api.post(
+        &format!("/api/v2/workspaces/{workspace}/actions/lock"),
+        &wish.into(),
+    )
 }
 
 fn lock_id(lock: &Resource) -> Result<String> {
     let id = lock.text("lock-id");
-    if id.is_empty() { Err(Failure::failed("the server locked the workspace, but sent no id of the lock")) } else { Ok(id.to_owned()) }
+    if id.is_empty() {
+        Err(Failure::failed(
+            "the server locked the workspace, but sent no id of the lock",
+        ))
+    } else {
+        Ok(id.to_owned())
+    }
 }

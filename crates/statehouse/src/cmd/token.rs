@@ -46,19 +46,32 @@ const COLUMNS: &[Column] = &[
 pub(super) fn run(verb: Verb, session: &Session) -> Result {
     let client = session.client()?;
     match verb {
-        Verb::List => session.out.list(COLUMNS, &client.api.list("/api/v2/tokens")?),
+        Verb::List => session
+            .out
+            .list(COLUMNS, &client.api.list("/api/v2/tokens")?),
         Verb::Revoke { token } => {
             client.api.delete(&format!("/api/v2/tokens/{token}"))?;
             session.out.say(&format!("{token} ended"));
             Ok(())
         }
-        Verb::Create { label, scopes, days, user } => {
-            let path = user.map_or_else(|| "/api/v2/tokens".to_owned(), |user| format!("/api/v2/users/{user}/tokens"));
+        Verb::Create {
+            label,
+            scopes,
+            days,
+            user,
+        } => {
+            let path = user.map_or_else(
+                || "/api/v2/tokens".to_owned(),
+                |user| format!("/api/v2/users/{user}/tokens"),
+            );
             let mut wish: Map<String, Value> = Map::new();
             wish.insert("label".to_owned(), label.into());
             wish.insert("life-days".to_owned(), days.into());
             if !scopes.is_empty() {
-                wish.insert("scopes".to_owned(), scopes.iter().map(|scope| scope.as_str()).collect());
+                wish.insert(
+                    "scopes".to_owned(),
+                    scopes.iter().map(|scope| scope.as_str()).collect(),
+                );
             }
             let made = client.api.post(&path, &wish.into())?;
             if session.out.is_json() {
@@ -66,10 +79,16 @@ pub(super) fn run(verb: Verb, session: &Session) -> Result {
             }
             let secret = made.text("token");
             if secret.is_empty() {
-                return Err(Failure::failed("the server made a token, but did not send it"));
+                return Err(Failure::failed(
+                    "the server made a token, but did not send it",
+                ));
             }
             session.out.text(&format!("{secret}\n"))?;
-            session.out.say(&format!("{} ends {}; it is not shown again", made.text("id"), made.text("expires-at")));
+            session.out.say(&format!(
+                "{} ends {}; it is not shown again",
+                made.text("id"),
+                made.text("expires-at")
+            ));
             Ok(())
         }
     }

@@ -47,7 +47,9 @@ pub(super) fn run(args: &Args, session: &Session) -> Result {
 /// Makes what is missing, and prints how to use it. The listener is bound: whoever reads this can connect.
 async fn announce(server: &Server, config: &Config, json: bool, session: &Session) -> Result {
     let token = first::admin_with_organization(server.core()).await?;
-    let ca_file = server.ca_file().ok_or_else(|| Failure::failed("there is no authority to trust"))?;
+    let ca_file = server
+        .ca_file()
+        .ok_or_else(|| Failure::failed("there is no authority to trust"))?;
     let ca_pem = fs::read_to_string(ca_file)?;
     let address = format!("https://{}", server.address()?);
     let block = http_block(&address, &token, &ca_pem);
@@ -62,7 +64,9 @@ async fn announce(server: &Server, config: &Config, json: bool, session: &Sessio
             "http_block": block,
         }));
     }
-    session.out.text(&welcome(&address, &token, ca_file, &block, config))
+    session
+        .out
+        .text(&welcome(&address, &token, ca_file, &block, config))
 }
 
 /// A backend block that needs nothing beside it: the authority stands in it, too.
@@ -85,11 +89,22 @@ fn http_block(address: &str, token: &SecretString, ca_pem: &str) -> String {
 "#,
         user = first::USER,
         password = token.expose_secret(),
-        ca = ca_pem.trim_end().lines().map(|line| format!("      {line}")).collect::<Vec<_>>().join("\n"),
+        ca = ca_pem
+            .trim_end()
+            .lines()
+            .map(|line| format!("      {line}"))
+            .collect::<Vec<_>>()
+            .join("\n"),
     )
 }
 
-fn welcome(address: &str, token: &SecretString, ca_file: &Path, block: &str, config: &Config) -> String {
+fn welcome(
+    address: &str,
+    token: &SecretString,
+    ca_file: &Path,
+    block: &str,
+    config: &Config,
+) -> String {
     let keys = config.keys.dir.display();
     let anchors = config.data.anchors.display();
     let token = token.expose_secret();

@@ -45,28 +45,56 @@ pub(super) enum Verb {
     },
 }
 
-const COLUMNS: &[Column] = &[("NAME", "name"), ("ID", "id"), ("OPERATOR", "operator"), ("CREATED", "created-at"), ("DISABLED", "disabled-at")];
+const COLUMNS: &[Column] = &[
+    ("NAME", "name"),
+    ("ID", "id"),
+    ("OPERATOR", "operator"),
+    ("CREATED", "created-at"),
+    ("DISABLED", "disabled-at"),
+];
 
 pub(super) fn run(verb: Verb, session: &Session) -> Result {
     let client = session.client()?;
-    let out = &session.out;
+    let out = session.out;
     match verb {
         Verb::List => out.list(COLUMNS, &client.api.list("/api/v2/users")?),
-        Verb::Create { name, operator, password, password_file } => {
+        Verb::Create {
+            name,
+            operator,
+            password,
+            password_file,
+        } => {
             let mut wish: Map<String, Value> = Map::new();
             wish.insert("name".to_owned(), name.as_str().into());
             wish.insert("operator".to_owned(), operator.into());
             if password || password_file.is_some() {
-                let password = files::secret_or_ask(password_file.as_deref(), &format!("password of {name}"), out)?;
+                let password = files::secret_or_ask(
+                    password_file.as_deref(),
+                    &format!("password of {name}"),
+                    out,
+                )?;
                 wish.insert("password".to_owned(), password.expose_secret().into());
             }
             out.one(&client.api.post("/api/v2/users", &wish.into())?)
         }
-        Verb::Disable { name } => out.one(&client.api.post(&format!("/api/v2/users/{name}/actions/disable"), &json!({}))?),
-        Verb::Password { name, password_file } => {
-            let password = files::secret_or_ask(password_file.as_deref(), &format!("new password of {name}"), out)?;
+        Verb::Disable { name } => out.one(
+            &client
+                .api
+                .post(&format!("/api/v2/users/{name}/actions/disable"), &json!({}))?,
+        ),
+        Verb::Password {
+            name,
+            password_file,
+        } => {
+            let password = files::secret_or_ask(
+                password_file.as_deref(),
+                &format!("new password of {name}"),
+                out,
+            )?;
             let wish = json!({ "password": password.expose_secret() });
-            client.api.post(&format!("/api/v2/users/{name}/actions/set-password"), &wish)?;
+            client
+                .api
+                .post(&format!("/api/v2/users/{name}/actions/set-password"), &wish)?;
             out.say(&format!("the password of {name} was set"));
             Ok(())
         }

@@ -33,13 +33,23 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, session: &Session) -> Result<u8> {
-    let Some(bundle) = args.bundle else { return live(args.site, session) };
+    let Some(bundle) = args.bundle else {
+        return live(args.site, session);
+    };
     let anchor = args.anchor.map(fs::read_to_string).transpose()?;
-    let report = verify_file(&bundle, &Trust { vkey: args.key, anchor });
+    let report = verify_file(
+        &bundle,
+        &Trust {
+            vkey: args.key,
+            anchor,
+        },
+    );
     if session.out.is_json() {
         session.out.json(&as_json(&report))?;
     } else {
-        session.out.text(&format!("{report}{}\n", verdict(&report)))?;
+        session
+            .out
+            .text(&format!("{report}{}\n", verdict(&report)))?;
     }
     Ok(report.exit_code())
 }
@@ -48,23 +58,30 @@ pub(super) fn run(args: Args, session: &Session) -> Result<u8> {
 fn verdict(report: &Report) -> String {
     let count: u64 = report.counts.values().sum();
     match report.counts.first_key_value() {
-        None => format!("PROVEN: the ledger of {} up to entry {} is whole and unaltered", report.house, report.size),
-        Some((kind, _)) => format!("NOT PROVEN: {count} findings, the first of them: {kind} (exit code {})", kind.exit_code()),
+        None => format!(
+            "PROVEN: the ledger of {} up to entry {} is whole and unaltered",
+            report.house, report.size
+        ),
+        Some((kind, _)) => format!(
+            "NOT PROVEN: {count} findings, the first of them: {kind} (exit code {})",
+            kind.exit_code()
+        ),
     }
 }
 
 fn as_json(report: &Report) -> Value {
-    let finding = |finding: &statehouse_ledger::verify::Finding| {
-        json!({ "kind": finding.kind.to_string(), "place": finding.place, "words": finding.words })
-    };
-    let counts = report.counts.iter().map(|(kind, count)| (kind.to_string(), Value::from(*count)));
+    let finding = |finding: &statehouse_ledger::verify::Finding| json!({ "kind": finding.kind.to_string(), "place": finding.place, "words": finding.words });
+    let counts = report
+        .counts
+        .iter()
+        .map(|(kind, count)| (kind.to_string(), Value::from(*count)));
     json!({
         "proven": report.is_proven(),
         "exit-code": report.exit_code(),
         "house": report.house,
         "origin": report.origin,
         "size": report.size,
-        "root": hex(&report.root),
+        "root": hex::encode(report.root),
         "vkey": report.vkey,
         "proved": report.proved,
         "notes": report.notes,
@@ -73,30 +90,51 @@ fn as_json(report: &Report) -> Value {
     })
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// A database that is not what its ledger says is altered; that is the exit code.
 fn live(site: bool, session: &Session) -> Result<u8> {
     let client = session.client()?;
     let path = client.organization_or_site(site, "/ledger/actions/verify-live")?;
     let report = client.api.post(&path, &json!({}))?;
-    let count = report.get("count").and_then(Value::as_u64).ok_or_else(|| Failure::failed("the server sent no report"))?;
+    let count = report
+        .get("count")
+        .and_then(Value::as_u64)
+        .ok_or_else(|| Failure::failed("the server sent no report"))?;
     if session.out.is_json() {
         session.out.one(&report)?;
     } else {
         session.out.pairs(&live_lines(&report, count))?;
     }
-    Ok(if count == 0 { EXIT_PROVEN } else { Kind::Altered.exit_code() })
+    Ok(if count == 0 {
+        EXIT_PROVEN
+    } else {
+        Kind::Altered.exit_code()
+    })
 }
 
 fn live_lines(report: &crate::client::Resource, count: u64) -> Vec<(String, Value)> {
-    let list = |key: &str| report.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
-    let mut lines: Vec<(String, Value)> = list("proved").into_iter().map(|words| ("proved:".to_owned(), words)).collect();
+    let list = |key: &str| {
+        report
+            .get(key)
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default()
+    };
+    let mut lines: Vec<(String, Value)> = list("proved")
+        .into_iter()
+        .map(|words| ("proved:".to_owned(), words))
+        .collect();
     for difference in list("differences") {
-        let text = |key: &str| difference.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        lines.push(("found:".to_owned(), format!("{}: {}: {}", text("kind"), text("place"), text("words")).into()));
+        let text = |key: &str| {
+            difference
+                .get(key)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        lines.push((
+            "found:".to_owned(),
+            format!("{}: {}: {}", text("kind"), text("place"), text("words")).into(),
+        ));
     }
     let verdict = match count {
         0 => "PROVEN: the database is what its ledger says".to_owned(),

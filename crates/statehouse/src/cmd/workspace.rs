@@ -27,23 +27,37 @@ pub(super) enum Verb {
     },
 }
 
-const COLUMNS: &[Column] =
-    &[("NAME", "name"), ("ID", "id"), ("VERSIONS", "versions"), ("LOCKED BY", "locked-by"), ("CREATED", "created-at")];
+const COLUMNS: &[Column] = &[
+    ("NAME", "name"),
+    ("ID", "id"),
+    ("VERSIONS", "versions"),
+    ("LOCKED BY", "locked-by"),
+    ("CREATED", "created-at"),
+];
 
 pub(super) fn run(verb: Verb, session: &Session) -> Result {
     let client = session.client()?;
     match verb {
-        Verb::List => session.out.list(COLUMNS, &client.api.list(&client.organization("/workspaces")?)?),
+        Verb::List => session.out.list(
+            COLUMNS,
+            &client.api.list(&client.organization("/workspaces")?)?,
+        ),
         Verb::Create { name, project } => {
             let mut wish = Map::from_iter([("name".to_owned(), Value::from(name.as_str()))]);
             if let Some(project) = project {
                 wish.insert("project".to_owned(), project.as_str().into());
             }
-            session.out.one(&client.api.post(&client.organization("/workspaces")?, &wish.into())?)
+            session.out.one(
+                &client
+                    .api
+                    .post(&client.organization("/workspaces")?, &wish.into())?,
+            )
         }
         Verb::Show { workspace } => {
             let id = client.workspace(&workspace)?;
-            session.out.one(&client.api.get(&format!("/api/v2/workspaces/{id}"))?)
+            session
+                .out
+                .one(&client.api.get(&format!("/api/v2/workspaces/{id}"))?)
         }
     }
 }

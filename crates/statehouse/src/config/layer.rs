@@ -22,8 +22,12 @@ impl Layer {
 
     /// A file.
     pub(super) fn of_toml(origin: &str, text: &str) -> Result<Self> {
-        let dict = Toml::from_str::<Dict>(text).map_err(|error| Failure::usage(format!("{origin} is not TOML: {error}")))?;
-        Ok(Self { origin: origin.to_owned(), dict })
+        let dict = Toml::from_str::<Dict>(text)
+            .map_err(|error| Failure::usage(format!("{origin} is not TOML: {error}")))?;
+        Ok(Self {
+            origin: origin.to_owned(),
+            dict,
+        })
     }
 
     /// A variable. No section has an underscore in its name, so the first one ends it.
@@ -35,22 +39,33 @@ impl Layer {
 
     /// A flag: `section.key=value`.
     pub(super) fn of_flag(setting: &str) -> Result<Self> {
-        let parts = setting.split_once('=').and_then(|(path, value)| Some((path, path.split_once('.')?, value)));
+        let parts = setting
+            .split_once('=')
+            .and_then(|(path, value)| Some((path, path.split_once('.')?, value)));
         let Some((path, (section, key), value)) = parts else {
-            return Err(Failure::usage("--set needs section.key=value, as in listen.port=443"));
+            return Err(Failure::usage(
+                "--set needs section.key=value, as in listen.port=443",
+            ));
         };
         if is_secret(path) {
-            return Err(Failure::usage(format!("{path} is secret, and every user of this machine can read arguments"))
-                .hint(format!("put it in a file, and name that with {path}_file")));
+            return Err(Failure::usage(format!(
+                "{path} is secret, and every user of this machine can read arguments"
+            ))
+            .hint(format!("put it in a file, and name that with {path}_file")));
         }
         Ok(Self::of_one(format!("--set {path}"), section, key, value))
     }
 
     fn of_one(origin: String, section: &str, key: &str, value: &str) -> Self {
         // Reading a value cannot fail: what is nothing else is a text.
-        let value = value.parse::<Value>().unwrap_or_else(|never| match never {});
+        let value = value
+            .parse::<Value>()
+            .unwrap_or_else(|never| match never {});
         let inner = Dict::from([(key.to_owned(), value)]);
-        Self { origin, dict: Dict::from([(section.to_owned(), Value::from(inner))]) }
+        Self {
+            origin,
+            dict: Dict::from([(section.to_owned(), Value::from(inner))]),
+        }
     }
 
     /// Every `section.key`, in order.
@@ -65,9 +80,15 @@ impl Layer {
     /// Refuses keys that the default does not have.
     pub(super) fn check_keys(&self, default: &Self) -> Result {
         let known = default.keys();
-        let Some(unknown) = self.keys().into_iter().find(|key| !known.contains(key)) else { return Ok(()) };
+        let Some(unknown) = self.keys().into_iter().find(|key| !known.contains(key)) else {
+            return Ok(());
+        };
         let section = unknown.split('.').next().unwrap_or_default();
-        let of_section: Vec<&str> = known.iter().map(String::as_str).filter(|key| key.split('.').next() == Some(section)).collect();
+        let of_section: Vec<&str> = known
+            .iter()
+            .map(String::as_str)
+            .filter(|key| key.split('.').next() == Some(section))
+            .collect();
         let hint = if of_section.is_empty() {
             "`statehouse config default` lists every setting".to_owned()
         } else {

@@ -59,18 +59,30 @@ impl Settings {
     pub(crate) fn load(sources: &Sources, environment: &Environment) -> Result<Self> {
         let default = Layer::default_of(DEFAULT)?;
         let mut layers = Vec::new();
-        let file = sources.config.clone().or_else(|| Some(PathBuf::from(FILE)).filter(|file| file.exists()));
+        let file = sources
+            .config
+            .clone()
+            .or_else(|| Some(PathBuf::from(FILE)).filter(|file| file.exists()));
         if let Some(file) = file {
-            layers.push(Layer::of_toml(&file.display().to_string(), &fs::read_to_string(&file)?)?);
+            layers.push(Layer::of_toml(
+                &file.display().to_string(),
+                &fs::read_to_string(&file)?,
+            )?);
         }
-        layers.extend(environment.server().map(|(name, value)| Layer::of_variable(name, value)));
+        layers.extend(
+            environment
+                .server()
+                .map(|(name, value)| Layer::of_variable(name, value)),
+        );
         for setting in &sources.set {
             layers.push(Layer::of_flag(setting)?);
         }
         for layer in &layers {
             layer.check_keys(&default)?;
         }
-        let figment = layers.into_iter().fold(Figment::from(default), Figment::merge);
+        let figment = layers
+            .into_iter()
+            .fold(Figment::from(default), Figment::merge);
         Ok(Self(figment))
     }
 
@@ -91,8 +103,15 @@ impl Settings {
         let default = Layer::default_of(DEFAULT)?;
         let entry = |key: String| {
             let value = self.0.find_value(&key).map_err(|error| refused(&error))?;
-            let origin = self.0.get_metadata(value.tag()).map_or_else(|| "default".to_owned(), |origin| origin.name.to_string());
-            Ok(Entry { value: shown(&key, &value)?, key, origin })
+            let origin = self
+                .0
+                .get_metadata(value.tag())
+                .map_or_else(|| "default".to_owned(), |origin| origin.name.to_string());
+            Ok(Entry {
+                value: shown(&key, &value)?,
+                key,
+                origin,
+            })
         };
         default.keys().into_iter().map(entry).collect()
     }
@@ -100,7 +119,10 @@ impl Settings {
 
 /// A setting that has the wrong type or value: which, from where, and why.
 fn refused(error: &figment::Error) -> Failure {
-    let origin = error.metadata.as_ref().map_or("the configuration", |origin| &origin.name);
+    let origin = error
+        .metadata
+        .as_ref()
+        .map_or("the configuration", |origin| &origin.name);
     Failure::usage(format!("{} in {origin}: {}", error.path.join("."), error.kind))
         .hint("`statehouse config default` explains every setting, `statehouse config show` tells what is set where")
 }
@@ -155,7 +177,11 @@ pub(crate) struct Database {
 impl Database {
     /// The address of the PostgreSQL server, if there shall be one.
     pub(crate) fn address(&self) -> Result<Option<SecretString>> {
-        self.url_file.as_deref().map(files::secret).transpose().map(|read| read.or_else(|| self.url.clone()))
+        self.url_file
+            .as_deref()
+            .map(files::secret)
+            .transpose()
+            .map(|read| read.or_else(|| self.url.clone()))
     }
 }
 
@@ -235,20 +261,35 @@ pub(crate) struct Door {
 impl Config {
     /// What no single value shows: settings that need or exclude each other.
     fn check(&self) -> Result {
-        let Self { keys, tls, database, .. } = self;
-        let complain = |words: &str| Err(Failure::usage(format!("the configuration does not fit together: {words}")));
+        let Self {
+            keys,
+            tls,
+            database,
+            ..
+        } = self;
+        let complain = |words: &str| {
+            Err(Failure::usage(format!(
+                "the configuration does not fit together: {words}"
+            )))
+        };
         if tls.chain.is_some() != tls.key.is_some() {
             return complain("tls.chain and tls.key belong together, and one is not set");
         }
         if database.url.is_some() && database.url_file.is_some() {
-            return complain("database.url and database.url_file are both set, and only one can count");
+            return complain(
+                "database.url and database.url_file are both set, and only one can count",
+            );
         }
         match keys.provider {
             KeyProvider::Passphrase if keys.passphrase_file.is_none() => {
                 complain("keys.provider is passphrase, and keys.passphrase_file is not set")
             }
-            KeyProvider::Pkcs11 if keys.module.is_none() || keys.token.is_empty() || keys.pin_file.is_none() => {
-                complain("keys.provider is pkcs11, and needs keys.module, keys.token and keys.pin_file")
+            KeyProvider::Pkcs11
+                if keys.module.is_none() || keys.token.is_empty() || keys.pin_file.is_none() =>
+            {
+                complain(
+                    "keys.provider is pkcs11, and needs keys.module, keys.token and keys.pin_file",
+                )
             }
             _ => Ok(()),
         }
@@ -258,7 +299,10 @@ impl Config {
     pub(crate) fn beside(dir: &Path) -> Result<Self> {
         let dir: PathBuf = std::path::absolute(dir)?.components().collect();
         if dir.file_name().is_none() {
-            return Err(Failure::usage(format!("{} has no name that its siblings could share", dir.display())));
+            return Err(Failure::usage(format!(
+                "{} has no name that its siblings could share",
+                dir.display()
+            )));
         }
         let sibling = |suffix: &str| {
             let mut name = dir.as_os_str().to_owned();
@@ -267,7 +311,10 @@ impl Config {
         };
         let mut config = Settings::of_default()?.config()?;
         config.keys.dir = sibling(".keys");
-        config.data = Data { anchors: sibling(".anchor"), dir };
+        config.data = Data {
+            anchors: sibling(".anchor"),
+            dir,
+        };
         Ok(config)
     }
 }
@@ -278,7 +325,9 @@ fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> 
 
 /// Absolute, because the working directory is nobody's configuration.
 fn optional_path<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
-    text(from)?.map(|text| std::path::absolute(text).map_err(D::Error::custom)).transpose()
+    text(from)?
+        .map(|text| std::path::absolute(text).map_err(D::Error::custom))
+        .transpose()
 }
 
 fn path<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
@@ -290,20 +339,36 @@ fn optional_secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretSt
 }
 
 fn server_names<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<ServerName<'static>>, D::Error> {
-    let name = |text: String| ServerName::try_from(text.clone()).map_err(|error| D::Error::custom(format!("{text:?}: {error}")));
-    Vec::<String>::deserialize(from)?.into_iter().map(name).collect()
+    let name = |text: String| {
+        ServerName::try_from(text.clone())
+            .map_err(|error| D::Error::custom(format!("{text:?}: {error}")))
+    };
+    Vec::<String>::deserialize(from)?
+        .into_iter()
+        .map(name)
+        .collect()
 }
 
 fn loopback<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
-    let address = text(from)?.map(|text| text.parse::<SocketAddr>().map_err(D::Error::custom)).transpose()?;
+    let address = text(from)?
+        .map(|text| text.parse::<SocketAddr>().map_err(D::Error::custom))
+        .transpose()?;
     match address {
-        Some(address) if !address.ip().is_loopback() => Err(D::Error::custom("it is no loopback address, and is served without TLS")),
+        Some(address) if !address.ip().is_loopback() => Err(D::Error::custom(
+            "it is no loopback address, and is served without TLS",
+        )),
         other => Ok(other),
     }
 }
 
 fn at_least_one<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
-    usize::deserialize(from).and_then(|count| if count == 0 { Err(D::Error::custom("it is 0")) } else { Ok(count) })
+    usize::deserialize(from).and_then(|count| {
+        if count == 0 {
+            Err(D::Error::custom("it is 0"))
+        } else {
+            Ok(count)
+        }
+    })
 }
 
 /// Whether the key holds a secret.
@@ -314,7 +379,10 @@ fn is_secret(key: &str) -> bool {
 /// The address without what stands before the host, for logs.
 pub(crate) fn without_password(address: &SecretString) -> String {
     let address = address.expose_secret();
-    let after = address.rsplit_once('@').map_or_else(|| address.split_once("://").map_or(address, |(_, rest)| rest), |(_, rest)| rest);
+    let after = address.rsplit_once('@').map_or_else(
+        || address.split_once("://").map_or(address, |(_, rest)| rest),
+        |(_, rest)| rest,
+    );
     after.split('?').next().unwrap_or_default().to_owned()
 }
 

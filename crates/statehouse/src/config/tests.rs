@@ -1,4 +1,10 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs
+)]
 
 use super::*;
 
@@ -7,7 +13,10 @@ fn load(file: &str, environment: Environment, set: &[&str]) -> Result<Settings> 
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("config.toml");
     fs_err::write(&path, file).unwrap();
-    let sources = Sources { config: Some(path), set: set.iter().map(|&setting| setting.to_owned()).collect() };
+    let sources = Sources {
+        config: Some(path),
+        set: set.iter().map(|&setting| setting.to_owned()).collect(),
+    };
     Settings::load(&sources, &environment)
 }
 
@@ -32,10 +41,20 @@ fn the_default_is_whole_and_explains_every_key() {
 #[test]
 fn the_later_layer_wins_and_is_named() {
     let file = "[listen]\nport = 1001\n[log]\nlevel = \"warn\"\n[tls]\nnames = [\"a.internal\"]\n";
-    let variables = [("STATEHOUSE_SERVER_LISTEN_PORT", "1002"), ("STATEHOUSE_SERVER_DOOR_BATCH_JOBS_MAX", "7")];
+    let variables = [
+        ("STATEHOUSE_SERVER_LISTEN_PORT", "1002"),
+        ("STATEHOUSE_SERVER_DOOR_BATCH_JOBS_MAX", "7"),
+    ];
     let settings = load(file, variables.into(), &["listen.port=1003"]).unwrap();
     let config = settings.config().unwrap();
-    assert_eq!((config.listen.port, config.door.batch_jobs_max, config.log.level.as_str()), (1003, 7, "warn"));
+    assert_eq!(
+        (
+            config.listen.port,
+            config.door.batch_jobs_max,
+            config.log.level.as_str()
+        ),
+        (1003, 7, "warn")
+    );
     let entries = settings.entries().unwrap();
     let check = |key: &str, origin: &str| {
         let entry = entries.iter().find(|entry| entry.key == key).unwrap();
@@ -43,7 +62,10 @@ fn the_later_layer_wins_and_is_named() {
     };
     check("listen.port", "--set listen.port");
     check("listen.address", "the default");
-    check("door.batch_jobs_max", "STATEHOUSE_SERVER_DOOR_BATCH_JOBS_MAX");
+    check(
+        "door.batch_jobs_max",
+        "STATEHOUSE_SERVER_DOOR_BATCH_JOBS_MAX",
+    );
     check("log.level", "config.toml");
 }
 
@@ -55,13 +77,51 @@ fn an_unknown_key_is_refused_with_its_origin() {
             assert!(refusal.contains(words), "{refusal}");
         }
     };
-    check("[listen]\nprot = 1\n", [].into(), &[], ["unknown setting listen.prot in ", "config.toml | known there: listen.address, listen.port"]);
-    check("port = 1\n", [].into(), &[], ["unknown setting port in ", "config default"]);
-    check("listen = 1\n", [].into(), &[], ["unknown setting listen in ", "config.toml"]);
-    check("", [("STATEHOUSE_SERVER_LISTEN_PROT", "1")].into(), &[], ["listen.prot in STATEHOUSE_SERVER_LISTEN_PROT", "known"]);
-    check("", [("STATEHOUSE_SERVER_PORT", "1")].into(), &[], ["in STATEHOUSE_SERVER_PORT", "config default"]);
-    check("", [].into(), &["data.directory=x"], ["data.directory in --set data.directory", "data.dir"]);
-    check("", [].into(), &["nonsense"], ["--set needs section.key=value", ""]);
+    check(
+        "[listen]\nprot = 1\n",
+        [].into(),
+        &[],
+        [
+            "unknown setting listen.prot in ",
+            "config.toml | known there: listen.address, listen.port",
+        ],
+    );
+    check(
+        "port = 1\n",
+        [].into(),
+        &[],
+        ["unknown setting port in ", "config default"],
+    );
+    check(
+        "listen = 1\n",
+        [].into(),
+        &[],
+        ["unknown setting listen in ", "config.toml"],
+    );
+    check(
+        "",
+        [("STATEHOUSE_SERVER_LISTEN_PROT", "1")].into(),
+        &[],
+        ["listen.prot in STATEHOUSE_SERVER_LISTEN_PROT", "known"],
+    );
+    check(
+        "",
+        [("STATEHOUSE_SERVER_PORT", "1")].into(),
+        &[],
+        ["in STATEHOUSE_SERVER_PORT", "config default"],
+    );
+    check(
+        "",
+        [].into(),
+        &["data.directory=x"],
+        ["data.directory in --set data.directory", "data.dir"],
+    );
+    check(
+        "",
+        [].into(),
+        &["nonsense"],
+        ["--set needs section.key=value", ""],
+    );
 }
 
 #[test]
@@ -72,17 +132,44 @@ fn a_wrong_value_is_refused_with_its_origin() {
             assert!(refusal.contains(words), "{refusal}");
         }
     };
-    check("[listen]\nport = 70000\n", ["listen.port in ", "config.toml"]);
-    check("[listen]\naddress = \"here\"\n", ["listen.address in ", "config.toml"]);
-    check("[keys]\nprovider = \"paper\"\n", ["keys.provider in ", "paper"]);
-    check("[keys]\nprovider = \"passphrase\"\n", ["does not fit together", "keys.passphrase_file"]);
-    check("[keys]\nprovider = \"pkcs11\"\n", ["does not fit together", "keys.module"]);
-    check("[tls]\nchain = \"a.pem\"\n", ["does not fit together", "tls.key"]);
+    check(
+        "[listen]\nport = 70000\n",
+        ["listen.port in ", "config.toml"],
+    );
+    check(
+        "[listen]\naddress = \"here\"\n",
+        ["listen.address in ", "config.toml"],
+    );
+    check(
+        "[keys]\nprovider = \"paper\"\n",
+        ["keys.provider in ", "paper"],
+    );
+    check(
+        "[keys]\nprovider = \"passphrase\"\n",
+        ["does not fit together", "keys.passphrase_file"],
+    );
+    check(
+        "[keys]\nprovider = \"pkcs11\"\n",
+        ["does not fit together", "keys.module"],
+    );
+    check(
+        "[tls]\nchain = \"a.pem\"\n",
+        ["does not fit together", "tls.key"],
+    );
     check("[tls]\nnames = [\"a b\"]\n", ["tls.names in ", "a b"]);
-    check("[health]\naddress = \"192.0.2.1:1\"\n", ["health.address in ", "loopback"]);
-    check("[database]\nurl = \"a\"\nurl_file = \"b\"\n", ["does not fit together", "only one"]);
+    check(
+        "[health]\naddress = \"192.0.2.1:1\"\n",
+        ["health.address in ", "loopback"],
+    );
+    check(
+        "[database]\nurl = \"a\"\nurl_file = \"b\"\n",
+        ["does not fit together", "only one"],
+    );
     check("[data]\ndir = \"\"\n", ["data.dir in ", "empty"]);
-    check("[door]\nbatch_jobs_max = 0\n", ["door.batch_jobs_max in ", "it is 0"]);
+    check(
+        "[door]\nbatch_jobs_max = 0\n",
+        ["door.batch_jobs_max in ", "it is 0"],
+    );
     assert!(refusal(load("[listen\n", [].into(), &[])).contains("is not TOML"));
 }
 
@@ -91,13 +178,30 @@ fn secrets_are_neither_shown_nor_taken_from_arguments() {
     let url = "postgresql://app:hunter2@db.internal/statehouse?x=1";
     let settings = load(&format!("[database]\nurl = \"{url}\"\n"), [].into(), &[]).unwrap();
     for entry in settings.entries().unwrap() {
-        assert!(!entry.value.to_string().contains("hunter2"), "{}", entry.key);
+        assert!(
+            !entry.value.to_string().contains("hunter2"),
+            "{}",
+            entry.key
+        );
     }
-    let address = settings.config().unwrap().database.address().unwrap().unwrap();
+    let address = settings
+        .config()
+        .unwrap()
+        .database
+        .address()
+        .unwrap()
+        .unwrap();
     assert_eq!(address.expose_secret(), url);
     assert_eq!(without_password(&address), "db.internal/statehouse");
-    let refusal = refusal(load("", [].into(), &["database.url=postgresql://a:hunter2@b"]));
-    assert!(refusal.contains("database.url_file") && !refusal.contains("hunter2"), "{refusal}");
+    let refusal = refusal(load(
+        "",
+        [].into(),
+        &["database.url=postgresql://a:hunter2@b"],
+    ));
+    assert!(
+        refusal.contains("database.url_file") && !refusal.contains("hunter2"),
+        "{refusal}"
+    );
 }
 
 #[test]

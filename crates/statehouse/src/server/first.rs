@@ -26,11 +26,19 @@ pub(crate) async fn is_empty(core: &Core) -> Result<bool> {
 pub(crate) async fn admin_with_organization(core: &Core) -> Result<SecretString> {
     let machine = core.machine();
     let token = admin(core, "up").await?;
-    if !org::list(&machine).await?.iter().any(|organization| organization.name == ORGANIZATION) {
+    if !org::list(&machine)
+        .await?
+        .iter()
+        .any(|organization| organization.name == ORGANIZATION)
+    {
         let users = user::list(&machine).await?;
-        let admin = users.iter().find(|user| user.name == USER).ok_or_else(|| Failure::failed("the account vanished"))?;
+        let admin = users
+            .iter()
+            .find(|user| user.name == USER)
+            .ok_or_else(|| Failure::failed("the account vanished"))?;
         let owner: UserId = admin.id.parse().map_err(Failure::failed)?;
-        core.create_organization(&machine, name(ORGANIZATION)?, owner).await?;
+        core.create_organization(&machine, name(ORGANIZATION)?, owner)
+            .await?;
     }
     Ok(token)
 }
@@ -38,10 +46,17 @@ pub(crate) async fn admin_with_organization(core: &Core) -> Result<SecretString>
 /// Makes the account where it is missing, as operator of the site, and a new token for it.
 pub(crate) async fn admin(core: &Core, label: &str) -> Result<SecretString> {
     let machine = core.machine();
-    if !user::list(&machine).await?.iter().any(|user| user.name == USER) {
+    if !user::list(&machine)
+        .await?
+        .iter()
+        .any(|user| user.name == USER)
+    {
         user::create(&machine, name(USER)?, true, None).await?;
     }
-    let wish = Wish { label: label.to_owned(), ..Wish::default() };
+    let wish = Wish {
+        label: label.to_owned(),
+        ..Wish::default()
+    };
     let (_, secret) = token::issue_for(&machine, name(USER)?, wish).await?;
     Ok(secret)
 }

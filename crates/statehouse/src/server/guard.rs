@@ -18,13 +18,20 @@ pub(crate) fn refuse_unsealed() -> Result {
     if statehouse_seal::SEALING {
         return Ok(());
     }
-    Err(Failure::failed("this build leaves what it stores readable, for a test of the tests; it never serves"))
+    Err(Failure::failed(
+        "this build leaves what it stores readable, for a test of the tests; it never serves",
+    ))
 }
 
 /// No core dump, and no look into the memory by other processes of the same user: keys are in it.
 pub(crate) fn keep_memory_private() {
-    let none = Rlimit { current: Some(0), maximum: Some(0) };
-    if let Err(error) = setrlimit(Resource::Core, none).and_then(|()| set_dumpable_behavior(DumpableBehavior::NotDumpable)) {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    if let Err(error) = setrlimit(Resource::Core, none)
+        .and_then(|()| set_dumpable_behavior(DumpableBehavior::NotDumpable))
+    {
         tracing::warn!(%error, "core dumps cannot be switched off here; keys may be in one");
     }
 }
@@ -37,17 +44,26 @@ pub(crate) struct DirectoryLock {
 impl DirectoryLock {
     /// Takes the directory, making it (mode 0700) where it is not there.
     pub(crate) fn take(data: &Path) -> Result<Self> {
-        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
-        made.map_err(|error| Failure::failed(format!("{} cannot be made: {error}", data.display())))?;
+        let made = std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(data);
+        made.map_err(|error| {
+            Failure::failed(format!("{} cannot be made: {error}", data.display()))
+        })?;
         // The directory itself is locked, so that an empty one stays empty.
         let file = fs::File::open(data)?;
         match file.file().try_lock() {
             Ok(()) => Ok(Self { _file: file }),
             Err(TryLockError::WouldBlock) => {
                 let words = format!("another process serves {}", data.display());
-                Err(Failure::new(Exit::Conflict, words).hint("stop it first, or use another directory"))
+                Err(Failure::new(Exit::Conflict, words)
+                    .hint("stop it first, or use another directory"))
             }
-            Err(TryLockError::Error(error)) => Err(Failure::failed(format!("{} cannot be locked: {error}", data.display()))),
+            Err(TryLockError::Error(error)) => Err(Failure::failed(format!(
+                "{} cannot be locked: {error}",
+                data.display()
+            ))),
         }
     }
 }
@@ -56,7 +72,10 @@ impl DirectoryLock {
 pub(crate) fn warn_of_neighbours(config: &Config) {
     let device = |path: &Path| fs::metadata(path).map(|metadata| metadata.dev()).ok();
     let data = device(&config.data.dir);
-    for (what, path) in [("keys.dir", &config.keys.dir), ("data.anchors", &config.data.anchors)] {
+    for (what, path) in [
+        ("keys.dir", &config.keys.dir),
+        ("data.anchors", &config.data.anchors),
+    ] {
         if data.is_some() && device(path) == data {
             tracing::warn!(
                 setting = what,

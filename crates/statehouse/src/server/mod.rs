@@ -46,10 +46,15 @@ pub(crate) struct Server {
 }
 
 /// The machine's clock: microseconds since 1970.
-#[expect(clippy::disallowed_methods, reason = "the one clock that is handed to everything below")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one clock that is handed to everything below"
+)]
 fn clock() -> Clock {
     Arc::new(|| {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
     })
 }
@@ -59,9 +64,15 @@ pub(crate) async fn options(config: &Config, environment: &Environment) -> Resul
     let postgres = match config.database.address()? {
         None => None,
         Some(address) => {
-            tracing::info!(database = config::without_password(&address), "states are kept in PostgreSQL");
+            tracing::info!(
+                database = config::without_password(&address),
+                "states are kept in PostgreSQL"
+            );
             let tls = trust::client(config.database.ca_file.as_deref(), environment)?;
-            Some((address.expose_secret().to_owned(), Arc::unwrap_or_clone(tls)))
+            Some((
+                address.expose_secret().to_owned(),
+                Arc::unwrap_or_clone(tls),
+            ))
         }
     };
     Ok(Options {
@@ -86,11 +97,25 @@ impl Server {
             Some(address) => Some(bind(address, "health.address").await?),
             None => None,
         };
-        let listener = bind(SocketAddr::new(config.listen.address, config.listen.port), "listen.port").await?;
+        let listener = bind(
+            SocketAddr::new(config.listen.address, config.listen.port),
+            "listen.port",
+        )
+        .await?;
         let (served, ca_file) = certificate(config)?;
         let tls = tls::server_config(served.clone()).map_err(Failure::failed)?;
         let core = Core::open(options(config, environment).await?).await?;
-        Ok(Self { core, signals, tls, served, ca_file, listener, health_socket, health_listener, _lock: lock })
+        Ok(Self {
+            core,
+            signals,
+            tls,
+            served,
+            ca_file,
+            listener,
+            health_socket,
+            health_listener,
+            _lock: lock,
+        })
     }
 
     /// The house that is served.
@@ -111,22 +136,47 @@ impl Server {
     /// Serves until a signal asks to stop, and closes the house.
     pub(crate) async fn serve(self) -> Result {
         let address = self.address()?;
-        let Self { core, mut signals, tls, served, listener, .. } = self;
+        let Self {
+            core,
+            mut signals,
+            tls,
+            served,
+            listener,
+            ..
+        } = self;
         let (stop, stopping) = watch::channel(false);
         let mut helpers = JoinSet::new();
         helpers.spawn(served.clone().watch(stopped(stopping.clone())));
         if let Some(socket) = self.health_socket {
             let health = statehouse_web::health_router(core.clone());
-            let serving = listen::serve_unix(socket, health, Limits::default(), stopped(stopping.clone()));
-            helpers.spawn(async { drop(serving.await) });
+            let serving =
+                listen::serve_unix(socket, health, Limits::default(), stopped(stopping.clone()));
+            helpers.spawn(async {
+                serving.await;
+            });
         }
         if let Some(listener) = self.health_listener {
             let health = statehouse_web::health_router(core.clone());
-            let serving = listen::serve_loopback(listener, health, Limits::default(), stopped(stopping.clone()));
-            helpers.spawn(async { drop(serving.await) });
+            let serving = listen::serve_loopback(
+                listener,
+                health,
+                Limits::default(),
+                stopped(stopping.clone()),
+            );
+            helpers.spawn(async {
+                if let Err(error) = serving.await {
+                    tracing::error!(%error, "health is not served");
+                }
+            });
         }
         let router = statehouse_web::router(core.clone());
-        let mut serving = tokio::spawn(listen::serve(listener, tls, router, Limits::default(), stopped(stopping)));
+        let mut serving = tokio::spawn(listen::serve(
+            listener,
+            tls,
+            router,
+            Limits::default(),
+            stopped(stopping),
+        ));
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
         let early = tokio::select! {
             () = signals.until_stop(&served) => None,
@@ -139,7 +189,8 @@ impl Server {
         };
         while helpers.join_next().await.is_some() {}
         let closed = core.close().await;
-        let drained = drained.map_err(|error| Failure::failed(format!("the listener ended in a fault: {error}")))?;
+        let drained = drained
+            .map_err(|error| Failure::failed(format!("the listener ended in a fault: {error}")))?;
         closed?;
         tracing::info!(cut_connections = drained.cut, "stopped");
         Ok(())
@@ -158,7 +209,8 @@ async fn stopped(mut stopping: watch::Receiver<bool>) {
 
 async fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
-        Failure::failed(format!("cannot listen on {address}: {error}")).hint(format!("stop what listens there, or change {setting}"))
+        Failure::failed(format!("cannot listen on {address}: {error}"))
+            .hint(format!("stop what listens there, or change {setting}"))
     })
 }
 
@@ -173,7 +225,9 @@ fn health_socket(config: &Config) -> Result<Option<UnixSocket>> {
         tracing::warn!(path = %path.display(), "no health socket: systems take at most 107 bytes in the path of a socket; set health.socket");
         return Ok(None);
     }
-    UnixSocket::bind(&path).map(Some).map_err(|error| Failure::failed(error).hint("the setting is health.socket"))
+    UnixSocket::bind(&path)
+        .map(Some)
+        .map_err(|error| Failure::failed(error).hint("the setting is health.socket"))
 }
 
 /// The certificate that is shown, and the authority's file when it is our own.
@@ -188,10 +242,19 @@ fn certificate(config: &Config) -> Result<(Arc<Served>, Option<PathBuf>)> {
         return Ok((served.map_err(Failure::failed)?, None));
     }
     let names = Names::of_this_machine(&configured);
-    let certificate = config.tls.ca_file.clone().unwrap_or_else(|| config.data.dir.join("ca.pem"));
-    let files = Files { certificate: certificate.clone(), keys: config.keys.dir.clone() };
+    let certificate = config
+        .tls
+        .ca_file
+        .clone()
+        .unwrap_or_else(|| config.data.dir.join("ca.pem"));
+    let files = Files {
+        certificate: certificate.clone(),
+        keys: config.keys.dir.clone(),
+    };
     let authority = Authority::open(files, &names).map_err(Failure::failed)?;
-    let source = Arc::new(authority).server(&names).map_err(Failure::failed)?;
+    let source = Arc::new(authority)
+        .server(&names)
+        .map_err(Failure::failed)?;
     let served = Served::open(source, names.required).map_err(Failure::failed)?;
     Ok((served, Some(certificate)))
 }

@@ -41,17 +41,11 @@ async fn a_transaction_that_breaks_loses_and_doubles_nothing() {
         assert_eq!(ran.commits, 1, "what was committed is not done again");
         // For good: everybody is told, nothing is there, the house goes on.
         world.script.fail(Point::Begin, Fault::Lost, 1 + 10 * 3);
-        let ran = gone(&world).await;
+        let ran = ten(&world, &[]).await;
         ran.check(&(0..10).map(|index| (index, Kind::Unavailable)).collect::<Vec<_>>());
         ten(&world, &[]).await.check(&[]);
     })
     .await;
-}
-
-/// Ten changes of which the first batch meets faults at every begin: the plug
-/// passes first, because its hold does.
-async fn gone(world: &World) -> Ran {
-    ten(world, &[]).await
 }
 
 /// Ends the connection at a point, from outside.
@@ -156,7 +150,7 @@ async fn a_commit_whose_outcome_cannot_be_found_out_is_answered_so() {
     assert_eq!(error.kind(), &Kind::Unavailable);
     assert!(error.to_string().contains("whether the change was made is not known"), "{error}");
     world.cluster.as_mut().unwrap().run().await;
-    world.evidence().await.equals(since, &[(&ask, None)]);
+    world.evidence().await.equals(since, &[(ask.request(), None)]);
     ten(&world, &[]).await.check(&[]);
 }
 
@@ -185,8 +179,8 @@ async fn a_body_that_takes_too_long_is_given_up_alone() {
                 "INSERT INTO blob (version, header, epoch) SELECT 'none', '\\x00'::bytea, 1 FROM pg_sleep(30)",
             ),
         };
-        check_slow(&world, then(|tx| Box::pin(async move { Ok(tx.transaction.query(reads, &[]).await.map(drop)?) }))).await;
-        check_slow(&world, then(|tx| Box::pin(async move { tx.put_outside(writes, &[]).await.map(drop) }))).await;
+        check_slow(&world, then(move |tx| Box::pin(async move { Ok(tx.transaction.query(reads, &[]).await.map(drop)?) }))).await;
+        check_slow(&world, then(move |tx| Box::pin(async move { tx.put_outside(writes, &[]).await.map(drop) }))).await;
     })
     .await;
 }

@@ -7,7 +7,7 @@ use statehouse_model::TokenId;
 
 use super::*;
 use crate::fault::Fault;
-use crate::state::{ReadState, Which, get};
+use crate::state::{Which, get};
 use crate::workspace::Workspace;
 
 /// A reader with one token, who asks in requests of their own.
@@ -46,14 +46,14 @@ async fn first_waits_and_repeats_count(world: &World, workspace: &Workspace, byt
     assert_eq!(reads(world).await.len(), before);
     release.send(()).unwrap();
     for answer in [one, other] {
-        assert_eq!(answer.await.unwrap().unwrap().unwrap().1, bytes);
+        assert_eq!(answer.await.unwrap().unwrap().unwrap().1, bytes.as_ref());
     }
     assert_eq!(reads(world).await.len(), before + 1);
     for _ in 0..5 {
         assert_eq!(&reader.read(workspace).await.unwrap(), bytes);
     }
     assert_eq!(reads(world).await.len(), before + 1, "repeats within the window write nothing");
-    world.house.reads().flush(ReadState, true).await;
+    world.house.reads().flush(&world.house, true).await;
     assert_eq!(reads(world).await[before..], [None, Some(6)], "the other first one and five more");
     let evidence = world.evidence().await;
     assert_eq!(evidence.leaves.last().unwrap()["facts"]["reader"], reader.token.as_str());

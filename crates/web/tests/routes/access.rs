@@ -1,0 +1,376 @@
+//! Who gets what from every route.
+//!
+//! Both tests walk the table that the router is made from. [`prepare`] says how a route is called so that it succeeds for
+//! whoever may do it; a route that it does not know fails the tests.
+
+use std::fmt::Write;
+
+use bytes::Bytes;
+use serde_json::json;
+use statehouse_core::state::{self, Put, Upload};
+use statehouse_core::workspace::{self, Workspace};
+use statehouse_core::{Ctx, access};
+use statehouse_model::Role;
+use statehouse_web::{ROUTES, Route};
+
+use crate::support::{Answer, Person, Server, document, lock, name, request, state as bytes_of};
+
+/// What every role gets from every route, as it was reviewed.
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/access_matrix.txt");
+
+/// Two organizations, and everybody who might ask.
+struct World {
+    server: Server,
+    /// Everybody by the name of their column, but for nobody.
+    people: Vec<(&'static str, Person)>,
+    owner: Person,
+    rival: Person,
+    acme: Ctx,
+    rivals: Ctx,
+}
+
+impl World {
+    async fn new() -> Self {
+        let server = Server::start().await;
+        let owner = server.person("owner", false).await;
+        let rival = server.person("rival", false).await;
+        let acme = server.organization("acme", &owner).await;
+        let rivals = server.organization("rivals", &rival).await;
+        let mut people = vec![("owner", owner.clone())];
+        for role in Role::ALL.into_iter().skip(1) {
+            people.push((
+                role.as_str(),
+                server.member(role.as_str(), &acme, role).await,
+            ));
+        }
+        people.push(("operator", server.person("operator", true).await));
+        people.push(("stranger", server.person("stranger", false).await));
+        people.push(("rival", rival.clone()));
+        Self {
+            server,
+            people,
+            owner,
+            rival,
+            acme,
+            rivals,
+        }
+    }
+
+    /// A new workspace with a state of serial 1, by its id.
+    async fn workspace(&self, called: &str) -> Workspace {
+        let made = workspace::create(&self.acme, name(called), None)
+            .await
+            .unwrap();
+        let workspace = Workspace::Id(made.id.parse().unwrap());
+        self.put(&workspace, 1).await;
+        workspace
+    }
+
+    async fn put(&self, workspace: &Workspace, serial: u64) -> Put {
+        let upload = Upload {
+            bytes: bytes_of("a", serial, 1).into(),
+            lock_id: None,
+        };
+        state::put(&self.acme, workspace, upload).await.unwrap()
+    }
+}
+
+/// A request: its path and its body.
+struct Call {
+    path: String,
+    body: Bytes,
+}
+
+/// How `route` is called, on objects of acme made for this call alone. `tag` is unique.
+async fn prepare(world: &World, route: &Route, who: Option<&Person>, tag: &str) -> Call {
+    let mut path = route.path.to_owned();
+    let mut fill = |part: &str, with: &str| path = path.replace(part, with);
+    let mut organization = "acme".to_owned();
+    let mut body = String::new();
+    let attributes = match (route.method, route.path) {
+        (method, "/state/{organization}/{workspace}") => {
+            let workspace = world.workspace(tag).await;
+            fill("{workspace}", tag);
+            match method {
+                "POST" => body = bytes_of("a", 2, 1),
+                "LOCK" => body = lock("one", "OperationTypeApply"),
+                "UNLOCK" => hold(world, &workspace).await,
+                _ => {}
+            }
+            None
+        }
+        ("POST", "/api/v2/login") => Some(json!({ "username": "nobody" })),
+        (
+            "GET",
+            "/api/v2/account/details" | "/api/v2/permissions" | "/api/v2/users" | "/api/v2/tokens",
+        ) => None,
+        ("POST", "/api/v2/users") => Some(json!({ "name": tag })),
+        ("POST", "/api/v2/users/{user}/actions/disable") => {
+            world.server.person(tag, false).await;
+            fill("{user}", tag);
+            None
+        }
+        ("POST", "/api/v2/users/{user}/actions/set-password") => {
+            fill("{user}", "stranger");
+            Some(json!({ "password": "correct horse battery" }))
+        }
+        ("POST", "/api/v2/users/{user}/tokens") => {
+            fill("{user}", "stranger");
+            Some(json!({ "label": tag }))
+        }
+        ("POST", "/api/v2/tokens") => Some(json!({ "label": tag })),
+        ("DELETE", "/api/v2/tokens/{token}") => {
+            let of = who.unwrap_or(&world.owner);
+            let made = world
+                .server
+                .post(of, "/api/v2/tokens", json!({}))
+                .await
+                .is(201)
+                .json();
+            fill("{token}", made["data"]["id"].as_str().unwrap());
+            None
+        }
+        ("GET", "/api/v2/organizations" | "/api/v2/organizations/{organization}") => None,
+        ("POST", "/api/v2/organizations") => Some(json!({ "name": tag })),
+        ("POST", "/api/v2/organizations/{organization}/actions/shred") => {
+            organization = tag.to_owned();
+            let doomed = world.server.organization(tag, &world.owner).await;
+            for ((_, person), role) in world.people.iter().zip(Role::ALL).skip(1) {
+                world.server.give(&doomed, person, role).await;
+            }
+            Some(json!({ "reason": "tried" }))
+        }
+        (
+            "POST",
+            "/api/v2/organizations/{organization}/projects"
+            | "/api/v2/organizations/{organization}/workspaces",
+        ) => Some(json!({ "name": tag })),
+        ("POST", "/api/v2/organizations/{organization}/grants") => {
+            Some(json!({ "user": world.owner.id.as_str(), "role": "reader" }))
+        }
+        ("DELETE", "/api/v2/organizations/{organization}/grants/{grant}") => {
+            let (user, scope) = (world.rival.id.clone(), access::Scope::Organization);
+            // It is over before it begins, so that the rival stays one.
+            let given = access::give(&world.acme, user, Role::Reader, scope, Some(0))
+                .await
+                .unwrap();
+            fill("{grant}", &given.id);
+            None
+        }
+        ("GET", "/api/v2/organizations/{organization}/workspaces/{name}") => {
+            world.workspace(tag).await;
+            fill("{name}", tag);
+            None
+        }
+        (method, path) if path.starts_with("/api/v2/workspaces/{workspace}") => {
+            let workspace = world.workspace(tag).await;
+            fill("{workspace}", &workspace.to_string());
+            match (method, path.rsplit('/').next().unwrap()) {
+                ("POST", "state") => body = bytes_of("a", 2, 1),
+                ("POST", "unlock") => {
+                    hold(world, &workspace).await;
+                    body = document(&json!({ "id": "one" }));
+                }
+                ("POST", "force-unlock") => {
+                    hold(world, &workspace).await;
+                    body = document(&json!({ "reason": "tried" }));
+                }
+                ("POST", "lock") | ("GET", _) => {}
+                _ => panic!("say in `prepare` how {route:?} is called"),
+            }
+            None
+        }
+        ("POST", path) if path.starts_with("/api/v2/state-versions/{version}/actions/") => {
+            let workspace = world.workspace(tag).await;
+            world.put(&workspace, 3).await;
+            let Put::Kept(kept) = world.put(&workspace, 2).await else {
+                panic!("an older state was taken")
+            };
+            fill("{version}", &kept.version.id);
+            Some(json!({ "reason": "tried" }))
+        }
+        ("POST", "/api/v2/organizations/{organization}/ledger/actions/publish") => {
+            Some(json!({ "published": false }))
+        }
+        (
+            "GET",
+            "/api/v2/organizations/{organization}/projects"
+            | "/api/v2/organizations/{organization}/workspaces"
+            | "/api/v2/organizations/{organization}/grants"
+            | "/api/v2/organizations/{organization}/keys"
+            | "/api/v2/organizations/{organization}/ledger/export"
+            | "/api/v2/site/keys"
+            | "/api/v2/site/ledger/export",
+        )
+        | (
+            "POST",
+            "/api/v2/organizations/{organization}/keys/actions/rotate"
+            | "/api/v2/organizations/{organization}/keys/actions/rewrap"
+            | "/api/v2/organizations/{organization}/ledger/actions/verify-live"
+            | "/api/v2/site/keys/actions/rotate"
+            | "/api/v2/site/keys/actions/rewrap"
+            | "/api/v2/site/ledger/actions/verify-live"
+            | "/api/v2/site/backups",
+        ) => None,
+        ("GET", "/ledger/{house}/checkpoint") => {
+            fill("{house}", world.acme.house().code().as_str());
+            None
+        }
+        ("GET", "/ledger/{house}/tile/{*tile}") => {
+            fill("{house}", world.acme.house().code().as_str());
+            fill("{*tile}", "0/000.p/1");
+            None
+        }
+        _ => panic!("say in `prepare` how {route:?} is called"),
+    };
+    fill("{organization}", &organization);
+    assert!(!path.contains('{'), "{path}");
+    if let Some(attributes) = attributes {
+        body = document(&attributes);
+    }
+    Call {
+        path,
+        body: body.into(),
+    }
+}
+
+/// Lets the owner hold a workspace's lock under the id `one`.
+async fn hold(world: &World, workspace: &Workspace) {
+    let path = format!("/api/v2/workspaces/{workspace}/actions/lock");
+    world
+        .server
+        .post(&world.owner, &path, json!({ "id": "one" }))
+        .await
+        .is(200);
+}
+
+async fn ask(world: &World, route: &Route, who: Option<&Person>, call: &Call) -> Answer {
+    let token = who.map(|person| &*person.token);
+    world
+        .server
+        .send(request(route.method, &call.path, token, call.body.clone()))
+        .await
+}
+
+#[tokio::test]
+async fn every_route_answers_every_role_as_reviewed() {
+    let world = World::new().await;
+    let mut people: Vec<_> = world
+        .people
+        .iter()
+        .map(|(column, person)| (*column, Some(person)))
+        .collect();
+    people.push(("nobody", None));
+    let mut matrix = String::from(
+        "What every route answers to everybody: roles of the organization it is about, a site operator, a stranger with a token,\n\
+         the owner of another organization, and nobody. Written by `UPDATE_GOLDEN=1 cargo test -p statehouse-web`.\n\n",
+    );
+    let columns: Vec<&str> = people
+        .iter()
+        .map(|(column, _)| &column[..column.len().min(5)])
+        .collect();
+    writeln!(matrix, "{}  route", columns.join(" ")).unwrap();
+    for (row, route) in ROUTES.iter().enumerate() {
+        for (column, (_, who)) in people.iter().enumerate() {
+            let call = prepare(&world, route, *who, &format!("t{row}-{column}")).await;
+            let status = ask(&world, route, *who, &call).await.status.as_u16();
+            write!(matrix, "{status:<width$} ", width = columns[column].len()).unwrap();
+        }
+        writeln!(matrix, " {} {}", route.method, route.path).unwrap();
+    }
+    check_golden(&matrix);
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whoever runs the tests says so by the environment"
+)]
+fn check_golden(matrix: &str) {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs_err::write(GOLDEN, matrix).unwrap();
+    }
+    let reviewed = fs_err::read_to_string(GOLDEN).unwrap_or_default();
+    for (got, reviewed) in matrix
+        .lines()
+        .zip(reviewed.lines().chain(std::iter::repeat("")))
+    {
+        assert_eq!(
+            got, reviewed,
+            "\nif this is meant, review it: UPDATE_GOLDEN=1\n{matrix}"
+        );
+    }
+    assert_eq!(
+        matrix.lines().count(),
+        reviewed.lines().count(),
+        "a route is gone; review it: UPDATE_GOLDEN=1"
+    );
+}
+
+/// The path of `call` with everything that is acme's replaced by what nobody has.
+fn of_nobody(world: &World, path: &str) -> Vec<String> {
+    let acme = world.acme.house().code();
+    let unknown = path
+        .replace("/acme", "/nowhere")
+        .replace(acme.as_str(), "zzzzzz");
+    let mut paths = vec![unknown];
+    // An id of acme's own house, and one of the rival's, that do not exist.
+    if let Some(at) = path
+        .find(acme.as_str())
+        .filter(|_| path.contains(&format!("-{acme}")))
+    {
+        let (head, tail) = path.split_at(at + acme.as_str().len());
+        let tail = tail
+            .split_once('/')
+            .map_or(String::new(), |(_, rest)| format!("/{rest}"));
+        let head = head.strip_suffix(acme.as_str()).unwrap();
+        for code in [acme, world.rivals.house().code()] {
+            paths.push(format!("{head}{code}{}{tail}", "z".repeat(16)));
+        }
+    }
+    paths
+}
+
+/// An answer without what must differ between two requests.
+fn seen(answer: &Answer, path: &str) -> (u16, String) {
+    let text = answer
+        .text()
+        .replace(answer.header("x-request-id"), "REQUEST")
+        .replace(path, "PATH");
+    (answer.status.as_u16(), text)
+}
+
+#[tokio::test]
+async fn another_organization_looks_like_none() {
+    let world = World::new().await;
+    let variable = |route: &&Route| route.path.contains('{');
+    let mut compared = 0;
+    for (row, route) in ROUTES
+        .iter()
+        .enumerate()
+        .filter(|(_, route)| variable(route))
+    {
+        let call = prepare(&world, route, None, &format!("t{row}")).await;
+        if !call.path.contains("acme") && !call.path.contains(world.acme.house().code().as_str()) {
+            // It names an account or a token; those belong to the site.
+            continue;
+        }
+        let foreign = ask(&world, route, Some(&world.rival), &call).await;
+        let foreign = seen(&foreign, &call.path);
+        assert_eq!(foreign.0, 404, "{route:?}: {}", foreign.1);
+        for path in of_nobody(&world, &call.path) {
+            let unknown = Call {
+                path,
+                body: call.body.clone(),
+            };
+            let answer = ask(&world, route, Some(&world.rival), &unknown).await;
+            assert_eq!(
+                seen(&answer, &unknown.path),
+                foreign,
+                "{route:?} at {}",
+                unknown.path
+            );
+            compared += 1;
+        }
+    }
+    assert!(compared > 40, "only {compared} comparisons");
+}

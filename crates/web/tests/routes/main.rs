@@ -1,0 +1,19 @@
+//! The routes, over real TLS, against a core on a disk.
+//!
+//! [`support`] starts a server as the binary does and speaks to it as any client would. What is claimed here is what clients
+//! get: statuses, headers, bytes and words. What the core decides is its own tests' matter.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs
+)]
+
+mod access;
+mod backend;
+mod health;
+mod platform;
+mod refusals;
+mod support;

@@ -1,0 +1,306 @@
+//! A server in this process, and a client of it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::header::{AUTHORIZATION, HOST};
+use hyper::{HeaderMap, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use md5::{Digest, Md5};
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use statehouse_core::access::{self, Scope};
+use statehouse_core::seal::KeyDirectory;
+use statehouse_core::token::{self, Wish};
+use statehouse_core::{Core, Ctx, Options, user};
+use statehouse_model::{Name, Role, UserId};
+use statehouse_web::authority::{Authority, Files, Names};
+use statehouse_web::listen::{self, Limits};
+use statehouse_web::tls::{self, Served};
+use tempfile::TempDir;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// Where the tests' clock starts: 1 August 2026.
+const START_US: i64 = 1_785_580_272_000_000;
+
+/// A server with a site of its own.
+pub(crate) struct Server {
+    pub(crate) core: Arc<Core>,
+    pub(crate) address: SocketAddr,
+    client: Arc<ClientConfig>,
+    clock: Arc<AtomicI64>,
+    _place: TempDir,
+}
+
+/// A user of a server, and a token of theirs.
+#[derive(Clone)]
+pub(crate) struct Person {
+    pub(crate) id: UserId,
+    pub(crate) name: Name,
+    pub(crate) token: String,
+}
+
+/// What a client got.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// Asserts the status, showing the body if it is another.
+    pub(crate) fn is(self, status: u16) -> Self {
+        assert_eq!(
+            self.status.as_u16(),
+            status,
+            "{}",
+            String::from_utf8_lossy(&self.body)
+        );
+        self
+    }
+}
+
+pub(crate) fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let clock = Arc::new(AtomicI64::new(START_US));
+        let core = Core::open(options(place.path(), clock.clone()))
+            .await
+            .unwrap();
+        let files = Files {
+            certificate: place.path().join("ca.pem"),
+            keys: place.path().join("ca.keys"),
+        };
+        let names = Names::of_this_machine(&[]);
+        let authority = Arc::new(Authority::open(files, &names).unwrap());
+        let roots = tls::roots(authority.certificate_pem().as_bytes(), "ca.pem").unwrap();
+        let served = Served::open(authority.server(&names).unwrap(), names.required).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let config = tls::server_config(served).unwrap();
+        let router = statehouse_web::router(core.clone());
+        tokio::spawn(listen::serve(
+            listener,
+            config,
+            router,
+            Limits::default(),
+            std::future::pending(),
+        ));
+        Self {
+            core,
+            address,
+            client: tls::client_config(roots).unwrap(),
+            clock,
+            _place: place,
+        }
+    }
+
+    /// Moves the clock.
+    pub(crate) fn later(&self, us: i64) {
+        self.clock.fetch_add(us, Ordering::Relaxed);
+    }
+
+    /// A new user with a token.
+    pub(crate) async fn person(&self, called: &str, operator: bool) -> Person {
+        let made = user::create(&self.core.machine(), name(called), operator, None)
+            .await
+            .unwrap();
+        let token = self.token(called, Wish::default()).await;
+        Person {
+            id: made.id.parse().unwrap(),
+            name: name(called),
+            token,
+        }
+    }
+
+    /// A new token for a user.
+    pub(crate) async fn token(&self, called: &str, wish: Wish) -> String {
+        let (_, secret) = token::issue_for(&self.core.machine(), name(called), wish)
+            .await
+            .unwrap();
+        secret.expose_secret().to_owned()
+    }
+
+    /// A new organization of `owner`, and the machine's operator in it.
+    pub(crate) async fn organization(&self, called: &str, owner: &Person) -> Ctx {
+        let core = &self.core;
+        core.create_organization(&core.machine(), name(called), owner.id.clone())
+            .await
+            .unwrap();
+        core.enter_as_machine(&name(called)).await.unwrap()
+    }
+
+    /// A user with a role over the whole of an organization.
+    pub(crate) async fn member(&self, called: &str, organization: &Ctx, role: Role) -> Person {
+        let person = self.person(called, false).await;
+        self.give(organization, &person, role).await;
+        person
+    }
+
+    pub(crate) async fn give(&self, organization: &Ctx, person: &Person, role: Role) {
+        access::give(
+            organization,
+            person.id.clone(),
+            role,
+            Scope::Organization,
+            None,
+        )
+        .await
+        .unwrap();
+    }
+
+    /// A connection of a client that trusts the server and nobody else.
+    pub(crate) async fn connect(&self) -> TlsStream<TcpStream> {
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let to = ServerName::try_from("localhost").unwrap();
+        TlsConnector::from(self.client.clone())
+            .connect(to, stream)
+            .await
+            .unwrap()
+    }
+
+    /// Sends a request over a connection of its own.
+    pub(crate) async fn send<B>(&self, request: Request<B>) -> Answer
+    where
+        B: hyper::body::Body<Data = Bytes, Error = std::convert::Infallible> + Send + 'static,
+    {
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(self.connect().await))
+                .await
+                .unwrap();
+        let connection = tokio::spawn(connection);
+        let (head, body) = sender.send_request(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        connection.abort();
+        Answer {
+            status: head.status,
+            headers: head.headers,
+            body,
+        }
+    }
+
+    /// Sends what terraform would: Basic authentication, a digest of the body.
+    pub(crate) async fn call(
+        &self,
+        who: &Person,
+        method: &str,
+        path: &str,
+        body: impl Into<Bytes>,
+    ) -> Answer {
+        self.send(request(method, path, Some(&who.token), body.into()))
+            .await
+    }
+
+    /// Sends a JSON:API document with these attributes.
+    pub(crate) async fn post(&self, who: &Person, path: &str, attributes: Value) -> Answer {
+        self.call(who, "POST", path, document(&attributes)).await
+    }
+}
+
+pub(crate) fn options(place: &Path, clock: Arc<AtomicI64>) -> Options {
+    Options {
+        data: place.join("data"),
+        anchors: place.join("anchors"),
+        postgres: None,
+        roots: Arc::new(KeyDirectory::open(&place.join("keys")).unwrap()),
+        // Every look is a microsecond later, so that an order can be told.
+        clock: Arc::new(move || clock.fetch_add(1, Ordering::Relaxed)),
+        batch_jobs_max: 64,
+    }
+}
+
+pub(crate) fn document(attributes: &Value) -> String {
+    json!({ "data": { "attributes": attributes } }).to_string()
+}
+
+pub(crate) fn basic(token: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("anybody:{token}")))
+}
+
+/// The digest of a body, as `Content-MD5` spells it.
+pub(crate) fn md5(body: &[u8]) -> String {
+    STANDARD.encode(Md5::digest(body))
+}
+
+pub(crate) fn request(
+    method: &str,
+    path: &str,
+    token: Option<&str>,
+    body: Bytes,
+) -> Request<Full<Bytes>> {
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(HOST, "localhost");
+    if let Some(token) = token {
+        request = request.header(AUTHORIZATION, basic(token));
+    }
+    if !body.is_empty() {
+        request = request.header("content-md5", md5(&body));
+    }
+    request.body(Full::new(body)).unwrap()
+}
+
+/// A state with `resources` instances of a resource.
+pub(crate) fn state(lineage: &str, serial: u64, resources: usize) -> String {
+    let instance = |index| json!({ "schema_version": 0, "index_key": index, "attributes": { "id": format!("i-{index}") } });
+    let instances: Vec<Value> = (0..resources).map(instance).collect();
+    let resource = json!({
+        "mode": "managed",
+        "type": "terraform_data",
+        "name": "it",
+        "provider": "provider[\"terraform.io/builtin/terraform\"]",
+        "instances": instances,
+    });
+    let resources = if resources == 0 {
+        json!([])
+    } else {
+        json!([resource])
+    };
+    json!({
+        "version": 4,
+        "terraform_version": "1.11.4",
+        "serial": serial,
+        "lineage": lineage,
+        "outputs": {},
+        "resources": resources,
+    })
+    .to_string()
+}
+
+/// Lock information as terraform sends it.
+pub(crate) fn lock(id: &str, operation: &str) -> String {
+    format!(
+        r#"{{"ID":"{id}","Operation":"{operation}","Info":"","Who":"ada@workbench","Version":"1.11.4","Created":"2026-08-01T10:31:12.5Z","Path":""}}"#
+    )
+}

@@ -1,0 +1,167 @@
+//! The benchmark: the real binary under real requests, held against stated goals.
+//!
+//! Every number that depends on the machine is a ratio within one run: what is compared runs in turn, and the median of the
+//! pairs counts. Processor time is the server's own, read from the kernel; the clients run in this process. A goal that is missed is
+//! reported as missed. Nothing here is a test, and no test asserts a time.
+//!
+//! Run it with `./dev bench`, which builds everything and names the tools.
+
+mod client;
+mod constant;
+mod house;
+mod idle;
+mod large;
+mod load;
+mod machine;
+mod plain;
+mod postgres;
+mod process;
+mod reads;
+mod report;
+mod server;
+mod state;
+mod stats;
+mod terraform;
+mod tools;
+mod verify;
+mod writes;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tempfile::TempDir;
+
+use report::Section;
+use tools::Tools;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Measures Statehouse and prints a table of goals: met or missed
+#[derive(Parser)]
+#[command(name = "statehouse-bench")]
+struct Arguments {
+    #[command(subcommand)]
+    part: Option<Part>,
+    /// Runs of each measurement, in turn with what it is compared with
+    #[arg(long, global = true, default_value_t = 9)]
+    runs: usize,
+    /// Length of a run
+    #[arg(long, global = true, default_value_t = 3.0)]
+    seconds: f64,
+    /// Where data is put while measuring: a folder on the disk to be measured
+    #[arg(long, global = true, default_value = "/var/tmp")]
+    dir: PathBuf,
+    /// Put the table into this page, between its marks
+    #[arg(long, global = true, value_name = "FILE")]
+    write: Option<PathBuf>,
+}
+
+/// What to measure.
+#[derive(Subcommand, Clone, PartialEq)]
+enum Part {
+    /// Everything (the default)
+    All,
+    /// Writes, on SQLite
+    Writes,
+    /// The same with slow syncs
+    SlowDisk,
+    /// Writes, slow syncs and whole applies, on PostgreSQL
+    Postgres,
+    /// Reads
+    Reads,
+    /// A state of 250 MB
+    Large,
+    /// Memory, start, size
+    Idle,
+    /// Verification offline
+    Verify,
+    /// Serve one body for ever: what reads are compared with
+    #[command(hide = true)]
+    Constant {
+        /// Where its certificates go
+        dir: PathBuf,
+    },
+}
+
+/// How to measure.
+pub(crate) struct Plan {
+    pub(crate) runs: usize,
+    pub(crate) seconds: f64,
+    pub(crate) tools: Tools,
+    dir: PathBuf,
+}
+
+impl Plan {
+    /// A new folder for data, which goes away with what is returned. PostgreSQL's user may pass through it.
+    pub(crate) fn folder(&self) -> Result<TempDir> {
+        let folder = tempfile::Builder::new().prefix("statehouse-bench-").tempdir_in(&self.dir)?;
+        postgres::let_pass(folder.path())?;
+        Ok(folder)
+    }
+}
+
+/// The one way to standard output.
+pub(crate) fn say(words: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{words}")?;
+    Ok(out.flush()?)
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "statehouse-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A part of the table: which word asks for it, and what measures it.
+type Measurement = (Part, fn(&Plan) -> Result<Section>);
+
+const MEASUREMENTS: [Measurement; 9] = [
+    (Part::Writes, writes::sqlite),
+    (Part::SlowDisk, writes::slow_disk),
+    (Part::Postgres, writes::postgres),
+    (Part::Postgres, writes::slow_disk_postgres),
+    (Part::Postgres, terraform::applies),
+    (Part::Reads, reads::reads),
+    (Part::Large, large::large),
+    (Part::Idle, idle::idle),
+    (Part::Verify, verify::verify),
+];
+
+fn run(arguments: &Arguments) -> Result<()> {
+    let part = arguments.part.clone().unwrap_or(Part::All);
+    if let Part::Constant { dir } = &part {
+        return constant::serve(dir);
+    }
+    let Arguments { runs, seconds, dir, write, .. } = arguments;
+    let plan = Plan { runs: *runs, seconds: *seconds, tools: Tools::of_environment()?, dir: dir.clone() };
+    let facts = machine::facts(dir)?;
+    let mut table = format!("{facts} Median of {runs} runs of {seconds} s.\n");
+    say(&table)?;
+    let mut missing = Vec::new();
+    for (of, measure) in MEASUREMENTS {
+        if part != Part::All && part != of {
+            continue;
+        }
+        match measure(&plan) {
+            Ok(section) => {
+                let text = section.markdown();
+                say(&text)?;
+                table.push('\n');
+                table.push_str(&text);
+            }
+            // The other parts are worth having all the same.
+            Err(error) => missing.push(error.to_string()),
+        }
+    }
+    if !missing.is_empty() {
+        return Err(format!("not measured: {}", missing.join("; ")).into());
+    }
+    write.as_ref().map_or(Ok(()), |page| report::write(page, &table))
+}

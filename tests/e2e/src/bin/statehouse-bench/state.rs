@@ -1,0 +1,157 @@
+//! States as terraform writes them, a different one each time.
+//!
+//! A state has the shape, indentation and attribute lengths of an AWS stack: four kinds of resources whose ids, ARNs, keys and
+//! hashes are random, among texts that repeat as they do in real states. Each further state of a workspace has the next serial
+//! and a tenth of its resources made anew, so that no two uploads are alike. `resources.txt` holds the shapes; in it `@i` is the id
+//! of the resource, `@n` its number, and `@x8`, `@d3`, `@b64`, `@u` are random hex, digits, Base64 and a UUID.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const SHAPES: &str = include_str!("resources.txt");
+/// The size that the goals are stated for.
+pub const SIZE: usize = 64 * 1024;
+/// What is around the resources: head, outputs, tail.
+const FRAME: usize = 400;
+
+/// Serials only grow, over every run against the same workspaces.
+static SERIAL: AtomicU64 = AtomicU64::new(1);
+
+/// A seeded generator (splitmix64): cheap, and the same states in every run.
+pub struct Random(u64);
+
+impl Random {
+    /// A generator whose sequence `seed` decides.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit.max(1)
+    }
+
+    fn text(&mut self, alphabet: &[u8], length: usize, into: &mut String) {
+        for _ in 0..length {
+            let index = usize::try_from(self.below(alphabet.len() as u64)).unwrap_or(0);
+            into.push(alphabet.get(index).map_or('0', |byte| char::from(*byte)));
+        }
+    }
+
+    fn hex(&mut self, length: usize) -> String {
+        let mut text = String::with_capacity(length);
+        self.text(b"0123456789abcdef", length, &mut text);
+        text
+    }
+
+    fn uuid(&mut self) -> String {
+        format!("{}-{}-4{}-a{}-{}", self.hex(8), self.hex(4), self.hex(3), self.hex(3), self.hex(12))
+    }
+}
+
+/// The states of one workspace, one after the other.
+pub struct States {
+    random: Random,
+    lineage: String,
+    resources: Vec<String>,
+    size: usize,
+}
+
+impl States {
+    /// States of about `size` bytes for the workspace number `workspace`, always of the same lineage.
+    pub fn new(workspace: u64, size: usize) -> Self {
+        let lineage = Random::new(workspace).uuid();
+        let random = Random::new(workspace << 32 | SERIAL.fetch_add(1, Ordering::Relaxed));
+        let mut states = Self { random, lineage, resources: Vec::new(), size };
+        let mut length = FRAME;
+        loop {
+            let resource = states.resource(states.resources.len());
+            length += resource.len() + 2;
+            if length > size {
+                return states;
+            }
+            states.resources.push(resource);
+        }
+    }
+
+    /// The next state: a higher serial, a tenth of the resources made anew.
+    pub fn next_state(&mut self) -> Vec<u8> {
+        let count = self.resources.len();
+        for _ in 0..count.div_ceil(10) {
+            let number = usize::try_from(self.random.below(count as u64)).unwrap_or(0);
+            let anew = self.resource(number);
+            if let Some(resource) = self.resources.get_mut(number) {
+                *resource = anew;
+            }
+        }
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        let mut text = String::with_capacity(self.size + FRAME);
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "{{\n  \"version\": 4,\n  \"terraform_version\": \"1.11.4\",\n  \"serial\": {serial},\n  \"lineage\": \"{}\",\n  \
+             \"outputs\": {{\n    \"cluster\": {{\n      \"value\": \"{}\",\n      \"type\": \"string\"\n    }}\n  }},\n  \"resources\": [\n",
+            self.lineage,
+            self.random.hex(40),
+        );
+        text.push_str(&self.resources.join(",\n"));
+        text.push_str("\n  ],\n  \"check_results\": null\n}\n");
+        text.into_bytes()
+    }
+
+    fn resource(&mut self, number: usize) -> String {
+        let shapes = SHAPES.split("---\n").count();
+        let shape = SHAPES.split("---\n").nth(number % shapes).unwrap_or_default().trim_end();
+        let id = self.random.hex(17);
+        let mut pieces = shape.split('@');
+        let mut text = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            let kind = piece.chars().next().unwrap_or('@');
+            let rest = piece.get(1..).unwrap_or_default();
+            let digits = rest.len() - rest.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
+            let (length, rest) = rest.split_at(digits);
+            let length = length.parse().unwrap_or(0);
+            match kind {
+                'i' => text.push_str(&id),
+                'n' => text.push_str(&format!("{number:06}")),
+                'u' => text.push_str(&self.random.uuid()),
+                'd' => self.random.text(b"123456789", length, &mut text),
+                'b' => self.random.text(BASE64, length, &mut text),
+                _ => self.random.text(b"0123456789abcdef", length, &mut text),
+            }
+            text.push_str(rest);
+        }
+        text
+    }
+}
+
+const BASE64: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+
+    use super::*;
+
+    #[test]
+    fn every_state_is_json_of_the_asked_size_with_a_growing_serial() {
+        let mut states = States::new(7, SIZE);
+        let mut before = None;
+        for _ in 0..3 {
+            let bytes = states.next_state();
+            let json: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+            assert!((SIZE - 2048..=SIZE).contains(&bytes.len()), "{}", bytes.len());
+            let (serial, lineage) = (json["serial"].as_u64().unwrap(), json["lineage"].clone());
+            if let Some((serial_before, lineage_before)) = before.replace((serial, lineage.clone())) {
+                assert!(serial > serial_before);
+                assert_eq!(lineage, lineage_before);
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! A site in folders of its own, with copies that cost what their files weigh.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use statehouse_core::{Clock, Core, Options};
+use statehouse_seal::KeyDirectory;
+
+/// Where the clock of a new site begins: 2026-01-01, in microseconds since 1970.
+pub const EPOCH_US: i64 = 1_767_225_600_000_000;
+/// How far the clock moves each time it is read: 40 ms, so that a short test sees many seconds.
+const TICK_US: i64 = 40_000;
+
+/// The folders of a site. Copies share the folder of keys, which nothing here changes.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Databases and bodies.
+    pub data: PathBuf,
+    /// Anchors.
+    pub anchors: PathBuf,
+    /// House secrets; never searched, copied or edited.
+    pub keys: PathBuf,
+    /// Where its clock begins, in microseconds since 1970.
+    pub starts_at: i64,
+}
+
+impl Site {
+    /// A site below `root`, nothing of which need exist.
+    pub fn new(root: &Path) -> Self {
+        Self {
+            data: root.join("data"),
+            anchors: root.join("anchors"),
+            keys: root.join("keys"),
+            starts_at: EPOCH_US,
+        }
+    }
+
+    /// How to open it.
+    pub fn options(&self) -> Options {
+        Options {
+            data: self.data.clone(),
+            anchors: self.anchors.clone(),
+            postgres: None,
+            roots: Arc::new(KeyDirectory::open(&self.keys).expect("a key directory")),
+            clock: clock(self.starts_at),
+            batch_jobs_max: 64,
+        }
+    }
+
+    /// Opens it.
+    pub async fn open(&self) -> Arc<Core> {
+        Core::open(self.options()).await.expect("the site opens")
+    }
+
+    /// A copy of its files below `root`, as they lie there now, a day later by its clock.
+    pub fn copy_to(&self, root: &Path) -> Self {
+        let copy = Self {
+            keys: self.keys.clone(),
+            starts_at: self.starts_at + 24 * 3600 * 1_000_000,
+            ..Self::new(root)
+        };
+        copy_tree(&self.data, &copy.data);
+        copy_tree(&self.anchors, &copy.anchors);
+        copy
+    }
+}
+
+/// A clock that moves a little each time it is read.
+fn clock(start: i64) -> Clock {
+    let now = AtomicI64::new(start);
+    Arc::new(move || now.fetch_add(TICK_US, Ordering::Relaxed))
+}
+
+/// Copies a folder. Shared memory of SQLite is left out: it is made anew from the rest.
+pub fn copy_tree(from: &Path, to: &Path) {
+    fs_err::create_dir_all(to).unwrap();
+    for entry in fs_err::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type().unwrap().is_dir() {
+            copy_tree(&path, &target);
+        } else if !path.to_string_lossy().ends_with("-shm") {
+            fs_err::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+/// Every file below a folder, in order.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs_err::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
