@@ -1,6 +1,5 @@
 //! What a process owns: the site, the open houses, the clock.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,8 +8,8 @@ use fs_err as fs;
 use secrecy::SecretString;
 use statehouse_ledger::Hash;
 use statehouse_model::{Actor, HouseCode, Name, UserId};
-use statehouse_seal::RootKeys;
-use tokio::sync::{Mutex, mpsc};
+use statehouse_seal::{RootError, RootKeys};
+use tokio::sync::mpsc;
 
 use crate::Clock;
 use crate::access::WITNESS;
@@ -19,18 +18,15 @@ use crate::db::{Placement, postgres};
 use crate::error::{Error, Kind, Result};
 use crate::fault::Faults;
 use crate::house::{self, House, Opening};
+use crate::houses::Houses;
 use crate::ledger::{Anchors, Head};
 use crate::org::{self, OrganizationView};
 use crate::record::Rows;
 use crate::token::{self, TokenView, Wish};
 use crate::user;
 
-/// Houses open at once; beyond it the one unused for longest is closed.
-const OPEN_MAX: usize = 64;
 /// How often counted reads are looked at and idle houses closed.
 const TEND_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
-/// A house that nobody used for this long is closed, in microseconds.
-const IDLE_US: i64 = 10 * 60 * 1_000_000;
 
 /// How to open a [`Core`].
 #[derive(Clone)]
@@ -68,7 +64,7 @@ pub struct Core {
     site_id: String,
     site: Arc<House>,
     placements: Placements,
-    open: Mutex<HashMap<HouseCode, Arc<House>>>,
+    houses: Houses,
     witness: mpsc::UnboundedSender<(HouseCode, Head)>,
     gate: user::Gate,
     faults: Faults,
@@ -121,6 +117,10 @@ impl Core {
 
     pub(crate) async fn open_with(options: Options, faults: Faults) -> Result<Arc<Self>> {
         fs::create_dir_all(options.data.join("houses")).map_err(disk)?;
+        // Scratch files of a process that was killed.
+        fs::remove_dir_all(options.data.join("tmp"))
+            .or_else(absent)
+            .map_err(disk)?;
         let site_id = site_id(&options.data)?;
         let placements = options.placements()?;
         let opening = Opening {
@@ -143,13 +143,16 @@ impl Core {
             site_id,
             site,
             placements,
-            open: Mutex::default(),
+            houses: Houses::default(),
             witness,
             gate: user::Gate::default(),
             faults,
         });
         if core.site.head().is_none() && core.site.read_only().is_none() {
             core.begin_site().await?;
+        }
+        if core.site.read_only().is_none() {
+            core.finish_interrupted().await?;
         }
         tokio::spawn(witness_heads(core.machine(), heads));
         tokio::spawn(tend(Arc::downgrade(&core)));
@@ -215,12 +218,17 @@ impl Core {
     ) -> Result<Ctx> {
         let organization = organization.ok_or_else(|| Error::not_found("organization"))?;
         if organization.status != org::ACTIVE {
-            return Err(Error::new(
-                Kind::NotFound,
-                "the organization was shredded; its content is gone for ever",
-            ));
+            return Err(Error::not_found("organization"));
         }
-        Ok(caller.site.enter(self.house(organization.code).await?))
+        // What keeps it from opening is the operator's business, and would
+        // tell others that it exists.
+        let opened = self.house(organization.code).await.map_err(|error| {
+            tracing::error!(house = %organization.code, %error, "an organization does not open");
+            Error::unavailable("the organization cannot be opened now")
+                .hint("an operator of the server finds the cause in its log")
+                .because(error)
+        })?;
+        Ok(caller.site.enter(opened))
     }
 
     /// The organization of that name, for a caller who may see it.
@@ -286,24 +294,25 @@ impl Core {
         // The permission is asked before a house is built, and again inside.
         org::may_create(ctx, &name).await?;
         let code = HouseCode::from_entropy(crate::entropy());
-        let house = self.open_house(code).await?;
+        let house = self.house(code).await?;
         let made = async {
             let wrapped = first_keys(&house)?;
             let inside = self.machine().enter(house.clone());
             org::begin(&inside, wrapped, Some(owner)).await?;
             org::register(ctx, code, name).await
         };
-        match made.await {
-            Ok(view) => {
-                self.open.lock().await.insert(code, house);
-                Ok(view)
-            }
-            Err(error) => {
-                let destroyed = self.options.roots.destroy(&house::key_name(code)?);
-                tracing::warn!(house = %code, %error, key_destroyed = destroyed.is_ok(), "a new organization was given up");
-                Err(error)
-            }
+        let error = match made.await {
+            Ok(view) => return Ok(view),
+            Err(error) => error,
+        };
+        // Whether an unanswered change was made is not known: its key stays.
+        if *error.kind() != Kind::Unavailable {
+            drop(house);
+            self.houses.close(code).await;
+            let destroyed = self.options.roots.destroy(&house::key_name(code)?);
+            tracing::warn!(house = %code, %error, key_destroyed = destroyed.is_ok(), "a new organization was given up");
         }
+        Err(error)
     }
 
     /// Destroys an organization's keys. Its content is unreadable from then
@@ -315,21 +324,38 @@ impl Core {
         reason: String,
     ) -> Result<OrganizationView> {
         let ctx = self.enter(caller, name).await?;
-        let code = ctx.house().code();
-        let name = house::key_name(code)?;
+        org::may_shred(&ctx).await?;
         if !self.options.roots.can_destroy() {
             let provider = self.options.roots.describe();
             return Err(Error::new(Kind::Conflict, format!("{provider} cannot destroy a single organization's key"))
                 .hint("nothing was changed; keep the house secrets in a key directory or an HSM to be able to shred"));
         }
         org::record_shred(&ctx, reason).await?;
-        ctx.house().settle()?;
-        self.options
-            .roots
-            .destroy(&name)
-            .map_err(|error| crate::key::root_error(&error))?;
-        self.open.lock().await.remove(&code);
-        org::mark_shredded(&self.machine(), code).await
+        let code = ctx.house().code();
+        // From here on it goes through, if need be at the next start.
+        org::mark(&self.machine(), code, org::SHREDDING).await?;
+        drop(ctx);
+        self.finish_shredding(code).await
+    }
+
+    async fn finish_shredding(&self, code: HouseCode) -> Result<OrganizationView> {
+        self.houses.close(code).await;
+        let destroyed = self.options.roots.destroy(&house::key_name(code)?);
+        match destroyed {
+            Ok(()) | Err(RootError::Missing { .. }) => {}
+            Err(error) => return Err(crate::key::root_error(&error)),
+        }
+        org::mark(&self.machine(), code, org::SHREDDED).await
+    }
+
+    /// Ends what a stop interrupted.
+    async fn finish_interrupted(&self) -> Result<()> {
+        for organization in self.directory_all().await? {
+            if organization.status == org::SHREDDING {
+                self.finish_shredding(organization.code).await?;
+            }
+        }
+        Ok(())
     }
 
     /// The open house of a code, opened if it is not.
@@ -337,17 +363,7 @@ impl Core {
         if code.is_site() {
             return Ok(self.site.clone());
         }
-        let mut open = self.open.lock().await;
-        if let Some(house) = open.get(&code).filter(|house| house.alive()) {
-            house.touch();
-            return Ok(house.clone());
-        }
-        if open.len() >= OPEN_MAX {
-            close_oldest(&mut open)?;
-        }
-        let house = self.open_house(code).await?;
-        open.insert(code, house.clone());
-        Ok(house)
+        self.houses.get(code, || self.open_house(code)).await
     }
 
     async fn open_house(&self, code: HouseCode) -> Result<Arc<House>> {
@@ -383,16 +399,8 @@ impl Core {
     /// Closes every house: counted reads are written, anchors brought up to
     /// the heads. The process may end when this returns.
     pub async fn close(&self) -> Result<()> {
-        let houses: Vec<_> = self
-            .open
-            .lock()
-            .await
-            .drain()
-            .map(|(_, house)| house)
-            .collect();
-        for house in houses {
-            house.reads().flush(&house, true).await;
-            house.settle()?;
+        for house in self.houses.all() {
+            self.houses.close(house.code()).await;
             if let (Some(head), None) = (house.head(), house.read_only()) {
                 let task = self.machine().as_task(WITNESS);
                 org::witness(&task, house.code(), head).await?;
@@ -410,39 +418,46 @@ fn first_keys(house: &House) -> Result<Vec<u8>> {
         .ok_or_else(|| Error::internal("the house has its keys already"))
 }
 
+fn absent(error: std::io::Error) -> std::io::Result<()> {
+    if error.kind() == std::io::ErrorKind::NotFound {
+        Ok(())
+    } else {
+        Err(error)
+    }
+}
+
 /// The site's id: made once, never secret, part of what seals bind.
 fn site_id(data: &std::path::Path) -> Result<String> {
     let path = data.join("site.id");
     match fs::read_to_string(&path) {
-        Ok(text) => Ok(text.trim().to_owned()),
+        Ok(text) => {
+            let id = text.trim();
+            format!("req-{id}")
+                .parse::<statehouse_model::RequestId>()
+                .map_err(|_| {
+                    Error::invalid(format!("{} does not hold a site's id", path.display()))
+                        .hint("restore it from a backup")
+                })?;
+            Ok(id.to_owned())
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let id = statehouse_model::RequestId::from_entropy(crate::entropy());
             let id = id.as_str().trim_start_matches("req-").to_owned();
-            fs::write(&path, format!("{id}\n")).map_err(disk)?;
-            fs::File::open(&path)
-                .and_then(|file| file.sync_all())
-                .map_err(disk)?;
+            write_whole(&path, &id).map_err(disk)?;
             Ok(id)
         }
         Err(error) => Err(disk(error)),
     }
 }
 
-/// Closes the house that was unused for longest and that nobody holds.
-fn close_oldest(open: &mut HashMap<HouseCode, Arc<House>>) -> Result<()> {
-    let idle = open
-        .iter()
-        .filter(|(_, house)| Arc::strong_count(house) == 1);
-    let oldest = idle
-        .min_by_key(|(_, house)| house.used_at())
-        .map(|(code, _)| *code);
-    let Some(house) = oldest.and_then(|code| open.remove(&code)) else {
-        return Err(
-            Error::unavailable(format!("{OPEN_MAX} organizations are in use at once"))
-                .hint("try again in a moment"),
-        );
-    };
-    house.settle()
+/// Writes a small file so that it is there whole, or not at all.
+fn write_whole(path: &std::path::Path, text: &str) -> std::io::Result<()> {
+    let new = path.with_extension("new");
+    fs::write(&new, format!("{text}\n"))?;
+    fs::File::open(&new)?.sync_all()?;
+    fs::rename(&new, path)?;
+    let parent = path.parent().unwrap_or(std::path::Path::new("."));
+    fs::File::open(parent)?.sync_all()
 }
 
 /// Writes houses' heads into the site's log, the newest of each.
@@ -460,23 +475,9 @@ async fn tend(core: std::sync::Weak<Core>) {
     loop {
         tokio::time::sleep(TEND_EVERY).await;
         let Some(core) = core.upgrade() else { return };
-        let houses: Vec<_> = core.open.lock().await.values().cloned().collect();
-        for house in houses {
+        for house in core.houses.all() {
             house.reads().flush(&house, false).await;
         }
-        let now = (core.options.clock)();
-        let mut open = core.open.lock().await;
-        let idle =
-            |house: &Arc<House>| now - house.used_at() > IDLE_US && Arc::strong_count(house) == 1;
-        let closing: Vec<_> = open
-            .iter()
-            .filter(|(_, house)| idle(house))
-            .map(|(code, _)| *code)
-            .collect();
-        for house in closing.into_iter().filter_map(|code| open.remove(&code)) {
-            if let Err(error) = house.settle() {
-                tracing::warn!(house = %house.code(), %error, "closing an idle organization");
-            }
-        }
+        core.houses.close_idle((core.options.clock)()).await;
     }
 }

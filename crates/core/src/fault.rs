@@ -31,6 +31,10 @@ pub(crate) enum Fault {
     /// Nothing.
     None,
     /// The connection is lost.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "only tests lose connections on purpose")
+    )]
     Lost,
     /// The process stops.
     Stop,

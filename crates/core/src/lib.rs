@@ -17,6 +17,7 @@ mod door;
 mod error;
 mod fault;
 mod house;
+mod houses;
 pub mod key;
 pub mod ledger;
 pub mod org;

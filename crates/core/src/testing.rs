@@ -7,7 +7,13 @@
 //!
 //! Deliberately absent: a way to pass without PostgreSQL.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs
+)]
 
 pub(crate) mod evidence;
 pub(crate) mod faults;
@@ -93,28 +99,67 @@ impl World {
         let options = Options {
             data: folder.path().join("data"),
             anchors: folder.path().join("anchors"),
-            postgres: cluster.as_ref().map(|cluster| (cluster.url(), postgres::tls())),
+            postgres: cluster
+                .as_ref()
+                .map(|cluster| (cluster.url(), postgres::tls())),
             roots: Arc::new(KeyDirectory::open(&folder.path().join("keys")).unwrap()),
             clock: clock(),
             batch_jobs_max: 64,
         };
         let script = Script::quiet();
-        let core = Core::open_with(options.clone(), Faults::new(script.clone())).await.unwrap();
+        let core = Core::open_with(options.clone(), Faults::new(script.clone()))
+            .await
+            .unwrap();
         let owner = UserId::from_entropy(crate::entropy());
-        let made = core.create_organization(&core.machine(), name("acme"), owner.clone()).await.unwrap();
+        let made = core
+            .create_organization(&core.machine(), name("acme"), owner.clone())
+            .await
+            .unwrap();
         let house = core.house(made.code.parse().unwrap()).await.unwrap();
-        Self { engine, script, core, house, owner, options, cluster, folder }
+        Self {
+            engine,
+            script,
+            core,
+            house,
+            owner,
+            options,
+            cluster,
+            folder,
+        }
     }
 
     /// Ends every task and connection of the world, as the end of a process
     /// does: without settling anything.
     pub(crate) async fn stop(self) -> Ashes {
-        let Self { engine, core, house, owner, options, cluster, folder, .. } = self;
+        let Self {
+            engine,
+            core,
+            house,
+            owner,
+            options,
+            cluster,
+            folder,
+            ..
+        } = self;
         let code = house.code();
-        let bases = [Arc::downgrade(house.base()), Arc::downgrade(core.machine().house().base())];
+        let bases = [
+            Arc::downgrade(house.base()),
+            Arc::downgrade(core.machine().house().base()),
+        ];
         drop((core, house));
-        until("every connection is closed", || bases.iter().all(|base| base.strong_count() == 0)).await;
-        Ashes { engine, code, owner, options, cluster, folder }
+        until("every house is closed", || {
+            bases.iter().all(|base| base.strong_count() == 0)
+        })
+        .await;
+        until("every file is closed", || !open_files(&options.data)).await;
+        Ashes {
+            engine,
+            code,
+            owner,
+            options,
+            cluster,
+            folder,
+        }
     }
 
     /// The same after an orderly end: anchors and the site's log are current.
@@ -129,7 +174,15 @@ impl World {
     }
 
     pub(crate) fn by_token(&self, user: &UserId, token: &TokenId) -> Ctx {
-        Ctx::new(self.house.clone(), Actor::User { user: user.clone(), token: token.clone() }, None, None)
+        Ctx::new(
+            self.house.clone(),
+            Actor::User {
+                user: user.clone(),
+                token: token.clone(),
+            },
+            None,
+            None,
+        )
     }
 
     /// A request of the owner's.
@@ -140,23 +193,33 @@ impl World {
     /// Somebody new with a role over the whole organization.
     pub(crate) async fn member(&self, role: Role) -> (UserId, GrantView) {
         let user = UserId::from_entropy(crate::entropy());
-        let grant = access::give(&self.ask(), user.clone(), role, Scope::Organization, None).await.unwrap();
+        let grant = access::give(&self.ask(), user.clone(), role, Scope::Organization, None)
+            .await
+            .unwrap();
         (user, grant)
     }
 
     /// A new workspace.
     pub(crate) async fn workspace(&self, text: &str) -> Workspace {
-        let made = workspace::create(&self.ask(), name(text), None).await.unwrap();
+        let made = workspace::create(&self.ask(), name(text), None)
+            .await
+            .unwrap();
         Workspace::Id(made.id.parse().unwrap())
     }
 
     /// Queues `jobs` so that one batch takes them all, in this order, and lets
     /// the writer go.
-    pub(crate) async fn queue<T: Send + 'static>(&self, jobs: Vec<BoxFuture<'static, T>>) -> Vec<JoinHandle<T>> {
+    pub(crate) async fn queue<T: Send + 'static>(
+        &self,
+        jobs: Vec<BoxFuture<'static, T>>,
+    ) -> Vec<JoinHandle<T>> {
         let gate = self.script.hold(Point::Begin);
         let ctx = self.ask();
         let plug = tokio::spawn(async move {
-            door::change(&ctx, Plug, Target::House, |_| Box::pin(async { Ok(Outcome::Unchanged(())) })).await
+            door::change(&ctx, Plug, Target::House, |_| {
+                Box::pin(async { Ok(Outcome::Unchanged(())) })
+            })
+            .await
         });
         let release = gate.reached().await;
         let mut answers = Vec::new();
@@ -170,7 +233,10 @@ impl World {
     }
 
     /// The same, and waits for the answers.
-    pub(crate) async fn together<T: Send + 'static>(&self, jobs: Vec<BoxFuture<'static, T>>) -> Vec<T> {
+    pub(crate) async fn together<T: Send + 'static>(
+        &self,
+        jobs: Vec<BoxFuture<'static, T>>,
+    ) -> Vec<T> {
         let mut answers = Vec::new();
         for answer in self.queue(jobs).await {
             answers.push(answer.await.unwrap());
@@ -182,7 +248,10 @@ impl World {
     pub(crate) async fn tamper(&self, sql: &str) {
         match &self.cluster {
             None => {
-                rusqlite::Connection::open(self.house_file()).unwrap().execute_batch(sql).unwrap();
+                rusqlite::Connection::open(self.house_file())
+                    .unwrap()
+                    .execute_batch(sql)
+                    .unwrap();
             }
             Some(cluster) => {
                 let script = format!("SET search_path = \"{}\"; {sql}", self.schema());
@@ -205,10 +274,28 @@ impl World {
 impl Ashes {
     /// Starts again over what was left.
     pub(crate) async fn start(self, script: Arc<Script>) -> World {
-        let Self { engine, code, owner, options, cluster, folder } = self;
-        let core = Core::open_with(options.clone(), Faults::new(script.clone())).await.unwrap();
+        let Self {
+            engine,
+            code,
+            owner,
+            options,
+            cluster,
+            folder,
+        } = self;
+        let core = Core::open_with(options.clone(), Faults::new(script.clone()))
+            .await
+            .unwrap();
         let house = core.house(code).await.unwrap();
-        World { engine, script, core, house, owner, options, cluster, folder }
+        World {
+            engine,
+            script,
+            core,
+            house,
+            owner,
+            options,
+            cluster,
+            folder,
+        }
     }
 
     /// The file of the organization's database on SQLite.
@@ -218,12 +305,16 @@ impl Ashes {
 
     /// The anchor of the organization.
     pub(crate) fn anchor(&self) -> PathBuf {
-        self.options.anchors.join(format!("{}.checkpoint", self.code))
+        self.options
+            .anchors
+            .join(format!("{}.checkpoint", self.code))
     }
 
     /// Where all rows lie: the data folder, or the cluster's.
     pub(crate) fn database(&self) -> PathBuf {
-        self.cluster.as_ref().map_or_else(|| self.options.data.clone(), Cluster::data)
+        self.cluster
+            .as_ref()
+            .map_or_else(|| self.options.data.clone(), Cluster::data)
     }
 
     /// Copies the whole database aside; the server must be down.
@@ -238,6 +329,18 @@ impl Ashes {
         fs_err::remove_dir_all(self.database()).unwrap();
         postgres::copy(copy, &self.database());
     }
+}
+
+/// Whether SQLite still has a database under `folder` open: the last connection
+/// removes the write-ahead log.
+fn open_files(folder: &std::path::Path) -> bool {
+    let inside = |folder: PathBuf| {
+        fs_err::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+    };
+    let mut files = inside(folder.to_owned()).chain(inside(folder.join("houses")));
+    files.any(|file| file.extension().is_some_and(|kind| kind == "db-wal"))
 }
 
 fn house_file(options: &Options, code: HouseCode) -> PathBuf {
@@ -290,5 +393,13 @@ pub(crate) fn noise(bytes: usize) -> String {
 
 /// Uploads a state without a lock.
 pub(crate) async fn put(ctx: &Ctx, workspace: &Workspace, bytes: Bytes) -> Result<Put> {
-    crate::state::put(ctx, workspace, Upload { bytes, lock_id: None }).await
+    crate::state::put(
+        ctx,
+        workspace,
+        Upload {
+            bytes,
+            lock_id: None,
+        },
+    )
+    .await
 }

@@ -148,7 +148,10 @@ impl Engine {
 /// itself only numbers them.
 fn named(text: &str) -> Result<PolicySet> {
     let parsed = PolicySet::from_str(text).map_err(broken)?;
-    let name = |id: Option<&str>| id.map(PolicyId::new).ok_or_else(|| broken("one has no @id"));
+    let name = |id: Option<&str>| {
+        id.map(PolicyId::new)
+            .ok_or_else(|| broken("one has no @id"))
+    };
     let mut policies = PolicySet::new();
     for template in parsed.templates() {
         let id = name(template.annotation("id"))?;

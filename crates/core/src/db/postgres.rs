@@ -124,7 +124,8 @@ impl Server {
             .await;
         let space = space.map_err(failed)?.is_some();
         if !role || !space {
-            let make_role = format!("CREATE ROLE \"{schema}\" NOLOGIN; GRANT \"{schema}\" TO CURRENT_USER;");
+            let make_role =
+                format!("CREATE ROLE \"{schema}\" NOLOGIN; GRANT \"{schema}\" TO CURRENT_USER;");
             let make_space = format!("CREATE SCHEMA \"{schema}\" AUTHORIZATION \"{schema}\";");
             let script = [
                 "BEGIN;",

@@ -8,12 +8,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use statehouse_model::Actor;
 use tokio::sync::OnceCell;
 
 use super::{Action, BoxFuture, Entry, Outcome, Target, actions, change};
 use crate::access;
 use crate::ctx::Ctx;
 use crate::error::Result;
+use crate::house::House;
 use crate::workspace::Workspace;
 
 /// How long repeats of a read are counted rather than written.
@@ -63,7 +65,7 @@ impl Reads {
         loop {
             let (recorded, closed) = self.enter::<A>(&key, ctx, target);
             if let Some(closed) = closed {
-                (closed.close)(closed, key.1.clone()).await?;
+                (closed.close)(ctx.house().clone(), closed, key.1.clone()).await?;
             }
             let mut first = false;
             let written = recorded.get_or_try_init(|| {
@@ -106,7 +108,11 @@ impl Reads {
             opened: Instant::now(),
             recorded: recorded.clone(),
             repeats: 0,
-            reader: ctx.actor().token().map(ToString::to_string).unwrap_or_default(),
+            reader: ctx
+                .actor()
+                .token()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
             target: target.clone(),
         };
         let replaced = windows

@@ -1,7 +1,13 @@
 //! Houses that stop, are put back, emptied, or edited: each opens writable and
 //! whole, or says why not.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs
+)]
 
 use statehouse_model::{GrantId, RequestId, Role, UserId};
 
@@ -11,7 +17,9 @@ use crate::ledger::verify_live;
 use crate::project;
 use crate::state::{Which, get};
 use crate::testing::faults::Script;
-use crate::testing::{Ashes, Engine, World, for_each_engine, name, noise, postgres, put, state, until};
+use crate::testing::{
+    Ashes, Engine, World, for_each_engine, name, noise, postgres, put, state, until,
+};
 
 impl House {
     /// How many changes wait for the writer.
@@ -41,7 +49,10 @@ async fn check_stop(world: World, point: Point, left: usize) -> World {
     let world = world.stop().await.start(Script::quiet()).await;
     assert_eq!(world.house.read_only(), None, "{point:?}");
     let evidence = world.evidence().await;
-    evidence.equals(since, &[(&unanswered, (left == 1).then_some("project.create"))]);
+    evidence.equals(
+        since,
+        &[(&unanswered, (left == 1).then_some("project.create"))],
+    );
     assert_eq!(answered.map(|request| evidence.of(&request).len()), [1, 1]);
     let next = write(&world).await;
     world.evidence().await.one(&next);
@@ -55,7 +66,10 @@ async fn check_stop_anchored(world: World) -> World {
     let last = write(&world).await;
     let head = world.evidence().await.head;
     let anchors = Anchors::open(&world.options.anchors).unwrap();
-    until("the anchor is written", || anchors.read(world.house.code()).unwrap().as_ref() == Some(&head.note)).await;
+    until("the anchor is written", || {
+        anchors.read(world.house.code()).unwrap().as_ref() == Some(&head.note)
+    })
+    .await;
     until("the process stopped there", || world.script.done()).await;
     let world = world.stop().await.start(Script::loud()).await;
     assert_eq!(world.house.read_only(), None);
@@ -85,8 +99,13 @@ async fn a_house_whose_process_stopped_anywhere_opens_writable() {
 async fn witnessed(world: &World) -> u64 {
     let site = world.core.machine();
     let transaction = site.house().database().begin_read().await.unwrap();
-    let mut rows = crate::record::Rows { transaction, keyring: site.house().keyring() };
-    let found = org::sql::witness_of(&mut rows, world.house.code()).await.unwrap();
+    let mut rows = crate::record::Rows {
+        transaction,
+        keyring: site.house().keyring(),
+    };
+    let found = org::sql::witness_of(&mut rows, world.house.code())
+        .await
+        .unwrap();
     rows.transaction.rollback().await;
     found.unwrap().size
 }
@@ -97,18 +116,24 @@ async fn check_refused(world: &World, words: &[&str]) {
     let reason = world.house.read_only().expect("the house is read-only");
     assert!(words.iter().all(|word| reason.contains(word)), "{reason}");
     let head = world.house.head();
-    let refused = project::create(&world.ask(), name("more")).await.unwrap_err();
+    let refused = project::create(&world.ask(), name("more"))
+        .await
+        .unwrap_err();
     assert_eq!(refused.kind(), &Kind::Unavailable);
     assert!(refused.to_string().contains(&reason), "{refused}");
     let workspace = crate::workspace::Workspace::Name(name("web"));
-    get(&world.ask(), &workspace, Which::Current).await.unwrap_err();
+    get(&world.ask(), &workspace, Which::Current)
+        .await
+        .unwrap_err();
     assert_eq!(world.house.head(), head);
 }
 
 /// A world with a state in it, closed in order.
 async fn lived_in(world: World) -> Ashes {
     let workspace = world.workspace("web").await;
-    put(&world.ask(), &workspace, state("a", 1, 3, "")).await.unwrap();
+    put(&world.ask(), &workspace, state("a", 1, 3, ""))
+        .await
+        .unwrap();
     world.close().await
 }
 
@@ -146,7 +171,10 @@ async fn an_older_copy_of_the_whole_database_is_refused() {
         let world = ashes.start(Script::quiet()).await;
         check_refused(&world, &["older copy", "the anchor remembers"]).await;
         let site = world.core.machine();
-        assert!(site.house().read_only().unwrap().contains("older copy"), "the site, too");
+        assert!(
+            site.house().read_only().unwrap().contains("older copy"),
+            "the site, too"
+        );
     })
     .await;
 }
@@ -156,8 +184,16 @@ async fn save(ashes: &Ashes, schema: &str) {
     match &ashes.cluster {
         None => postgres::copy(&ashes.house_file(), &ashes.folder.path().join("older")),
         Some(cluster) => {
-            let each = each_table(schema, &format!("CREATE TABLE older.%I AS TABLE \"{schema}\".%I"));
-            cluster.admin().await.batch_execute(&format!("CREATE SCHEMA older; {each}")).await.unwrap();
+            let each = each_table(
+                schema,
+                &format!("CREATE TABLE older.%I AS TABLE \"{schema}\".%I"),
+            );
+            cluster
+                .admin()
+                .await
+                .batch_execute(&format!("CREATE SCHEMA older; {each}"))
+                .await
+                .unwrap();
         }
     }
 }
@@ -167,8 +203,16 @@ async fn put_back(ashes: &Ashes, schema: &str) {
         None => postgres::copy(&ashes.folder.path().join("older"), &ashes.house_file()),
         Some(cluster) => {
             let empty = each_table(schema, &format!("TRUNCATE \"{schema}\".%I /* %I */"));
-            let fill = each_table(schema, &format!("INSERT INTO \"{schema}\".%I SELECT * FROM older.%I"));
-            cluster.admin().await.batch_execute(&format!("{empty}; {fill}")).await.unwrap();
+            let fill = each_table(
+                schema,
+                &format!("INSERT INTO \"{schema}\".%I SELECT * FROM older.%I"),
+            );
+            cluster
+                .admin()
+                .await
+                .batch_execute(&format!("{empty}; {fill}"))
+                .await
+                .unwrap();
         }
     }
 }
@@ -195,7 +239,11 @@ async fn an_older_copy_of_one_house_is_refused_without_its_anchor_too() {
         fs_err::remove_file(ashes.anchor()).unwrap();
         let world = ashes.start(Script::quiet()).await;
         check_refused(&world, &["older copy", "site's log remembers"]).await;
-        assert_eq!(world.core.machine().house().read_only(), None, "the site is what it was");
+        assert_eq!(
+            world.core.machine().house().read_only(),
+            None,
+            "the site is what it was"
+        );
     })
     .await;
 }
@@ -206,11 +254,18 @@ async fn empty(ashes: &Ashes, schema: &str, all: bool) {
         None if all => fs_err::remove_file(ashes.house_file()).unwrap(),
         None => {
             let file = rusqlite::Connection::open(ashes.house_file()).unwrap();
-            for table in ["ledger_head", "ledger_leaf", "ledger_tile", "ledger_checkpoint", "key_epoch"] {
+            for table in [
+                "ledger_head",
+                "ledger_leaf",
+                "ledger_tile",
+                "ledger_checkpoint",
+                "key_epoch",
+            ] {
                 file.execute(&format!("DELETE FROM {table}"), []).unwrap();
             }
             for table in tables(false) {
-                file.execute(&format!("DELETE FROM {}", table.name), []).unwrap();
+                file.execute(&format!("DELETE FROM {}", table.name), [])
+                    .unwrap();
             }
         }
         Some(cluster) => {
@@ -252,7 +307,13 @@ async fn an_anchor_that_this_house_did_not_sign_is_refused() {
         let mut ashes = lived_in(world).await;
         let anchor = fs_err::read_to_string(ashes.anchor()).unwrap();
         let site = fs_err::read_to_string(ashes.options.anchors.join("site.checkpoint")).unwrap();
-        for bad in [String::new(), anchor.replace('\n', " "), anchor.replacen('/', "-", 1), format!("{anchor}x"), site] {
+        for bad in [
+            String::new(),
+            anchor.replace('\n', " "),
+            anchor.replacen('/', "-", 1),
+            format!("{anchor}x"),
+            site,
+        ] {
             assert_ne!(bad, anchor);
             fs_err::write(ashes.anchor(), &bad).unwrap();
             let world = ashes.start(Script::quiet()).await;
@@ -269,17 +330,32 @@ async fn an_anchor_that_this_house_did_not_sign_is_refused() {
 async fn check_tampered(world: &World, user: &UserId, place: &str) {
     let workspace = crate::workspace::Workspace::Name(name("web"));
     let errors = [
-        put(&world.by(user), &workspace, state("a", 2, 3, "theirs")).await.map(drop).unwrap_err(),
-        get(&world.by(user), &workspace, Which::Current).await.map(drop).unwrap_err(),
+        put(&world.by(user), &workspace, state("a", 2, 3, "theirs"))
+            .await
+            .map(drop)
+            .unwrap_err(),
+        get(&world.by(user), &workspace, Which::Current)
+            .await
+            .map(drop)
+            .unwrap_err(),
         access::list(&world.by(user)).await.map(drop).unwrap_err(),
-        project::create(&world.by(user), name("theirs")).await.map(drop).unwrap_err(),
+        project::create(&world.by(user), name("theirs"))
+            .await
+            .map(drop)
+            .unwrap_err(),
     ];
     for error in errors {
         assert_eq!(error.kind(), &Kind::Tampered, "{error}");
         assert!(error.to_string().contains("role_grant"), "{error}");
     }
     let report = verify_live(&world.ask()).await.unwrap();
-    assert!(report.differences.iter().any(|found| found.place.contains(place)), "{report:?}");
+    assert!(
+        report
+            .differences
+            .iter()
+            .any(|found| found.place.contains(place)),
+        "{report:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -313,8 +389,19 @@ async fn the_login_role_of_postgresql_owns_nothing_and_reads_nothing() {
     let world = World::new(Engine::Postgres).await;
     let cluster = world.cluster.as_ref().unwrap();
     let owned = "SELECT count(*) FROM pg_class JOIN pg_roles ON pg_roles.oid = relowner WHERE rolname = 'keeper'";
-    assert_eq!(cluster.admin().await.query_one(owned, &[]).await.unwrap().get::<_, i64>(0), 0);
-    let (keeper, connection) = tokio_postgres::connect(&cluster.url(), tokio_postgres::NoTls).await.unwrap();
+    assert_eq!(
+        cluster
+            .admin()
+            .await
+            .query_one(owned, &[])
+            .await
+            .unwrap()
+            .get::<_, i64>(0),
+        0
+    );
+    let (keeper, connection) = tokio_postgres::connect(&cluster.url(), tokio_postgres::NoTls)
+        .await
+        .unwrap();
     tokio::spawn(connection);
     let refuse = async |sql: String| {
         let error = keeper.batch_execute(&sql).await.unwrap_err();
@@ -324,5 +411,8 @@ async fn the_login_role_of_postgresql_owns_nothing_and_reads_nothing() {
     let schema = world.schema();
     refuse(format!("SELECT * FROM \"{schema}\".role_grant")).await;
     // One house's role does not reach the other's rows.
-    refuse(format!("SET ROLE \"{schema}\"; SELECT * FROM statehouse_site.account")).await;
+    refuse(format!(
+        "SET ROLE \"{schema}\"; SELECT * FROM statehouse_site.account"
+    ))
+    .await;
 }

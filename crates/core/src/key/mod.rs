@@ -16,9 +16,9 @@ use std::sync::Arc;
 use statehouse_seal::{EpochKeys, Keyring, RootError};
 
 use crate::ctx::Ctx;
+use crate::db::Transaction;
 use crate::door::{self, Action, Entry, Outcome, Target, Tx, actions};
 use crate::error::{Error, Kind, Result};
-use crate::db::Transaction;
 use crate::house::{self, Base};
 use crate::ledger;
 use sql::Epoch;
@@ -179,11 +179,16 @@ pub(crate) async fn follow(base: &Base, transaction: &mut Transaction) -> Result
     }
     let name = house::key_name(base.code)?;
     let mut epochs = Vec::with_capacity(stored.len());
-    for row in sql::epochs(transaction).await?.into_iter().filter(|row| row.retired_at.is_none()) {
+    for row in sql::epochs(transaction)
+        .await?
+        .into_iter()
+        .filter(|row| row.retired_at.is_none())
+    {
         let keys = EpochKeys::unwrap(&*base.roots, &base.site, &name, row.epoch, &row.wrapped);
         epochs.push(keys.map_err(|error| root_error(&error))?);
     }
-    let keyring = Keyring::new(&base.site, &name, epochs).map_err(|error| Error::internal(error.to_string()))?;
+    let keyring = Keyring::new(&base.site, &name, epochs)
+        .map_err(|error| Error::internal(error.to_string()))?;
     base.set_keyring(Arc::new(keyring));
     Ok(())
 }

@@ -43,7 +43,9 @@ pub(crate) async fn epochs(transaction: &mut Transaction) -> Result<Vec<EpochRow
 pub(crate) async fn live_epochs(transaction: &mut Transaction) -> Result<Vec<u32>> {
     let sql = "SELECT epoch FROM key_epoch WHERE retired_at IS NULL ORDER BY epoch";
     let rows = transaction.query(sql, &[]).await?;
-    let number = |value: i64| u32::try_from(value).map_err(|_| Error::tampered("a key epoch has no sensible number"));
+    let number = |value: i64| {
+        u32::try_from(value).map_err(|_| Error::tampered("a key epoch has no sensible number"))
+    };
     rows.iter().map(|row| number(row.int(0)?)).collect()
 }
 

@@ -14,6 +14,8 @@ use crate::project::{self, sql::Project};
 use sql::{Organization, Witness};
 
 pub(crate) const ACTIVE: &str = "active";
+/// Its keys are being destroyed; nobody enters any more.
+pub(crate) const SHREDDING: &str = "shredding";
 pub(crate) const SHREDDED: &str = "shredded";
 
 actions! {
@@ -26,7 +28,7 @@ actions! {
     /// Destroy an organization's keys; recorded in its own ledger.
     Shred = "organization.shred" needs OrganizationShred;
     /// The site's record of it.
-    MarkShredded = "organization.shredded" needs SiteOrganizationCreate;
+    MarkShredded = "organization.status" needs SiteOrganizationCreate;
     /// The site's record of a house's newest checkpoint.
     WitnessHouse = "house.checkpoint" needs SiteLedgerRead;
 }
@@ -184,16 +186,26 @@ pub(crate) async fn record_shred(ctx: &Ctx, reason: String) -> Result<()> {
     .await
 }
 
-/// Records in the site that an organization's keys are gone.
-pub(crate) async fn mark_shredded(machine: &Ctx, code: HouseCode) -> Result<OrganizationView> {
+/// Whether the caller may destroy the organization's keys.
+pub(crate) async fn may_shred(ctx: &Ctx) -> Result<()> {
+    door::read(ctx, Shred, &Target::House, |_| Box::pin(async { Ok(()) })).await
+}
+
+/// Records in the site how far the shredding of an organization is.
+pub(crate) async fn mark(
+    machine: &Ctx,
+    code: HouseCode,
+    status: &'static str,
+) -> Result<OrganizationView> {
     door::change(machine, MarkShredded, Target::House, move |tx| {
         Box::pin(async move {
-            let mut organization = sql::by_code(tx, code)
-                .await?
-                .ok_or_else(|| Error::not_found("organization"))?;
-            organization.status = SHREDDED.to_owned();
+            let found = sql::by_code(tx, code).await?;
+            let mut organization = found.ok_or_else(|| Error::not_found("organization"))?;
+            organization.status = status.to_owned();
             tx.put(&organization).await?;
-            let entry = Entry::new(&organization.id).fact("house", code.as_str());
+            let entry = Entry::new(&organization.id)
+                .fact("house", code.as_str())
+                .fact("status", status);
             Ok(Outcome::Recorded(organization.into(), entry))
         })
     })

@@ -1,6 +1,12 @@
 //! Whatever is changed in an evidential row, the row does not read.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs
+)]
 
 use std::collections::BTreeSet;
 
@@ -13,12 +19,20 @@ use crate::house;
 const KINDS: usize = 4;
 
 fn keyring() -> Keyring {
-    Keyring::new("site", &KeyName::parse("abcdef").unwrap(), vec![EpochKeys::generate(1).unwrap()]).unwrap()
+    Keyring::new(
+        "site",
+        &KeyName::parse("abcdef").unwrap(),
+        vec![EpochKeys::generate(1).unwrap()],
+    )
+    .unwrap()
 }
 
 /// Every evidential table of the site and of an organization.
 fn tables() -> Vec<Table> {
-    [true, false].into_iter().flat_map(|site| house::tables(site).iter().copied()).collect()
+    [true, false]
+        .into_iter()
+        .flat_map(|site| house::tables(site).iter().copied())
+        .collect()
 }
 
 /// A value of one of the four kinds.
@@ -45,7 +59,11 @@ fn others(value: &Value) -> Vec<Value> {
     ];
     match value {
         Value::Null => {}
-        Value::Int(number) => others.extend([Value::Int(number + 1), Value::Int(!number), number.to_string().into()]),
+        Value::Int(number) => others.extend([
+            Value::Int(number + 1),
+            Value::Int(!number),
+            number.to_string().into(),
+        ]),
         Value::Text(text) => others.extend([
             text.to_uppercase().into(),
             format!("{text}\0").into(),
@@ -70,12 +88,22 @@ fn others(value: &Value) -> Vec<Value> {
 /// A row as the door writes it.
 fn sealed(table: &Table, keyring: &Keyring, values: Vec<Value>, leaf: u64) -> Vec<Value> {
     let salt: [u8; 16] = crate::entropy().to_be_bytes();
-    let mac = keyring.row_mac(&mac_message(table.name, leaf, &digest(table.name, table.columns, &values, &salt)));
-    [values, vec![salt.to_vec().into(), leaf.into(), mac.to_vec().into()]].concat()
+    let mac = keyring.row_mac(&mac_message(
+        table.name,
+        leaf,
+        &digest(table.name, table.columns, &values, &salt),
+    ));
+    [
+        values,
+        vec![salt.to_vec().into(), leaf.into(), mac.to_vec().into()],
+    ]
+    .concat()
 }
 
 fn reads(table: &Table, keyring: &Keyring, cells: &[Value]) -> bool {
-    table.stored(cells.to_vec().into()).is_ok_and(|stored| stored.genuine(table, keyring))
+    table
+        .stored(cells.to_vec().into())
+        .is_ok_and(|stored| stored.genuine(table, keyring))
 }
 
 #[test]
@@ -83,7 +111,9 @@ fn a_row_with_any_one_column_changed_does_not_read() {
     let keyring = keyring();
     for table in tables() {
         for shift in 0..KINDS {
-            let values = (0..table.columns.len()).map(|at| value(at + shift, at)).collect();
+            let values = (0..table.columns.len())
+                .map(|at| value(at + shift, at))
+                .collect();
             let cells = sealed(&table, &keyring, values, 7);
             assert!(reads(&table, &keyring, &cells), "{}", table.name);
             for at in 0..cells.len() {
@@ -91,12 +121,20 @@ fn a_row_with_any_one_column_changed_does_not_read() {
                     let mut changed = cells.clone();
                     changed[at] = other.clone();
                     let column = table.columns.get(at).unwrap_or(&"salt, leaf or mac");
-                    assert!(!reads(&table, &keyring, &changed), "{}: {column} as {other:?}", table.name);
+                    assert!(
+                        !reads(&table, &keyring, &changed),
+                        "{}: {column} as {other:?}",
+                        table.name
+                    );
                 }
                 for with in (0..cells.len()).filter(|with| cells[*with] != cells[at]) {
                     let mut changed = cells.clone();
                     changed.swap(at, with);
-                    assert!(!reads(&table, &keyring, &changed), "{}: columns {at} and {with} swapped", table.name);
+                    assert!(
+                        !reads(&table, &keyring, &changed),
+                        "{}: columns {at} and {with} swapped",
+                        table.name
+                    );
                 }
             }
         }
@@ -110,9 +148,21 @@ fn a_row_moved_to_another_table_or_house_does_not_read() {
     for table in &all {
         let values: Vec<Value> = (0..table.columns.len()).map(|at| value(at, at)).collect();
         let cells = sealed(table, &own, values, 7);
-        assert!(!reads(table, &foreign, &cells), "{} under another house's keys", table.name);
-        for other in all.iter().filter(|other| other.name != table.name && other.columns.len() == table.columns.len()) {
-            assert!(!reads(other, &own, &cells), "a row of {} in {}", table.name, other.name);
+        assert!(
+            !reads(table, &foreign, &cells),
+            "{} under another house's keys",
+            table.name
+        );
+        for other in all
+            .iter()
+            .filter(|other| other.name != table.name && other.columns.len() == table.columns.len())
+        {
+            assert!(
+                !reads(other, &own, &cells),
+                "a row of {} in {}",
+                table.name,
+                other.name
+            );
         }
     }
 }
@@ -125,15 +175,26 @@ fn every_column_of_a_table_with_a_mac_is_covered_or_listed_with_a_reason() {
             for block in migration.sql.split("CREATE TABLE ").skip(1) {
                 let (name, rest) = block.split_once(" (").unwrap();
                 let body = rest.split(");").next().unwrap();
-                let lines = body.lines().filter_map(|line| line.split_whitespace().next());
+                let lines = body
+                    .lines()
+                    .filter_map(|line| line.split_whitespace().next());
                 let columns: BTreeSet<&str> = lines.filter(|word| *word != "PRIMARY").collect();
                 if !columns.contains("mac") {
                     continue;
                 }
                 let table = tables().into_iter().find(|table| table.name == name);
-                let table = table.unwrap_or_else(|| panic!("`{name}` has MACs and is not verified"));
-                let outside = OUTSIDE.iter().filter(|(of, ..)| *of == name).map(|(_, column, _)| *column);
-                let known = table.columns.iter().copied().chain(["salt", "leaf", "mac"]).chain(outside);
+                let table =
+                    table.unwrap_or_else(|| panic!("`{name}` has MACs and is not verified"));
+                let outside = OUTSIDE
+                    .iter()
+                    .filter(|(of, ..)| *of == name)
+                    .map(|(_, column, _)| *column);
+                let known = table
+                    .columns
+                    .iter()
+                    .copied()
+                    .chain(["salt", "leaf", "mac"])
+                    .chain(outside);
                 assert_eq!(columns, known.collect(), "{name}");
                 covered.insert(name);
             }

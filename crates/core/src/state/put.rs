@@ -246,7 +246,11 @@ async fn head_of(
     let Some(id) = &workspace.head else {
         return Ok(None);
     };
-    let missing = || Error::tampered(format!("version `{id}`, the head of its workspace, is missing"));
+    let missing = || {
+        Error::tampered(format!(
+            "version `{id}`, the head of its workspace, is missing"
+        ))
+    };
     sql::by_id(tx, id).await?.ok_or_else(missing).map(Some)
 }
 
@@ -292,7 +296,10 @@ async fn keep(
 ) -> Result<Outcome<Put>> {
     let unusual: Vec<String> = unusual.iter().map(ToString::to_string).collect();
     let waiting = sql::kept(tx, &version.workspace).await?;
-    if let Some(waiting) = waiting.into_iter().find(|waiting| prepared.is(&tx.keyring, waiting)) {
+    if let Some(waiting) = waiting
+        .into_iter()
+        .find(|waiting| prepared.is(&tx.keyring, waiting))
+    {
         let version = waiting.into();
         return Ok(Outcome::Unchanged(Put::Kept(Kept { version, unusual })));
     }
@@ -301,5 +308,8 @@ async fn keep(
     blob::sql::insert(tx, &version.id, stored).await?;
     let entry = entry(&version).detail(Some(&unusual.join("; ")));
     let version = version.into();
-    Ok(Outcome::Recorded(Put::Kept(Kept { version, unusual }), entry))
+    Ok(Outcome::Recorded(
+        Put::Kept(Kept { version, unusual }),
+        entry,
+    ))
 }

@@ -1,6 +1,12 @@
 //! Faults as a test writes them: what happens at which point, once.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs
+)]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -39,12 +45,22 @@ impl Script {
     /// Nothing happens, and the site's log never hears of a commit: whatever
     /// reaches a point is of the organization.
     pub(crate) fn quiet() -> Arc<Self> {
-        Arc::new(Self { acts: Mutex::default(), sql: Mutex::default(), quiet: true, commits: AtomicUsize::new(0) })
+        Arc::new(Self {
+            acts: Mutex::default(),
+            sql: Mutex::default(),
+            quiet: true,
+            commits: AtomicUsize::new(0),
+        })
     }
 
     /// Nothing happens, as in production.
     pub(crate) fn loud() -> Arc<Self> {
-        Arc::new(Self { acts: Mutex::default(), sql: Mutex::default(), quiet: false, commits: AtomicUsize::new(0) })
+        Arc::new(Self {
+            acts: Mutex::default(),
+            sql: Mutex::default(),
+            quiet: false,
+            commits: AtomicUsize::new(0),
+        })
     }
 
     /// The next time that `point` is reached (and no earlier wish is open),
@@ -53,7 +69,10 @@ impl Script {
     where
         F: Future<Output = Fault> + Send + 'static,
     {
-        self.acts.lock().unwrap().push((point, Box::new(move || Box::pin(act()))));
+        self.acts
+            .lock()
+            .unwrap()
+            .push((point, Box::new(move || Box::pin(act()))));
     }
 
     /// The same fault at the next `times` arrivals.
@@ -86,7 +105,13 @@ impl Script {
     /// SQL at the next arrival at `point` only.
     pub(crate) fn sql_once(&self, point: Point, text: &str) {
         let left = Mutex::new(Some(text.to_owned()));
-        self.sql(move |at| if at == point { left.lock().unwrap().take() } else { None });
+        self.sql(move |at| {
+            if at == point {
+                left.lock().unwrap().take()
+            } else {
+                None
+            }
+        });
     }
 
     /// How many commits there were.

@@ -5,7 +5,13 @@
 //! binary; every cluster is a copy. Syncs are off: what is tested here is what
 //! the server does when connections and transactions end, not the disk.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs
+)]
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
@@ -21,7 +27,8 @@ const MISSING: &str = "PostgreSQL is missing, and nothing passes without it: `ap
     or name its programs' folder in STATEHOUSE_TEST_PG_BIN";
 /// Who runs the server when the tests run as root, which PostgreSQL refuses.
 const OWNER: &str = "postgres";
-const LOGIN: &str = "CREATE ROLE keeper LOGIN NOINHERIT CREATEROLE; GRANT CREATE ON DATABASE postgres TO keeper;";
+const LOGIN: &str =
+    "CREATE ROLE keeper LOGIN NOINHERIT CREATEROLE; GRANT CREATE ON DATABASE postgres TO keeper;";
 
 /// A running cluster, or one that was stopped to look at its files.
 pub(crate) struct Cluster {
@@ -35,9 +42,17 @@ impl Cluster {
     pub(crate) async fn start() -> Self {
         let bin = programs();
         let owner = owner();
-        let folder = tempfile::Builder::new().prefix("statehouse-pg-").tempdir_in("/tmp").unwrap();
+        let folder = tempfile::Builder::new()
+            .prefix("statehouse-pg-")
+            .tempdir_in("/tmp")
+            .unwrap();
         fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        let mut cluster = Self { bin, owner, server: None, folder };
+        let mut cluster = Self {
+            bin,
+            owner,
+            server: None,
+            folder,
+        };
         copy(&cluster.template(), &cluster.data());
         fs::create_dir(cluster.socket()).unwrap();
         if let Some((user, group)) = owner {
@@ -54,10 +69,19 @@ impl Cluster {
         let log = fs::File::create(self.folder.path().join("log")).unwrap();
         let mut server = self.command("postgres");
         server.arg("-D").arg(self.data()).arg("-k").arg(&socket);
-        for setting in ["listen_addresses=", "fsync=off", "shared_buffers=16MB", "max_connections=60", "jit=off"] {
+        for setting in [
+            "listen_addresses=",
+            "fsync=off",
+            "shared_buffers=16MB",
+            "max_connections=60",
+            "jit=off",
+        ] {
             server.arg("-c").arg(setting);
         }
-        server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.into_parts().0);
+        server
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log.into_parts().0);
         self.server = Some(server.spawn().expect(MISSING));
         for _ in 0..500 {
             if connect(&socket).await.is_ok() {
@@ -71,10 +95,17 @@ impl Cluster {
 
     /// Stops the server at once, as a crash does.
     pub(crate) fn stop(&mut self) {
-        let Some(mut server) = self.server.take() else { return };
+        let Some(mut server) = self.server.take() else {
+            return;
+        };
         let mut stop = self.command("pg_ctl");
-        stop.args(["stop", "-m", "immediate", "-s", "-w", "-D"]).arg(self.data());
-        let stopped = stop.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        stop.args(["stop", "-m", "immediate", "-s", "-w", "-D"])
+            .arg(self.data());
+        let stopped = stop
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
         if !stopped.is_ok_and(|status| status.success()) {
             server.kill().ok();
         }
@@ -82,7 +113,10 @@ impl Cluster {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("host={} user=keeper dbname=postgres", self.socket().display())
+        format!(
+            "host={} user=keeper dbname=postgres",
+            self.socket().display()
+        )
     }
 
     /// A connection of the cluster's superuser.
@@ -112,7 +146,10 @@ impl Cluster {
     fn template(&self) -> PathBuf {
         let beside = std::env::current_exe().unwrap();
         let version = self.bin.display().to_string().replace('/', "-");
-        let template = beside.parent().unwrap().join(format!("postgresql{version}"));
+        let template = beside
+            .parent()
+            .unwrap()
+            .join(format!("postgresql{version}"));
         if template.exists() {
             return template;
         }
@@ -122,9 +159,28 @@ impl Cluster {
             chown(&work, Some(user), Some(group)).unwrap();
         }
         let mut initdb = self.command("initdb");
-        initdb.args(["--no-sync", "--wal-segsize=1", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "-D"]);
-        let made = initdb.arg(&work).stdin(Stdio::null()).output().expect(MISSING);
-        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        initdb.args([
+            "--no-sync",
+            "--wal-segsize=1",
+            "-A",
+            "trust",
+            "-U",
+            "postgres",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "-D",
+        ]);
+        let made = initdb
+            .arg(&work)
+            .stdin(Stdio::null())
+            .output()
+            .expect(MISSING);
+        assert!(
+            made.status.success(),
+            "initdb: {}",
+            String::from_utf8_lossy(&made.stderr)
+        );
         let staged = template.with_extension(self.folder.path().file_name().unwrap());
         copy(&work, &staged);
         if fs::rename(&staged, &template).is_err() {
@@ -151,14 +207,28 @@ pub(crate) async fn kill_all(admin: &Client) {
 pub(crate) fn tls() -> rustls::ClientConfig {
     let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(provider);
-    let builder = builder.with_protocol_versions(&[&rustls::version::TLS13]).unwrap();
-    builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
+    let builder = builder
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap();
+    builder
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth()
 }
 
 /// Copies a folder with everything that belongs to its files.
 pub(crate) fn copy(from: &Path, to: &Path) {
-    let status = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
-    assert!(status.success(), "copying {} to {}", from.display(), to.display());
+    let status = Command::new("cp")
+        .arg("-a")
+        .arg(from)
+        .arg(to)
+        .status()
+        .unwrap();
+    assert!(
+        status.success(),
+        "copying {} to {}",
+        from.display(),
+        to.display()
+    );
 }
 
 async fn connect(socket: &Path) -> Result<Client, tokio_postgres::Error> {
@@ -169,14 +239,19 @@ async fn connect(socket: &Path) -> Result<Client, tokio_postgres::Error> {
 }
 
 fn programs() -> PathBuf {
-    #[expect(clippy::disallowed_methods, reason = "the test runner says where its components are")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the test runner says where its components are"
+    )]
     let named = std::env::var_os("STATEHOUSE_TEST_PG_BIN");
     if let Some(named) = named {
         return named.into();
     }
     let installed = fs::read_dir("/usr/lib/postgresql").expect(MISSING);
     let bins = installed.map(|version| version.unwrap().path().join("bin"));
-    bins.filter(|bin| bin.join("initdb").exists()).max().expect(MISSING)
+    bins.filter(|bin| bin.join("initdb").exists())
+        .max()
+        .expect(MISSING)
 }
 
 /// The unprivileged user, when the tests run as root.
@@ -186,7 +261,10 @@ fn owner() -> Option<(u32, u32)> {
         return None;
     }
     let users = fs::read_to_string("/etc/passwd").unwrap();
-    let line = users.lines().find(|line| line.split(':').next() == Some(OWNER)).expect(MISSING);
+    let line = users
+        .lines()
+        .find(|line| line.split(':').next() == Some(OWNER))
+        .expect(MISSING);
     let fields: Vec<&str> = line.split(':').collect();
     Some((fields[2].parse().unwrap(), fields[3].parse().unwrap()))
 }

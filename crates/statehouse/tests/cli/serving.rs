@@ -273,7 +273,7 @@ fn a_server_that_cannot_open_says_why() {
         "keys.token=house",
         "keys.pin_file=public",
     ];
-    check(&pkcs11, 5, "/nowhere/module.so");
+    check(&pkcs11, 1, "/nowhere/module.so");
     check(&["tls.chain=no.pem", "tls.key=no.pem"], 1, "no.pem");
     check(
         &["tls.names=[\"bank.example.com\"]", "log.level=a=b=c"],

@@ -290,7 +290,7 @@ async fn a_state_that_tofu_encrypted_comes_back_to_the_byte() {
 #[tokio::test]
 async fn a_state_larger_than_every_buffer_comes_back_to_the_byte() {
     let (server, _, writer) = acme().await;
-    let bytes = state("a", 1, 30_000);
+    let bytes = state("a", 1, 40_000);
     assert!(bytes.len() > 2 * 1024 * 1024);
     server
         .call(&writer, "POST", AT, bytes.clone())

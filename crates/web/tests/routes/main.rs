@@ -16,4 +16,5 @@ mod backend;
 mod health;
 mod platform;
 mod refusals;
+mod states;
 mod support;

@@ -166,80 +166,50 @@ async fn a_wrong_lock_id_is_refused() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_missing_altered_expired_revoked_or_foreign_is_refused_in_the_same_words() {
+async fn credentials_that_are_missing_or_altered_are_refused() {
     let place = place().await;
-    let (server, token) = (&place.server, &place.writer.token);
-    place
-        .with(None, 401, "this needs a token, and none was sent")
-        .await;
-    place
-        .with(Some("Negotiate x"), 401, "the credentials cannot be read")
-        .await;
-    place
-        .with(Some(&basic("hunter2")), 401, "not a Statehouse token")
-        .await;
-    let tampered = token.replacen(
-        &token[15..17],
-        if &token[15..17] == "xx" { "yy" } else { "xx" },
-        1,
-    );
-    place
-        .with(Some(&basic(&tampered)), 401, "not a Statehouse token")
-        .await;
+    let check = async |credentials: Option<&str>, words: &str| {
+        place.with(credentials, 401, words).await;
+    };
+    check(None, "this needs a token, and none was sent").await;
+    check(Some("Negotiate x"), "the credentials cannot be read").await;
+    check(Some(&basic("hunter2")), "not a Statehouse token").await;
+    let token = &place.writer.token;
+    let other = if &token[15..17] == "xx" { "yy" } else { "xx" };
+    let altered = token.replacen(&token[15..17], other, 1);
+    check(Some(&basic(&altered)), "not a Statehouse token").await;
+}
 
-    let same = "the token is unknown, expired or revoked";
-    let other = self::place().await;
-    place
-        .with(Some(&basic(&other.writer.token)), 401, same)
-        .await;
-    let brief = server
+#[tokio::test]
+async fn a_token_that_is_foreign_expired_or_revoked_is_refused_in_the_same_words() {
+    let place = place().await;
+    let words = "the token is unknown, expired or revoked";
+    let check = async |token: &str| place.with(Some(&basic(token)), 401, words).await;
+    check(&self::place().await.writer.token).await;
+
+    let life_us = Some(1_000_000);
+    let brief = place
+        .server
         .token(
             "wim",
             Wish {
-                life_us: Some(1_000_000),
+                life_us,
                 ..Wish::default()
             },
         )
         .await;
-    server.later(1_000_000);
-    place.with(Some(&basic(&brief)), 401, same).await;
-    let listed = server
-        .call(&place.writer, "GET", "/api/v2/tokens", "")
+    place.server.later(1_000_000);
+    check(&brief).await;
+
+    let (server, writer) = (&place.server, &place.writer);
+    let made = server
+        .post(writer, "/api/v2/tokens", json!({}))
         .await
-        .is(200)
+        .is(201)
         .json();
-    let revoked = Person {
-        token: server.token("wim", Wish::default()).await,
-        ..place.writer.clone()
-    };
-    let all = server
-        .call(&place.writer, "GET", "/api/v2/tokens", "")
-        .await
-        .is(200)
-        .json();
-    let id = |list: &serde_json::Value| -> Vec<String> {
-        list["data"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|token| token["id"].as_str().unwrap().to_owned())
-            .collect()
-    };
-    let before = id(&listed);
-    let new = id(&all)
-        .into_iter()
-        .find(|id| !before.contains(id))
-        .unwrap();
-    server
-        .call(
-            &place.writer,
-            "DELETE",
-            &format!("/api/v2/tokens/{new}"),
-            "",
-        )
-        .await
-        .is(200);
-    place.with(Some(&basic(&revoked.token)), 401, same).await;
+    let path = format!("/api/v2/tokens/{}", made["data"]["id"].as_str().unwrap());
+    server.call(writer, "DELETE", &path, "").await.is(200);
+    check(made["data"]["attributes"]["token"].as_str().unwrap()).await;
 }
 
 #[tokio::test]

@@ -46,7 +46,6 @@ pub(crate) struct Server {
 #[derive(Clone)]
 pub(crate) struct Person {
     pub(crate) id: UserId,
-    pub(crate) name: Name,
     pub(crate) token: String,
 }
 
@@ -138,7 +137,6 @@ impl Server {
         let token = self.token(called, Wish::default()).await;
         Person {
             id: made.id.parse().unwrap(),
-            name: name(called),
             token,
         }
     }
@@ -303,4 +301,61 @@ pub(crate) fn lock(id: &str, operation: &str) -> String {
     format!(
         r#"{{"ID":"{id}","Operation":"{operation}","Info":"","Who":"ada@workbench","Version":"1.11.4","Created":"2026-08-01T10:31:12.5Z","Path":""}}"#
     )
+}
+
+/// The address of the organization of [`Acme`].
+pub(crate) const ACME: &str = "/api/v2/organizations/acme";
+
+/// A server with an operator of the site, and an organization of its owner.
+pub(crate) struct Acme {
+    pub(crate) server: Server,
+    pub(crate) operator: Person,
+    pub(crate) owner: Person,
+}
+
+impl Acme {
+    pub(crate) async fn new() -> Self {
+        let server = Server::start().await;
+        let operator = server.person("otto", true).await;
+        let owner = server.person("olga", false).await;
+        server.organization("acme", &owner).await;
+        Self {
+            server,
+            operator,
+            owner,
+        }
+    }
+
+    /// The document at `path`.
+    pub(crate) async fn get(&self, who: &Person, path: &str) -> Value {
+        self.server.call(who, "GET", path, "").await.is(200).json()
+    }
+
+    /// What a document with these attributes is answered; null for nothing.
+    pub(crate) async fn post(
+        &self,
+        who: &Person,
+        path: &str,
+        attributes: Value,
+        status: u16,
+    ) -> Value {
+        let answer = self.server.post(who, path, attributes).await.is(status);
+        if answer.body.is_empty() {
+            Value::Null
+        } else {
+            answer.json()
+        }
+    }
+
+    /// A new workspace of the owner's, by its address.
+    pub(crate) async fn workspace(&self, called: &str) -> String {
+        let at = format!("{ACME}/workspaces");
+        let made = self
+            .post(&self.owner, &at, json!({ "name": called }), 201)
+            .await;
+        format!(
+            "/api/v2/workspaces/{}",
+            made["data"]["id"].as_str().unwrap()
+        )
+    }
 }

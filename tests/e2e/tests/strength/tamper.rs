@@ -160,3 +160,10 @@ fn every_edit_of_database_files_is_reported_or_changes_no_row() {
         Outcome { kind: edit.kind(), what: edit.to_string(), reported, unchanged }
     });
 }
+
+#[test]
+fn debug_one() {
+    let corpus = Corpus::shared();
+    let _ = std::process::Command::new("rm").args(["-rf", "/tmp/dbg"]).status();
+    corpus.now.copy_to(std::path::Path::new("/tmp/dbg"));
+}

@@ -1,6 +1,12 @@
 //! Transactions and connections that break, and bodies that take too long.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs
+)]
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -11,6 +17,19 @@ use super::*;
 use crate::fault::Fault;
 use crate::testing::postgres::kill_all;
 
+/// Ends the transaction between two statements, the first time.
+fn breaks_once() -> Then {
+    let left = Mutex::new(Some("ROLLBACK"));
+    then(move |tx| {
+        let first = left.lock().unwrap().take().unwrap_or_default();
+        Box::pin(async move {
+            tx.transaction.run(first).await?;
+            let sql = "DELETE FROM blob WHERE version = 'none'";
+            Ok(tx.transaction.run(sql).await?)
+        })
+    })
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transaction_that_breaks_loses_and_doubles_nothing() {
     for_each_engine(async |world| {
@@ -20,18 +39,7 @@ async fn a_transaction_that_breaks_loses_and_doubles_nothing() {
         // In a body, before it and between its statements.
         world.script.sql_once(Point::Body(4), "ROLLBACK");
         ten(&world, &[]).await.check(&[]);
-        let left = Mutex::new(Some(()));
-        let breaks = then(move |tx| {
-            let first = left.lock().unwrap().take().is_some();
-            Box::pin(async move {
-                if first {
-                    tx.transaction.run("ROLLBACK").await?;
-                }
-                tx.transaction.run("DELETE FROM blob WHERE version = 'none'").await?;
-                Ok(())
-            })
-        });
-        ten(&world, &[(4, breaks)]).await.check(&[]);
+        ten(&world, &[(4, breaks_once())]).await.check(&[]);
         // At the commit: it never arrived, or only its answer was lost.
         world.script.sql_once(Point::Commit, "ROLLBACK");
         ten(&world, &[]).await.check(&[]);
@@ -42,7 +50,11 @@ async fn a_transaction_that_breaks_loses_and_doubles_nothing() {
         // For good: everybody is told, nothing is there, the house goes on.
         world.script.fail(Point::Begin, Fault::Lost, 1 + 10 * 3);
         let ran = ten(&world, &[]).await;
-        ran.check(&(0..10).map(|index| (index, Kind::Unavailable)).collect::<Vec<_>>());
+        ran.check(
+            &(0..10)
+                .map(|index| (index, Kind::Unavailable))
+                .collect::<Vec<_>>(),
+        );
         ten(&world, &[]).await.check(&[]);
     })
     .await;
@@ -64,8 +76,14 @@ async fn kill_after_commit(world: &World, admin: &Arc<Client>) -> tokio::task::J
     let (armed, is_armed) = tokio::sync::oneshot::channel();
     let there = admin.clone();
     world.script.once(Point::Signed, move || async move {
-        there.batch_execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await.unwrap();
-        there.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+        there
+            .batch_execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+            .await
+            .unwrap();
+        there
+            .batch_execute("SELECT pg_reload_conf()")
+            .await
+            .unwrap();
         tokio::time::sleep(Duration::from_millis(500)).await;
         armed.send(()).unwrap();
         Fault::None
@@ -74,7 +92,8 @@ async fn kill_after_commit(world: &World, admin: &Arc<Client>) -> tokio::task::J
     tokio::spawn(async move {
         is_armed.await.unwrap();
         let mut killed = false;
-        let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+        let sql =
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
         for _ in 0..500 {
             killed = !admin.query(sql, &[]).await.unwrap().is_empty();
             if killed {
@@ -82,8 +101,14 @@ async fn kill_after_commit(world: &World, admin: &Arc<Client>) -> tokio::task::J
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        admin.batch_execute("ALTER SYSTEM RESET synchronous_standby_names").await.unwrap();
-        admin.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+        admin
+            .batch_execute("ALTER SYSTEM RESET synchronous_standby_names")
+            .await
+            .unwrap();
+        admin
+            .batch_execute("SELECT pg_reload_conf()")
+            .await
+            .unwrap();
         killed
     })
 }
@@ -95,7 +120,9 @@ fn crash_at(world: &World, admin: &Arc<Client>, point: Point) {
     world.script.once(point, move || async move {
         let sql = "SELECT pid FROM pg_stat_activity WHERE state = 'idle in transaction'";
         let pid: i32 = admin.query_one(sql, &[]).await.unwrap().get(0);
-        let killed = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status();
+        let killed = std::process::Command::new("kill")
+            .args(["-9", &pid.to_string()])
+            .status();
         assert!(killed.unwrap().success());
         Fault::None
     });
@@ -115,7 +142,9 @@ async fn a_connection_killed_by_postgresql_loses_and_doubles_nothing() {
             if let Some(admin) = admin {
                 kill_all(&admin).await;
             }
-            tx.transaction.run("DELETE FROM blob WHERE version = 'none'").await?;
+            tx.transaction
+                .run("DELETE FROM blob WHERE version = 'none'")
+                .await?;
             Ok(())
         })
     });
@@ -126,7 +155,10 @@ async fn a_connection_killed_by_postgresql_loses_and_doubles_nothing() {
     ten(&world, &[]).await.check(&[]);
     let killing = kill_after_commit(&world, &admin).await;
     let ran = ten(&world, &[]).await;
-    assert!(killing.await.unwrap(), "the connection was ended while the commit was not answered");
+    assert!(
+        killing.await.unwrap(),
+        "the connection was ended while the commit was not answered"
+    );
     ran.check(&[]);
     assert_eq!(ran.commits, 1, "what was committed is not done again");
 
@@ -148,9 +180,17 @@ async fn a_commit_whose_outcome_cannot_be_found_out_is_answered_so() {
     release.send(()).unwrap();
     let error = caller.await.unwrap().unwrap_err();
     assert_eq!(error.kind(), &Kind::Unavailable);
-    assert!(error.to_string().contains("whether the change was made is not known"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("whether the change was made is not known"),
+        "{error}"
+    );
     world.cluster.as_mut().unwrap().run().await;
-    world.evidence().await.equals(since, &[(ask.request(), None)]);
+    world
+        .evidence()
+        .await
+        .equals(since, &[(ask.request(), None)]);
     ten(&world, &[]).await.check(&[]);
 }
 
@@ -160,7 +200,10 @@ async fn check_slow(world: &World, slow: Then) {
     let ran = ten(world, &[(6, slow)]).await;
     ran.check(&[(6, Kind::Unavailable)]);
     let took = begun.elapsed();
-    assert!(took > Duration::from_millis(1900) && took < Duration::from_secs(5), "{took:?}");
+    assert!(
+        took > Duration::from_millis(1900) && took < Duration::from_secs(5),
+        "{took:?}"
+    );
     ten(world, &[]).await.check(&[]);
 }
 

@@ -1,6 +1,12 @@
 //! Several server processes over one database: one ledger, no fork.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs
+)]
 
 use super::*;
 use crate::Core;
@@ -11,14 +17,19 @@ use statehouse_model::{Actor, TokenId};
 
 /// A request of the owner's at another process.
 fn at(world: &World, house: &Arc<House>) -> Ctx {
-    let actor = Actor::User { user: world.owner.clone(), token: TokenId::from_entropy(crate::entropy()) };
+    let actor = Actor::User {
+        user: world.owner.clone(),
+        token: TokenId::from_entropy(crate::entropy()),
+    };
     Ctx::new(house.clone(), actor, None, None)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn processes_over_one_database_grow_one_ledger() {
     for_each_engine(async |world| {
-        let other = Core::open_with(world.options.clone(), Faults::new(Script::quiet())).await.unwrap();
+        let other = Core::open_with(world.options.clone(), Faults::new(Script::quiet()))
+            .await
+            .unwrap();
         let there = other.house(world.house.code()).await.unwrap();
         assert_eq!(there.read_only(), None);
         let since = world.evidence().await.size();
@@ -26,13 +37,25 @@ async fn processes_over_one_database_grow_one_ledger() {
         let mut answers = Vec::new();
         // Alternately, far enough that rows of hashes fill up on both sides.
         for turn in 0..300 {
-            let ask = if turn % 2 == 0 { world.ask() } else { at(&world, &there) };
+            let ask = if turn % 2 == 0 {
+                world.ask()
+            } else {
+                at(&world, &there)
+            };
             answers.push(job(&ask, None).await);
             asks.push(ask);
         }
         // And at once, so that batches of both meet.
-        let both = (0..60).map(|turn| if turn % 2 == 0 { world.ask() } else { at(&world, &there) });
-        let running: Vec<_> = both.map(|ask| (tokio::spawn(job(&ask, None)), ask)).collect();
+        let both = (0..60).map(|turn| {
+            if turn % 2 == 0 {
+                world.ask()
+            } else {
+                at(&world, &there)
+            }
+        });
+        let running: Vec<_> = both
+            .map(|ask| (tokio::spawn(job(&ask, None)), ask))
+            .collect();
         for (answer, ask) in running {
             answers.push(answer.await.unwrap());
             asks.push(ask);
@@ -53,9 +76,15 @@ async fn a_head_that_this_house_did_not_sign_is_never_signed_over() {
         let hash = statehouse_ledger::tree::leaf_hash(leaf.as_bytes());
         let mut frontier = statehouse_ledger::tree::Frontier::new();
         for stored in &world.evidence().await.leaves {
-            frontier.push(statehouse_ledger::tree::leaf_hash(stored.to_string().as_bytes()));
+            frontier.push(statehouse_ledger::tree::leaf_hash(
+                stored.to_string().as_bytes(),
+            ));
         }
-        assert_eq!(frontier.root(), head.root, "the forger computes roots as the ledger does");
+        assert_eq!(
+            frontier.root(),
+            head.root,
+            "the forger computes roots as the ledger does"
+        );
         frontier.push(hash);
         let bytes = |bytes: &[u8]| match world.engine {
             Engine::Sqlite => format!("x'{}'", hex::encode(bytes)),

@@ -1,6 +1,12 @@
 //! Sensitive reads: no leaf, no bytes; repeats are counted, none is left out.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs
+)]
 
 use bytes::Bytes;
 use statehouse_model::TokenId;
@@ -22,27 +28,45 @@ impl Reader<'_> {
     }
 
     async fn read(&self, workspace: &Workspace) -> Result<Bytes> {
-        get(&self.ask(), workspace, Which::Current).await.map(|found| found.unwrap().1.into())
+        get(&self.ask(), workspace, Which::Current)
+            .await
+            .map(|found| found.unwrap().1.into())
     }
 }
 
 /// The `state.read` leaves: the repeats that each one counts.
 async fn reads(world: &World) -> Vec<Option<u64>> {
     let evidence = world.evidence().await;
-    let reads = evidence.leaves.iter().filter(|leaf| leaf["action"] == "state.read");
-    reads.map(|leaf| leaf["facts"]["repeats"].as_u64()).collect()
+    let reads = evidence
+        .leaves
+        .iter()
+        .filter(|leaf| leaf["action"] == "state.read");
+    reads
+        .map(|leaf| leaf["facts"]["repeats"].as_u64())
+        .collect()
 }
 
 async fn first_waits_and_repeats_count(world: &World, workspace: &Workspace, bytes: &Bytes) {
-    let reader = Reader { world, token: TokenId::from_entropy(crate::entropy()) };
+    let reader = Reader {
+        world,
+        token: TokenId::from_entropy(crate::entropy()),
+    };
     let before = reads(world).await.len();
     // Two first reads at once: neither is answered before the leaf is stored.
     let gate = world.script.hold(Point::Begin);
-    let ask = |ctx: Ctx, workspace: Workspace| tokio::spawn(async move { get(&ctx, &workspace, Which::Current).await });
-    let (one, other) = (ask(reader.ask(), workspace.clone()), ask(reader.ask(), workspace.clone()));
+    let ask = |ctx: Ctx, workspace: Workspace| {
+        tokio::spawn(async move { get(&ctx, &workspace, Which::Current).await })
+    };
+    let (one, other) = (
+        ask(reader.ask(), workspace.clone()),
+        ask(reader.ask(), workspace.clone()),
+    );
     let release = gate.reached().await;
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    assert!(!one.is_finished() && !other.is_finished(), "no bytes before the leaf");
+    assert!(
+        !one.is_finished() && !other.is_finished(),
+        "no bytes before the leaf"
+    );
     assert_eq!(reads(world).await.len(), before);
     release.send(()).unwrap();
     for answer in [one, other] {
@@ -52,32 +76,62 @@ async fn first_waits_and_repeats_count(world: &World, workspace: &Workspace, byt
     for _ in 0..5 {
         assert_eq!(&reader.read(workspace).await.unwrap(), bytes);
     }
-    assert_eq!(reads(world).await.len(), before + 1, "repeats within the window write nothing");
+    assert_eq!(
+        reads(world).await.len(),
+        before + 1,
+        "repeats within the window write nothing"
+    );
     world.house.reads().flush(&world.house, true).await;
-    assert_eq!(reads(world).await[before..], [None, Some(6)], "the other first one and five more");
+    assert_eq!(
+        reads(world).await[before..],
+        [None, Some(6)],
+        "the other first one and five more"
+    );
     let evidence = world.evidence().await;
-    assert_eq!(evidence.leaves.last().unwrap()["facts"]["reader"], reader.token.as_str());
+    assert_eq!(
+        evidence.leaves.last().unwrap()["facts"]["reader"],
+        reader.token.as_str()
+    );
     // Another token is another reader, and so is the same one afterwards.
-    let stranger = Reader { world, token: TokenId::from_entropy(crate::entropy()) };
+    let stranger = Reader {
+        world,
+        token: TokenId::from_entropy(crate::entropy()),
+    };
     stranger.read(workspace).await.unwrap();
     reader.read(workspace).await.unwrap();
     assert_eq!(reads(world).await[before..], [None, Some(6), None, None]);
 }
 
 async fn no_leaf_no_bytes(world: &World, workspace: &Workspace, bytes: &Bytes) {
-    let reader = Reader { world, token: TokenId::from_entropy(crate::entropy()) };
+    let reader = Reader {
+        world,
+        token: TokenId::from_entropy(crate::entropy()),
+    };
     let before = reads(world).await.len();
     world.script.fail(Point::Begin, Fault::Lost, 4);
     let refused = reader.read(workspace).await.unwrap_err();
     assert_eq!(refused.kind(), &Kind::Unavailable);
     assert_eq!(reads(world).await.len(), before);
-    assert_eq!(&reader.read(workspace).await.unwrap(), bytes, "the next one is a first read again");
+    assert_eq!(
+        &reader.read(workspace).await.unwrap(),
+        bytes,
+        "the next one is a first read again"
+    );
     assert_eq!(reads(world).await.len(), before + 1);
     // A writer that stopped answers nobody.
-    let stranger = Reader { world, token: TokenId::from_entropy(crate::entropy()) };
+    let stranger = Reader {
+        world,
+        token: TokenId::from_entropy(crate::entropy()),
+    };
     world.script.fail(Point::Signed, Fault::Stop, 1);
-    assert_eq!(stranger.read(workspace).await.unwrap_err().kind(), &Kind::Unavailable);
-    assert_eq!(stranger.read(workspace).await.unwrap_err().kind(), &Kind::Unavailable);
+    assert_eq!(
+        stranger.read(workspace).await.unwrap_err().kind(),
+        &Kind::Unavailable
+    );
+    assert_eq!(
+        stranger.read(workspace).await.unwrap_err().kind(),
+        &Kind::Unavailable
+    );
     assert_eq!(reads(world).await.len(), before + 1);
 }
 

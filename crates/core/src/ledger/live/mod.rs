@@ -182,4 +182,3 @@ fn check_head(ctx: &Ctx, head: &Head, report: &mut LiveReport) {
         report.add("ledger", "ledger_head", reason);
     }
 }
-

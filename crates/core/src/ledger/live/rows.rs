@@ -93,12 +93,12 @@ async fn wrote(rows: &mut Rows, table: &Table, key: &str, seq: u64, digest: &Has
     }))
 }
 
-
 /// What the leaves wrote and no table holds.
 pub(super) fn missing(folded: Folded, report: &mut LiveReport) {
     for ((table, key), row) in folded {
         if let Some((leaf, _)) = row {
-            let words = format!("leaf {leaf} wrote this row and no leaf removed it, but it is gone");
+            let words =
+                format!("leaf {leaf} wrote this row and no leaf removed it, but it is gone");
             report.add("missing", format!("{table} {key}"), words);
         }
     }

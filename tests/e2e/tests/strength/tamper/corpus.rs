@@ -140,6 +140,7 @@ async fn first_day(core: &Arc<Core>, random: &mut Random) -> Accounts {
         let password = (text == "olga").then(|| SecretString::from(PASSWORD));
         ids.push(user::create(&machine, name(text), operator, password).await.unwrap().id.parse().unwrap());
     }
+    ledger::publish(&machine, false).await.unwrap();
     let olga = token_of(core, "olga", Vec::new()).await;
     let owner = caller(core, &olga).await;
     let (rita, walt) = (ids[1].clone(), ids[2].clone());
@@ -197,6 +198,7 @@ fn lock_info(id: &str) -> LockInfo {
 /// Everything of the first day goes on, and some of it is taken back.
 async fn second_day(core: &Arc<Core>, accounts: &Accounts, random: &mut Random) {
     let owner = caller(core, &accounts.tokens[0]).await;
+    ledger::publish(&core.machine(), true).await.unwrap();
     let (view, _) = token::create(owner.site(), token::Wish::default()).await.unwrap();
     token::revoke(owner.site(), view.id.parse().unwrap()).await.unwrap();
     user::create(&core.machine(), name("dora"), false, None).await.unwrap();

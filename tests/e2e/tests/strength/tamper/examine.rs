@@ -45,7 +45,8 @@ impl Reported {
     }
 }
 
-fn refuses(error: &Error) -> bool {
+/// Whether a failure says that what is stored cannot be used, and not that it is not there.
+pub(super) fn refuses(error: &Error) -> bool {
     matches!(error.kind(), Kind::Tampered | Kind::Internal | Kind::Unavailable)
 }
 

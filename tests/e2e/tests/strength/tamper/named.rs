@@ -10,6 +10,7 @@ use statehouse_e2e::random::Random;
 use statehouse_e2e::site::Site;
 
 use super::corpus::{Corpus, runtime, workspace_named};
+use super::examine::refuses;
 use super::sql::{Plan, execute};
 use super::{SEED, THREADS};
 
@@ -163,7 +164,7 @@ fn covered(corpus: &Corpus, table: &super::sql::Table, column: usize, random: &m
             None => core.machine(),
             Some(organization) => match core.enter_as_machine(&organization.name).await {
                 Ok(ctx) => ctx,
-                Err(error) => return *error.kind() == Kind::Tampered,
+                Err(error) => return refuses(&error),
             },
         };
         let Ok(report) = verify_live(&ctx).await else { return true };
@@ -178,7 +179,9 @@ fn covered(corpus: &Corpus, table: &super::sql::Table, column: usize, random: &m
 fn the_corpus_has_rows_in_every_table_and_old_ones_to_replay() {
     let plan = Plan::of(Corpus::shared());
     for table in &plan.tables {
-        assert!(!table.now.is_empty(), "{} of {} is empty", table.name, table.database);
+        // Only the first organization's ledger is long enough for rows of hashes.
+        let short = table.name == "ledger_tile" && !table.database.contains(Corpus::shared().organizations[0].code.as_str());
+        assert_eq!(table.now.is_empty(), short, "{} of {}", table.name, table.database);
     }
     let held = plan.tables.iter().filter(|table| table.name == "workspace").flat_map(|table| {
         let info = table.columns.iter().position(|column| column.name == "lock_info").unwrap();

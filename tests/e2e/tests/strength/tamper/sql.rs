@@ -54,8 +54,10 @@ impl Plan {
         }
         let columns = tables.iter().enumerate();
         let columns = columns.flat_map(|(table, each)| (0..each.columns.len()).map(move |column| (table, column)));
-        // What the server compares with itself at each start is a case of its own.
-        let columns = columns.filter(|(table, _)| tables[*table].name != "schema_migration").collect();
+        // What the server compares with itself at each start is a case of its own; a short ledger has
+        // no rows of hashes yet.
+        let editable = |table: &Table| table.name != "schema_migration" && !table.now.is_empty();
+        let columns = columns.filter(|(table, _)| editable(&tables[*table])).collect();
         Self { tables, columns }
     }
 
@@ -80,7 +82,6 @@ impl Plan {
 
     fn changed(&self, table: usize, column: usize, random: &mut Random) -> Option<(&'static str, &Table, Vec<Statement>)> {
         let table = &self.tables[table];
-        assert!(!table.now.is_empty(), "{} of {} has no row to edit", table.name, table.database);
         let statement = table.change(column, random);
         Some(("column changed", table, vec![statement]))
     }
