@@ -216,6 +216,8 @@ impl Core {
         caller: &Caller,
         organization: Option<org::sql::Organization>,
     ) -> Result<Ctx> {
+        // A request may have waited minutes for its body since its token was read.
+        token::still_valid(caller.site()).await?;
         let organization = organization.ok_or_else(|| Error::not_found("organization"))?;
         if organization.status != org::ACTIVE {
             return Err(Error::not_found("organization"));

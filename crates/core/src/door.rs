@@ -19,16 +19,18 @@ mod tests;
 mod writer;
 
 pub(crate) use batch::{Batch, RowChange, detail_context};
-pub(crate) use reads::Reads;
+pub(crate) use reads::{Reads, object_of};
 pub(crate) use writer::{Work, Writer};
 
 use std::future::Future;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use statehouse_model::{Name, Permission, ProjectId};
+use statehouse_seal::Keyring;
 use tokio::sync::oneshot;
 
 use crate::access;
@@ -166,9 +168,11 @@ impl<A: Action> Tx<A> {
         let mut cells = values;
         cells.extend([salt.to_vec().into(), Value::from(leaf), mac.to_vec().into()]);
         self.batch.touched = true;
-        self.transaction
+        let changed = self
+            .transaction
             .execute(&record::upsert::<R>(), &cells)
             .await?;
+        one_row(changed, R::TABLE)?;
         self.batch.changes.push(RowChange {
             table: R::TABLE,
             key,
@@ -190,9 +194,11 @@ impl<A: Action> Tx<A> {
             .ok_or_else(|| Error::not_found(R::TABLE))?;
         let stored = table.stored(found)?;
         self.batch.touched = true;
-        self.transaction
+        let changed = self
+            .transaction
             .execute(&record::delete::<R>(), key)
             .await?;
+        one_row(changed, R::TABLE)?;
         self.batch.changes.push(RowChange {
             table: R::TABLE,
             key: stored.key,
@@ -210,8 +216,22 @@ impl<A: Action> Tx<A> {
 
     /// Makes later leaves, rows and checkpoints use `keyring`, from the
     /// commit of this change on.
-    pub(crate) fn use_keyring(&mut self, keyring: std::sync::Arc<statehouse_seal::Keyring>) {
+    ///
+    /// A batch switches once: its one checkpoint is signed with the keys
+    /// before and after, and there may not be three.
+    pub(crate) fn use_keyring(&mut self, keyring: Arc<Keyring>) -> Result<()> {
+        if self.batch.new_keyring.is_some() {
+            return Err(
+                Error::unavailable("the keys are being changed at this moment").hint("try again"),
+            );
+        }
         self.batch.new_keyring = Some(keyring);
+        Ok(())
+    }
+
+    /// The origin line of the checkpoints so far.
+    pub(crate) fn origin(&self) -> &str {
+        self.batch.chain.origin()
     }
 
     /// Gives checkpoints from this change on another origin line.
@@ -246,7 +266,11 @@ where
     T: Send + 'static,
     F: for<'t> Fn(&'t mut Tx<A>) -> BoxFuture<'t, Result<Outcome<T>>> + Send + Sync + 'static,
 {
-    ctx.house().writable()?;
+    if let Err(error) = ctx.house().writable() {
+        // Whoever may not do this learns nothing of the house's state.
+        Box::pin(may(ctx, action, &target)).await?;
+        return Err(error);
+    }
     enqueue(ctx, action, target, weight, body).await
 }
 
@@ -390,6 +414,16 @@ where
     body(tx).await
 }
 
+/// A trigger or rule that swallows a write must not be answered with success.
+fn one_row(changed: u64, table: &str) -> Result<()> {
+    if changed == 1 {
+        return Ok(());
+    }
+    Err(Error::tampered(format!(
+        "a write to `{table}` changed {changed} rows instead of one"
+    )))
+}
+
 fn too_slow() -> Error {
     let words = format!(
         "the change took longer than {} s and was given up",
@@ -399,6 +433,11 @@ fn too_slow() -> Error {
     Error::unavailable(words)
         .hint("nothing of it was stored; try again")
         .because(cause)
+}
+
+/// Whether the caller may do `A` to `target`; a refusal leaves its trace.
+pub(crate) async fn may<A: Action>(ctx: &Ctx, action: A, target: &Target) -> Result<()> {
+    read(ctx, action, target, |_| Box::pin(async { Ok(()) })).await
 }
 
 /// Runs `body` over one snapshot, after `A` was allowed on `target`.

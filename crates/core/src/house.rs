@@ -140,7 +140,7 @@ impl Base {
 pub(crate) struct Refusals(Mutex<HashMap<Refusal, i64>>);
 
 /// Who was refused what, on which target.
-type Refusal = (String, &'static str, Target);
+type Refusal = (String, &'static str, String);
 
 impl Refusals {
     /// Whether this refusal should be recorded now.
@@ -150,9 +150,7 @@ impl Refusals {
             seen.retain(|_, at| now.saturating_sub(*at) < REFUSAL_EVERY_US);
         }
         let full = seen.len() >= REFUSALS_MAX;
-        let slot = seen
-            .entry((ctx.actor().id().to_owned(), action, target.clone()))
-            .or_insert(i64::MIN);
+        let slot = seen.entry(refusal(ctx, action, target)).or_insert(i64::MIN);
         let due = !full && now.saturating_sub(*slot) >= REFUSAL_EVERY_US;
         if due {
             *slot = now;
@@ -163,8 +161,17 @@ impl Refusals {
     /// The leaf of a refusal was not committed: the next one is due.
     pub(crate) fn forget(&self, ctx: &Ctx, action: &'static str, target: &Target) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.remove(&(ctx.actor().id().to_owned(), action, target.clone()));
+        seen.remove(&refusal(ctx, action, target));
     }
+}
+
+/// A refusal as its leaf tells it: names that somebody invents are one object.
+fn refusal(ctx: &Ctx, action: &'static str, target: &Target) -> Refusal {
+    (
+        ctx.actor().id().to_owned(),
+        action,
+        crate::door::object_of(ctx, target),
+    )
 }
 
 /// Everything that opening a house needs.
@@ -465,7 +472,13 @@ async fn look(
     let mut remembered = Vec::new();
     if let Some(note) = &note {
         let (anchor, known) = ledger::remembered(note, &name, keyring)?;
-        if !known {
+        // An ancestor is an ancestor, whoever signed it: after a retirement
+        // the anchor may lag behind with a key that is gone.
+        if !known
+            && behind(transaction, head, &anchor, "anchor")
+                .await?
+                .is_some()
+        {
             let reason = "the anchor is signed with a key that the database does not know: the database is \
                 older than the last key rotation, or the anchor is another house's";
             let (reason, remembered) = (reason.to_owned(), Some(anchor));

@@ -27,8 +27,9 @@ pub const DEPTH_MAX: usize = 128;
 /// Longest lineage, terraform version or encryption version, in bytes. A lineage is a UUID of 36 bytes, unless made by hand.
 pub const TEXT_BYTES_MAX: usize = 256;
 
-/// Highest serial: the largest integer that both database engines hold. terraform counts from 0 by ones.
-pub const SERIAL_MAX: u64 = i64::MAX as u64;
+/// Highest serial: the largest integer that JSON readers agree on (RFC 8259, section 6), and so the largest that a ledger
+/// entry can state. terraform counts from 0 by ones.
+pub const SERIAL_MAX: u64 = (1 << 53) - 1;
 
 /// A state file, as far as it can be read.
 #[derive(Clone, Debug, PartialEq, Eq)]

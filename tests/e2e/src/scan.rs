@@ -63,19 +63,33 @@ impl Search {
             bytes: 0,
         };
         for (canary, text) in canaries.iter().enumerate() {
-            assert!(text.len() >= 16, "a canary of {} bytes is too short", text.len());
+            assert!(
+                text.len() >= 16,
+                "a canary of {} bytes is too short",
+                text.len()
+            );
             for (form, bytes) in forms(text) {
-                search.add(Pattern { canary, form, bytes });
+                search.add(Pattern {
+                    canary,
+                    form,
+                    bytes,
+                });
             }
         }
         search
     }
 
     fn add(&mut self, pattern: Pattern) {
-        let key = *pattern.bytes.first_chunk::<KEY>().expect("a pattern longer than its key");
+        let key = *pattern
+            .bytes
+            .first_chunk::<KEY>()
+            .expect("a pattern longer than its key");
         let (word, bit) = begin(&key);
         self.begins[word] |= bit;
-        self.by_key.entry(key).or_default().push(self.patterns.len());
+        self.by_key
+            .entry(key)
+            .or_default()
+            .push(self.patterns.len());
         self.patterns.push(pattern);
     }
 
@@ -94,7 +108,10 @@ impl Search {
         self.bytes(&bytes, place, 0);
         if bytes.starts_with(SQLITE) {
             self.database(path, place);
-        } else if bytes.get(USTAR_AT..).is_some_and(|rest| rest.starts_with(b"ustar")) {
+        } else if bytes
+            .get(USTAR_AT..)
+            .is_some_and(|rest| rest.starts_with(b"ustar"))
+        {
             self.members(&bytes, place);
         }
     }
@@ -117,7 +134,9 @@ impl Search {
 
     fn compare(&mut self, bytes: &[u8], at: usize, place: &str) {
         let rest = &bytes[at..];
-        let candidates = rest.first_chunk::<KEY>().and_then(|key| self.by_key.get(key));
+        let candidates = rest
+            .first_chunk::<KEY>()
+            .and_then(|key| self.by_key.get(key));
         for index in candidates.into_iter().flatten() {
             let pattern = &self.patterns[*index];
             if rest.starts_with(&pattern.bytes) {
@@ -140,15 +159,22 @@ impl Search {
         let connection = Connection::open_with_flags(&copy, flags).unwrap();
         let tables = "SELECT name FROM sqlite_master WHERE type = 'table'";
         let mut statement = connection.prepare(tables).unwrap();
-        let tables: Vec<String> =
-            statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        let tables: Vec<String> = statement
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
         for table in tables {
-            let mut statement = connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
+            let mut statement = connection
+                .prepare(&format!("SELECT * FROM {table}"))
+                .unwrap();
             let width = statement.column_count();
             let mut rows = statement.query([]).unwrap();
             while let Some(row) = rows.next().unwrap() {
                 for column in 0..width {
-                    if let ValueRef::Text(bytes) | ValueRef::Blob(bytes) = row.get_ref(column).unwrap() {
+                    if let ValueRef::Text(bytes) | ValueRef::Blob(bytes) =
+                        row.get_ref(column).unwrap()
+                    {
                         self.bytes(bytes, &format!("{place} › {table} column {column}"), 0);
                     }
                 }
@@ -160,7 +186,10 @@ impl Search {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("member.db");
         for (name, extent) in archive::index(&mut Cursor::new(bytes)).expect("an archive") {
-            let (at, size) = (usize::try_from(extent.at).unwrap(), usize::try_from(extent.size).unwrap());
+            let (at, size) = (
+                usize::try_from(extent.at).unwrap(),
+                usize::try_from(extent.size).unwrap(),
+            );
             fs_err::write(&file, &bytes[at..at + size]).unwrap();
             self.file(&file, &format!("{place} › {name}"));
         }
@@ -168,13 +197,18 @@ impl Search {
 
     /// What was found: each canary with the places and forms it was found in.
     pub fn found(&self) -> BTreeMap<&str, &BTreeSet<String>> {
-        self.found.iter().map(|(canary, places)| (self.canaries[*canary].as_str(), places)).collect()
+        self.found
+            .iter()
+            .map(|(canary, places)| (self.canaries[*canary].as_str(), places))
+            .collect()
     }
 
     /// The canaries that were not found.
     pub fn missing(&self) -> Vec<&str> {
         let all = self.canaries.iter().enumerate();
-        all.filter(|(index, _)| !self.found.contains_key(index)).map(|(_, canary)| canary.as_str()).collect()
+        all.filter(|(index, _)| !self.found.contains_key(index))
+            .map(|(_, canary)| canary.as_str())
+            .collect()
     }
 
     /// Files looked into, members of archives included, and their bytes.
@@ -199,7 +233,11 @@ fn forms(text: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("UTF-16LE", wide(u16::to_le_bytes)),
         ("UTF-16BE", wide(u16::to_be_bytes)),
     ];
-    for (offset, name) in [(0, "base64 at offset 0"), (1, "base64 at offset 1"), (2, "base64 at offset 2")] {
+    for (offset, name) in [
+        (0, "base64 at offset 0"),
+        (1, "base64 at offset 1"),
+        (2, "base64 at offset 2"),
+    ] {
         let standard = inner_base64(&STANDARD_NO_PAD, bytes, offset);
         let url = inner_base64(&URL_SAFE_NO_PAD, bytes, offset);
         if url != standard {
@@ -224,10 +262,17 @@ fn decompressed(bytes: &[u8]) -> Vec<u8> {
     // A frame that breaks off has given what it had: that is searched, the error is not.
     if bytes.starts_with(ZSTD) {
         if let Ok(decoder) = zstd::stream::read::Decoder::with_buffer(bytes) {
-            decoder.single_frame().take(FRAME_BYTES_MAX).read_to_end(&mut text).ok();
+            decoder
+                .single_frame()
+                .take(FRAME_BYTES_MAX)
+                .read_to_end(&mut text)
+                .ok();
         }
     } else {
-        flate2::bufread::GzDecoder::new(bytes).take(FRAME_BYTES_MAX).read_to_end(&mut text).ok();
+        flate2::bufread::GzDecoder::new(bytes)
+            .take(FRAME_BYTES_MAX)
+            .read_to_end(&mut text)
+            .ok();
     }
     text
 }
@@ -258,7 +303,8 @@ mod tests {
             check(before, STANDARD_NO_PAD.encode(&text).as_bytes());
             check(before, URL_SAFE_NO_PAD.encode(&text).as_bytes());
         }
-        let wide = |order: fn(u16) -> [u8; 2]| CANARY.encode_utf16().flat_map(order).collect::<Vec<u8>>();
+        let wide =
+            |order: fn(u16) -> [u8; 2]| CANARY.encode_utf16().flat_map(order).collect::<Vec<u8>>();
         check("UTF-16LE", &wide(u16::to_le_bytes));
         check("UTF-16BE", &wide(u16::to_be_bytes));
     }

@@ -26,7 +26,14 @@ pub struct Wish<'a> {
 /// A lineage: a UUID, as terraform makes them.
 pub fn lineage(random: &mut Random) -> String {
     let mut part = |digits| random.hex(digits);
-    format!("{}-{}-4{}-a{}-{}", part(8), part(4), part(3), part(3), part(12))
+    format!(
+        "{}-{}-4{}-a{}-{}",
+        part(8),
+        part(4),
+        part(3),
+        part(3),
+        part(12)
+    )
 }
 
 /// A state that can be read.
@@ -41,9 +48,9 @@ pub fn plain(random: &mut Random, wish: &Wish<'_>) -> Vec<u8> {
             let instance = &mut next["instances"][0];
             let place = match index % 5 {
                 0 => &mut instance["attributes"]["password"],
-                1 => &mut outputs
-                    .entry(format!("secret_{index}"))
-                    .or_insert_with(|| json!({ "value": null, "type": "string", "sensitive": true }))["value"],
+                1 => &mut outputs.entry(format!("secret_{index}")).or_insert_with(
+                    || json!({ "value": null, "type": "string", "sensitive": true }),
+                )["value"],
                 2 => &mut instance["attributes"]["tags"]["Secret"],
                 3 => &mut instance["private"],
                 _ => &mut instance["index_key"],
@@ -53,7 +60,10 @@ pub fn plain(random: &mut Random, wish: &Wish<'_>) -> Vec<u8> {
         bytes += next.to_string().len() + 1;
         resources.push(next);
     }
-    outputs.insert("region".to_owned(), json!({ "value": "eu-central-1", "type": "string" }));
+    outputs.insert(
+        "region".to_owned(),
+        json!({ "value": "eu-central-1", "type": "string" }),
+    );
     let state = json!({
         "version": 4,
         "terraform_version": "1.11.4",
@@ -82,7 +92,12 @@ pub fn opaque(random: &mut Random, wish: &Wish<'_>) -> Vec<u8> {
 
 fn resource(random: &mut Random, index: usize) -> Value {
     let id = format!("i-0{}", random.hex(16));
-    let address = format!("10.{}.{}.{}", random.below(256), random.below(256), random.below(256));
+    let address = format!(
+        "10.{}.{}.{}",
+        random.below(256),
+        random.below(256),
+        random.below(256)
+    );
     json!({
         "mode": "managed",
         "type": "aws_instance",

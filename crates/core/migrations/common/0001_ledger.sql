@@ -4,12 +4,15 @@
 -- digest, the index of the leaf that last changed them, and a MAC under the
 -- house's row key.
 
+-- One row. `retained` is a hash over `ledger_checkpoint` with a MAC, so that no
+-- retained checkpoint is taken away unseen.
 CREATE TABLE ledger_head (
-    one BIGINT PRIMARY KEY,
+    one BIGINT PRIMARY KEY CHECK (one = 1),
     size BIGINT NOT NULL,
     root BYTEA NOT NULL,
     origin TEXT NOT NULL,
-    note TEXT NOT NULL
+    note TEXT NOT NULL,
+    retained BYTEA NOT NULL
 );
 
 CREATE TABLE ledger_leaf (

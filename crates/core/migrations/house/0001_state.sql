@@ -62,6 +62,7 @@ CREATE TABLE version (
     fingerprint BYTEA NOT NULL,
     actor TEXT NOT NULL,
     fence BIGINT NOT NULL,
+    base TEXT,
     marks TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     salt BYTEA NOT NULL,

@@ -281,7 +281,9 @@ pub async fn take(ctx: &Ctx, id: GrantId) -> Result<()> {
             let grant = sql::by_id(tx, &id)
                 .await?
                 .ok_or_else(|| Error::not_found("grant"))?;
-            let owner = grant.role == Role::Owner && grant.scope == ORGANIZATION;
+            let owner = grant.role == Role::Owner
+                && grant.scope == ORGANIZATION
+                && grant.expires_at.is_none();
             if owner && sql::owners(tx).await? <= 1 {
                 return Err(Error::new(
                     Kind::Conflict,

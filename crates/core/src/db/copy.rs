@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{Committed, Database, DbError, Migration, Placement, Transaction, Trouble, Value};
 
 /// Rows moved at a time.
-const PAGE: i64 = 500;
+const PAGE: i64 = 64;
 
 impl Database {
     /// Writes a consistent copy into a new SQLite file, while others write.

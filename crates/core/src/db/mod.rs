@@ -262,7 +262,7 @@ pub(crate) use migrate::Migration;
 
 /// How the schema differs from what `migrations` make: tables, indexes and
 /// triggers, and on SQLite the engine's own check of its pages. On PostgreSQL
-/// only extra triggers and rules are looked for; the rest the engine owns.
+/// whatever could change what a statement does is looked for.
 pub(crate) async fn structure(
     transaction: &mut Transaction,
     migrations: &[Migration],
@@ -270,14 +270,22 @@ pub(crate) async fn structure(
     match transaction {
         Transaction::Sqlite(transaction) => sqlite::structure(transaction, migrations),
         Transaction::Postgres(transaction) => {
-            let sql = "SELECT tgname::text FROM pg_trigger
+            let sql = "SELECT 'trigger ' || tgname::text FROM pg_trigger
                 JOIN pg_class ON pg_class.oid = tgrelid
                 JOIN pg_namespace ON pg_namespace.oid = relnamespace
-                WHERE nspname = current_schema() AND NOT tgisinternal";
+                WHERE nspname = current_schema() AND NOT tgisinternal
+                UNION ALL SELECT 'rule ' || rulename::text FROM pg_rules WHERE schemaname = current_schema()
+                UNION ALL SELECT 'row policy ' || policyname::text FROM pg_policies WHERE schemaname = current_schema()
+                UNION ALL SELECT 'relation ' || relname::text FROM pg_class
+                JOIN pg_namespace ON pg_namespace.oid = relnamespace
+                WHERE nspname = current_schema() AND relkind NOT IN ('r', 'i', 't')
+                UNION ALL SELECT 'function ' || proname::text FROM pg_proc
+                JOIN pg_namespace ON pg_namespace.oid = pronamespace
+                WHERE nspname = current_schema()";
             let found = transaction.query(sql, &[]).await?;
             found
                 .iter()
-                .map(|row| Ok(format!("a trigger `{}` was added", row.text(0)?)))
+                .map(|row| Ok(format!("not made by any schema change: {}", row.text(0)?)))
                 .collect()
         }
     }

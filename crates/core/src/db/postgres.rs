@@ -162,7 +162,10 @@ impl Database {
     }
 
     pub(crate) async fn begin_write(&self) -> Result<Transaction, DbError> {
-        self.begin("BEGIN ISOLATION LEVEL READ COMMITTED").await
+        let how = format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'"
+        );
+        self.begin(&how).await
     }
 
     pub(crate) async fn begin_read(&self) -> Result<Transaction, DbError> {
@@ -176,7 +179,7 @@ impl Database {
         let schema = &self.schema;
         let script = format!(
             "{how}; SET LOCAL ROLE \"{schema}\"; SET LOCAL search_path = \"{schema}\"; \
-             SET LOCAL synchronous_commit = on; SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'"
+             SET LOCAL synchronous_commit = on"
         );
         link.client.batch_execute(&script).await.map_err(failed)?;
         Ok(Transaction {

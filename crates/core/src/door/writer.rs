@@ -80,11 +80,21 @@ pub(crate) struct Writer {
     base: Arc<Base>,
     chain: Chain,
     queue: mpsc::Receiver<Box<dyn Work>>,
+    /// The next change is not before this instant, whatever the clock says.
+    now_next: i64,
+    /// The outcome of a commit was unknown: the keys in memory may be behind.
+    doubt: bool,
 }
 
 impl Writer {
     pub(crate) fn new(base: Arc<Base>, chain: Chain, queue: mpsc::Receiver<Box<dyn Work>>) -> Self {
-        Self { base, chain, queue }
+        Self {
+            base,
+            chain,
+            queue,
+            now_next: i64::MIN,
+            doubt: false,
+        }
     }
 
     /// Runs until every sender is gone.
@@ -172,14 +182,17 @@ impl Writer {
     async fn transact(&mut self, jobs: &mut [Box<dyn Work>]) -> Result<(), Void> {
         self.fault(Point::Begin).await?;
         let mut transaction = self.base.database.begin_write().await?;
-        key::follow(&self.base, &mut transaction)
-            .await
-            .map_err(lost)?;
+        let keys = if std::mem::take(&mut self.doubt) {
+            key::reload(&self.base, &mut transaction).await
+        } else {
+            key::follow(&self.base, &mut transaction).await
+        };
+        keys.map_err(lost)?;
         let rows = Rows {
             transaction,
             keyring: self.base.keyring(),
         };
-        let now = self.base.now();
+        let now = self.base.now().max(self.now_next);
         let chain = self.chain.clone();
         let mut batch = Batch {
             rows,
@@ -213,7 +226,7 @@ impl Writer {
         batch.rows.transaction.run("SAVEPOINT job").await?;
         batch.changes.clear();
         batch.touched = false;
-        let (origin, kept) = (batch.chain.origin().to_owned(), batch.new_keyring.clone());
+        let (chain, kept) = (batch.chain.clone(), batch.new_keyring.clone());
         if let Some(script) = self.base.faults.script(Point::Body(index)) {
             batch.rows.transaction.run(&script).await.ok();
         }
@@ -228,13 +241,23 @@ impl Writer {
                 "the engine ended the transaction",
             )));
         }
+        if let Some(entry) = entry
+            && let Err(error) = batch.record(&*job, entry).await
+        {
+            // A leaf that cannot be written is this job's failure alone.
+            if ended(&error) {
+                return Err(lost(error));
+            }
+            job.fail(error);
+            batch.failed = true;
+        }
         if batch.failed {
             batch
                 .rows
                 .transaction
                 .run("ROLLBACK TO SAVEPOINT job")
                 .await?;
-            batch.chain.set_origin(origin);
+            batch.chain = chain;
             batch.changes.clear();
             batch.new_keyring = kept;
             if let Some(target) = job.refused()
@@ -245,9 +268,9 @@ impl Writer {
             {
                 batch.record_refusal(&*job, target).await.map_err(lost)?;
             }
-        } else if let Some(entry) = entry {
-            batch.record(&*job, entry).await.map_err(lost)?;
         }
+        // No two changes of a house have the same instant.
+        batch.now += 1;
         batch.rows.transaction.run("RELEASE SAVEPOINT job").await?;
         Ok(batch)
     }
@@ -262,7 +285,11 @@ impl Writer {
             .chain
             .sign(&self.base, &keyring, batch.now)
             .map_err(lost)?;
-        let stored = batch.chain.store(&mut batch.rows.transaction, &head).await;
+        let before = batch.rows.keyring.clone();
+        let stored = batch
+            .chain
+            .store(&mut batch.rows.transaction, &head, &before, &keyring)
+            .await;
         if let Err(error) = stored {
             self.base.signed.forget();
             return Err(lost(error));
@@ -284,9 +311,13 @@ impl Writer {
                     return Err(Void::Lost(error));
                 }
                 // The offer stays open until the head is read again.
-                None => return Err(Void::Unknown(error)),
+                None => {
+                    self.doubt = true;
+                    return Err(Void::Unknown(error));
+                }
             },
         }
+        self.now_next = batch.now;
         self.base.signed.confirm();
         self.chain = batch.chain;
         self.base.set_keyring(keyring);

@@ -134,7 +134,8 @@ async fn rotate_as<A: Action>(ctx: &Ctx, action: A) -> Result<EpochView> {
     door::change(ctx, action, Target::House, move |tx| {
         let (wrapped, vkey, keyring) = (wrapped.clone(), vkey.clone(), keyring.clone());
         Box::pin(async move {
-            if tx.keyring.newest() >= number {
+            let known = sql::all(tx).await?;
+            if known.iter().any(|epoch| epoch.epoch >= u64::from(number)) {
                 return Err(Error::new(
                     Kind::Conflict,
                     format!("key epoch {number} was opened by somebody else"),
@@ -148,7 +149,7 @@ async fn rotate_as<A: Action>(ctx: &Ctx, action: A) -> Result<EpochView> {
             };
             tx.put(&epoch).await?;
             sql::put_wrapped(tx, epoch.epoch, wrapped).await?;
-            tx.use_keyring(keyring);
+            tx.use_keyring(keyring)?;
             let entry = Entry::new(format!("key-{number}"))
                 .fact("epoch", number)
                 .fact("vkey", vkey);
@@ -170,9 +171,16 @@ fn new_epoch(house: &house::House, number: u32) -> Result<(EpochKeys, Vec<u8>)> 
 /// Takes up the epochs that another process on the same server opened or
 /// retired. A file has one process; nothing is asked there.
 pub(crate) async fn follow(base: &Base, transaction: &mut Transaction) -> Result<()> {
-    if !transaction.is_shared() {
-        return Ok(());
+    if transaction.is_shared() {
+        reload(base, transaction).await
+    } else {
+        Ok(())
     }
+}
+
+/// Takes up the epochs as they are stored, when memory may differ: after a
+/// commit whose outcome was unknown, or another process's.
+pub(crate) async fn reload(base: &Base, transaction: &mut Transaction) -> Result<()> {
     let stored = sql::live_epochs(transaction).await?;
     if stored.is_empty() || base.keyring().epochs().eq(stored.iter().copied()) {
         return Ok(());

@@ -36,7 +36,7 @@ pub struct Progress {
 /// Renews everything that older epochs hold, and retires those without users.
 /// The caller needs the permission to rotate; the work is the server's.
 pub async fn rewrap(ctx: &Ctx) -> Result<Progress> {
-    super::list(ctx).await?;
+    may_rotate(ctx).await?;
     let task = ctx.as_task(REWRAP);
     let mut progress = Progress::default();
     loop {
@@ -62,6 +62,14 @@ pub async fn rewrap(ctx: &Ctx) -> Result<Progress> {
         }
     }
     Ok(progress)
+}
+
+async fn may_rotate(ctx: &Ctx) -> Result<()> {
+    if ctx.house().code().is_site() {
+        door::may(ctx, super::RotateSiteKeys, &Target::House).await
+    } else {
+        door::may(ctx, super::RotateKeys, &Target::House).await
+    }
 }
 
 async fn batch(task: &Ctx) -> Result<(u64, u64)> {
@@ -194,13 +202,8 @@ async fn retire(task: &Ctx, epoch: u64) -> Result<Option<String>> {
     door::change(task, RetireKeys, Target::House, move |tx| {
         let keyring = keyring.clone();
         Box::pin(async move {
-            if site {
-                let users = tokens_of(tx, number).await?;
-                if users > 0 {
-                    return Ok(Outcome::Unchanged(Some(format!(
-                        "{users} live tokens were made under it"
-                    ))));
-                }
+            if let Some(users) = users_of(tx, number, site).await? {
+                return Ok(Outcome::Unchanged(Some(users)));
             }
             if tx.keyring.newest() != keyring.newest() {
                 return Ok(Outcome::Unchanged(Some(
@@ -211,7 +214,7 @@ async fn retire(task: &Ctx, epoch: u64) -> Result<Option<String>> {
             let mut row = found.ok_or_else(|| Error::not_found("key epoch"))?;
             row.retired_at = Some(tx.now());
             tx.put(&row).await?;
-            tx.use_keyring(keyring);
+            tx.use_keyring(keyring)?;
             Ok(Outcome::Recorded(
                 None,
                 Entry::new(format!("key-{number}")).fact("epoch", number),
@@ -219,6 +222,44 @@ async fn retire(task: &Ctx, epoch: u64) -> Result<Option<String>> {
         })
     })
     .await
+}
+
+/// What still uses an epoch, asked in the transaction that would retire it.
+async fn users_of(tx: &mut Tx<RetireKeys>, epoch: u32, site: bool) -> Result<Option<String>> {
+    if site {
+        let tokens = tokens_of(tx, epoch).await?;
+        if tokens > 0 {
+            return Ok(Some(format!("{tokens} live tokens were made under it")));
+        }
+    } else {
+        let headers = blob::sql::epochs(tx).await?;
+        let under = |header: &[u8]| Keyring::header_epoch(header).is_ok_and(|found| found == epoch);
+        let sealed = headers
+            .iter()
+            .filter(|(_, header, _)| under(header))
+            .count();
+        if sealed > 0 {
+            return Ok(Some(format!(
+                "{sealed} objects were sealed under it meanwhile; run it again"
+            )));
+        }
+    }
+    let next = epoch.saturating_add(1).to_be_bytes().to_vec();
+    for table in house::tables(site) {
+        let sql = format!(
+            "SELECT count(*) FROM {} WHERE mac >= $1 AND mac < $2",
+            table.name
+        );
+        let bounds = [epoch.to_be_bytes().to_vec().into(), next.clone().into()];
+        let rows = tx.transaction.query(&sql, &bounds).await?;
+        if rows.first().map(|row| row.int(0)).transpose()?.unwrap_or(0) > 0 {
+            return Ok(Some(format!(
+                "rows of `{}` were written under it meanwhile; run it again",
+                table.name
+            )));
+        }
+    }
+    Ok(None)
 }
 
 /// Live tokens whose MAC was made under `epoch`: it cannot be made anew

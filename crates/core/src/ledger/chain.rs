@@ -11,7 +11,7 @@ use statehouse_ledger::tile::ENTRY_BYTES_MAX;
 use statehouse_ledger::tree::{self, node_hash};
 use statehouse_seal::Keyring;
 
-use super::{Head, key_name, signer, sql, verified};
+use super::{Head, key_name, retained, signer, sql, verified};
 use crate::db::{Transaction, Value};
 use crate::error::{Error, Result};
 use crate::house::Base;
@@ -231,12 +231,27 @@ impl Chain {
     }
 
     /// Stores what [`Chain::sign`] signed, in the same transaction.
-    pub(crate) async fn store(&mut self, transaction: &mut Transaction, head: &Head) -> Result<()> {
-        sql::move_head(transaction, head).await?;
+    /// `before` are the keys that the stored head was bound with, `keyring`
+    /// those of this commit.
+    pub(crate) async fn store(
+        &mut self,
+        transaction: &mut Transaction,
+        head: &Head,
+        before: &Keyring,
+        keyring: &Keyring,
+    ) -> Result<()> {
+        let mut digest = retained::bound(transaction, before).await?;
         if std::mem::take(&mut self.retain) {
-            sql::retain_checkpoint(transaction, head).await?;
+            let kept = sql::Retained {
+                size: head.size,
+                origin: head.origin.clone(),
+                note: head.note.clone(),
+            };
+            sql::retain_checkpoint(transaction, &kept).await?;
+            digest = retained::extend(&digest, &kept);
         }
-        Ok(())
+        let bound = retained::bind(keyring, head, &digest);
+        sql::move_head(transaction, head, bound).await
     }
 }
 

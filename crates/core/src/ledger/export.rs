@@ -84,8 +84,8 @@ async fn write(rows: &mut Rows, ctx: &Ctx, path: &Path) -> Result<u64> {
         }
         start += u64::try_from(page.len()).unwrap_or(PAGE);
     }
-    for (size, note) in sql::checkpoints(&mut rows.transaction).await? {
-        bundle.checkpoint(size, &note).map_err(failed)?;
+    for kept in sql::checkpoints(&mut rows.transaction).await? {
+        bundle.checkpoint(kept.size, &kept.note).map_err(failed)?;
     }
     // The site's rows hold password hashes: its bundle proves the log alone.
     if !code.is_site() {

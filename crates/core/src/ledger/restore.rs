@@ -51,6 +51,12 @@ pub async fn accept_restore(ctx: &Ctx, reason: String) -> Result<Head> {
     door::unguarded(ctx, Restore, Target::House, move |tx| {
         let (line, reason, known) = (line.clone(), reason.clone(), known.clone());
         Box::pin(async move {
+            if tx.origin() == line {
+                return Err(Error::new(
+                    Kind::Conflict,
+                    "this restore was accepted already",
+                ));
+            }
             tx.use_origin(line.clone());
             let entry = Entry::new(code)
                 .fact("epoch", next)

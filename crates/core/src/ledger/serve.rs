@@ -126,7 +126,9 @@ async fn bytes(rows: &mut Rows, wanted: &Tile) -> Result<Vec<u8>> {
     match wanted.kind {
         Kind::Entries => {
             let start = wanted.index.checked_mul(256).ok_or_else(beyond)?;
-            let end = start + u64::from(wanted.width);
+            let end = start
+                .checked_add(u64::from(wanted.width))
+                .ok_or_else(beyond)?;
             if end > head.size {
                 return Err(beyond());
             }

@@ -58,38 +58,74 @@ pub(crate) async fn head_seen(transaction: &mut Transaction) -> Result<Option<He
     rows.first().map(head_row).transpose()
 }
 
-pub(crate) async fn move_head(transaction: &mut Transaction, head: &Head) -> Result<()> {
+/// How many heads there are: one, or none in a house that was never begun.
+pub(crate) async fn heads(transaction: &mut Transaction) -> Result<i64> {
+    let rows = transaction
+        .query("SELECT count(*) FROM ledger_head", &[])
+        .await?;
+    rows.first().map_or(Ok(0), |row| Ok(row.int(0)?))
+}
+
+/// The newest checkpoint and what its row binds of the retained ones.
+pub(crate) async fn bound(transaction: &mut Transaction) -> Result<Option<(Head, Vec<u8>)>> {
+    let sql = "SELECT size, root, origin, note, retained FROM ledger_head WHERE one = 1";
+    let rows = transaction.query(sql, &[]).await?;
+    let bound = |row: &Row| Ok((head_row(row)?, row.bytes(4)?.to_vec()));
+    rows.first().map(bound).transpose()
+}
+
+pub(crate) async fn move_head(
+    transaction: &mut Transaction,
+    head: &Head,
+    retained: Vec<u8>,
+) -> Result<()> {
     let values = [
         head.size.into(),
         head.root.to_vec().into(),
         head.origin.as_str().into(),
         head.note.as_str().into(),
+        retained.into(),
     ];
-    let sql = "INSERT INTO ledger_head (one, size, root, origin, note) VALUES (1, $1, $2, $3, $4)
+    let sql = "INSERT INTO ledger_head (one, size, root, origin, note, retained) VALUES (1, $1, $2, $3, $4, $5)
         ON CONFLICT (one) DO UPDATE SET size = excluded.size, root = excluded.root,
-        origin = excluded.origin, note = excluded.note";
+        origin = excluded.origin, note = excluded.note, retained = excluded.retained";
     transaction.execute(sql, &values).await?;
     Ok(())
 }
 
-pub(crate) async fn retain_checkpoint(transaction: &mut Transaction, head: &Head) -> Result<()> {
+/// A checkpoint as it was retained.
+pub(crate) struct Retained {
+    pub(crate) size: u64,
+    pub(crate) origin: String,
+    pub(crate) note: String,
+}
+
+pub(crate) async fn retain_checkpoint(
+    transaction: &mut Transaction,
+    kept: &Retained,
+) -> Result<()> {
     let sql = "INSERT INTO ledger_checkpoint (size, origin, note) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
     let values = [
-        head.size.into(),
-        head.origin.as_str().into(),
-        head.note.as_str().into(),
+        kept.size.into(),
+        kept.origin.as_str().into(),
+        kept.note.as_str().into(),
     ];
     transaction.execute(sql, &values).await?;
     Ok(())
 }
 
 /// Every retained checkpoint, the oldest first.
-pub(crate) async fn checkpoints(transaction: &mut Transaction) -> Result<Vec<(u64, String)>> {
-    let sql = "SELECT size, note FROM ledger_checkpoint ORDER BY size, origin";
+pub(crate) async fn checkpoints(transaction: &mut Transaction) -> Result<Vec<Retained>> {
+    let sql = "SELECT size, origin, note FROM ledger_checkpoint ORDER BY size, origin";
     let rows = transaction.query(sql, &[]).await?;
-    rows.iter()
-        .map(|row| Ok((number(row.int(0)?)?, row.text(1)?.to_owned())))
-        .collect()
+    let retained = |row: &Row| {
+        Ok(Retained {
+            size: number(row.int(0)?)?,
+            origin: row.text(1)?.to_owned(),
+            note: row.text(2)?.to_owned(),
+        })
+    };
+    rows.iter().map(retained).collect()
 }
 
 pub(crate) async fn insert_leaf(

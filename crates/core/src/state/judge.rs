@@ -173,6 +173,7 @@ mod tests {
             fingerprint: Vec::new(),
             actor: String::new(),
             fence: 0,
+            base: None,
             marks: String::new(),
             created_at: 0,
         }

@@ -50,6 +50,15 @@ pub async fn take(ctx: &Ctx, workspace: &Workspace, info: LockInfo) -> Result<Wo
                     }
                     return Err(locked(tx, &workspace).await?);
                 }
+                if released(&workspace, &info.id, actor.id()) {
+                    // A request that was delayed on its way: the client that
+                    // sent it has released this lock, and will not again.
+                    return Err(Error::new(
+                        Kind::Conflict,
+                        format!("the lock {} was taken and released already", info.id),
+                    )
+                    .hint("take the lock under a new id"));
+                }
                 workspace.fence += 1;
                 workspace.lock_id = Some(info.id.clone());
                 workspace.lock_holder = actor.id().parse().ok();
@@ -77,20 +86,11 @@ pub async fn release(ctx: &Ctx, workspace: &Workspace, id: String) -> Result<Wor
             let (wanted, id, actor) = (wanted.clone(), id.clone(), actor.clone());
             Box::pin(async move {
                 let mut workspace = workspace_of(tx, &wanted).await?;
+                if workspace.lock_id.as_ref() != Some(&id) && released(&workspace, &id, &actor) {
+                    return Ok(Outcome::Unchanged(workspace.into()));
+                }
                 let Some(held) = &workspace.lock_id else {
-                    let by = workspace
-                        .unlocked_by
-                        .as_ref()
-                        .map(statehouse_model::UserId::as_str);
-                    if workspace.unlocked_id.as_ref() == Some(&id)
-                        && by.unwrap_or_default() == actor
-                    {
-                        return Ok(Outcome::Unchanged(workspace.into()));
-                    }
-                    return Err(Error::new(
-                        Kind::Conflict,
-                        format!("workspace `{}` is not locked", workspace.name),
-                    ));
+                    return Err(not_locked(&workspace));
                 };
                 if *held != id || holder(&workspace) != actor {
                     return Err(locked(tx, &workspace).await?);
@@ -121,10 +121,7 @@ pub async fn force(
             Box::pin(async move {
                 let mut workspace = workspace_of(tx, &wanted).await?;
                 let Some(held) = workspace.lock_id.clone() else {
-                    return Err(Error::new(
-                        Kind::Conflict,
-                        format!("workspace `{}` is not locked", workspace.name),
-                    ));
+                    return Err(not_locked(&workspace));
                 };
                 if id.is_some_and(|id| id != held) {
                     return Err(locked(tx, &workspace).await?);
@@ -206,17 +203,29 @@ pub(super) async fn require_not_of_another(
     }
 }
 
-/// For a decision by a person: nobody holds the lock, or this person does.
-pub(super) async fn require_free_or_own(
-    rows: &mut Rows,
-    workspace: &Row,
-    actor: &str,
-) -> Result<()> {
-    if workspace.lock_id.is_none() || holder(workspace) == actor {
+/// For a decision by a person: nobody is writing.
+pub(super) async fn require_free(rows: &mut Rows, workspace: &Row) -> Result<()> {
+    if workspace.lock_id.is_none() {
         Ok(())
     } else {
         Err(locked(rows, workspace).await?)
     }
+}
+
+/// Whether the lock that was released last is this one, by this actor.
+fn released(workspace: &Row, id: &str, actor: &str) -> bool {
+    let by = workspace
+        .unlocked_by
+        .as_ref()
+        .map(statehouse_model::UserId::as_str);
+    workspace.unlocked_id.as_deref() == Some(id) && by == Some(actor)
+}
+
+fn not_locked(workspace: &Row) -> Error {
+    Error::new(
+        Kind::Conflict,
+        format!("workspace `{}` is not locked", workspace.name),
+    )
 }
 
 fn holder(workspace: &Row) -> &str {

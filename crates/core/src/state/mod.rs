@@ -277,7 +277,19 @@ pub async fn accept(
     id: VersionId,
     reason: String,
 ) -> Result<VersionView> {
-    decide_kept(ctx, AcceptState, workspace, id, reason, true).await
+    accept_over(ctx, workspace, id, reason, None).await
+}
+
+/// [`accept`], over a head that moved on since the upload was kept: the person
+/// names the head that they have seen and mean to replace.
+pub async fn accept_over(
+    ctx: &Ctx,
+    workspace: &Workspace,
+    id: VersionId,
+    reason: String,
+    over: Option<VersionId>,
+) -> Result<VersionView> {
+    decide_kept(ctx, AcceptState, workspace, id, reason, Some(over)).await
 }
 
 /// Decides that an upload that was kept aside is not to be used. Its bytes stay.
@@ -287,7 +299,7 @@ pub async fn discard(
     id: VersionId,
     reason: String,
 ) -> Result<VersionView> {
-    decide_kept(ctx, DiscardState, workspace, id, reason, false).await
+    decide_kept(ctx, DiscardState, workspace, id, reason, None).await
 }
 
 async fn decide_kept<A: door::Action>(
@@ -296,21 +308,21 @@ async fn decide_kept<A: door::Action>(
     workspace: &Workspace,
     id: VersionId,
     reason: String,
-    accept: bool,
+    accept: Option<Option<VersionId>>,
 ) -> Result<VersionView> {
     if reason.trim().is_empty() {
         return Err(
             Error::invalid("a reason is needed").hint("say why with `--reason`; it is recorded")
         );
     }
-    let (wanted, actor) = (workspace.clone(), ctx.actor().id().to_owned());
+    let wanted = workspace.clone();
     door::change(
         ctx,
         action,
         Target::Workspace(workspace.clone()),
         move |tx| {
-            let (wanted, id, reason, actor) =
-                (wanted.clone(), id.clone(), reason.clone(), actor.clone());
+            let (wanted, id, reason, accept) =
+                (wanted.clone(), id.clone(), reason.clone(), accept.clone());
             Box::pin(async move {
                 let mut workspace = workspace::sql::by_ref(tx, &wanted)
                     .await?
@@ -326,8 +338,9 @@ async fn decide_kept<A: door::Action>(
                         format!("version `{id}` is {status}; it waits for nobody"),
                     ));
                 }
-                if accept {
-                    lock::require_free_or_own(tx, &workspace, &actor).await?;
+                if let Some(over) = accept {
+                    lock::require_free(tx, &workspace).await?;
+                    same_head(&workspace, over.or_else(|| version.base.clone()).as_ref())?;
                     version.marks = join(&version.marks, "accepted");
                     finish(&mut workspace, &mut version);
                     tx.put(&workspace).await?;
@@ -341,6 +354,22 @@ async fn decide_kept<A: door::Action>(
         },
     )
     .await
+}
+
+/// The head is the one that the upload was kept beside, or that the person named.
+fn same_head(workspace: &workspace::sql::Workspace, seen: Option<&VersionId>) -> Result<()> {
+    if workspace.head.as_ref() == seen {
+        return Ok(());
+    }
+    let words = |head: Option<&VersionId>| head.map_or("none".to_owned(), ToString::to_string);
+    let (now, then) = (words(workspace.head.as_ref()), words(seen));
+    Err(Error::new(
+        Kind::Conflict,
+        format!("the current version is {now}; it was {then} when this upload was kept"),
+    )
+    .hint(format!(
+        "look at both, then accept it over the newer one: `--over {now}`"
+    )))
 }
 
 /// Makes `version` the head of its workspace.

@@ -71,8 +71,8 @@ struct Prepared {
 
 /// Stores a new version of a workspace's state.
 pub async fn put(ctx: &Ctx, workspace: &Workspace, upload: Upload) -> Result<Put> {
-    ctx.house().writable()?;
     let workspace_id = workspace::id_of(ctx, WriteState, workspace).await?;
+    ctx.house().writable()?;
     let large = upload.bytes.len() > 1024 * 1024;
     let task = prepare_task(ctx, workspace_id, upload);
     let prepared = if large {
@@ -100,7 +100,7 @@ pub async fn put(ctx: &Ctx, workspace: &Workspace, upload: Upload) -> Result<Put
         Ok(Put::Stored(version) | Put::Kept(Kept { version, .. })) => version.id == id.as_str(),
         // Whether an unanswered change was made is not known: the file stays.
         Err(error) => *error.kind() == Kind::Unavailable,
-        Ok(Put::Repeated(_)) => false,
+        Ok(Put::Repeated(version)) => version.id == id.as_str(),
     };
     if in_file && !named {
         ctx.house().blobs().forget(id.as_str());
@@ -190,6 +190,7 @@ impl Prepared {
             fingerprint: keyring.row_mac(&fingerprint(&self.digest)).to_vec(),
             actor: self.actor.clone(),
             fence: 0,
+            base: None,
             marks: String::new(),
             created_at: 0,
         }
@@ -207,6 +208,10 @@ async fn store(
     prepared: &Prepared,
     stored: &Stored,
 ) -> Result<Outcome<Put>> {
+    if !tx.keyring.epochs().any(|epoch| epoch == stored.epoch) {
+        let words = "the keys that sealed this upload were retired while it waited";
+        return Err(Error::unavailable(words).hint("nothing was stored; send it again"));
+    }
     let workspace = workspace_of(tx, &prepared.workspace).await?;
     let head = head_of(tx, &workspace).await?;
     let (shown, actor) = (prepared.lock_id.as_deref(), &prepared.actor);
@@ -232,9 +237,29 @@ async fn store(
             version.marks = marks.join(",");
             take(tx, workspace, version, stored).await
         }
-        Verdict::Conflict(unusual) => keep(tx, prepared, version, stored, CONFLICT, &unusual).await,
+        Verdict::Conflict(unusual) => {
+            keep(
+                tx,
+                prepared,
+                version,
+                stored,
+                workspace.head,
+                CONFLICT,
+                &unusual,
+            )
+            .await
+        }
         Verdict::Quarantine(unusual) => {
-            keep(tx, prepared, version, stored, QUARANTINED, &unusual).await
+            keep(
+                tx,
+                prepared,
+                version,
+                stored,
+                workspace.head,
+                QUARANTINED,
+                &unusual,
+            )
+            .await
         }
     }
 }
@@ -291,6 +316,7 @@ async fn keep(
     prepared: &Prepared,
     mut version: Version,
     stored: &Stored,
+    head: Option<VersionId>,
     status: &str,
     unusual: &[Unusual],
 ) -> Result<Outcome<Put>> {
@@ -304,6 +330,7 @@ async fn keep(
         return Ok(Outcome::Unchanged(Put::Kept(Kept { version, unusual })));
     }
     version.status = status.to_owned();
+    version.base = head;
     tx.put(&version).await?;
     blob::sql::insert(tx, &version.id, stored).await?;
     let entry = entry(&version).detail(Some(&unusual.join("; ")));

@@ -31,6 +31,8 @@ record! {
         actor: String,
         /// The fence of the lock it was written under.
         fence: u64,
+        /// The head that it was kept beside, for an upload that was kept.
+        base: Option<VersionId>,
         /// What was unusual and passed all the same, in words joined by commas.
         marks: String,
         created_at: i64,

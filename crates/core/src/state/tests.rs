@@ -123,9 +123,10 @@ impl<'w> Desk<'w> {
     async fn decide(&self, who: &UserId, id: &str, accepting: bool, expected: &str) {
         let ctx = self.world.by(who);
         let (id, why) = (id.parse().unwrap(), "because".to_owned());
-        let answer = match accepting {
-            true => accept(&ctx, &self.workspace, id, why).await,
-            false => discard(&ctx, &self.workspace, id, why).await,
+        let answer = if accepting {
+            accept(&ctx, &self.workspace, id, why).await
+        } else {
+            discard(&ctx, &self.workspace, id, why).await
         };
         let got = answer.as_ref().map_or_else(
             |error| kind_of(error).to_owned(),

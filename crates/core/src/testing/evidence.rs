@@ -88,7 +88,11 @@ impl World {
     async fn check_checkpoints(&self, rows: &mut Rows, head: &Head, levels: &Levels) {
         let base = self.house.base();
         let name = ledger::key_name(&base.site, base.code);
-        let mut notes = sql::checkpoints(&mut rows.transaction).await.unwrap();
+        let retained = sql::checkpoints(&mut rows.transaction).await.unwrap();
+        let mut notes: Vec<(u64, String)> = retained
+            .into_iter()
+            .map(|kept| (kept.size, kept.note))
+            .collect();
         notes.push((head.size, head.note.clone()));
         for (size, note) in notes {
             let signed = ledger::verified(&note, &name, &rows.keyring).unwrap();
@@ -137,7 +141,8 @@ fn fold(leaves: &[Json]) -> Folded {
             let key = (text(&row["table"]), text(&row["key"]));
             match row["op"].as_str().unwrap() {
                 "put" => {
-                    drop(rows.insert(key, (text(&row["digest"]), leaf["seq"].as_u64().unwrap())))
+                    let row = (text(&row["digest"]), leaf["seq"].as_u64().unwrap());
+                    rows.insert(key, row);
                 }
                 "del" => assert!(
                     rows.remove(&key).is_some(),

@@ -64,6 +64,8 @@ pub async fn create(
     operator: bool,
     password: Option<SecretString>,
 ) -> Result<UserView> {
+    // Before any hashing: it costs 64 MiB, and not everybody may ask for it.
+    door::may(ctx, CreateUser, &Target::House).await?;
     let id = UserId::from_entropy(crate::entropy());
     let hash = match password {
         Some(password) => Some(password::hash(password).await?),
@@ -103,6 +105,7 @@ pub async fn create(
 
 /// Sets an account's password.
 pub async fn set_password(ctx: &Ctx, name: Name, password: SecretString) -> Result<()> {
+    door::may(ctx, SetPassword, &Target::House).await?;
     let hash = password::hash(password).await?;
     door::change(ctx, SetPassword, Target::House, move |tx| {
         let (name, hash, now) = (name.clone(), hash.clone(), tx.now());
@@ -163,6 +166,19 @@ pub async fn list(ctx: &Ctx) -> Result<Vec<UserView>> {
     .await
 }
 
+/// The id of the account of exactly that name: what an owner needs to give
+/// somebody a role. There is no list for those who do not manage accounts.
+pub async fn id_of(ctx: &Ctx, name: Name) -> Result<UserId> {
+    door::read(ctx, ShowSelf, &Target::House, move |rows| {
+        Box::pin(async move {
+            let account = sql::by_name(rows, &name).await?;
+            let account = account.filter(|account| account.disabled_at.is_none());
+            Ok(account.ok_or_else(|| Error::not_found("user"))?.id)
+        })
+    })
+    .await
+}
+
 /// The caller's own account.
 pub async fn show_self(ctx: &Ctx) -> Result<UserView> {
     let id: UserId = ctx
@@ -184,10 +200,9 @@ pub async fn show_self(ctx: &Ctx) -> Result<UserView> {
 /// The account whose name and password these are, if it is enabled.
 pub(crate) async fn check_password(
     machine: &Ctx,
-    name: &str,
+    name: Option<Name>,
     password: SecretString,
 ) -> Result<Option<UserId>> {
-    let name = name.parse::<Name>().ok();
     let found = door::read(machine, ListUsers, &Target::House, move |rows| {
         Box::pin(async move {
             let account = match name {

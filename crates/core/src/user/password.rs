@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use secrecy::{ExposeSecret, SecretString};
+use statehouse_model::Name;
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
@@ -21,14 +22,19 @@ const SALT: usize = 16;
 const OUTPUT: usize = 32;
 /// Hashes at once: four times 64 MiB is what a login storm may take.
 const AT_ONCE: usize = 4;
-/// Failures per name before it must wait.
-const FAILURES_MAX: u32 = 10;
+/// Hashes that may wait for their turn; more are refused, not queued.
+const WAITING_MAX: usize = 32;
+/// Tries per name before it must wait.
+const TRIES_MAX: u32 = 10;
+/// Failures of the same name are one leaf per minute, in microseconds.
+const RECORD_EVERY_US: i64 = 60_000_000;
 /// How long it waits, in microseconds.
 const WAIT_US: i64 = 15 * 60 * 1_000_000;
 /// Names remembered; beyond it those that may try again are forgotten.
 const NAMES_MAX: usize = 10_000;
 
 static HASHES: Semaphore = Semaphore::const_new(AT_ONCE);
+static WAITING: Semaphore = Semaphore::const_new(AT_ONCE + WAITING_MAX);
 
 fn derive(password: &SecretString, salt: &[u8]) -> Result<[u8; OUTPUT]> {
     let params = Params::new(MEMORY_KIB, PASSES, 1, Some(OUTPUT))
@@ -41,6 +47,9 @@ fn derive(password: &SecretString, salt: &[u8]) -> Result<[u8; OUTPUT]> {
 }
 
 async fn derive_aside(password: SecretString, salt: Vec<u8>) -> Result<[u8; OUTPUT]> {
+    let _place = WAITING
+        .try_acquire()
+        .map_err(|_| Error::unavailable("too many logins at once").hint("try again in a moment"))?;
     let _turn = HASHES
         .acquire()
         .await
@@ -79,41 +88,68 @@ pub(super) async fn matches(password: SecretString, stored: Option<&str>) -> Res
     Ok(output.as_slice().ct_eq(&expected).into())
 }
 
-/// Who may try a password again, by name.
+/// Who may try a password again, by name. Texts that are no names share one
+/// place, so that nobody fills the memory with inventions.
 #[derive(Default)]
-pub(crate) struct Gate(Mutex<HashMap<String, (u32, i64)>>);
+pub(crate) struct Gate(Mutex<HashMap<String, Tries>>);
+
+/// The tries of one name since the last success.
+#[derive(Clone, Copy)]
+struct Tries {
+    count: u32,
+    since: i64,
+    recorded: i64,
+}
+
+/// A try that the gate let pass.
+pub(crate) struct Passed {
+    /// Whether a failure should be recorded: once per name and minute.
+    pub(crate) first_in_a_while: bool,
+}
 
 impl Gate {
-    /// Refuses a name that failed too often lately.
-    pub(crate) fn pass(&self, name: &str, now: i64) -> Result<()> {
-        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match names.get(name) {
-            Some((failures, last))
-                if *failures >= FAILURES_MAX && now.saturating_sub(*last) < WAIT_US =>
-            {
-                Err(
-                    Error::new(Kind::Unavailable, "too many failed logins for this name")
-                        .hint("wait 15 minutes"),
-                )
+    /// Counts a try before it is made, and refuses one too many.
+    pub(crate) fn pass(&self, name: Option<&Name>, now: i64) -> Result<Passed> {
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = folded(name);
+        if names.len() >= NAMES_MAX && !names.contains_key(&key) {
+            names.retain(|_, tries| now.saturating_sub(tries.since) < WAIT_US);
+            if names.len() >= NAMES_MAX {
+                return Err(wait());
             }
-            _ => Ok(()),
         }
+        let fresh = Tries {
+            count: 0,
+            since: now,
+            recorded: i64::MIN,
+        };
+        let tries = names.entry(key).or_insert(fresh);
+        if now.saturating_sub(tries.since) >= WAIT_US {
+            *tries = fresh;
+        }
+        if tries.count >= TRIES_MAX {
+            return Err(wait());
+        }
+        tries.count += 1;
+        let first_in_a_while = now.saturating_sub(tries.recorded) >= RECORD_EVERY_US;
+        if first_in_a_while {
+            tries.recorded = now;
+        }
+        Ok(Passed { first_in_a_while })
     }
 
-    /// Counts a failure, or forgets them after a success.
-    pub(crate) fn tried(&self, name: &str, now: i64, success: bool) {
+    /// Forgets the tries of a name after a success.
+    pub(crate) fn forget(&self, name: Option<&Name>) {
         let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if success {
-            names.remove(name);
-            return;
-        }
-        if names.len() >= NAMES_MAX {
-            names.retain(|_, (_, last)| now.saturating_sub(*last) < WAIT_US);
-        }
-        let slot = names.entry(name.to_owned()).or_insert((0, now));
-        if now.saturating_sub(slot.1) >= WAIT_US {
-            slot.0 = 0;
-        }
-        *slot = (slot.0 + 1, now);
+        names.remove(&folded(name));
     }
+}
+
+fn folded(name: Option<&Name>) -> String {
+    name.map(|name| name.as_str().to_lowercase())
+        .unwrap_or_default()
+}
+
+fn wait() -> Error {
+    Error::new(Kind::Unavailable, "too many logins were tried").hint("wait 15 minutes")
 }

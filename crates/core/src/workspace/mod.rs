@@ -6,7 +6,7 @@
 
 pub(crate) mod sql;
 
-use statehouse_model::{Name, WorkspaceId};
+use statehouse_model::{Name, VersionId, WorkspaceId};
 
 use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Target, actions};
@@ -32,6 +32,8 @@ pub enum Workspace {
     Id(WorkspaceId),
     /// By its name, unique in the organization.
     Name(Name),
+    /// The one that a version of a state belongs to.
+    Of(VersionId),
 }
 
 impl std::fmt::Display for Workspace {
@@ -39,6 +41,7 @@ impl std::fmt::Display for Workspace {
         match self {
             Self::Id(id) => id.fmt(formatter),
             Self::Name(name) => name.fmt(formatter),
+            Self::Of(version) => version.fmt(formatter),
         }
     }
 }

@@ -44,6 +44,10 @@ pub(crate) async fn by_ref(rows: &mut Rows, workspace: &Ref) -> Result<Option<Wo
     match workspace {
         Ref::Id(id) => by_id(rows, id).await,
         Ref::Name(name) => by_name(rows, name).await,
+        Ref::Of(version) => match crate::state::sql::by_id(rows, version).await? {
+            Some(version) => by_id(rows, &version.workspace).await,
+            None => Ok(None),
+        },
     }
 }
 

@@ -70,24 +70,12 @@ fn instant_of(text: &str) -> Result<i64, Problem> {
     instant::parse(text).ok_or_else(wrong)
 }
 
-/// A user by id, or by name: one's own, or anybody's for those who may see the accounts.
+/// A user by id or by name.
 async fn user_of(asker: &Asker, text: &str) -> Result<UserId, Problem> {
     if let Ok(id) = text.parse() {
         return Ok(id);
     }
-    let name = auth::name(text)?;
-    let own = user::show_self(asker.site()).await?;
-    let accounts = if own.name == name.as_str() {
-        vec![own]
-    } else {
-        user::list(asker.site()).await?
-    };
-    let found = accounts
-        .into_iter()
-        .find(|account| account.name == name.as_str());
-    let found =
-        found.ok_or_else(|| Problem::invalid(format!("there is no user named `{name}`")))?;
-    auth::id(&found.id)
+    Ok(user::id_of(asker.site(), auth::name(text)?).await?)
 }
 
 /// Takes a role away.

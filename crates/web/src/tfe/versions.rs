@@ -4,7 +4,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use statehouse_core::Ctx;
 use statehouse_core::state::{self, PAGE_MAX, Put, Upload, Which};
-use statehouse_core::workspace::{self, Workspace};
+use statehouse_core::workspace::Workspace;
 use statehouse_model::VersionId;
 
 use super::document::{self, Attributes, Document, Page, resource, resources};
@@ -102,6 +102,8 @@ pub(crate) async fn upload(
 #[serde(deny_unknown_fields)]
 pub(crate) struct Decision {
     reason: String,
+    /// The current version that the caller has seen and means to replace.
+    over: Option<String>,
 }
 
 /// Makes a kept upload the current version.
@@ -110,10 +112,11 @@ pub(crate) async fn accept(
     At(id): At<String>,
     Attributes(decision): Attributes<Decision>,
 ) -> Result<Document, Problem> {
+    let over = decision.over.as_deref().map(auth::id).transpose()?;
     let (ctx, workspace, id) = waiting(&asker, &id).await?;
     Ok(Document::one(resource(
         KIND,
-        &state::accept(&ctx, &workspace, id, decision.reason).await?,
+        &state::accept_over(&ctx, &workspace, id, decision.reason, over).await?,
     )?))
 }
 
@@ -130,27 +133,9 @@ pub(crate) async fn discard(
     )?))
 }
 
-/// The workspace in which a version waits. Its id does not name it, so the caller's workspaces are gone through: a person
-/// decides this, seldom.
+/// The house of a version that waits, and its workspace: the one it belongs to.
 async fn waiting(asker: &Asker, text: &str) -> Result<(Ctx, Workspace, VersionId), Problem> {
     let id: VersionId = auth::id(text)?;
     let ctx = asker.house_of(&id).await?;
-    let mut after = None;
-    loop {
-        let page = workspace::list(&ctx, after, workspace::PAGE_MAX).await?;
-        for found in &page {
-            let workspace = Workspace::Id(auth::id(&found.id)?);
-            if state::kept(&ctx, &workspace)
-                .await?
-                .iter()
-                .any(|version| version.id == id.as_str())
-            {
-                return Ok((ctx, workspace, id));
-            }
-        }
-        let Some(last) = page.last().filter(|_| page.len() == workspace::PAGE_MAX) else {
-            return Err(Problem::not_found());
-        };
-        after = Some(auth::name(&last.name)?);
-    }
+    Ok((ctx, Workspace::Of(id.clone()), id))
 }

@@ -389,3 +389,38 @@ async fn a_body_without_length_is_cut_at_the_limit_of_its_address() {
     .await;
     check("POST", AT, 2000, 400, "the state is empty").await;
 }
+
+#[tokio::test]
+async fn every_answer_carries_its_id_and_the_headers_that_protect() {
+    let place = place().await;
+    let mut ids = std::collections::BTreeSet::new();
+    for (method, path, token, status) in [
+        ("GET", AT, Some(&*place.writer.token), 200),
+        ("GET", AT, None, 401),
+        ("GET", "/nowhere", None, 404),
+        ("PUT", AT, Some(&*place.writer.token), 405),
+        ("HEAD", AT, Some(&*place.writer.token), 405),
+    ] {
+        let answer = place
+            .server
+            .send(request(method, path, token, Bytes::new()))
+            .await;
+        let answer = answer.is(status);
+        for (header, value) in [
+            ("strict-transport-security", "max-age=63072000"),
+            ("x-content-type-options", "nosniff"),
+            ("cache-control", "no-store"),
+            (
+                "content-security-policy",
+                "default-src 'none'; frame-ancestors 'none'",
+            ),
+        ] {
+            assert_eq!(answer.header(header), value, "{method} {path}");
+        }
+        assert!(answer.header("x-request-id").starts_with("req-"));
+        assert!(
+            ids.insert(answer.header("x-request-id").to_owned()),
+            "an id is used once"
+        );
+    }
+}

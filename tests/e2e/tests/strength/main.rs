@@ -13,4 +13,7 @@
 )]
 
 mod canary;
+mod crash;
+mod kill;
+mod power;
 mod tamper;

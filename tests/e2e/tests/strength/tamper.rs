@@ -68,7 +68,10 @@ struct Outcome {
 
 /// Runs `edits` numbered edits on two threads and prints the tally.
 fn campaign(title: &str, edits: usize, run: impl Fn(usize, &mut Random) -> Outcome + Sync) {
-    let (next, tallies) = (AtomicUsize::new(0), Mutex::new(BTreeMap::<&str, Tally>::new()));
+    let (next, tallies) = (
+        AtomicUsize::new(0),
+        Mutex::new(BTreeMap::<&str, Tally>::new()),
+    );
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
@@ -77,7 +80,8 @@ fn campaign(title: &str, edits: usize, run: impl Fn(usize, &mut Random) -> Outco
                     if number >= edits {
                         return;
                     }
-                    let mut random = Random::new(SEED ^ (number as u64).wrapping_mul(0x1000_0000_01B3));
+                    let mut random =
+                        Random::new(SEED ^ (number as u64).wrapping_mul(0x1000_0000_01B3));
                     let outcome = run(number, &mut random);
                     let words = format!("edit {number}: {}: {}", outcome.kind, outcome.what);
                     let mut tallies = tallies.lock().unwrap();
@@ -89,15 +93,33 @@ fn campaign(title: &str, edits: usize, run: impl Fn(usize, &mut Random) -> Outco
     });
     let tallies = tallies.into_inner().unwrap();
     println!("{title}, seed {SEED:#x}; an edit may be reported more than once");
-    println!("{:<34}{:>6}{:>6}{:>6}{:>6}{:>8}{:>11}", "kind", "edits", "open", "live", "read", "bundle", "unchanged");
+    println!(
+        "{:<34}{:>6}{:>6}{:>6}{:>6}{:>8}{:>11}",
+        "kind", "edits", "open", "live", "read", "bundle", "unchanged"
+    );
     for (kind, tally) in &tallies {
-        let Tally { edits, open, live, read, bundle, unchanged, .. } = tally;
+        let Tally {
+            edits,
+            open,
+            live,
+            read,
+            bundle,
+            unchanged,
+            ..
+        } = tally;
         println!("{kind:<34}{edits:>6}{open:>6}{live:>6}{read:>6}{bundle:>8}{unchanged:>11}");
     }
-    let unreported: Vec<&String> = tallies.values().flat_map(|tally| &tally.unreported).collect();
+    let unreported: Vec<&String> = tallies
+        .values()
+        .flat_map(|tally| &tally.unreported)
+        .collect();
     let made: usize = tallies.values().map(|tally| tally.edits).sum();
     assert_eq!(made, edits);
-    assert!(unreported.is_empty(), "{} edits were not reported:\n{unreported:#?}", unreported.len());
+    assert!(
+        unreported.is_empty(),
+        "{} edits were not reported:\n{unreported:#?}",
+        unreported.len()
+    );
 }
 
 #[test]
@@ -114,56 +136,85 @@ fn an_untouched_copy_is_proven_and_reads_without_a_refusal() {
 fn every_edit_of_columns_and_rows_is_reported() {
     let corpus = Corpus::shared();
     let plan = sql::Plan::of(corpus);
-    campaign("columns and rows", EDITS * statehouse_e2e::scale(), |number, random| {
-        let folder = tempfile::tempdir().unwrap();
-        let site = corpus.now.copy_to(folder.path());
-        let edit = plan.edit(number, random, &site);
-        Outcome { kind: edit.kind, what: edit.what, reported: examine(corpus, &site), unchanged: false }
-    });
+    campaign(
+        "columns and rows",
+        EDITS * statehouse_e2e::scale(),
+        |number, random| {
+            let folder = tempfile::tempdir().unwrap();
+            let site = corpus.now.copy_to(folder.path());
+            let edit = plan.edit(number, random, &site);
+            Outcome {
+                kind: edit.kind,
+                what: edit.what,
+                reported: examine(corpus, &site),
+                unchanged: false,
+            }
+        },
+    );
 }
 
 #[test]
 fn every_edit_of_bodies_and_bundles_is_reported() {
     let corpus = Corpus::shared();
-    campaign("bytes of bodies and bundles", (EDITS - 1) * statehouse_e2e::scale(), |number, random| {
-        if number % 3 == 0 {
-            let folder = tempfile::tempdir().unwrap();
-            let site = corpus.now.copy_to(folder.path());
-            let edit = bytes::edit_body(corpus, &site, random);
-            Outcome { kind: edit.kind, what: edit.what, reported: examine(corpus, &site), unchanged: false }
-        } else {
-            let (edit, bundle, trust) = bytes::edit_bundle(corpus, random);
-            let report = statehouse_ledger::verify::verify_bytes(&bundle, &trust);
-            let reported = Reported::by_bundle(&report);
-            Outcome { kind: edit.kind, what: edit.what, reported, unchanged: false }
-        }
-    });
+    campaign(
+        "bytes of bodies and bundles",
+        (EDITS - 1) * statehouse_e2e::scale(),
+        |number, random| {
+            if number % 3 == 0 {
+                let folder = tempfile::tempdir().unwrap();
+                let site = corpus.now.copy_to(folder.path());
+                let edit = bytes::edit_body(corpus, &site, random);
+                Outcome {
+                    kind: edit.kind,
+                    what: edit.what,
+                    reported: examine(corpus, &site),
+                    unchanged: false,
+                }
+            } else {
+                let (edit, bundle, trust) = bytes::edit_bundle(corpus, random);
+                let report = statehouse_ledger::verify::verify_bytes(&bundle, &trust);
+                let reported = Reported::by_bundle(&report);
+                Outcome {
+                    kind: edit.kind,
+                    what: edit.what,
+                    reported,
+                    unchanged: false,
+                }
+            }
+        },
+    );
 }
 
 #[test]
 fn every_edit_of_database_files_is_reported_or_changes_no_row() {
     let corpus = Corpus::shared();
-    campaign("bytes of database files", (EDITS - 1) * statehouse_e2e::scale(), |number, random| {
-        let base = if number % 3 == 2 { &corpus.running } else { &corpus.now };
-        let folder = tempfile::tempdir().unwrap();
-        let site = base.copy_to(folder.path());
-        let edit = bytes::Flip::plan(&site, random);
-        edit.make(&site);
-        let reported = examine(corpus, &site);
-        // What was examined has been written to since: the same edit again, to look at its rows.
-        let unchanged = !reported.any() && {
-            let again = tempfile::tempdir().unwrap();
-            let site = base.copy_to(again.path());
+    campaign(
+        "bytes of database files",
+        (EDITS - 1) * statehouse_e2e::scale(),
+        |number, random| {
+            let base = if number % 3 == 2 {
+                &corpus.running
+            } else {
+                &corpus.now
+            };
+            let folder = tempfile::tempdir().unwrap();
+            let site = base.copy_to(folder.path());
+            let edit = bytes::Flip::plan(&site, random);
             edit.make(&site);
-            dump::of(&site) == dump::of(base)
-        };
-        Outcome { kind: edit.kind(), what: edit.to_string(), reported, unchanged }
-    });
-}
-
-#[test]
-fn debug_one() {
-    let corpus = Corpus::shared();
-    let _ = std::process::Command::new("rm").args(["-rf", "/tmp/dbg"]).status();
-    corpus.now.copy_to(std::path::Path::new("/tmp/dbg"));
+            let reported = examine(corpus, &site);
+            // What was examined has been written to since: the same edit again, to look at its rows.
+            let unchanged = !reported.any() && {
+                let again = tempfile::tempdir().unwrap();
+                let site = base.copy_to(again.path());
+                edit.make(&site);
+                dump::of(&site) == dump::of(base)
+            };
+            Outcome {
+                kind: edit.kind(),
+                what: edit.to_string(),
+                reported,
+                unchanged,
+            }
+        },
+    );
 }

@@ -72,7 +72,7 @@ fn kill_at(world: &World, admin: &Arc<Client>, point: Point) {
 /// Makes the next commit wait for a standby that is not there, ends the
 /// connection while it waits, and says whether it did: the transaction is
 /// committed and nobody was told.
-async fn kill_after_commit(world: &World, admin: &Arc<Client>) -> tokio::task::JoinHandle<bool> {
+fn kill_after_commit(world: &World, admin: &Arc<Client>) -> tokio::task::JoinHandle<bool> {
     let (armed, is_armed) = tokio::sync::oneshot::channel();
     let there = admin.clone();
     world.script.once(Point::Signed, move || async move {
@@ -153,7 +153,7 @@ async fn a_connection_killed_by_postgresql_loses_and_doubles_nothing() {
     // Before COMMIT arrives, and after it was done.
     kill_at(&world, &admin, Point::Signed);
     ten(&world, &[]).await.check(&[]);
-    let killing = kill_after_commit(&world, &admin).await;
+    let killing = kill_after_commit(&world, &admin);
     let ran = ten(&world, &[]).await;
     assert!(
         killing.await.unwrap(),

@@ -15,7 +15,7 @@ use super::rows::Folded;
 use crate::door::detail_context;
 use crate::error::Result;
 use crate::ledger::chain::perfect;
-use crate::ledger::{Head, sql};
+use crate::ledger::{Head, retained, sql};
 use crate::record::{Rows, Table};
 
 /// Leaves read at a time.
@@ -34,6 +34,7 @@ pub(super) async fn fold(
         .collect();
     let keys = verifier_keys(rows, report).await;
     let retained = sql::checkpoints(&mut rows.transaction).await?;
+    check_bound(rows, &retained, report).await?;
     let mut retained = retained.into_iter().peekable();
     let mut frontier = Frontier::new();
     let mut levels = Levels::default();
@@ -62,8 +63,8 @@ pub(super) async fn fold(
             levels.push(hash);
             detail(rows, stored, report);
             fold_leaf(stored, &names, &mut folded, report);
-            while let Some((size, note)) = retained.next_if(|(size, _)| *size == frontier.size()) {
-                check_retained(&keys, size, &note, frontier.root(), report);
+            while let Some(kept) = retained.next_if(|kept| kept.size == frontier.size()) {
+                check_retained(&keys, &kept, frontier.root(), report);
             }
         }
         report.leaves = frontier.size();
@@ -80,10 +81,10 @@ pub(super) async fn fold(
         );
         report.add("ledger", "ledger_head", words);
     }
-    for (size, _) in retained {
+    for kept in retained {
         report.add(
             "ledger",
-            format!("checkpoint {size}"),
+            format!("checkpoint {}", kept.size),
             "a retained checkpoint covers more leaves than there are",
         );
     }
@@ -91,19 +92,42 @@ pub(super) async fn fold(
     Ok(folded)
 }
 
-fn check_retained(
-    keys: &[VerifierKey],
-    size: u64,
-    note: &str,
-    root: Hash,
+/// The head binds exactly these retained checkpoints, in this order.
+async fn check_bound(
+    rows: &mut Rows,
+    retained: &[sql::Retained],
     report: &mut LiveReport,
-) {
-    let place = format!("checkpoint {size}");
+) -> Result<()> {
+    let all = retained.iter().fold(retained::NONE, |digest, kept| {
+        retained::extend(&digest, kept)
+    });
+    match retained::bound(&mut rows.transaction, &rows.keyring).await {
+        Ok(bound) if bound == all => {}
+        Ok(_) => report.add(
+            "ledger",
+            "ledger_checkpoint",
+            "the retained checkpoints are not those that the head binds: one was removed, added or altered",
+        ),
+        Err(error) => report.add("ledger", "ledger_head", error.message()),
+    }
+    if sql::heads(&mut rows.transaction).await? != 1 {
+        report.add("ledger", "ledger_head", "there is more than one head");
+    }
+    Ok(())
+}
+
+fn check_retained(keys: &[VerifierKey], kept: &sql::Retained, root: Hash, report: &mut LiveReport) {
+    let place = format!("checkpoint {}", kept.size);
+    let stated = Checkpoint {
+        origin: kept.origin.clone(),
+        size: kept.size,
+        root,
+    };
     let known = keys
         .iter()
-        .find_map(|key| Checkpoint::verify(note.as_bytes(), key).ok());
+        .find_map(|key| Checkpoint::verify(kept.note.as_bytes(), key).ok());
     match known {
-        Some(checkpoint) if checkpoint.size == size && checkpoint.root == root => {}
+        Some(checkpoint) if checkpoint == stated => {}
         Some(_) => report.add(
             "ledger",
             place,

@@ -50,7 +50,11 @@ async fn lock_and_write(world: &World, ada: &UserId, bob: &UserId) {
         .await;
     desk.put(ada, None, &state("a", 2, 1, ""), "stored unlocked")
         .await;
-    desk.take(bob, "A", "state-mv", "fence 2", true).await;
+    // A LOCK that was delayed on its way takes nothing that nobody would release.
+    desk.take(ada, "A", "OperationTypeApply", "refused", false)
+        .await;
+    desk.take(bob, "C", "state-mv", "fence 2", true).await;
+    desk.release(ada, "A", "fence 2", false).await;
 }
 
 async fn break_locks(world: &World, ada: &UserId) {
@@ -89,7 +93,9 @@ async fn break_locks(world: &World, ada: &UserId) {
     );
     desk.put(ada, Some("A"), &state("a", 1, 1, ""), "refused")
         .await;
-    desk.take(ada, "A", "OperationTypeApply", "fence 2", true)
+    desk.take(ada, "A", "OperationTypeApply", "refused", false)
+        .await;
+    desk.take(ada, "B", "OperationTypeApply", "fence 2", true)
         .await;
 }
 

@@ -23,7 +23,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(60);
 
 /// Where to connect, and as whom.
 #[derive(Clone)]
-pub struct Target {
+pub(crate) struct Target {
     address: SocketAddr,
     tls: Arc<ClientConfig>,
     authorization: String,
@@ -31,57 +31,73 @@ pub struct Target {
 
 impl Target {
     /// The server at `address`, whose certificate the authority in the file `ca` signed.
-    pub fn new(address: SocketAddr, ca: &Path, token: &str) -> Result<Self> {
+    pub(crate) fn new(address: SocketAddr, ca: &Path, token: &str) -> Result<Self> {
         let roots = tls::roots(&fs_err::read(ca)?, &ca.display().to_string())?;
         let authorization = format!("Basic {}", STANDARD.encode(format!("bench:{token}")));
-        Ok(Self { address, tls: tls::client_config(roots)?, authorization })
+        Ok(Self {
+            address,
+            tls: tls::client_config(roots)?,
+            authorization,
+        })
     }
 
     /// Where it is.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 }
 
 /// What came back; its body is in [`Client::body`].
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// The status code.
-    pub status: u16,
+    pub(crate) status: u16,
     /// The id of the version that was made or read, where the server names one.
-    pub version: Option<String>,
+    pub(crate) version: Option<String>,
 }
 
 /// One kept connection.
-pub struct Client {
+pub(crate) struct Client {
     stream: StreamOwned<ClientConnection, TcpStream>,
     authorization: String,
     out: Vec<u8>,
     /// The body of the last answer.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// The digest that terraform sends with a body.
-pub fn content_md5(body: &[u8]) -> String {
+pub(crate) fn content_md5(body: &[u8]) -> String {
     STANDARD.encode(Md5::digest(body))
 }
 
 impl Client {
     /// Connects and shakes hands.
-    pub fn connect(target: &Target) -> Result<Self> {
+    pub(crate) fn connect(target: &Target) -> Result<Self> {
         let tcp = TcpStream::connect(target.address)?;
         tcp.set_nodelay(true)?;
         tcp.set_read_timeout(Some(SILENCE_MAX))?;
-        let session = ClientConnection::new(target.tls.clone(), ServerName::from(target.address.ip()))?;
+        let session =
+            ClientConnection::new(target.tls.clone(), ServerName::from(target.address.ip()))?;
         let mut stream = StreamOwned::new(session, tcp);
         stream.conn.set_buffer_limit(Some(256 * 1024));
         stream.flush()?;
         let out = Vec::with_capacity(128 * 1024);
-        Ok(Self { stream, authorization: target.authorization.clone(), out, body: Vec::new() })
+        Ok(Self {
+            stream,
+            authorization: target.authorization.clone(),
+            out,
+            body: Vec::new(),
+        })
     }
 
     /// Sends one request and waits for its answer. `md5` is the digest of the body, where one is sent.
-    pub fn request(&mut self, method: &str, path: &str, md5: Option<&str>, body: &[u8]) -> Result<Answer> {
+    pub(crate) fn request(
+        &mut self,
+        method: &str,
+        path: &str,
+        md5: Option<&str>,
+        body: &[u8],
+    ) -> Result<Answer> {
         self.out.clear();
         write!(
             self.out,
@@ -105,13 +121,24 @@ impl Client {
     }
 
     /// The same, where anything but 200 is an error.
-    pub fn expect_ok(&mut self, method: &str, path: &str, md5: Option<&str>, body: &[u8]) -> Result<Answer> {
+    pub(crate) fn expect_ok(
+        &mut self,
+        method: &str,
+        path: &str,
+        md5: Option<&str>,
+        body: &[u8],
+    ) -> Result<Answer> {
         let answer = self.request(method, path, md5, body)?;
         if (200..300).contains(&answer.status) {
             return Ok(answer);
         }
         let words = String::from_utf8_lossy(&self.body);
-        Err(format!("{method} {path} was answered {}: {}", answer.status, words.trim()).into())
+        Err(format!(
+            "{method} {path} was answered {}: {}",
+            answer.status,
+            words.trim()
+        )
+        .into())
     }
 
     fn answer(&mut self) -> Result<Answer> {
@@ -122,7 +149,8 @@ impl Client {
             if read == 0 {
                 return Err("the server closed the connection within an answer".into());
             }
-            self.body.extend_from_slice(buffer.get(..read).unwrap_or_default());
+            self.body
+                .extend_from_slice(buffer.get(..read).unwrap_or_default());
             if let Some(end) = self.body.windows(4).position(|four| four == b"\r\n\r\n") {
                 break end + 4;
             }
@@ -132,7 +160,8 @@ impl Client {
         let had = self.body.len();
         if length > had {
             self.body.resize(length, 0);
-            self.stream.read_exact(self.body.get_mut(had..).unwrap_or_default())?;
+            self.stream
+                .read_exact(self.body.get_mut(had..).unwrap_or_default())?;
         }
         Ok(answer)
     }
@@ -141,7 +170,10 @@ impl Client {
 /// The status, the version and the length of the body.
 fn read_head(head: &str) -> Result<(Answer, usize)> {
     let mut lines = head.split("\r\n");
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|word| word.parse().ok());
+    let status = lines
+        .next()
+        .and_then(|line| line.split(' ').nth(1))
+        .and_then(|word| word.parse().ok());
     let status = status.ok_or_else(|| format!("this is no HTTP answer: {head}"))?;
     let (mut length, mut version) = (None, None);
     for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
@@ -160,7 +192,7 @@ fn read_head(head: &str) -> Result<(Answer, usize)> {
 }
 
 /// The body of a `LOCK`, as terraform sends it.
-pub fn lock_info(id: &str) -> Vec<u8> {
+pub(crate) fn lock_info(id: &str) -> Vec<u8> {
     serde_json::json!({
         "ID": id, "Operation": "OperationTypeApply", "Info": "", "Who": "bench@localhost",
         "Version": "1.11.4", "Created": "2026-01-01T00:00:00Z", "Path": "",

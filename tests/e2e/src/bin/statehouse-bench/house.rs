@@ -15,32 +15,36 @@ use statehouse_model::UserId;
 use crate::Result;
 
 /// The organization that is measured.
-pub const ORGANIZATION: &str = "main";
+pub(crate) const ORGANIZATION: &str = "main";
 /// How many changes of the preparation are on their way at once.
 const AT_ONCE: usize = 64;
 
 /// A site on disk (or in PostgreSQL), and the key to it.
-pub struct Site {
+pub(crate) struct Site {
     /// The data directory; keys and anchors lie beside it.
-    pub dir: PathBuf,
+    pub(crate) dir: PathBuf,
     /// The PostgreSQL server, where there is one.
-    pub postgres: Option<String>,
+    pub(crate) postgres: Option<String>,
     /// A token of the owner.
-    pub token: String,
+    pub(crate) token: String,
 }
 
 impl Site {
     /// A new site with one organization.
-    pub fn create(dir: &Path, postgres: Option<&str>) -> Result<Self> {
+    pub(crate) fn create(dir: &Path, postgres: Option<&str>) -> Result<Self> {
         runtime()?.block_on(async {
             let (core, token, _) = begin(dir, postgres).await?;
             core.close().await?;
-            Ok(Self { dir: dir.to_owned(), postgres: postgres.map(str::to_owned), token })
+            Ok(Self {
+                dir: dir.to_owned(),
+                postgres: postgres.map(str::to_owned),
+                token,
+            })
         })
     }
 
     /// A new site whose organization has `workspaces` workspaces, and which has `houses` organizations in all.
-    pub fn create_large(dir: &Path, workspaces: usize, houses: usize) -> Result<Self> {
+    pub(crate) fn create_large(dir: &Path, workspaces: usize, houses: usize) -> Result<Self> {
         runtime()?.block_on(async {
             let (core, token, owner) = begin(dir, None).await?;
             let caller = core.authenticate(&token, None).await?;
@@ -57,15 +61,24 @@ impl Site {
             }
             drop((ctx, caller));
             for number in 1..houses {
-                core.create_organization(&core.machine(), format!("organization-{number:04}").parse()?, owner.clone()).await?;
+                core.create_organization(
+                    &core.machine(),
+                    format!("organization-{number:04}").parse()?,
+                    owner.clone(),
+                )
+                .await?;
             }
             core.close().await?;
-            Ok(Self { dir: dir.to_owned(), postgres: None, token })
+            Ok(Self {
+                dir: dir.to_owned(),
+                postgres: None,
+                token,
+            })
         })
     }
 
     /// What lies beside the data directory.
-    pub fn beside(&self, suffix: &str) -> PathBuf {
+    pub(crate) fn beside(&self, suffix: &str) -> PathBuf {
         let mut name = self.dir.as_os_str().to_owned();
         name.push(suffix);
         PathBuf::from(name)
@@ -78,12 +91,16 @@ async fn make_workspace(ctx: Ctx, number: usize) -> Result<()> {
 }
 
 /// The address of a workspace for the `http` backend.
-pub fn address(workspace: impl std::fmt::Display) -> String {
+pub(crate) fn address(workspace: impl std::fmt::Display) -> String {
     format!("/state/{ORGANIZATION}/w-{workspace}")
 }
 
 async fn begin(dir: &Path, postgres: Option<&str>) -> Result<(Arc<Core>, String, UserId)> {
-    let site = Site { dir: dir.to_owned(), postgres: None, token: String::new() };
+    let site = Site {
+        dir: dir.to_owned(),
+        postgres: None,
+        token: String::new(),
+    };
     let tls = statehouse_web::tls::client_config(rustls::RootCertStore::empty())?;
     let postgres = postgres.map(|url| (url.to_owned(), Arc::unwrap_or_clone(tls)));
     let options = Options {
@@ -98,20 +115,31 @@ async fn begin(dir: &Path, postgres: Option<&str>) -> Result<(Arc<Core>, String,
     let machine = core.machine();
     let admin = user::create(&machine, "admin".parse()?, true, None).await?;
     let owner: UserId = admin.id.parse()?;
-    core.create_organization(&machine, ORGANIZATION.parse()?, owner.clone()).await?;
-    let wish = Wish { label: "bench".to_owned(), ..Wish::default() };
+    core.create_organization(&machine, ORGANIZATION.parse()?, owner.clone())
+        .await?;
+    let wish = Wish {
+        label: "bench".to_owned(),
+        ..Wish::default()
+    };
     let (_, token) = token::issue_for(&machine, "admin".parse()?, wish).await?;
     Ok((core, token.expose_secret().to_owned(), owner))
 }
 
-#[expect(clippy::disallowed_methods, reason = "the clock of the sites that are prepared here")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the clock of the sites that are prepared here"
+)]
 fn clock() -> Clock {
     Arc::new(|| {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
     })
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?)
 }

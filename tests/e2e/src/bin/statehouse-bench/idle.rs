@@ -17,7 +17,7 @@ const QUIET: Duration = Duration::from_secs(2);
 
 /// Memory, start, size.
 #[expect(clippy::cast_precision_loss, reason = "sizes are less than 2^52 bytes")]
-pub fn idle(plan: &Plan) -> Result<Section> {
+pub(crate) fn idle(plan: &Plan) -> Result<Section> {
     let mut section = Section::new("Idle, start, size");
     let mb = |bytes: u64| bytes as f64 / 1e6;
     let folder = plan.folder()?;
@@ -29,9 +29,19 @@ pub fn idle(plan: &Plan) -> Result<Section> {
         sleep(QUIET);
         memory.push(mb(process::memory_bytes(server.pid(), "VmRSS")?));
     }
-    section.line("memory of an idle server with one organization", Goal::AtMost(60.0), " MB", &memory);
+    section.line(
+        "memory of an idle server with one organization",
+        Goal::AtMost(60.0),
+        " MB",
+        &memory,
+    );
     let many = Site::create_large(&folder.path().join("workspaces"), WORKSPACES, 1)?;
-    starts(plan, &mut section, &many, "10,000 workspaces in one organization")?;
+    starts(
+        plan,
+        &mut section,
+        &many,
+        "10,000 workspaces in one organization",
+    )?;
     let many = Site::create_large(&folder.path().join("houses"), 1, HOUSES)?;
     starts(plan, &mut section, &many, "1,000 organizations")?;
     let binary = fs_err::metadata(&plan.tools.statehouse)?.len();
@@ -46,12 +56,20 @@ fn starts(plan: &Plan, section: &mut Section, site: &Site, what: &str) -> Result
     for _ in 0..plan.runs {
         let began = Instant::now();
         let (server, line_s) = Server::up(&plan.tools, site)?;
-        ask(&server, &format!("/api/v2/organizations/{ORGANIZATION}/workspaces"))?;
+        ask(
+            &server,
+            &format!("/api/v2/organizations/{ORGANIZATION}/workspaces"),
+        )?;
         ready_ms.push(began.elapsed().as_secs_f64() * 1000.0);
         line_ms.push(line_s * 1000.0);
         memory = process::memory_bytes(server.pid(), "VmRSS")?;
     }
-    section.line(&format!("ready with {what}"), Goal::AtMost(300.0), " ms", &ready_ms);
+    section.line(
+        &format!("ready with {what}"),
+        Goal::AtMost(300.0),
+        " ms",
+        &ready_ms,
+    );
     section.note(format!(
         "With {what}: `up` has printed its line after {} ms; {} MiB resident after the first answer.",
         number(median(&line_ms)),

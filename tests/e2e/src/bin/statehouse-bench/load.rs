@@ -14,7 +14,7 @@ use crate::state::{SIZE, States};
 use crate::stats::median;
 
 /// One client.
-pub trait Worker: Send {
+pub(crate) trait Worker: Send {
     /// Gets ready for about `expected` operations.
     fn prepare(&mut self, expected: usize) -> Result<()>;
     /// One operation; `false` when nothing is left to do.
@@ -22,27 +22,27 @@ pub trait Worker: Send {
 }
 
 /// What some seconds of load came to.
-pub struct Load {
+pub(crate) struct Load {
     /// Operations that were answered.
-    pub done: usize,
+    pub(crate) done: usize,
     /// From the start to the last answer.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
     /// Time of the operation in the middle, in milliseconds.
-    pub p50_ms: f64,
+    pub(crate) p50_ms: f64,
     /// Processor time that the measured processes used meanwhile, in seconds.
-    pub cpu_s: f64,
+    pub(crate) cpu_s: f64,
 }
 
 impl Load {
     /// Operations per second.
     #[expect(clippy::cast_precision_loss, reason = "counts of operations are small")]
-    pub fn rate(&self) -> f64 {
+    pub(crate) fn rate(&self) -> f64 {
         self.done as f64 / self.seconds
     }
 
     /// Processor time for each operation, in milliseconds.
     #[expect(clippy::cast_precision_loss, reason = "counts of operations are small")]
-    pub fn cpu_ms(&self) -> f64 {
+    pub(crate) fn cpu_ms(&self) -> f64 {
         self.cpu_s * 1000.0 / self.done.max(1) as f64
     }
 }
@@ -54,11 +54,21 @@ struct Log {
 }
 
 /// Lets every worker work for `seconds`; `cpu_s` tells the processor time of what is measured.
-pub fn drive<W: Worker>(workers: &mut [W], seconds: f64, expected: usize, cpu_s: impl Fn() -> Result<f64>) -> Result<Load> {
+pub(crate) fn drive<W: Worker>(
+    workers: &mut [W],
+    seconds: f64,
+    expected: usize,
+    cpu_s: impl Fn() -> Result<f64>,
+) -> Result<Load> {
     let each = expected.div_ceil(workers.len().max(1));
     thread::scope(|scope| {
-        let preparing: Vec<_> = workers.iter_mut().map(|worker| scope.spawn(move || worker.prepare(each))).collect();
-        preparing.into_iter().try_for_each(|thread| joined(thread.join()))
+        let preparing: Vec<_> = workers
+            .iter_mut()
+            .map(|worker| scope.spawn(move || worker.prepare(each)))
+            .collect();
+        preparing
+            .into_iter()
+            .try_for_each(|thread| joined(thread.join()))
     })?;
     let gate = Barrier::new(workers.len() + 1);
     thread::scope(|scope| {
@@ -75,24 +85,39 @@ pub fn drive<W: Worker>(workers: &mut [W], seconds: f64, expected: usize, cpu_s:
         let before = cpu_s();
         gate.wait();
         let began = Instant::now();
-        let logs: Result<Vec<Log>> = working.into_iter().map(|thread| joined(thread.join())).collect();
+        let logs: Result<Vec<Log>> = working
+            .into_iter()
+            .map(|thread| joined(thread.join()))
+            .collect();
         let (logs, cpu_s) = (logs?, cpu_s()? - before?);
         let ended = logs.iter().map(|log| log.last).max().unwrap_or(began);
-        let times: Vec<f64> = logs.iter().flat_map(|log| log.times_ms.iter().copied()).collect();
-        Ok(Load { done: times.len(), seconds: (ended - began).as_secs_f64(), p50_ms: median(&times), cpu_s })
+        let times: Vec<f64> = logs
+            .iter()
+            .flat_map(|log| log.times_ms.iter().copied())
+            .collect();
+        Ok(Load {
+            done: times.len(),
+            seconds: (ended - began).as_secs_f64(),
+            p50_ms: median(&times),
+            cpu_s,
+        })
     })
 }
 
 fn work(worker: &mut impl Worker, time: Duration) -> Result<Log> {
     let began = Instant::now();
-    let mut log = Log { times_ms: Vec::new(), last: began };
+    let mut log = Log {
+        times_ms: Vec::new(),
+        last: began,
+    };
     while began.elapsed() < time {
         let before = Instant::now();
         if !worker.once()? {
             break;
         }
         log.last = Instant::now();
-        log.times_ms.push((log.last - before).as_secs_f64() * 1000.0);
+        log.times_ms
+            .push((log.last - before).as_secs_f64() * 1000.0);
     }
     Ok(log)
 }
@@ -102,19 +127,19 @@ fn joined<T>(ended: thread::Result<Result<T>>) -> Result<T> {
 }
 
 /// A client that uploads states to one workspace, under one lock.
-pub struct Writer {
+pub(crate) struct Writer {
     target: Target,
     workspace: usize,
     states: States,
     waiting: Vec<(Vec<u8>, String)>,
     client: Option<Client>,
     /// The versions that it made since they were last taken.
-    pub versions: Vec<String>,
+    pub(crate) versions: Vec<String>,
 }
 
 impl Writer {
     /// Clients `0..count`, each with a workspace of its own.
-    pub fn group(target: &Target, count: usize) -> Vec<Self> {
+    pub(crate) fn group(target: &Target, count: usize) -> Vec<Self> {
         let writer = |workspace: usize| Self {
             target: target.clone(),
             workspace,
@@ -149,14 +174,25 @@ impl Worker for Writer {
         // The serials must grow in the order of the uploads, which take from the end.
         self.waiting.reverse();
         let id = format!("00000000-0000-4000-a000-{:012}", self.workspace);
-        client.expect_ok("LOCK", &house::address(self.workspace), None, &lock_info(&id))?;
+        client.expect_ok(
+            "LOCK",
+            &house::address(self.workspace),
+            None,
+            &lock_info(&id),
+        )?;
         Ok(())
     }
 
     fn once(&mut self) -> Result<bool> {
         let path = format!("{}?ID={}", house::address(self.workspace), self.lock_id());
-        let client = self.client.as_mut().ok_or("a client that was not prepared")?;
-        let (state, md5) = self.waiting.pop().unwrap_or_else(|| next_upload(&mut self.states));
+        let client = self
+            .client
+            .as_mut()
+            .ok_or("a client that was not prepared")?;
+        let (state, md5) = self
+            .waiting
+            .pop()
+            .unwrap_or_else(|| next_upload(&mut self.states));
         let answer = client.expect_ok("POST", &path, Some(&md5), &state)?;
         self.versions.extend(answer.version);
         Ok(true)
@@ -164,7 +200,7 @@ impl Worker for Writer {
 }
 
 /// A client that downloads: the same address again and again, or a list of addresses once.
-pub struct Reader {
+pub(crate) struct Reader {
     target: Target,
     client: Option<Client>,
     paths: Vec<String>,
@@ -175,32 +211,57 @@ pub struct Reader {
 
 impl Reader {
     /// Reads `path` for ever.
-    pub fn again(target: &Target, path: String) -> Self {
-        Self { target: target.clone(), client: None, paths: vec![path], again: true, bytes_min: SIZE / 2 }
+    pub(crate) fn again(target: &Target, path: String) -> Self {
+        Self {
+            target: target.clone(),
+            client: None,
+            paths: vec![path],
+            again: true,
+            bytes_min: SIZE / 2,
+        }
     }
 
     /// Reads each of `paths` once.
-    pub fn once_each(target: &Target, paths: Vec<String>) -> Self {
-        Self { target: target.clone(), client: None, paths, again: false, bytes_min: SIZE / 2 }
+    pub(crate) fn once_each(target: &Target, paths: Vec<String>) -> Self {
+        Self {
+            target: target.clone(),
+            client: None,
+            paths,
+            again: false,
+            bytes_min: SIZE / 2,
+        }
     }
 }
 
 impl Worker for Reader {
     fn prepare(&mut self, _: usize) -> Result<()> {
         let client = self.client.insert(Client::connect(&self.target)?);
-        if self.again && let Some(path) = self.paths.first() {
+        if self.again
+            && let Some(path) = self.paths.first()
+        {
             client.expect_ok("GET", path, None, &[])?;
         }
         Ok(())
     }
 
     fn once(&mut self) -> Result<bool> {
-        let client = self.client.as_mut().ok_or("a client that was not prepared")?;
-        let path = if self.again { self.paths.last().cloned() } else { self.paths.pop() };
+        let client = self
+            .client
+            .as_mut()
+            .ok_or("a client that was not prepared")?;
+        let path = if self.again {
+            self.paths.last().cloned()
+        } else {
+            self.paths.pop()
+        };
         let Some(path) = path else { return Ok(false) };
         client.expect_ok("GET", &path, None, &[])?;
         if client.body.len() < self.bytes_min {
-            return Err(format!("GET {path} gave {} bytes, which is no state", client.body.len()).into());
+            return Err(format!(
+                "GET {path} gave {} bytes, which is no state",
+                client.body.len()
+            )
+            .into());
         }
         Ok(true)
     }

@@ -13,12 +13,17 @@ use crate::stats::median;
 const SYNC_TIME: Duration = Duration::from_secs(1);
 
 /// A paragraph of facts; `dir` is on the disk that is measured.
-pub fn facts(dir: &Path) -> Result<String> {
+pub(crate) fn facts(dir: &Path) -> Result<String> {
     let cores = std::thread::available_parallelism()?;
     let kernel = fs_err::read_to_string("/proc/sys/kernel/osrelease")?;
     let load = fs_err::read_to_string("/proc/loadavg")?;
     let load = load.split(' ').next().unwrap_or("?");
-    let date = String::from_utf8(Command::new("date").args(["-u", "+%Y-%m-%d"]).output()?.stdout)?;
+    let date = String::from_utf8(
+        Command::new("date")
+            .args(["-u", "+%Y-%m-%d"])
+            .output()?
+            .stdout,
+    )?;
     let sync_ms = number(median(&syncs_ms(dir)?));
     Ok(format!(
         "{}, {cores} cores ({}), Linux {}, {} GiB memory; {}; 4 KiB appended and synced (`fdatasync`): {sync_ms} ms in the median; \
@@ -33,17 +38,29 @@ pub fn facts(dir: &Path) -> Result<String> {
 
 fn line_of(path: &str, name: &str) -> Result<String> {
     let text = fs_err::read_to_string(path)?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.split_once(':'));
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.split_once(':'));
     Ok(line.map_or_else(|| "?".to_owned(), |(_, value)| value.trim().to_owned()))
 }
 
 fn gib_of(kib: &str) -> u64 {
-    kib.trim_end_matches(" kB").parse::<u64>().unwrap_or_default() / (1024 * 1024)
+    kib.trim_end_matches(" kB")
+        .parse::<u64>()
+        .unwrap_or_default()
+        / (1024 * 1024)
 }
 
 fn file_system(dir: &Path) -> String {
-    let told = Command::new("stat").args(["-f", "-c", "%T"]).arg(dir).output();
-    told.ok().and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default().trim().to_owned()
+    let told = Command::new("stat")
+        .args(["-f", "-c", "%T"])
+        .arg(dir)
+        .output();
+    told.ok()
+        .and_then(|output| String::from_utf8(output.stdout).ok())
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
 }
 
 /// How long syncs take, in milliseconds.

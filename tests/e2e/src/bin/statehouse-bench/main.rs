@@ -96,7 +96,9 @@ pub(crate) struct Plan {
 impl Plan {
     /// A new folder for data, which goes away with what is returned. PostgreSQL's user may pass through it.
     pub(crate) fn folder(&self) -> Result<TempDir> {
-        let folder = tempfile::Builder::new().prefix("statehouse-bench-").tempdir_in(&self.dir)?;
+        let folder = tempfile::Builder::new()
+            .prefix("statehouse-bench-")
+            .tempdir_in(&self.dir)?;
         postgres::let_pass(folder.path())?;
         Ok(folder)
     }
@@ -139,8 +141,19 @@ fn run(arguments: &Arguments) -> Result<()> {
     if let Part::Constant { dir } = &part {
         return constant::serve(dir);
     }
-    let Arguments { runs, seconds, dir, write, .. } = arguments;
-    let plan = Plan { runs: *runs, seconds: *seconds, tools: Tools::of_environment()?, dir: dir.clone() };
+    let Arguments {
+        runs,
+        seconds,
+        dir,
+        write,
+        ..
+    } = arguments;
+    let plan = Plan {
+        runs: *runs,
+        seconds: *seconds,
+        tools: Tools::of_environment()?,
+        dir: dir.clone(),
+    };
     let facts = machine::facts(dir)?;
     let mut table = format!("{facts} Median of {runs} runs of {seconds} s.\n");
     say(&table)?;
@@ -163,5 +176,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     if !missing.is_empty() {
         return Err(format!("not measured: {}", missing.join("; ")).into());
     }
-    write.as_ref().map_or(Ok(()), |page| report::write(page, &table))
+    write
+        .as_ref()
+        .map_or(Ok(()), |page| report::write(page, &table))
 }

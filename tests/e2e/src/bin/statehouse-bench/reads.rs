@@ -11,7 +11,7 @@ use crate::writes::{CLIENTS, expected, upload};
 use crate::{Plan, Result, process};
 
 /// In each round: versions are written, each is read once, the newest is read again and again, and so is the constant.
-pub fn reads(plan: &Plan) -> Result<Section> {
+pub(crate) fn reads(plan: &Plan) -> Result<Section> {
     let folder = plan.folder()?;
     let site = Site::create(&folder.path().join("site"), None)?;
     let server = Server::start(&plan.tools, &site, Settings::default())?;
@@ -22,20 +22,28 @@ pub fn reads(plan: &Plan) -> Result<Section> {
     let ids = workspace_ids(&server)?;
     let again = |workspace: usize| Reader::again(&server.target, house::address(workspace));
     let mut again: Vec<Reader> = (0..CLIENTS).map(again).collect();
-    let mut constants: Vec<Reader> = (0..CLIENTS).map(|_| Reader::again(&constant.target, "/".to_owned())).collect();
+    let mut constants: Vec<Reader> = (0..CLIENTS)
+        .map(|_| Reader::again(&constant.target, "/".to_owned()))
+        .collect();
     let (mut ratio, mut first_ratio) = (Vec::new(), Vec::new());
-    let (mut repeated, mut constant_rates, mut firsts, mut cpu, mut constant_cpu) = (vec![], vec![], vec![], vec![], vec![]);
+    let (mut repeated, mut constant_rates, mut firsts, mut cpu, mut constant_cpu) =
+        (vec![], vec![], vec![], vec![], vec![]);
     for _ in 0..plan.runs {
         let written = upload(plan, &server, &mut writers, expected(plan, rate))?;
         rate = written.rate();
         let once = writers.iter_mut().zip(&ids).map(|(writer, id)| {
             let path = |version: String| format!("/api/v2/workspaces/{id}/state?version={version}");
-            Reader::once_each(&server.target, writer.versions.drain(..).map(path).collect())
+            Reader::once_each(
+                &server.target,
+                writer.versions.drain(..).map(path).collect(),
+            )
         });
         let mut once: Vec<Reader> = once.collect();
         let first = drive(&mut once, plan.seconds, 0, cpu_s)?;
         let repeat = drive(&mut again, plan.seconds, 0, cpu_s)?;
-        let same = drive(&mut constants, plan.seconds, 0, || process::cpu_s(constant.pid()))?;
+        let same = drive(&mut constants, plan.seconds, 0, || {
+            process::cpu_s(constant.pid())
+        })?;
         ratio.push(repeat.rate() / same.rate());
         first_ratio.push(first.rate() / rate);
         repeated.push(repeat.rate());
@@ -45,8 +53,18 @@ pub fn reads(plan: &Plan) -> Result<Section> {
         constant_cpu.push(same.cpu_ms());
     }
     let mut section = Section::new("Reads of 64 KiB states over HTTPS, on SQLite");
-    section.line("repeated reads against a constant body", Goal::AtLeast(0.4), " ×", &ratio);
-    section.line("first reads against writes", Goal::AtLeast(1.0), " ×", &first_ratio);
+    section.line(
+        "repeated reads against a constant body",
+        Goal::AtLeast(0.4),
+        " ×",
+        &ratio,
+    );
+    section.line(
+        "first reads against writes",
+        Goal::AtLeast(1.0),
+        " ×",
+        &first_ratio,
+    );
     section.note(format!(
         "{CLIENTS} clients: {} repeated reads/s ({} ms of server CPU each), {} of the constant body ({} ms), {} first reads/s.",
         number(median(&repeated)),
@@ -62,10 +80,16 @@ pub fn reads(plan: &Plan) -> Result<Section> {
 fn workspace_ids(server: &Server) -> Result<Vec<String>> {
     let mut client = Client::connect(&server.target)?;
     let mut id = |number: usize| -> Result<String> {
-        client.expect_ok("GET", &format!("/api/v2/organizations/{ORGANIZATION}/workspaces/w-{number}"), None, &[])?;
+        client.expect_ok(
+            "GET",
+            &format!("/api/v2/organizations/{ORGANIZATION}/workspaces/w-{number}"),
+            None,
+            &[],
+        )?;
         let json: serde_json::Value = serde_json::from_slice(&client.body)?;
         let id = json.pointer("/data/id").and_then(serde_json::Value::as_str);
-        id.map(str::to_owned).ok_or_else(|| format!("no id in {json}").into())
+        id.map(str::to_owned)
+            .ok_or_else(|| format!("no id in {json}").into())
     };
     (0..CLIENTS).map(&mut id).collect()
 }

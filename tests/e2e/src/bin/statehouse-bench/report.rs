@@ -11,7 +11,7 @@ const END: &str = "<!-- measured: end -->";
 
 /// Which side of its goal a number must be on.
 #[derive(Clone, Copy)]
-pub enum Goal {
+pub(crate) enum Goal {
     /// At most this.
     AtMost(f64),
     /// At least this.
@@ -27,7 +27,7 @@ struct Line {
 }
 
 /// One part of the table.
-pub struct Section {
+pub(crate) struct Section {
     title: &'static str,
     lines: Vec<Line>,
     notes: Vec<String>,
@@ -35,31 +35,53 @@ pub struct Section {
 
 impl Section {
     /// An empty part.
-    pub fn new(title: &'static str) -> Self {
-        Self { title, lines: Vec::new(), notes: Vec::new() }
+    pub(crate) fn new(title: &'static str) -> Self {
+        Self {
+            title,
+            lines: Vec::new(),
+            notes: Vec::new(),
+        }
     }
 
     /// A goal that the median of `values` is held against; every value stands in the range behind it.
-    pub fn line(&mut self, what: &str, goal: Goal, unit: &str, values: &[f64]) {
+    pub(crate) fn line(&mut self, what: &str, goal: Goal, unit: &str, values: &[f64]) {
         let middle = median(values);
         let (low, high) = range(values);
         let (goal, met) = match goal {
             Goal::AtMost(most) => (format!("≤ {}{unit}", number(most)), middle <= most),
             Goal::AtLeast(least) => (format!("≥ {}{unit}", number(least)), middle >= least),
         };
-        let spread = if values.len() > 1 { format!(" ({} to {})", number(low), number(high)) } else { String::new() };
-        self.lines.push(Line { what: what.to_owned(), goal, measured: format!("{}{unit}{spread}", number(middle)), met });
+        let spread = if values.len() > 1 {
+            format!(" ({} to {})", number(low), number(high))
+        } else {
+            String::new()
+        };
+        self.lines.push(Line {
+            what: what.to_owned(),
+            goal,
+            measured: format!("{}{unit}{spread}", number(middle)),
+            met,
+        });
     }
 
     /// What the numbers rest on.
-    pub fn note(&mut self, words: impl Into<String>) {
+    pub(crate) fn note(&mut self, words: impl Into<String>) {
         self.notes.push(words.into());
     }
 
     /// As Markdown.
-    pub fn markdown(&self) -> String {
-        let mut text = format!("### {}\n\n| | goal | measured (median, range) | |\n| --- | --- | --- | --- |\n", self.title);
-        for Line { what, goal, measured, met } in &self.lines {
+    pub(crate) fn markdown(&self) -> String {
+        let mut text = format!(
+            "### {}\n\n| | goal | measured (median, range) | |\n| --- | --- | --- | --- |\n",
+            self.title
+        );
+        for Line {
+            what,
+            goal,
+            measured,
+            met,
+        } in &self.lines
+        {
             let verdict = if *met { "met" } else { "**missed**" };
             // Writing to a String cannot fail.
             let _ = writeln!(text, "| {what} | {goal} | {measured} | {verdict} |");
@@ -73,7 +95,7 @@ impl Section {
 }
 
 /// A number with three significant digits, and no more decimals than that needs.
-pub fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     match value.abs() {
         large if large >= 1000.0 => grouped(value),
         large if large >= 100.0 => format!("{value:.0}"),
@@ -83,7 +105,11 @@ pub fn number(value: f64) -> String {
 }
 
 fn trimmed(text: String) -> String {
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
 fn grouped(value: f64) -> String {
@@ -99,16 +125,28 @@ fn grouped(value: f64) -> String {
 }
 
 /// Puts `table` between the marks in the file at `path`.
-pub fn write(path: &Path, table: &str) -> Result<()> {
+pub(crate) fn write(path: &Path, table: &str) -> Result<()> {
     let page = fs_err::read_to_string(path)?;
-    let parts = page.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    let (before, after) = parts.ok_or_else(|| format!("{} has no {BEGIN} … {END}", path.display()))?;
-    Ok(fs_err::write(path, format!("{before}{BEGIN}\n\n{}\n\n{END}{after}", table.trim()))?)
+    let parts = page
+        .split_once(BEGIN)
+        .and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+    let (before, after) =
+        parts.ok_or_else(|| format!("{} has no {BEGIN} … {END}", path.display()))?;
+    Ok(fs_err::write(
+        path,
+        format!("{before}{BEGIN}\n\n{}\n\n{END}{after}", table.trim()),
+    )?)
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        missing_docs
+    )]
 
     use super::*;
 
@@ -132,7 +170,10 @@ mod tests {
         section.line("slow", Goal::AtMost(1.0), " ms", &[1.5]);
         section.line("fast", Goal::AtLeast(1.0), "", &[1.5]);
         let text = section.markdown();
-        assert!(text.contains("| slow | ≤ 1 ms | 1.5 ms | **missed** |"), "{text}");
+        assert!(
+            text.contains("| slow | ≤ 1 ms | 1.5 ms | **missed** |"),
+            "{text}"
+        );
         assert!(text.contains("| fast | ≥ 1 | 1.5 | met |"), "{text}");
     }
 
@@ -142,7 +183,10 @@ mod tests {
         let path = folder.path().join("page.md");
         fs_err::write(&path, format!("before {BEGIN} old {END} after")).unwrap();
         write(&path, "new").unwrap();
-        assert_eq!(fs_err::read_to_string(&path).unwrap(), format!("before {BEGIN}\n\nnew\n\n{END} after"));
+        assert_eq!(
+            fs_err::read_to_string(&path).unwrap(),
+            format!("before {BEGIN}\n\nnew\n\n{END} after")
+        );
         fs_err::write(&path, "no marks").unwrap();
         assert!(write(&path, "new").is_err());
     }

@@ -19,24 +19,26 @@ const STOP_MAX: Duration = Duration::from_secs(30);
 
 /// How a server differs from the default.
 #[derive(Clone, Copy, Default)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Milliseconds that the shim adds to every sync.
-    pub sync_delay_ms: Option<u32>,
+    pub(crate) sync_delay_ms: Option<u32>,
     /// Changes per commit.
-    pub batch_jobs_max: Option<u32>,
+    pub(crate) batch_jobs_max: Option<u32>,
 }
 
 /// A running server. It is stopped when this is dropped.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     /// Where it answers.
-    pub target: Target,
+    pub(crate) target: Target,
 }
 
 impl Server {
     /// Starts `statehouse serve` on a site and waits until it answers. Its log goes to `DIR.log`.
-    pub fn start(tools: &Tools, site: &Site, settings: Settings) -> Result<Self> {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+    pub(crate) fn start(tools: &Tools, site: &Site, settings: Settings) -> Result<Self> {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+            .local_addr()?
+            .port();
         let mut command = Command::new(&tools.statehouse);
         command
             .arg("serve")
@@ -56,7 +58,9 @@ impl Server {
         if let Some(delay_ms) = settings.sync_delay_ms {
             tools.slow_down(&mut command, delay_ms, &tools.shim()?);
         }
-        let mut child = command.spawn().map_err(|error| format!("{}: {error}", tools.statehouse.display()))?;
+        let mut child = command
+            .spawn()
+            .map_err(|error| format!("{}: {error}", tools.statehouse.display()))?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         match await_answer(&mut child, address, &site.dir.join("ca.pem"), &site.token) {
             Ok(target) => Ok(Self { child, target }),
@@ -69,7 +73,7 @@ impl Server {
     }
 
     /// Starts `statehouse up` on a site; gives what it needed to its one line, in seconds.
-    pub fn up(tools: &Tools, site: &Site) -> Result<(Self, f64)> {
+    pub(crate) fn up(tools: &Tools, site: &Site) -> Result<(Self, f64)> {
         let began = Instant::now();
         let mut child = Command::new(&tools.statehouse)
             .args(["up", "--json", "--port", "0", "--dir"])
@@ -84,7 +88,8 @@ impl Server {
             BufReader::new(stdout).read_line(&mut line)?;
         }
         let ready_s = began.elapsed().as_secs_f64();
-        let parsed = read_line(&line).and_then(|(address, ca)| Target::new(address, &ca, &site.token));
+        let parsed =
+            read_line(&line).and_then(|(address, ca)| Target::new(address, &ca, &site.token));
         match parsed {
             Ok(target) => Ok((Self { child, target }, ready_s)),
             Err(error) => {
@@ -96,7 +101,7 @@ impl Server {
     }
 
     /// The process.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 }
@@ -110,8 +115,15 @@ impl Drop for Server {
 /// The address and the authority's file in the line that `up --json` prints.
 fn read_line(line: &str) -> Result<(SocketAddr, PathBuf)> {
     let json: serde_json::Value = serde_json::from_str(line)?;
-    let text = |name: &str| json.get(name).and_then(serde_json::Value::as_str).ok_or_else(|| format!("no `{name}`"));
-    let address = text("address")?.trim_start_matches("https://").trim_end_matches('/').replace("localhost", "127.0.0.1");
+    let text = |name: &str| {
+        json.get(name)
+            .and_then(serde_json::Value::as_str)
+            .ok_or_else(|| format!("no `{name}`"))
+    };
+    let address = text("address")?
+        .trim_start_matches("https://")
+        .trim_end_matches('/')
+        .replace("localhost", "127.0.0.1");
     Ok((address.parse()?, text("ca_file")?.into()))
 }
 
@@ -119,7 +131,8 @@ fn read_line(line: &str) -> Result<(SocketAddr, PathBuf)> {
 fn await_answer(child: &mut Child, address: SocketAddr, ca: &Path, token: &str) -> Result<Target> {
     let began = Instant::now();
     loop {
-        let tried = Target::new(address, ca, token).and_then(|target| Client::connect(&target).map(|client| (target, client)));
+        let tried = Target::new(address, ca, token)
+            .and_then(|target| Client::connect(&target).map(|client| (target, client)));
         if let Ok((target, mut client)) = tried {
             client.expect_ok("GET", "/api/v2/account/details", None, &[])?;
             return Ok(target);
@@ -135,8 +148,11 @@ fn await_answer(child: &mut Child, address: SocketAddr, ca: &Path, token: &str) 
 }
 
 /// Asks a child to stop, and waits; one that does not listen is killed.
-pub fn stop(child: &mut Child) {
-    if let Some(pid) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+pub(crate) fn stop(child: &mut Child) {
+    if let Some(pid) = i32::try_from(child.id())
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+    {
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
     }
     let began = Instant::now();

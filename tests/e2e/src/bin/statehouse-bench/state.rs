@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 const SHAPES: &str = include_str!("resources.txt");
 /// The size that the goals are stated for.
-pub const SIZE: usize = 64 * 1024;
+pub(crate) const SIZE: usize = 64 * 1024;
 /// What is around the resources: head, outputs, tail.
 const FRAME: usize = 400;
 
@@ -18,11 +18,11 @@ const FRAME: usize = 400;
 static SERIAL: AtomicU64 = AtomicU64::new(1);
 
 /// A seeded generator (splitmix64): cheap, and the same states in every run.
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
     /// A generator whose sequence `seed` decides.
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -51,12 +51,19 @@ impl Random {
     }
 
     fn uuid(&mut self) -> String {
-        format!("{}-{}-4{}-a{}-{}", self.hex(8), self.hex(4), self.hex(3), self.hex(3), self.hex(12))
+        format!(
+            "{}-{}-4{}-a{}-{}",
+            self.hex(8),
+            self.hex(4),
+            self.hex(3),
+            self.hex(3),
+            self.hex(12)
+        )
     }
 }
 
 /// The states of one workspace, one after the other.
-pub struct States {
+pub(crate) struct States {
     random: Random,
     lineage: String,
     resources: Vec<String>,
@@ -65,10 +72,15 @@ pub struct States {
 
 impl States {
     /// States of about `size` bytes for the workspace number `workspace`, always of the same lineage.
-    pub fn new(workspace: u64, size: usize) -> Self {
+    pub(crate) fn new(workspace: u64, size: usize) -> Self {
         let lineage = Random::new(workspace).uuid();
         let random = Random::new(workspace << 32 | SERIAL.fetch_add(1, Ordering::Relaxed));
-        let mut states = Self { random, lineage, resources: Vec::new(), size };
+        let mut states = Self {
+            random,
+            lineage,
+            resources: Vec::new(),
+            size,
+        };
         let mut length = FRAME;
         loop {
             let resource = states.resource(states.resources.len());
@@ -81,7 +93,7 @@ impl States {
     }
 
     /// The next state: a higher serial, a tenth of the resources made anew.
-    pub fn next_state(&mut self) -> Vec<u8> {
+    pub(crate) fn next_state(&mut self) -> Vec<u8> {
         let count = self.resources.len();
         for _ in 0..count.div_ceil(10) {
             let number = usize::try_from(self.random.below(count as u64)).unwrap_or(0);
@@ -107,14 +119,21 @@ impl States {
 
     fn resource(&mut self, number: usize) -> String {
         let shapes = SHAPES.split("---\n").count();
-        let shape = SHAPES.split("---\n").nth(number % shapes).unwrap_or_default().trim_end();
+        let shape = SHAPES
+            .split("---\n")
+            .nth(number % shapes)
+            .unwrap_or_default()
+            .trim_end();
         let id = self.random.hex(17);
         let mut pieces = shape.split('@');
         let mut text = pieces.next().unwrap_or_default().to_owned();
         for piece in pieces {
             let kind = piece.chars().next().unwrap_or('@');
             let rest = piece.get(1..).unwrap_or_default();
-            let digits = rest.len() - rest.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
+            let digits = rest.len()
+                - rest
+                    .trim_start_matches(|letter: char| letter.is_ascii_digit())
+                    .len();
             let (length, rest) = rest.split_at(digits);
             let length = length.parse().unwrap_or(0);
             match kind {
@@ -135,7 +154,13 @@ const BASE64: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        missing_docs
+    )]
 
     use super::*;
 
@@ -146,9 +171,14 @@ mod tests {
         for _ in 0..3 {
             let bytes = states.next_state();
             let json: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
-            assert!((SIZE - 2048..=SIZE).contains(&bytes.len()), "{}", bytes.len());
+            assert!(
+                (SIZE - 2048..=SIZE).contains(&bytes.len()),
+                "{}",
+                bytes.len()
+            );
             let (serial, lineage) = (json["serial"].as_u64().unwrap(), json["lineage"].clone());
-            if let Some((serial_before, lineage_before)) = before.replace((serial, lineage.clone())) {
+            if let Some((serial_before, lineage_before)) = before.replace((serial, lineage.clone()))
+            {
                 assert!(serial > serial_before);
                 assert_eq!(lineage, lineage_before);
             }

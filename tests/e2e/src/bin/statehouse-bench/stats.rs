@@ -1,7 +1,7 @@
 //! Medians, because one busy second of the machine must not decide.
 
 /// The middle of `values`; of an even number, the mean of the two in the middle. 0 for none.
-pub fn median(values: &[f64]) -> f64 {
+pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     let middle = sorted.len() / 2;
@@ -13,7 +13,7 @@ pub fn median(values: &[f64]) -> f64 {
 }
 
 /// The smallest and the largest of `values`.
-pub fn range(values: &[f64]) -> (f64, f64) {
+pub(crate) fn range(values: &[f64]) -> (f64, f64) {
     let smallest = values.iter().copied().fold(f64::INFINITY, f64::min);
     let largest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     (smallest, largest)
@@ -21,12 +21,22 @@ pub fn range(values: &[f64]) -> (f64, f64) {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        missing_docs
+    )]
 
     use super::*;
 
     fn check(values: &[f64], expected: f64) {
-        assert!((median(values) - expected).abs() < 1e-9, "{values:?}: {}", median(values));
+        assert!(
+            (median(values) - expected).abs() < 1e-9,
+            "{values:?}: {}",
+            median(values)
+        );
     }
 
     #[test]

@@ -16,7 +16,7 @@ const RUNS_FACTOR: f64 = 15.0 / 9.0;
 const RESOURCES: usize = 200;
 
 /// Applies in turn to the `http` backend of a house and to `pg`, everything anew each time.
-pub fn applies(plan: &Plan) -> Result<Section> {
+pub(crate) fn applies(plan: &Plan) -> Result<Section> {
     let folder = plan.folder()?;
     let cluster = Cluster::start(&plan.tools, folder.path(), None)?;
     cluster.run("postgres", "CREATE DATABASE terraform")?;
@@ -33,21 +33,37 @@ pub fn applies(plan: &Plan) -> Result<Section> {
         );
         let pg = format!(
             "backend \"pg\" {{\n    conn_str = \"{}&sslmode=disable\"\n    schema_name = \"run_{run}\"\n  }}",
-            cluster.url("terraform").replace("postgresql://", "postgres://")
+            cluster
+                .url("terraform")
+                .replace("postgresql://", "postgres://")
         );
-        let (our_s, their_s) = (apply(plan, folder.path(), &http)?, apply(plan, folder.path(), &pg)?);
+        let (our_s, their_s) = (
+            apply(plan, folder.path(), &http)?,
+            apply(plan, folder.path(), &pg)?,
+        );
         ratios.push(our_s / their_s);
         ours.push(our_s);
         theirs.push(their_s);
     }
     let mut section = Section::new("A whole apply, on PostgreSQL");
-    let what = format!("`terraform apply` of {RESOURCES} `terraform_data` against the `pg` backend");
+    let what =
+        format!("`terraform apply` of {RESOURCES} `terraform_data` against the `pg` backend");
     section.line(&what, Goal::AtMost(1.1), " ×", &ratios);
-    section.note(format!("{} s against {} s; {} pairs, in turn.", number(median(&ours)), number(median(&theirs)), ratios.len()));
+    section.note(format!(
+        "{} s against {} s; {} pairs, in turn.",
+        number(median(&ours)),
+        number(median(&theirs)),
+        ratios.len()
+    ));
     Ok(section)
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a handful of runs")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a handful of runs"
+)]
 fn runs(of_plan: usize) -> usize {
     (of_plan as f64 * RUNS_FACTOR).round() as usize
 }
@@ -61,13 +77,21 @@ fn apply(plan: &Plan, parent: &Path, backend: &str) -> Result<f64> {
     fs_err::write(folder.path().join("main.tf"), configuration)?;
     terraform(plan, folder.path(), &["init", "-input=false", "-no-color"])?;
     let began = Instant::now();
-    terraform(plan, folder.path(), &["apply", "-auto-approve", "-input=false", "-no-color"])?;
+    terraform(
+        plan,
+        folder.path(),
+        &["apply", "-auto-approve", "-input=false", "-no-color"],
+    )?;
     Ok(began.elapsed().as_secs_f64())
 }
 
 fn terraform(plan: &Plan, folder: &Path, arguments: &[&str]) -> Result<()> {
     let mut command = Command::new(plan.tools.terraform()?);
-    command.args(arguments).current_dir(folder).env("CHECKPOINT_DISABLE", "1").env("TF_IN_AUTOMATION", "1");
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .env("CHECKPOINT_DISABLE", "1")
+        .env("TF_IN_AUTOMATION", "1");
     let output = command.output()?;
     if output.status.success() {
         return Ok(());

@@ -6,27 +6,32 @@ use std::process::Command;
 use crate::Result;
 
 /// Where things are.
-pub struct Tools {
+pub(crate) struct Tools {
     /// The binary that is measured: a release build.
-    pub statehouse: PathBuf,
+    pub(crate) statehouse: PathBuf,
     shim: Option<PathBuf>,
     postgres: Option<PathBuf>,
     postgres_user: Option<String>,
     terraform: Option<PathBuf>,
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place where the benchmark reads the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where the benchmark reads the environment"
+)]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn needed<T: Clone>(value: Option<&T>, name: &str) -> Result<T> {
-    value.cloned().ok_or_else(|| format!("{name} is not set; run this through ./dev bench").into())
+    value
+        .cloned()
+        .ok_or_else(|| format!("{name} is not set; run this through ./dev bench").into())
 }
 
 impl Tools {
     /// From the environment. The binary defaults to the one beside this program.
-    pub fn of_environment() -> Result<Self> {
+    pub(crate) fn of_environment() -> Result<Self> {
         let path = |name: &str| variable(name).map(PathBuf::from);
         let beside = std::env::current_exe()?.with_file_name("statehouse");
         Ok(Self {
@@ -39,32 +44,34 @@ impl Tools {
     }
 
     /// The library that slows syncs down.
-    pub fn shim(&self) -> Result<PathBuf> {
+    pub(crate) fn shim(&self) -> Result<PathBuf> {
         needed(self.shim.as_ref(), "STATEHOUSE_TEST_SHIM")
     }
 
     /// The folder of PostgreSQL's server programs.
-    pub fn postgres(&self) -> Result<PathBuf> {
+    pub(crate) fn postgres(&self) -> Result<PathBuf> {
         needed(self.postgres.as_ref(), "STATEHOUSE_TEST_PG_BIN")
     }
 
     /// The user that PostgreSQL runs as, where it may not be ours.
-    pub fn postgres_user(&self) -> Option<&str> {
+    pub(crate) fn postgres_user(&self) -> Option<&str> {
         self.postgres_user.as_deref()
     }
 
     /// terraform.
-    pub fn terraform(&self) -> Result<PathBuf> {
+    pub(crate) fn terraform(&self) -> Result<PathBuf> {
         needed(self.terraform.as_ref(), "STATEHOUSE_TEST_TERRAFORM")
     }
 
     /// Adds `delay_ms` to every sync of a program and its children.
-    pub fn slow_down(&self, command: &mut Command, delay_ms: u32, shim: &Path) {
-        command.env("LD_PRELOAD", shim).env("STATEHOUSE_SHIM_DELAY_MS", delay_ms.to_string());
+    pub(crate) fn slow_down(&self, command: &mut Command, delay_ms: u32, shim: &Path) {
+        command
+            .env("LD_PRELOAD", shim)
+            .env("STATEHOUSE_SHIM_DELAY_MS", delay_ms.to_string());
     }
 
     /// cargo, by which this program was started, for what only it can build.
-    pub fn cargo(&self) -> Command {
+    pub(crate) fn cargo(&self) -> Command {
         let mut command = Command::new(variable("CARGO").unwrap_or_else(|| "cargo".to_owned()));
         command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
         command

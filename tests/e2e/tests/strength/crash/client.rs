@@ -28,11 +28,20 @@ impl Target {
     /// The server at `address`, whose certificate the authority in the file `ca` signed.
     pub(crate) fn new(address: SocketAddr, ca: &Path) -> Self {
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(ca).expect("the authority's certificate")).expect("a certificate");
+        roots
+            .add(CertificateDer::from_pem_file(ca).expect("the authority's certificate"))
+            .expect("a certificate");
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS13]);
-        let tls = builder.expect("TLS 1.3").with_root_certificates(roots).with_no_client_auth();
-        Self { address, tls: Arc::new(tls) }
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13]);
+        let tls = builder
+            .expect("TLS 1.3")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Self {
+            address,
+            tls: Arc::new(tls),
+        }
     }
 }
 
@@ -58,7 +67,8 @@ impl Answer {
 
     /// The body for programs.
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {}", self.text()))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error} in {}", self.text()))
     }
 }
 
@@ -73,7 +83,11 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(target: &Target, token: &str) -> Self {
-        Self { target: target.clone(), token: token.to_owned(), stream: None }
+        Self {
+            target: target.clone(),
+            token: token.to_owned(),
+            stream: None,
+        }
     }
 
     /// The same server, asked with another token over a connection of its own.
@@ -82,7 +96,12 @@ impl Client {
     }
 
     /// Sends one request and reads its answer.
-    pub(crate) fn request(&mut self, method: &str, path: &str, body: &[u8]) -> Result<Answer, Unanswered> {
+    pub(crate) fn request(
+        &mut self,
+        method: &str,
+        path: &str,
+        body: &[u8],
+    ) -> Result<Answer, Unanswered> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
             None => connect(&self.target).map_err(|error| unanswered("connecting", &error))?,
@@ -92,7 +111,9 @@ impl Client {
             "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Length: {}\r\n\r\n",
             body.len()
         );
-        let sent = stream.write_all(&[head.as_bytes(), body].concat()).and_then(|()| stream.flush());
+        let sent = stream
+            .write_all(&[head.as_bytes(), body].concat())
+            .and_then(|()| stream.flush());
         sent.map_err(|error| unanswered(path, &error))?;
         let answer = read_answer(&mut stream).map_err(|error| unanswered(path, &error))?;
         self.stream = Some(stream).filter(|_| !answer.closes);
@@ -100,7 +121,12 @@ impl Client {
     }
 
     /// Sends a JSON:API document with these attributes.
-    pub(crate) fn document(&mut self, method: &str, path: &str, attributes: &Value) -> Result<Answer, Unanswered> {
+    pub(crate) fn document(
+        &mut self,
+        method: &str,
+        path: &str,
+        attributes: &Value,
+    ) -> Result<Answer, Unanswered> {
         let body = json!({ "data": { "attributes": attributes } }).to_string();
         self.request(method, path, body.as_bytes())
     }
@@ -138,7 +164,8 @@ fn read_answer(stream: &mut Stream) -> Result<Answer, Error> {
     };
     let body = bytes.split_off(end);
     let head = String::from_utf8(bytes).map_err(Error::other)?;
-    let (mut answer, length) = read_head(&head).ok_or_else(|| Error::other(format!("no HTTP answer: {head}")))?;
+    let (mut answer, length) =
+        read_head(&head).ok_or_else(|| Error::other(format!("no HTTP answer: {head}")))?;
     answer.body = body;
     let had = answer.body.len();
     answer.body.resize(length.max(had), 0);
@@ -150,7 +177,12 @@ fn read_answer(stream: &mut Stream) -> Result<Answer, Error> {
 fn read_head(head: &str) -> Option<(Answer, usize)> {
     let mut lines = head.split("\r\n");
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-    let mut answer = Answer { status, version: None, body: Vec::new(), closes: false };
+    let mut answer = Answer {
+        status,
+        version: None,
+        body: Vec::new(),
+        closes: false,
+    };
     let mut length = (status == 204).then_some(0);
     for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
         match name.to_ascii_lowercase().as_str() {

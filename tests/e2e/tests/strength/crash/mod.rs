@@ -34,7 +34,10 @@ pub(crate) const ORGANIZATION: &str = "main";
 const DESKS: usize = 5;
 
 /// A variable that tells a test where something is; a missing one is a failed test that says what to do.
-#[expect(clippy::disallowed_methods, reason = "tests are told by the environment where things are")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests are told by the environment where things are"
+)]
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
@@ -69,17 +72,32 @@ impl World {
     /// Makes the organization and its workspaces on a new server.
     pub(crate) fn create(server: &Server, token: &str, random: &mut Random) -> Self {
         let mut client = Client::new(&server.target, token);
-        made(client.document("POST", "/api/v2/organizations", &json!({ "name": ORGANIZATION })));
+        made(client.document(
+            "POST",
+            "/api/v2/organizations",
+            &json!({ "name": ORGANIZATION }),
+        ));
         let desk = |number| {
             let name = format!("desk-{number}");
             let path = format!("/api/v2/organizations/{ORGANIZATION}/workspaces");
             let made = made(client.document("POST", &path, &json!({ "name": name })));
             let id = made["data"]["id"].as_str().expect("an id").to_owned();
-            Desk { name, id, lineage: states::lineage(random), made_at: now_ns(), next_serial: Mutex::new(1) }
+            Desk {
+                name,
+                id,
+                lineage: states::lineage(random),
+                made_at: now_ns(),
+                next_serial: Mutex::new(1),
+            }
         };
         let desks: Vec<Desk> = (0..DESKS).map(desk).collect();
         let history = History::new(desks.len());
-        Self { token: token.to_owned(), desks, history, parked: Mutex::default() }
+        Self {
+            token: token.to_owned(),
+            desks,
+            history,
+            parked: Mutex::default(),
+        }
     }
 }
 

@@ -42,7 +42,11 @@ fn change(bytes: &mut Vec<u8>, random: &mut Random) -> (&'static str, String) {
 /// Changes the file of a sealed body, or exchanges two.
 pub(super) fn edit_body(corpus: &Corpus, site: &Site, random: &mut Random) -> Edit {
     let bodies: Vec<PathBuf> = files(&site.data.join("blobs"));
-    assert!(bodies.len() >= 4, "the corpus has only {} bodies in files", bodies.len());
+    assert!(
+        bodies.len() >= 4,
+        "the corpus has only {} bodies in files",
+        bodies.len()
+    );
     let one = random.pick(&bodies);
     let place = |path: &PathBuf| path.strip_prefix(&site.data).unwrap().display().to_string();
     if random.below(4) == 0 {
@@ -52,10 +56,19 @@ pub(super) fn edit_body(corpus: &Corpus, site: &Site, random: &mut Random) -> Ed
         fs_err::write(one, second).unwrap();
         fs_err::write(other, first).unwrap();
         let between = corpus.organizations.iter().filter(|each| {
-            [one, other].iter().any(|path| path.parent().unwrap().ends_with(each.code.as_str()))
+            [one, other]
+                .iter()
+                .any(|path| path.parent().unwrap().ends_with(each.code.as_str()))
         });
-        let kind = if between.count() == 2 { "body: swap between houses" } else { "body: swap within a house" };
-        return Edit { kind, what: format!("{} with {}", place(one), place(other)) };
+        let kind = if between.count() == 2 {
+            "body: swap between houses"
+        } else {
+            "body: swap within a house"
+        };
+        return Edit {
+            kind,
+            what: format!("{} with {}", place(one), place(other)),
+        };
     }
     let mut bytes = fs_err::read(one).unwrap();
     let (how, words) = change(&mut bytes, random);
@@ -65,13 +78,19 @@ pub(super) fn edit_body(corpus: &Corpus, site: &Site, random: &mut Random) -> Ed
         "cut" => "body: cut",
         _ => "body: extend",
     };
-    Edit { kind, what: format!("{}, {words}", place(one)) }
+    Edit {
+        kind,
+        what: format!("{}, {words}", place(one)),
+    }
 }
 
 /// A bundle that was changed, and what its reader trusts.
 pub(super) fn edit_bundle(corpus: &Corpus, random: &mut Random) -> (Edit, Vec<u8>, Trust) {
     let which = random.below(2);
-    let (organization, other) = (&corpus.organizations[which], &corpus.organizations[1 - which]);
+    let (organization, other) = (
+        &corpus.organizations[which],
+        &corpus.organizations[1 - which],
+    );
     let trust = organization.trust.clone();
     let mut bytes = organization.bundle.clone();
     let (kind, words) = match random.below(8) {
@@ -93,7 +112,14 @@ pub(super) fn edit_bundle(corpus: &Corpus, random: &mut Random) -> (Edit, Vec<u8
             }
         }
     };
-    (Edit { kind, what: format!("{} {words}", organization.name) }, bytes, trust)
+    (
+        Edit {
+            kind,
+            what: format!("{} {words}", organization.name),
+        },
+        bytes,
+        trust,
+    )
 }
 
 /// Exchanges two different blocks of 512 bytes, the unit of the archive.
@@ -124,13 +150,23 @@ impl Flip {
         let data = files(&site.data);
         let database = |path: &&PathBuf| {
             let name = path.to_string_lossy();
-            (name.ends_with(".db") || name.ends_with(".db-wal")) && path.metadata().unwrap().len() > 0
+            (name.ends_with(".db") || name.ends_with(".db-wal"))
+                && path.metadata().unwrap().len() > 0
         };
         let databases: Vec<&PathBuf> = data.iter().filter(database).collect();
         let path = *random.pick(&databases);
         let at = random.below(usize::try_from(path.metadata().unwrap().len()).unwrap());
-        let file = path.strip_prefix(&site.data).unwrap().to_str().unwrap().to_owned();
-        Self { file, at, bit: random.below(8) }
+        let file = path
+            .strip_prefix(&site.data)
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned();
+        Self {
+            file,
+            at,
+            bit: random.below(8),
+        }
     }
 
     /// Makes the edit.
@@ -153,6 +189,10 @@ impl Flip {
 
 impl fmt::Display for Flip {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: bit {} of byte {}", self.file, self.bit, self.at)
+        write!(
+            formatter,
+            "{}: bit {} of byte {}",
+            self.file, self.bit, self.at
+        )
     }
 }

@@ -10,7 +10,7 @@ use statehouse_core::terraform::lock::LockInfo;
 use statehouse_core::workspace::Workspace;
 use statehouse_core::{Caller, Core, Ctx, key, ledger, project, token, user, workspace};
 use statehouse_e2e::random::Random;
-use statehouse_e2e::site::Site;
+use statehouse_e2e::site::{Site, files};
 use statehouse_e2e::states;
 use statehouse_ledger::verify::Trust;
 use statehouse_model::{HouseCode, Name, Permission, Role, UserId};
@@ -60,7 +60,11 @@ pub(super) fn workspace_named(text: &str) -> Workspace {
 }
 
 pub(super) fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap()
 }
 
 impl Corpus {
@@ -80,8 +84,12 @@ impl Corpus {
             core.close().await.unwrap();
             accounts
         });
+        closed(&site);
         let older = site.copy_to(&folder.path().join("older"));
-        let later = Site { starts_at: older.starts_at, ..site.clone() };
+        let later = Site {
+            starts_at: older.starts_at,
+            ..site.clone()
+        };
         let running = runtime().block_on(async {
             let core = later.open().await;
             second_day(&core, &accounts, random).await;
@@ -90,8 +98,12 @@ impl Corpus {
             core.close().await.unwrap();
             running
         });
+        closed(&site);
         let now = site.copy_to(&folder.path().join("now"));
-        let copies = [now.copy_to(&folder.path().join("export")), older.copy_to(&folder.path().join("export-older"))];
+        let copies = [
+            now.copy_to(&folder.path().join("export")),
+            older.copy_to(&folder.path().join("export-older")),
+        ];
         let organizations = ORGANIZATIONS.map(|text| runtime().block_on(exported(&copies, text)));
         Self {
             _folder: folder,
@@ -107,12 +119,19 @@ impl Corpus {
     /// The organizations' databases and the site's, relative to the data directory.
     pub(super) fn databases(&self) -> [String; 3] {
         let [first, second] = &self.organizations;
-        ["site.db".to_owned(), format!("houses/{}.db", first.code), format!("houses/{}.db", second.code)]
+        [
+            "site.db".to_owned(),
+            format!("houses/{}.db", first.code),
+            format!("houses/{}.db", second.code),
+        ]
     }
 }
 
 fn later_by_a_day(site: Site) -> Site {
-    Site { starts_at: site.starts_at + 2 * 24 * 3600 * 1_000_000, ..site }
+    Site {
+        starts_at: site.starts_at + 2 * 24 * 3600 * 1_000_000,
+        ..site
+    }
 }
 
 const ORGANIZATIONS: [&str; 2] = ["acme", "globex"];
@@ -125,41 +144,80 @@ struct Accounts {
 }
 
 async fn token_of(core: &Core, of: &str, scopes: Vec<Permission>) -> SecretString {
-    let wish = token::Wish { label: format!("for {of}"), scopes, life_us: None };
-    token::issue_for(&core.machine(), name(of), wish).await.unwrap().1
+    let wish = token::Wish {
+        label: format!("for {of}"),
+        scopes,
+        life_us: None,
+    };
+    token::issue_for(&core.machine(), name(of), wish)
+        .await
+        .unwrap()
+        .1
 }
 
 async fn caller(core: &Core, token: &SecretString) -> Caller {
-    core.authenticate(token.expose_secret(), None).await.unwrap()
+    core.authenticate(token.expose_secret(), None)
+        .await
+        .unwrap()
 }
 
 async fn first_day(core: &Arc<Core>, random: &mut Random) -> Accounts {
     let machine = core.machine();
     let mut ids: Vec<UserId> = Vec::new();
-    for (text, operator) in [("olga", true), ("rita", false), ("walt", false), ("eve", false)] {
+    for (text, operator) in [
+        ("olga", true),
+        ("rita", false),
+        ("walt", false),
+        ("eve", false),
+    ] {
         let password = (text == "olga").then(|| SecretString::from(PASSWORD));
-        ids.push(user::create(&machine, name(text), operator, password).await.unwrap().id.parse().unwrap());
+        ids.push(
+            user::create(&machine, name(text), operator, password)
+                .await
+                .unwrap()
+                .id
+                .parse()
+                .unwrap(),
+        );
     }
     ledger::publish(&machine, false).await.unwrap();
     let olga = token_of(core, "olga", Vec::new()).await;
     let owner = caller(core, &olga).await;
     let (rita, walt) = (ids[1].clone(), ids[2].clone());
     for text in ORGANIZATIONS {
-        core.create_organization(owner.site(), name(text), ids[0].clone()).await.unwrap();
+        core.create_organization(owner.site(), name(text), ids[0].clone())
+            .await
+            .unwrap();
         let ctx = core.enter(&owner, &name(text)).await.unwrap();
         let network = project::create(&ctx, name("network")).await.unwrap();
-        access::give(&ctx, rita.clone(), Role::Reader, Scope::Organization, None).await.unwrap();
+        access::give(&ctx, rita.clone(), Role::Reader, Scope::Organization, None)
+            .await
+            .unwrap();
         let scope = Scope::Project(network.id.parse().unwrap());
-        access::give(&ctx, walt.clone(), Role::Writer, scope, None).await.unwrap();
+        access::give(&ctx, walt.clone(), Role::Writer, scope, None)
+            .await
+            .unwrap();
         ledger::publish(&ctx, false).await.unwrap();
-        for (workspace, folder) in [("prod", "network"), ("stage", "network"), ("dev", "default")] {
-            workspace::create(&ctx, name(workspace), Some(name(folder))).await.unwrap();
+        for (workspace, folder) in [
+            ("prod", "network"),
+            ("stage", "network"),
+            ("dev", "default"),
+        ] {
+            workspace::create(&ctx, name(workspace), Some(name(folder)))
+                .await
+                .unwrap();
             fill(&ctx, workspace, random).await;
         }
-        lock::take(&ctx, &workspace_named("stage"), lock_info("earlier")).await.unwrap();
+        lock::take(&ctx, &workspace_named("stage"), lock_info("earlier"))
+            .await
+            .unwrap();
     }
     Accounts {
-        tokens: vec![olga, token_of(core, "rita", Vec::new()).await, token_of(core, "walt", vec![Permission::StateRead]).await],
+        tokens: vec![
+            olga,
+            token_of(core, "rita", Vec::new()).await,
+            token_of(core, "walt", vec![Permission::StateRead]).await,
+        ],
         stranger: (ids[3].to_string(), token_of(core, "eve", Vec::new()).await),
         rita,
     }
@@ -170,7 +228,15 @@ async fn fill(ctx: &Ctx, workspace: &str, random: &mut Random) {
     let lineage = states::lineage(random);
     let reference = workspace_named(workspace);
     put(ctx, workspace, random, &lineage, 1, SMALL).await;
-    put(ctx, workspace, random, &lineage, 2, if workspace == "stage" { SMALL } else { LARGE }).await;
+    put(
+        ctx,
+        workspace,
+        random,
+        &lineage,
+        2,
+        if workspace == "stage" { SMALL } else { LARGE },
+    )
+    .await;
     for reason in ["accepted", "discarded", "waiting"] {
         let other = states::lineage(random);
         let Put::Kept(kept) = put(ctx, workspace, random, &other, 3, SMALL).await else {
@@ -178,46 +244,107 @@ async fn fill(ctx: &Ctx, workspace: &str, random: &mut Random) {
         };
         let id = kept.version.id.parse().unwrap();
         match reason {
-            "accepted" => drop(state::accept(ctx, &reference, id, reason.to_owned()).await.unwrap()),
-            "discarded" => drop(state::discard(ctx, &reference, id, reason.to_owned()).await.unwrap()),
+            "accepted" => drop(
+                state::accept(ctx, &reference, id, reason.to_owned())
+                    .await
+                    .unwrap(),
+            ),
+            "discarded" => drop(
+                state::discard(ctx, &reference, id, reason.to_owned())
+                    .await
+                    .unwrap(),
+            ),
             _ => {}
         }
     }
 }
 
-async fn put(ctx: &Ctx, workspace: &str, random: &mut Random, lineage: &str, serial: u64, bytes: usize) -> Put {
-    let wish = states::Wish { lineage, serial, bytes, secrets: &[] };
+async fn put(
+    ctx: &Ctx,
+    workspace: &str,
+    random: &mut Random,
+    lineage: &str,
+    serial: u64,
+    bytes: usize,
+) -> Put {
+    let wish = states::Wish {
+        lineage,
+        serial,
+        bytes,
+        secrets: &[],
+    };
     let bytes = states::plain(random, &wish).into();
-    state::put(ctx, &workspace_named(workspace), Upload { bytes, lock_id: None }).await.unwrap()
+    state::put(
+        ctx,
+        &workspace_named(workspace),
+        Upload {
+            bytes,
+            lock_id: None,
+        },
+    )
+    .await
+    .unwrap()
 }
 
 fn lock_info(id: &str) -> LockInfo {
-    LockInfo { id: id.to_owned(), operation: "OperationTypeApply".to_owned(), who: "olga@desk".to_owned(), ..LockInfo::default() }
+    LockInfo {
+        id: id.to_owned(),
+        operation: "OperationTypeApply".to_owned(),
+        who: "olga@desk".to_owned(),
+        ..LockInfo::default()
+    }
 }
 
 /// Everything of the first day goes on, and some of it is taken back.
 async fn second_day(core: &Arc<Core>, accounts: &Accounts, random: &mut Random) {
     let owner = caller(core, &accounts.tokens[0]).await;
     ledger::publish(&core.machine(), true).await.unwrap();
-    let (view, _) = token::create(owner.site(), token::Wish::default()).await.unwrap();
-    token::revoke(owner.site(), view.id.parse().unwrap()).await.unwrap();
-    user::create(&core.machine(), name("dora"), false, None).await.unwrap();
+    let (view, _) = token::create(owner.site(), token::Wish::default())
+        .await
+        .unwrap();
+    token::revoke(owner.site(), view.id.parse().unwrap())
+        .await
+        .unwrap();
+    user::create(&core.machine(), name("dora"), false, None)
+        .await
+        .unwrap();
     user::disable(&core.machine(), name("dora")).await.unwrap();
     for text in ORGANIZATIONS {
         let ctx = core.enter(&owner, &name(text)).await.unwrap();
         let stage = workspace_named("stage");
-        lock::release(&ctx, &stage, "earlier".to_owned()).await.unwrap();
+        lock::release(&ctx, &stage, "earlier".to_owned())
+            .await
+            .unwrap();
         let lineage = states::lineage(random);
         put(&ctx, "stage", random, &lineage, 1, SMALL).await;
-        let taken = access::give(&ctx, accounts.rita.clone(), Role::Maintainer, Scope::Organization, None).await.unwrap();
+        let taken = access::give(
+            &ctx,
+            accounts.rita.clone(),
+            Role::Maintainer,
+            Scope::Organization,
+            None,
+        )
+        .await
+        .unwrap();
         access::take(&ctx, taken.id.parse().unwrap()).await.unwrap();
         ledger::publish(&ctx, true).await.unwrap();
-        lock::take(&ctx, &workspace_named("prod"), lock_info("broken")).await.unwrap();
-        lock::force(&ctx, &workspace_named("prod"), None, Some("the runner is gone".to_owned())).await.unwrap();
+        lock::take(&ctx, &workspace_named("prod"), lock_info("broken"))
+            .await
+            .unwrap();
+        lock::force(
+            &ctx,
+            &workspace_named("prod"),
+            None,
+            Some("the runner is gone".to_owned()),
+        )
+        .await
+        .unwrap();
         lock::take(&ctx, &stage, lock_info("held")).await.unwrap();
         let dev = workspace_named("dev");
         for round in 0..if text == "acme" { LOCKINGS } else { 3 } {
-            lock::take(&ctx, &dev, lock_info(&round.to_string())).await.unwrap();
+            lock::take(&ctx, &dev, lock_info(&round.to_string()))
+                .await
+                .unwrap();
             lock::release(&ctx, &dev, round.to_string()).await.unwrap();
         }
     }
@@ -227,15 +354,33 @@ async fn second_day(core: &Arc<Core>, accounts: &Accounts, random: &mut Random) 
     let progress = key::rewrap(&ctx).await.unwrap();
     assert_eq!(progress.retired, [1], "{progress:?}");
     key::rotate(&core.machine()).await.unwrap();
-    let Put::Stored(_) = put(&ctx, "dev", random, &current_lineage(&ctx, "dev").await, 9, LARGE).await else {
+    let Put::Stored(_) = put(
+        &ctx,
+        "dev",
+        random,
+        &current_lineage(&ctx, "dev").await,
+        9,
+        LARGE,
+    )
+    .await
+    else {
         panic!("a version after the rotation was not stored");
     };
 }
 
 async fn current_lineage(ctx: &Ctx, workspace: &str) -> String {
-    let versions = state::list(ctx, &workspace_named(workspace), None, state::PAGE_MAX).await.unwrap();
-    let head = workspace::show(ctx, &workspace_named(workspace)).await.unwrap().head;
-    versions.into_iter().find(|version| Some(&version.id) == head.as_ref()).unwrap().lineage
+    let versions = state::list(ctx, &workspace_named(workspace), None, state::PAGE_MAX)
+        .await
+        .unwrap();
+    let head = workspace::show(ctx, &workspace_named(workspace))
+        .await
+        .unwrap()
+        .head;
+    versions
+        .into_iter()
+        .find(|version| Some(&version.id) == head.as_ref())
+        .unwrap()
+        .lineage
 }
 
 /// Waits until every anchor has caught up with its house and nothing moves any more.
@@ -247,7 +392,9 @@ async fn anchored(core: &Arc<Core>, site: &Site) {
     let mut quiet = 0;
     for _ in 0..300 {
         let still = houses.iter().all(|ctx| {
-            let anchor = site.anchors.join(format!("{}.checkpoint", ctx.house().code()));
+            let anchor = site
+                .anchors
+                .join(format!("{}.checkpoint", ctx.house().code()));
             fs_err::read_to_string(anchor).ok() == ctx.house().head().map(|head| head.note)
         });
         quiet = if still { quiet + 1 } else { 0 };
@@ -257,6 +404,20 @@ async fn anchored(core: &Arc<Core>, site: &Site) {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     panic!("the anchors never caught up with the houses");
+}
+
+/// Waits until the last connection has moved its log of writes into the file and removed it.
+fn closed(site: &Site) {
+    for _ in 0..100 {
+        if files(&site.data)
+            .iter()
+            .all(|path| !path.to_string_lossy().ends_with("-wal"))
+        {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("a database of {} was not closed", site.data.display());
 }
 
 async fn exported([now, older]: &[Site; 2], text: &str) -> Organization {
@@ -276,8 +437,17 @@ async fn exported([now, older]: &[Site; 2], text: &str) -> Organization {
     let bundle = bundles.pop().unwrap();
     let report = statehouse_ledger::verify::verify_bytes(&bundle, &Trust::default());
     assert!(report.is_proven(), "{report}");
-    let trust = Trust { vkey: report.vkey.clone(), anchor: head.map(|head| head.note) };
-    Organization { name: name(text), code: code.unwrap(), bundle, older_bundle: bundles.pop().unwrap(), trust }
+    let trust = Trust {
+        vkey: report.vkey.clone(),
+        anchor: head.map(|head| head.note),
+    };
+    Organization {
+        name: name(text),
+        code: code.unwrap(),
+        bundle,
+        older_bundle: bundles.pop().unwrap(),
+        trust,
+    }
 }
 
 /// The password of the owner.

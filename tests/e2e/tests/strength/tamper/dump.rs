@@ -12,28 +12,52 @@ type Dump = Vec<Option<Vec<String>>>;
 pub(super) fn of(site: &Site) -> Dump {
     let folder = tempfile::tempdir().unwrap();
     let copy = site.copy_to(folder.path());
-    let databases = files(&copy.data).into_iter().filter(|path| path.extension().is_some_and(|end| end == "db"));
+    let databases = files(&copy.data)
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|end| end == "db"));
     databases.map(|path| rows(&path).ok()).collect()
 }
 
 fn rows(path: &std::path::Path) -> rusqlite::Result<Vec<String>> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    let mut dump = texts(&connection, "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name")?;
-    let tables = texts(&connection, "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")?;
+    let mut dump = texts(
+        &connection,
+        "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name",
+    )?;
+    let tables = texts(
+        &connection,
+        "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name",
+    )?;
     for table in tables.iter().map(|text| text.trim_matches(['[', ']', '"'])) {
         let columns = columns(&connection, table)?;
         // The index is not asked: what counts is what the table itself holds.
-        let sql = format!("SELECT {} FROM {table} NOT INDEXED ORDER BY {}", columns.join(", "), columns.join(", "));
-        dump.extend(texts(&connection, &sql)?.into_iter().map(|row| format!("{table} {row}")));
+        let sql = format!(
+            "SELECT {} FROM {table} NOT INDEXED ORDER BY {}",
+            columns.join(", "),
+            columns.join(", ")
+        );
+        dump.extend(
+            texts(&connection, &sql)?
+                .into_iter()
+                .map(|row| format!("{table} {row}")),
+        );
     }
     Ok(dump)
 }
 
 /// The columns of a table, without those that the product declares to be no evidence.
 fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
-    let mut statement = connection.prepare(&format!("SELECT name FROM pragma_table_info('{table}') ORDER BY cid"))?;
-    let names = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
-    let told = |name: &String| OUTSIDE.iter().any(|(of, column, _)| *of == table && column == name && table == "schema_migration");
+    let mut statement = connection.prepare(&format!(
+        "SELECT name FROM pragma_table_info('{table}') ORDER BY cid"
+    ))?;
+    let names = statement
+        .query_map([], |row| row.get::<_, String>(0))?
+        .collect::<Result<Vec<_>, _>>()?;
+    let told = |name: &String| {
+        OUTSIDE
+            .iter()
+            .any(|(of, column, _)| *of == table && column == name && table == "schema_migration")
+    };
     Ok(names.into_iter().filter(|name| !told(name)).collect())
 }
 
@@ -43,8 +67,14 @@ fn texts(connection: &Connection, sql: &str) -> rusqlite::Result<Vec<String>> {
     let mut rows = statement.query([])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let cells = (0..width).map(|column| row.get::<_, Value>(column)).collect::<Result<Vec<_>, _>>()?;
-        found.push(if let [Value::Text(only)] = cells.as_slice() { only.clone() } else { format!("{cells:?}") });
+        let cells = (0..width)
+            .map(|column| row.get::<_, Value>(column))
+            .collect::<Result<Vec<_>, _>>()?;
+        found.push(if let [Value::Text(only)] = cells.as_slice() {
+            only.clone()
+        } else {
+            format!("{cells:?}")
+        });
     }
     Ok(found)
 }

@@ -4,7 +4,9 @@ use secrecy::{ExposeSecret, SecretString};
 use statehouse_core::ledger::verify_live;
 use statehouse_core::state::{self, Which, lock};
 use statehouse_core::workspace::Workspace;
-use statehouse_core::{Core, Ctx, Error, Kind, access, key, ledger, org, project, token, user, workspace};
+use statehouse_core::{
+    Core, Ctx, Error, Kind, access, key, ledger, org, project, token, user, workspace,
+};
 use statehouse_e2e::site::Site;
 use statehouse_ledger::verify::Report;
 use std::sync::Arc;
@@ -22,13 +24,18 @@ pub(super) struct Reported {
 
 impl Reported {
     pub(super) fn any(&self) -> bool {
-        [&self.open, &self.live, &self.read, &self.bundle].iter().any(|words| words.is_some())
+        [&self.open, &self.live, &self.read, &self.bundle]
+            .iter()
+            .any(|words| words.is_some())
     }
 
     pub(super) fn by_bundle(report: &Report) -> Self {
         let first = report.findings.first().map(ToString::to_string);
         assert_eq!(first.is_none(), report.is_proven());
-        Self { bundle: first, ..Self::default() }
+        Self {
+            bundle: first,
+            ..Self::default()
+        }
     }
 
     /// Notes a read that refused because of what it read. "Not found" and "denied" are answers.
@@ -47,7 +54,10 @@ impl Reported {
 
 /// Whether a failure says that what is stored cannot be used, and not that it is not there.
 pub(super) fn refuses(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Tampered | Kind::Internal | Kind::Unavailable)
+    matches!(
+        error.kind(),
+        Kind::Tampered | Kind::Internal | Kind::Unavailable
+    )
 }
 
 /// Opens a site that may have been edited and asks everything.
@@ -86,7 +96,10 @@ async fn ask(corpus: &Corpus, core: &Arc<Core>, reported: &mut Reported) {
         read_as(corpus, core, token, reported).await;
     }
     if !reported.any() {
-        reported.note(core.login("olga", PASSWORD.into(), token::Wish::default()).await);
+        reported.note(
+            core.login("olga", PASSWORD.into(), token::Wish::default())
+                .await,
+        );
     }
 }
 
@@ -104,7 +117,9 @@ async fn compare(ctx: &Ctx, reported: &mut Reported) {
 
 /// Reads what the bearer of a token may read, everywhere.
 async fn read_as(corpus: &Corpus, core: &Arc<Core>, token: &SecretString, reported: &mut Reported) {
-    let Some(caller) = reported.note(core.authenticate(token.expose_secret(), None).await) else { return };
+    let Some(caller) = reported.note(core.authenticate(token.expose_secret(), None).await) else {
+        return;
+    };
     let site = caller.site();
     reported.note(token::list(site).await);
     reported.note(user::list(site).await);
@@ -112,7 +127,9 @@ async fn read_as(corpus: &Corpus, core: &Arc<Core>, token: &SecretString, report
     reported.note(key::list(site).await);
     for organization in &corpus.organizations {
         let entered = core.enter(&caller, &organization.name).await;
-        let Some(ctx) = reported.note(entered) else { continue };
+        let Some(ctx) = reported.note(entered) else {
+            continue;
+        };
         reported.note(access::list(&ctx).await);
         reported.note(project::list(&ctx).await);
         reported.note(workspace::list(&ctx, None, workspace::PAGE_MAX).await);

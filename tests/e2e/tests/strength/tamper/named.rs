@@ -25,15 +25,24 @@ fn a_grant_inserted_by_sql_gives_no_access() {
         let site = corpus.now.copy_to(folder.path());
         let [organization, _] = &corpus.organizations;
         let database = site.data.join(format!("houses/{}.db", organization.code));
-        let changed = Connection::open(&database).unwrap().execute(sql, [user]).unwrap();
+        let changed = Connection::open(&database)
+            .unwrap()
+            .execute(sql, [user])
+            .unwrap();
         assert!(changed > 0, "{sql}");
         runtime().block_on(async {
             let core = site.open().await;
-            let caller = core.authenticate(token.expose_secret(), None).await.unwrap();
+            let caller = core
+                .authenticate(token.expose_secret(), None)
+                .await
+                .unwrap();
             let ctx = core.enter(&caller, &organization.name).await.unwrap();
             let prod = workspace_named("prod");
             let read = state::get(&ctx, &prod, state::Which::Current).await;
-            let upload = Upload { bytes: b"{}".as_slice().into(), lock_id: None };
+            let upload = Upload {
+                bytes: b"{}".as_slice().into(),
+                lock_id: None,
+            };
             let written = state::put(&ctx, &prod, upload).await;
             for refused in [read.map(drop), written.map(drop)] {
                 let error = refused.expect_err("a grant that no leaf wrote gave access");
@@ -41,11 +50,19 @@ fn a_grant_inserted_by_sql_gives_no_access() {
             }
             let machine = core.enter_as_machine(&organization.name).await.unwrap();
             let report = verify_live(&machine).await.unwrap();
-            assert!(report.differences.iter().any(|each| each.place.starts_with("role_grant ")), "{report:?}");
+            assert!(
+                report
+                    .differences
+                    .iter()
+                    .any(|each| each.place.starts_with("role_grant ")),
+                "{report:?}"
+            );
         });
     };
     let columns = "role, scope, created_at, expires_at, salt, leaf, mac";
-    check(&format!("INSERT INTO role_grant (id, subject, {columns}) SELECT id || 'x', ?1, {columns} FROM role_grant WHERE role = 'owner'"));
+    check(&format!(
+        "INSERT INTO role_grant (id, subject, {columns}) SELECT id || 'x', ?1, {columns} FROM role_grant WHERE role = 'owner'"
+    ));
     check("UPDATE role_grant SET subject = ?1 WHERE role = 'owner'");
     check("UPDATE role_grant SET subject = ?1");
 }
@@ -55,7 +72,10 @@ fn an_older_copy_of_the_whole_database_is_refused() {
     let corpus = Corpus::shared();
     let folder = tempfile::tempdir().unwrap();
     let older = corpus.older.copy_to(&folder.path().join("site"));
-    let site = Site { anchors: corpus.now.copy_to(&folder.path().join("now")).anchors, ..older };
+    let site = Site {
+        anchors: corpus.now.copy_to(&folder.path().join("now")).anchors,
+        ..older
+    };
     runtime().block_on(async {
         let core = site.open().await;
         let mut houses = vec![core.machine()];
@@ -63,7 +83,10 @@ fn an_older_copy_of_the_whole_database_is_refused() {
             houses.push(core.enter_as_machine(&organization.name).await.unwrap());
         }
         for ctx in houses {
-            let reason = ctx.house().read_only().expect("an older copy opened for writing");
+            let reason = ctx
+                .house()
+                .read_only()
+                .expect("an older copy opened for writing");
             assert!(reason.contains("older"), "{reason}");
             assert!(!verify_live(&ctx).await.unwrap().is_proven());
         }
@@ -80,11 +103,18 @@ fn an_older_copy_of_a_house_is_refused_when_its_anchor_is_gone_too() {
         let site = corpus.now.copy_to(folder.path());
         let house = format!("houses/{}.db", organization.code);
         fs_err::copy(corpus.older.data.join(&house), site.data.join(&house)).unwrap();
-        fs_err::remove_file(site.anchors.join(format!("{}.checkpoint", organization.code))).unwrap();
+        fs_err::remove_file(
+            site.anchors
+                .join(format!("{}.checkpoint", organization.code)),
+        )
+        .unwrap();
         runtime().block_on(async {
             let core = site.open().await;
             let ctx = core.enter_as_machine(&organization.name).await.unwrap();
-            let reason = ctx.house().read_only().expect("an older copy opened for writing");
+            let reason = ctx
+                .house()
+                .read_only()
+                .expect("an older copy opened for writing");
             assert!(reason.contains("the site's log remembers"), "{reason}");
             let workspace = workspace_named("prod");
             let bytes = state::get(&ctx, &workspace, state::Which::Current).await;
@@ -102,13 +132,25 @@ fn a_table_trigger_or_index_of_somebody_else_is_reported() {
         for database in corpus.databases() {
             let folder = tempfile::tempdir().unwrap();
             let site = corpus.now.copy_to(folder.path());
-            let table = if database == "site.db" { "account" } else { "workspace" };
-            Connection::open(site.data.join(&database)).unwrap().execute_batch(&sql.replace("TABLE_HERE", table)).unwrap();
+            let table = if database == "site.db" {
+                "account"
+            } else {
+                "workspace"
+            };
+            Connection::open(site.data.join(&database))
+                .unwrap()
+                .execute_batch(&sql.replace("TABLE_HERE", table))
+                .unwrap();
             let reported = super::examine(corpus, &site);
-            assert!(reported.live.is_some() || reported.open.is_some(), "{database}: {sql}: {reported:?}");
+            assert!(
+                reported.live.is_some() || reported.open.is_some(),
+                "{database}: {sql}: {reported:?}"
+            );
         }
     };
-    check("CREATE TRIGGER quiet AFTER UPDATE ON TABLE_HERE BEGIN DELETE FROM ledger_leaf WHERE seq = 3; END");
+    check(
+        "CREATE TRIGGER quiet AFTER UPDATE ON TABLE_HERE BEGIN DELETE FROM ledger_leaf WHERE seq = 3; END",
+    );
     check("CREATE TABLE beside (id TEXT PRIMARY KEY)");
     check("CREATE INDEX beside ON TABLE_HERE (created_at)");
     check("CREATE VIEW beside AS SELECT * FROM TABLE_HERE");
@@ -126,16 +168,29 @@ fn every_table_column_is_covered_or_listed() {
     let mut cases = Vec::new();
     for table in &plan.tables {
         for (index, column) in table.columns.iter().enumerate() {
-            let listed = |column: &str| OUTSIDE.iter().any(|(of, name, _)| *of == table.name && *name == column);
+            let listed = |column: &str| {
+                OUTSIDE
+                    .iter()
+                    .any(|(of, name, _)| *of == table.name && *name == column)
+            };
             if !listed(&column.name) && !listed("*") && !table.name.starts_with("ledger_") {
                 cases.push((table, index));
             }
         }
     }
     for (of, column, reason) in OUTSIDE {
-        let known = |table: &&super::sql::Table| table.name == *of && (*column == "*" || table.columns.iter().any(|each| each.name == *column));
-        assert!(plan.tables.iter().any(|table| known(&table)), "{of}.{column} is listed and not in the schema");
-        assert!(!reason.is_empty(), "{of}.{column} is listed without a reason");
+        let known = |table: &&super::sql::Table| {
+            table.name == *of
+                && (*column == "*" || table.columns.iter().any(|each| each.name == *column))
+        };
+        assert!(
+            plan.tables.iter().any(|table| known(&table)),
+            "{of}.{column} is listed and not in the schema"
+        );
+        assert!(
+            !reason.is_empty(),
+            "{of}.{column} is listed without a reason"
+        );
     }
     assert!(cases.len() > 100, "only {} columns to look at", cases.len());
     let parts = cases.len().div_ceil(THREADS);
@@ -153,23 +208,37 @@ fn every_table_column_is_covered_or_listed() {
 
 /// Changes a column of one row; `verify --live` names the table, or nothing opens.
 fn covered(corpus: &Corpus, table: &super::sql::Table, column: usize, random: &mut Random) {
-    let place = format!("{}.{} in {}", table.name, table.columns[column].name, table.database);
+    let place = format!(
+        "{}.{} in {}",
+        table.name, table.columns[column].name, table.database
+    );
     let folder = tempfile::tempdir().unwrap();
     let site = corpus.now.copy_to(folder.path());
     let made = (0..100).any(|_| execute(&site, &table.database, &table.change(column, random)));
     assert!(made, "{place} could not be changed");
     let found = runtime().block_on(async {
-        let Ok(core) = Core::open(site.options()).await else { return true };
-        let ctx = match corpus.organizations.iter().find(|each| table.database.contains(each.code.as_str())) {
+        let Ok(core) = Core::open(site.options()).await else {
+            return true;
+        };
+        let ctx = match corpus
+            .organizations
+            .iter()
+            .find(|each| table.database.contains(each.code.as_str()))
+        {
             None => core.machine(),
             Some(organization) => match core.enter_as_machine(&organization.name).await {
                 Ok(ctx) => ctx,
                 Err(error) => return refuses(&error),
             },
         };
-        let Ok(report) = verify_live(&ctx).await else { return true };
+        let Ok(report) = verify_live(&ctx).await else {
+            return true;
+        };
         ctx.house().read_only().is_some()
-            || report.differences.iter().any(|each| each.place.contains(&table.name) || each.words.contains(&table.name))
+            || report
+                .differences
+                .iter()
+                .any(|each| each.place.contains(&table.name) || each.words.contains(&table.name))
     });
     assert!(found, "{place} is neither covered nor listed as outside");
 }
@@ -180,12 +249,32 @@ fn the_corpus_has_rows_in_every_table_and_old_ones_to_replay() {
     let plan = Plan::of(Corpus::shared());
     for table in &plan.tables {
         // Only the first organization's ledger is long enough for rows of hashes.
-        let short = table.name == "ledger_tile" && !table.database.contains(Corpus::shared().organizations[0].code.as_str());
-        assert_eq!(table.now.is_empty(), short, "{} of {}", table.name, table.database);
+        let short = table.name == "ledger_tile"
+            && !table
+                .database
+                .contains(Corpus::shared().organizations[0].code.as_str());
+        assert_eq!(
+            table.now.is_empty(),
+            short,
+            "{} of {}",
+            table.name,
+            table.database
+        );
     }
-    let held = plan.tables.iter().filter(|table| table.name == "workspace").flat_map(|table| {
-        let info = table.columns.iter().position(|column| column.name == "lock_info").unwrap();
-        table.now.iter().map(move |(_, row)| row[info].clone())
-    });
-    assert!(held.filter(|info| matches!(info, Value::Blob(_))).count() >= 2, "no lock is held in the corpus");
+    let held = plan
+        .tables
+        .iter()
+        .filter(|table| table.name == "workspace")
+        .flat_map(|table| {
+            let info = table
+                .columns
+                .iter()
+                .position(|column| column.name == "lock_info")
+                .unwrap();
+            table.now.iter().map(move |(_, row)| row[info].clone())
+        });
+    assert!(
+        held.filter(|info| matches!(info, Value::Blob(_))).count() >= 2,
+        "no lock is held in the corpus"
+    );
 }

@@ -1,0 +1,1 @@
+../strength/canary.rs

@@ -1,0 +1,1 @@
+../strength/tamper.rs

@@ -1,0 +1,333 @@
+//! What clients asked and were answered, and what must hold because of it.
+//!
+//! Each request that changes something is one [`Event`] with the instants at which it was sent and answered. As of an instant,
+//! what was answered must be so; what was on its way may be so, wholly, or not at all; nothing else may be so. [`Expected`]
+//! says that in terms of what can be looked up.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::now_ns;
+
+/// A digest of a state's bytes.
+pub(crate) type Digest = [u8; 32];
+
+/// A change that was asked for.
+#[derive(Clone, Debug)]
+pub(crate) enum What {
+    Push {
+        desk: usize,
+        serial: u64,
+        digest: Digest,
+        version: String,
+    },
+    Lock {
+        desk: usize,
+        id: String,
+    },
+    Unlock {
+        desk: usize,
+        id: String,
+    },
+    MakeToken {
+        id: String,
+        secret: String,
+    },
+    RevokeToken {
+        id: String,
+    },
+    Rotate {
+        site: bool,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// Nobody knows, or not yet.
+    Open,
+    /// It was done, and that was said at this instant.
+    Done(u64),
+    /// It was not done: it was refused, or a check found so.
+    NotDone,
+}
+
+#[derive(Clone, Debug)]
+struct Event {
+    what: What,
+    sent: u64,
+    fate: Fate,
+}
+
+/// A state that a workspace has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stored {
+    pub(crate) serial: u64,
+    pub(crate) digest: Digest,
+    /// Empty while nobody was told.
+    pub(crate) version: String,
+}
+
+/// Who holds a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// This id, and nobody else.
+    Certain(String),
+    /// Nobody, or one of these ids.
+    FreeOr(BTreeSet<String>),
+}
+
+/// What must hold of one workspace.
+#[derive(Clone, Debug)]
+pub(crate) struct ExpectedDesk {
+    /// In order of their serials.
+    pub(crate) stored: Vec<Stored>,
+    /// A state that may be there as well.
+    pub(crate) perhaps: Option<Stored>,
+    pub(crate) holder: Holder,
+}
+
+/// What must hold as of an instant.
+#[derive(Debug)]
+pub(crate) struct Expected {
+    pub(crate) desks: Vec<ExpectedDesk>,
+    /// Secrets of tokens that must be taken, the oldest first.
+    pub(crate) valid_tokens: Vec<String>,
+    /// Secrets of tokens that must be refused.
+    pub(crate) revoked_tokens: Vec<String>,
+    /// The number of the newest key epoch of the organization and of the site: at least, at most.
+    pub(crate) epochs: [(u64, u64); 2],
+}
+
+struct Inner {
+    events: Vec<Event>,
+    /// Who was told that they hold the lock of a workspace, and did not ask to give it back.
+    holders: Vec<Option<String>>,
+}
+
+/// Everything that was asked, by all threads.
+pub(crate) struct History(Mutex<Inner>);
+
+impl History {
+    pub(crate) fn new(desks: usize) -> Self {
+        Self(Mutex::new(Inner {
+            events: Vec::new(),
+            holders: vec![None; desks],
+        }))
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A change is about to be asked for.
+    pub(crate) fn sending(&self, what: What) -> usize {
+        let mut inner = self.inner();
+        if let What::Unlock { desk, .. } = &what {
+            inner.holders[*desk] = None;
+        }
+        inner.events.push(Event {
+            what,
+            sent: now_ns(),
+            fate: Fate::Open,
+        });
+        inner.events.len() - 1
+    }
+
+    /// It was answered that it is done; what only the answer tells is filled in. An error when two hold one lock.
+    pub(crate) fn done(&self, event: usize, tell: impl FnOnce(&mut What)) -> Result<(), String> {
+        let at = now_ns();
+        let mut inner = self.inner();
+        let event = &mut inner.events[event];
+        event.fate = Fate::Done(at);
+        tell(&mut event.what);
+        if let What::Lock { desk, id } = event.what.clone() {
+            let before = inner.holders[desk].replace(id.clone());
+            if let Some(before) = before.filter(|before| *before != id) {
+                return Err(format!(
+                    "desk {desk} was given to {id} while {before} holds it"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// It was refused.
+    pub(crate) fn refused(&self, event: usize) {
+        self.inner().events[event].fate = Fate::NotDone;
+    }
+
+    /// Instants at which something was answered that a crash may not undo, in order.
+    pub(crate) fn answers(&self) -> Vec<u64> {
+        let inner = self.inner();
+        let done = |event: &Event| match event.fate {
+            Fate::Done(at) => Some(at),
+            Fate::Open | Fate::NotDone => None,
+        };
+        let mut instants: Vec<u64> = inner.events.iter().filter_map(done).collect();
+        instants.sort_unstable();
+        instants
+    }
+
+    /// How many changes were sent, and to how many no answer came.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let inner = self.inner();
+        (
+            inner.events.len(),
+            inner
+                .events
+                .iter()
+                .filter(|event| event.fate == Fate::Open)
+                .count(),
+        )
+    }
+
+    /// A check saw what became of the requests that were open: it looked at who holds each lock, at the newest state of each
+    /// workspace and at the newest epochs.
+    pub(crate) fn settle(&self, seen: &Seen) {
+        let at = now_ns();
+        let mut inner = self.inner();
+        for event in inner
+            .events
+            .iter_mut()
+            .filter(|event| event.fate == Fate::Open)
+        {
+            let done = match &mut event.what {
+                What::Push {
+                    desk,
+                    serial,
+                    version,
+                    ..
+                } => seen.heads[*desk].as_ref().is_some_and(|(newest, id)| {
+                    version.clone_from(id);
+                    newest == serial
+                }),
+                What::Lock { desk, id } => seen.holders[*desk].as_ref() == Some(id),
+                What::Unlock { desk, id } => seen.holders[*desk].as_ref() != Some(id),
+                // The secret of a new token is told once, and not at all here; epochs are counted below.
+                What::MakeToken { .. } | What::Rotate { .. } => false,
+                // Stays open: nothing is expected of its token any more.
+                What::RevokeToken { .. } => continue,
+            };
+            event.fate = if done { Fate::Done(at) } else { Fate::NotDone };
+        }
+        for (site, newest) in [false, true].into_iter().zip(seen.epochs) {
+            let is = |event: &&Event| {
+                matches!(event.what, What::Rotate { site: of } if of == site)
+                    && event.fate != Fate::NotDone
+            };
+            let known = inner.events.iter().filter(is).count() as u64 + 1;
+            for _ in known..newest {
+                inner.events.push(Event {
+                    what: What::Rotate { site },
+                    sent: at,
+                    fate: Fate::Done(at),
+                });
+            }
+        }
+        inner.holders.clone_from(&seen.holders);
+    }
+
+    /// What must hold as of an instant of this machine's monotonic clock.
+    pub(crate) fn expected(&self, at: u64) -> Expected {
+        let inner = self.inner();
+        let sent: Vec<(&What, bool)> = inner
+            .events
+            .iter()
+            .filter(|event| event.sent <= at && event.fate != Fate::NotDone)
+            .map(|event| {
+                (
+                    &event.what,
+                    matches!(event.fate, Fate::Done(done) if done <= at),
+                )
+            })
+            .collect();
+        let desks = (0..inner.holders.len())
+            .map(|desk| expected_desk(desk, &sent))
+            .collect();
+        let mut expected = Expected {
+            desks,
+            valid_tokens: Vec::new(),
+            revoked_tokens: Vec::new(),
+            epochs: [(1, 1); 2],
+        };
+        let revoked = |wanted: &str| {
+            let of = |(what, done): &&(&What, bool)| {
+                matches!(what, What::RevokeToken { id } if id == wanted).then_some(*done)
+            };
+            sent.iter().find_map(|event| of(&event))
+        };
+        for (what, done) in &sent {
+            match what {
+                What::MakeToken { id, secret } if *done => match revoked(id) {
+                    None => expected.valid_tokens.push(secret.clone()),
+                    Some(true) => expected.revoked_tokens.push(secret.clone()),
+                    Some(false) => {}
+                },
+                What::Rotate { site } => {
+                    let epochs = &mut expected.epochs[usize::from(*site)];
+                    epochs.0 += u64::from(*done);
+                    epochs.1 += 1;
+                }
+                _ => {}
+            }
+        }
+        expected
+    }
+}
+
+/// What a check found where more than one thing may be so.
+pub(crate) struct Seen {
+    /// Serial and version of the newest state of each workspace.
+    pub(crate) heads: Vec<Option<(u64, String)>>,
+    /// Who holds the lock of each workspace.
+    pub(crate) holders: Vec<Option<String>>,
+    /// The newest epoch of the organization and of the site.
+    pub(crate) epochs: [u64; 2],
+}
+
+fn expected_desk(of: usize, sent: &[(&What, bool)]) -> ExpectedDesk {
+    let (mut stored, mut perhaps) = (Vec::new(), None);
+    let (mut locked, mut unlocking, mut open) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    for (what, done) in sent {
+        match what {
+            What::Push {
+                desk,
+                serial,
+                digest,
+                version,
+            } if *desk == of => {
+                let state = Stored {
+                    serial: *serial,
+                    digest: *digest,
+                    version: version.clone(),
+                };
+                if *done {
+                    stored.push(state);
+                } else {
+                    let before = perhaps.replace(state);
+                    assert_eq!(before, None, "two states of desk {of} are on their way");
+                }
+            }
+            What::Lock { desk, id } if *desk == of && *done => locked.push(id),
+            What::Lock { desk, id } if *desk == of => drop(open.insert(id.clone())),
+            What::Unlock { desk, id } if *desk == of => {
+                unlocking.insert(id);
+                if !done {
+                    open.insert(id.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut certain = locked.into_iter().filter(|id| !unlocking.contains(id));
+    let holder = certain
+        .next()
+        .map_or(Holder::FreeOr(open), |id| Holder::Certain(id.clone()));
+    assert_eq!(certain.next(), None, "two hold desk {of}");
+    stored.sort_by_key(|state: &Stored| state.serial);
+    ExpectedDesk {
+        stored,
+        perhaps,
+        holder,
+    }
+}

@@ -1,0 +1,113 @@
+//! `kill -9`, again and again, under a load of everything that changes something.
+//!
+//! After each restart the server must be what its clients were told: no acknowledged write lost, an unanswered one there wholly
+//! or not at all, a lock held by whom it was given to and by nobody else, a revoked token refused, and the ledger proven. Some
+//! kills hit the server while it opens.
+//!
+//! The kernel keeps what a killed process wrote, so this says nothing about disks: that is [`super::power`].
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use statehouse_e2e::random::Random;
+use statehouse_e2e::scale;
+
+use crate::crash::check::{Depth, check};
+use crate::crash::cluster::Cluster;
+use crate::crash::server::{Place, Server};
+use crate::crash::{World, load};
+
+/// The longest that a server lives under load, in milliseconds.
+const LIFE_MS_MAX: usize = 250;
+/// The longest that a server lives that is killed while it opens.
+const OPENING_MS_MAX: usize = 70;
+/// One start in so many is such a one.
+const OPENING_EVERY: usize = 8;
+/// Every so many cycles everything is proven.
+const WHOLE_EVERY: usize = 20;
+
+fn survives(cycles: usize, seed: u64, place: &Place) {
+    println!("{cycles} cycles with seed {seed}");
+    let begun = Instant::now();
+    let mut random = Random::new(seed);
+    let (mut server, token) = Server::first(place, None);
+    let world = World::create(&server, &token, &mut random);
+    for cycle in 1..=cycles {
+        let life = Duration::from_millis(5 + random.below(LIFE_MS_MAX) as u64);
+        let target = server.target.clone();
+        let loaded = load::run(&world, &target, &mut random, |over| {
+            std::thread::sleep(life);
+            over.store(true, Ordering::SeqCst);
+            server.kill();
+        });
+        loaded.unwrap_or_else(|words| panic!("cycle {cycle} of seed {seed}: {words}"));
+        if random.below(OPENING_EVERY) == 0 {
+            Server::start_and_kill(
+                place,
+                Duration::from_millis(random.below(OPENING_MS_MAX) as u64),
+            );
+        }
+        server = Server::start(place);
+        let depth = if cycle % WHOLE_EVERY == 0 || cycle == cycles {
+            Depth::Whole
+        } else {
+            Depth::Usual
+        };
+        go_on(
+            &world,
+            &server,
+            depth,
+            &mut random,
+            &format!("cycle {cycle} of seed {seed}"),
+        );
+    }
+    let (sent, _) = world.history.counts();
+    println!(
+        "{cycles} kills, {sent} changes, {:.0} s",
+        begun.elapsed().as_secs_f64()
+    );
+}
+
+/// Checks a restarted server, and takes up what became of the requests that were open.
+fn go_on(world: &World, server: &Server, depth: Depth, random: &mut Random, when: &str) {
+    let expected = world.history.expected(u64::MAX);
+    println!("{when}: {} open", world.history.counts().1);
+    let seen = check(server, world, &expected, depth, random);
+    let heads = world.desks.iter().zip(&seen.heads);
+    for (desk, head) in heads {
+        *desk.next_serial.lock().unwrap() = head.as_ref().map_or(1, |(serial, _)| serial + 1);
+    }
+    let held = seen
+        .holders
+        .iter()
+        .enumerate()
+        .filter_map(|(desk, id)| id.clone().map(|id| (desk, id)));
+    *world.parked.lock().unwrap() = held.collect();
+    world.history.settle(&seen);
+}
+
+#[test]
+fn no_answered_change_is_lost_by_kill_9_on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("place");
+    fs_err::create_dir(&place).unwrap();
+    survives(200 * scale(), 0x5EED_0001, &Place::new(&place, None));
+}
+
+#[test]
+fn no_answered_change_is_lost_by_kill_9_on_postgresql() {
+    let folder = tempfile::Builder::new()
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .tempdir()
+        .unwrap();
+    let place = folder.path().join("place");
+    fs_err::create_dir(&place).unwrap();
+    let cluster = Cluster::create(&folder.path().join("cluster"))
+        .start(None)
+        .with_login();
+    survives(
+        60 * scale(),
+        0x5EED_0002,
+        &Place::new(&place, Some(cluster.url())),
+    );
+}

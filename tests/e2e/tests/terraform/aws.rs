@@ -1,0 +1,78 @@
+//! The AWS provider, with moto in the place of AWS: a configuration of a size that people have.
+
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+use std::time::Duration;
+
+use statehouse_e2e::scale;
+
+use crate::support::child::{Running, until};
+use crate::support::components;
+use crate::support::house::House;
+use crate::support::project::{APPLY, Project};
+use crate::support::proof::prove;
+
+const CONFIGURATION: &str = include_str!("../../fixtures/aws/main.tf");
+/// Python takes its time to import all of moto.
+const READY_MAX: Duration = Duration::from_secs(60);
+/// Resources in the small form, beside the one network that they share, and in `./dev soak`.
+const RESOURCES: usize = 20;
+const RESOURCES_SOAK: usize = 100;
+
+/// Starts moto on a free port of this machine.
+fn moto() -> (Running, String) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let mut command = Command::new(components::python());
+    command.args(["-m", "moto.server", "-H", "127.0.0.1", "-p"]);
+    command.arg(address.port().to_string());
+    let mut moto = Running::start(&mut command);
+    until("moto answers", READY_MAX, || {
+        if let Some(ran) = moto.ended() {
+            panic!("moto does not go on: {ran}");
+        }
+        TcpStream::connect(address).ok()
+    });
+    (moto, format!("http://{address}"))
+}
+
+/// Providers from the mirror and from nowhere else.
+fn cli_config() -> String {
+    let mirror = components::provider_mirror();
+    format!(
+        "provider_installation {{\n  filesystem_mirror {{\n    path = {:?}\n  }}\n}}\n",
+        mirror.display().to_string()
+    )
+}
+
+#[test]
+fn aws_resources_are_made_kept_and_destroyed() {
+    let count = if scale() > 1 {
+        RESOURCES_SOAK
+    } else {
+        RESOURCES
+    };
+    let (_moto, endpoint) = moto();
+    let home = tempfile::tempdir().unwrap();
+    let server = House::up(home.path()).start();
+    let project = Project::new(&server.block("aws"), CONFIGURATION).with_cli_config(&cli_config());
+    let variables = serde_json::json!({ "endpoint": endpoint, "size": count });
+    project.write("terraform.tfvars.json", variables.to_string());
+    project.run(&["init"]).ends(0, &["hashicorp/aws v5.100.0"]);
+
+    let added = format!("{} added", count + 1);
+    project.run(APPLY).ends(0, &[&added]);
+    project.is_settled();
+    assert_eq!(project.pull(), server.pull("aws"));
+    let newest = &server.versions("aws")[0];
+    assert_eq!(newest["resources"], count + 1);
+
+    let destroyed = format!("{} destroyed", count + 1);
+    project
+        .run(&["destroy", "-auto-approve"])
+        .ends(0, &[&destroyed]);
+    assert_eq!(server.versions("aws")[0]["resources"], 0);
+    prove(&server, "aws");
+    server.stop();
+}

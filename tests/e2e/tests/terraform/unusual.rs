@@ -1,0 +1,94 @@
+//! Uploads that a person should look at: they are kept, answered 409, and go on by one command.
+
+use serde_json::Value;
+
+use crate::support::house::Server;
+use crate::support::project::{APPLY, Project, resources};
+use crate::support::proof::prove;
+use crate::support::proxy::Proxy;
+
+/// `state push -force` of another lineage: a mark where the caller may accept states, a question where not.
+pub(crate) fn lineage(server: Server) -> Server {
+    let ours = Project::ready(&server.block("lineage"), &resources(3));
+    ours.run(APPLY).done();
+    let before = server.pull("lineage");
+    let foreign = Project::ready("", &resources(2));
+    foreign.run(APPLY).done();
+    let foreign = foreign.read("terraform.tfstate");
+
+    let writer = server.account("lineage-writer", "writer");
+    let line = Proxy::losing(&server, &[]);
+    let block = line
+        .block(&server, "lineage")
+        .replace(&server.token, &writer);
+    let theirs = Project::ready(&block, &resources(3));
+    theirs.write("foreign.tfstate", &foreign);
+    let push = ["state", "push", "foreign.tfstate"];
+    theirs.run(&push).ends(1, &["unrelated state with lineage"]);
+    let forced = ["state", "push", "-force", "foreign.tfstate"];
+    theirs.run(&forced).ends(1, &["HTTP error: 409"]);
+
+    let waiting = server.waiting("lineage");
+    assert_eq!(waiting.len(), 1, "{waiting:?}");
+    let id = waiting[0]["id"].as_str().unwrap();
+    let told = &line.seen("POST")[0];
+    let both = [&before, &foreign].map(|state| {
+        let state: Value = serde_json::from_slice(state).unwrap();
+        state["lineage"].as_str().unwrap().to_owned()
+    });
+    let accept = format!("statehouse state accept {id} --reason");
+    let discard = format!("statehouse state discard {id} --reason");
+    assert_eq!(told.status, 409);
+    for words in [&both[0], &both[1], &accept, &discard] {
+        assert!(told.answered.contains(words), "{words} is not in {told:?}");
+    }
+    assert_eq!(server.pull("lineage"), before);
+    // The writer may look, and not decide.
+    let decide = ["state", "discard", id, "--reason", "mine"];
+    let mut decided = server.client_of(&writer, &decide);
+    assert!(crate::support::child::Ran::of(&mut decided).is_refused());
+    server
+        .run(&["state", "discard", id, "--reason", "not this one"])
+        .done();
+
+    ours.write("foreign.tfstate", &foreign);
+    ours.run(&forced).done();
+    let newest = &server.versions("lineage")[0];
+    assert_eq!(newest["lineage"], both[1]);
+    assert_eq!(newest["marks"], serde_json::json!(["lineage-changed"]));
+    assert_eq!(server.waiting("lineage"), [] as [Value; 0]);
+    prove(&server, "lineage");
+    server
+}
+
+/// An apply that leaves a tenth of the resources waits, and goes on by its id.
+pub(crate) fn shrinking(server: Server) -> Server {
+    let line = Proxy::losing(&server, &[]);
+    let project = Project::ready(&line.block(&server, "shrinking"), &resources(30));
+    project.run(APPLY).done();
+    let before = server.pull("shrinking");
+    project.write("main.tf", resources(3));
+    let said = ["HTTP error: 409", "terraform state push errored.tfstate"];
+    project.run(APPLY).ends(1, &said);
+    let told = line.seen("POST").pop().unwrap();
+    assert!(
+        told.answered.contains("30") && told.answered.contains('3'),
+        "{told:?}"
+    );
+    assert_eq!(server.pull("shrinking"), before);
+    assert_eq!(server.lock_id("shrinking"), None);
+
+    let waiting = server.waiting("shrinking");
+    assert_eq!(waiting[0]["resources"], 3, "{waiting:?}");
+    let id = waiting[0]["id"].as_str().unwrap();
+    server
+        .run(&["state", "accept", id, "--reason", "the rest was moved"])
+        .done();
+    project.is_settled();
+    assert_eq!(
+        server.versions("shrinking")[0]["marks"],
+        serde_json::json!(["accepted"])
+    );
+    prove(&server, "shrinking");
+    server
+}
