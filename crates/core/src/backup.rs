@@ -9,6 +9,7 @@
 //! houses then open read-only until the restore is declared
 //! ([`crate::ledger::accept_restore`]). Absent on purpose: restoring over data.
 
+use std::collections::BTreeSet;
 use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -16,13 +17,14 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use statehouse_ledger::archive;
 use statehouse_model::HouseCode;
+use statehouse_seal::make_directory;
 
 use crate::core::{Core, Options};
 use crate::ctx::Ctx;
 use crate::db::{Database, Placement, copy_rows};
 use crate::door::{self, Entry, Outcome, Target, actions};
 use crate::error::{Error, Kind, Result};
-use crate::house;
+use crate::house::{self, House};
 
 actions! {
     /// Write a backup of the site and every organization.
@@ -56,6 +58,9 @@ pub struct HouseEntry {
     pub ledger: u64,
     /// What a restore needs besides the archive, in words.
     pub needs: String,
+    /// Why the house is not in the archive, if it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 fn disk(error: std::io::Error) -> Error {
@@ -118,27 +123,18 @@ async fn write(core: &Core, path: &Path, scratch: &Path) -> Result<Manifest> {
             .map(|each| each.code),
     );
     for code in codes {
-        let house = core.house(code).await?;
-        let copy = scratch.join(format!("{code}.db"));
-        house
-            .database()
-            .copy_to(&copy, &house::migrations(code), house.now())
-            .await?;
-        add(&mut archive, &member(code), &copy)?;
-        fs::remove_file(&copy).map_err(disk)?;
-        for blob in house.blobs().files()? {
-            let name = blob
-                .file_name()
-                .and_then(|name| name.to_str())
-                .unwrap_or_default()
-                .to_owned();
-            add(&mut archive, &format!("blobs/{code}/{name}"), &blob)?;
-        }
-        manifest.houses.push(HouseEntry {
-            code: code.to_string(),
-            ledger: house.head().map_or(0, |head| head.size),
-            needs: core.options().roots.restore_needs(&house::key_name(code)?),
-        });
+        let entry = match core.house(code).await {
+            Ok(house) => add_house(&mut archive, &house, scratch).await?,
+            // One house that does not open may not keep the others from
+            // being backed up; the manifest says so.
+            Err(error) => HouseEntry {
+                code: code.to_string(),
+                ledger: 0,
+                needs: core.options().roots.restore_needs(&house::key_name(code)?),
+                problem: Some(error.message().to_owned()),
+            },
+        };
+        manifest.houses.push(entry);
     }
     let text = serde_json::to_vec_pretty(&manifest).map_err(broken)?;
     archive.member(MANIFEST, &text).map_err(broken)?;
@@ -149,6 +145,39 @@ async fn write(core: &Core, path: &Path, scratch: &Path) -> Result<Manifest> {
         .map_err(|error| disk(error.into_error()))?;
     file.sync_all().map_err(disk)?;
     Ok(manifest)
+}
+
+async fn add_house<W: std::io::Write>(
+    archive: &mut archive::Writer<W>,
+    house: &House,
+    scratch: &Path,
+) -> Result<HouseEntry> {
+    let code = house.code();
+    let copy = scratch.join(format!("{code}.db"));
+    let migrations = house::migrations(code);
+    house
+        .database()
+        .copy_to(&copy, &migrations, house.now())
+        .await?;
+    add(archive, &member(code), &copy)?;
+    fs::remove_file(&copy).map_err(disk)?;
+    for blob in house.blobs().files()? {
+        let name = blob
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        let member = format!("blobs/{code}/{name}");
+        // A body that is gone by now was left over: no row names it.
+        if blob.exists() {
+            add(archive, &member, &blob)?;
+        }
+    }
+    Ok(HouseEntry {
+        code: code.to_string(),
+        ledger: house.head().map_or(0, |head| head.size),
+        needs: house.roots().restore_needs(&house::key_name(code)?),
+        problem: None,
+    })
 }
 
 fn add<W: std::io::Write>(archive: &mut archive::Writer<W>, name: &str, path: &Path) -> Result<()> {
@@ -170,12 +199,14 @@ pub async fn restore(path: &Path, options: &Options) -> Result<Manifest> {
     let mut source = BufReader::new(fs::File::open(path).map_err(disk)?);
     let members = archive::index(&mut source).map_err(broken)?;
     let manifest = read_manifest(&mut source, &members)?;
-    fs::create_dir_all(options.data.join("houses")).map_err(disk)?;
+    make_directory(&options.data.join("houses")).map_err(disk)?;
+    let mut folders = BTreeSet::new();
     for (name, extent) in &members {
         let target = target_of(&options.data, name)?;
         let Some(target) = target else { continue };
         if let Some(parent) = target.parent() {
-            fs::create_dir_all(parent).map_err(disk)?;
+            make_directory(parent).map_err(disk)?;
+            folders.insert(parent.to_owned());
         }
         source.seek(SeekFrom::Start(extent.at)).map_err(disk)?;
         let mut file = fs::File::create_new(&target).map_err(disk)?;
@@ -187,6 +218,11 @@ pub async fn restore(path: &Path, options: &Options) -> Result<Manifest> {
             )));
         }
         file.sync_all().map_err(disk)?;
+    }
+    for folder in folders {
+        fs::File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(disk)?;
     }
     if options.postgres.is_some() {
         into_server(&manifest, options).await?;
@@ -251,7 +287,11 @@ fn target_of(data: &Path, name: &str) -> Result<Option<PathBuf>> {
 
 /// Moves the restored files' rows into a PostgreSQL server.
 async fn into_server(manifest: &Manifest, options: &Options) -> Result<()> {
-    for entry in &manifest.houses {
+    for entry in manifest
+        .houses
+        .iter()
+        .filter(|entry| entry.problem.is_none())
+    {
         let code: HouseCode = entry.code.parse().map_err(broken)?;
         let path = options.data.join(member(code));
         let now = (options.clock)();

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use fs_err as fs;
 use secrecy::SecretString;
+use sha2::{Digest, Sha256};
 use statehouse_ledger::Hash;
-use statehouse_model::{Actor, HouseCode, Name, UserId};
-use statehouse_seal::{RootError, RootKeys};
+use statehouse_model::{Actor, HouseCode, Name, TokenId, UserId};
+use statehouse_seal::{RootError, RootKeys, make_directory};
 use tokio::sync::mpsc;
 
 use crate::Clock;
@@ -20,6 +21,7 @@ use crate::fault::Faults;
 use crate::house::{self, House, Opening};
 use crate::houses::Houses;
 use crate::ledger::{Anchors, Head};
+use crate::memo::Memo;
 use crate::org::{self, OrganizationView};
 use crate::record::Rows;
 use crate::token::{self, TokenView, Wish};
@@ -27,6 +29,9 @@ use crate::user;
 
 /// How often counted reads are looked at and idle houses closed.
 const TEND_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Answers of the site kept for a second.
+const MEMO_MAX: usize = 4096;
 
 /// How to open a [`Core`].
 #[derive(Clone)]
@@ -67,6 +72,9 @@ pub struct Core {
     houses: Houses,
     witness: mpsc::UnboundedSender<(HouseCode, Head)>,
     gate: user::Gate,
+    bearers: Memo<[u8; 32], token::Bearer>,
+    valid: Memo<TokenId, ()>,
+    names: Memo<Name, Option<org::sql::Organization>>,
     faults: Faults,
 }
 
@@ -116,7 +124,7 @@ impl Core {
     }
 
     pub(crate) async fn open_with(options: Options, faults: Faults) -> Result<Arc<Self>> {
-        fs::create_dir_all(options.data.join("houses")).map_err(disk)?;
+        make_directory(&options.data.join("houses")).map_err(disk)?;
         // Scratch files of a process that was killed.
         fs::remove_dir_all(options.data.join("tmp"))
             .or_else(absent)
@@ -146,6 +154,9 @@ impl Core {
             houses: Houses::default(),
             witness,
             gate: user::Gate::default(),
+            bearers: Memo::new(MEMO_MAX),
+            valid: Memo::new(MEMO_MAX),
+            names: Memo::new(MEMO_MAX),
             faults,
         });
         if core.site.head().is_none() && core.site.read_only().is_none() {
@@ -181,7 +192,15 @@ impl Core {
 
     /// Who a token stands for.
     pub async fn authenticate(&self, token: &str, source: Option<IpAddr>) -> Result<Caller> {
-        let bearer = token::bearer(&self.site, token).await?;
+        let question: [u8; 32] = Sha256::digest(token).into();
+        let bearer = match self.bearers.ask(&self.site, &question) {
+            Ok(bearer) => bearer,
+            Err(asked) => {
+                let bearer = token::bearer(&self.site, token).await?;
+                self.bearers.keep(asked, question, bearer.clone(), 1);
+                bearer
+            }
+        };
         Ok(Caller {
             site: Ctx::new(self.site.clone(), bearer.actor, bearer.scopes, source),
         })
@@ -217,7 +236,7 @@ impl Core {
         organization: Option<org::sql::Organization>,
     ) -> Result<Ctx> {
         // A request may have waited minutes for its body since its token was read.
-        token::still_valid(caller.site()).await?;
+        self.still_valid(caller.site()).await?;
         let organization = organization.ok_or_else(|| Error::not_found("organization"))?;
         if organization.status != org::ACTIVE {
             return Err(Error::not_found("organization"));
@@ -251,10 +270,31 @@ impl Core {
         Ok(self.machine().enter(self.house(organization.code).await?))
     }
 
+    async fn still_valid(&self, ctx: &Ctx) -> Result<()> {
+        let Some(id) = ctx.actor().token() else {
+            return Ok(());
+        };
+        match self.valid.ask(&self.site, id) {
+            Ok(()) => Ok(()),
+            Err(asked) => {
+                token::still_valid(ctx).await?;
+                self.valid.keep(asked, id.clone(), (), 1);
+                Ok(())
+            }
+        }
+    }
+
     async fn named(&self, name: &Name) -> Result<Option<org::sql::Organization>> {
-        let name = name.clone();
-        self.directory(|rows| Box::pin(async move { org::sql::by_name(rows, &name).await }))
-            .await
+        let asked = match self.names.ask(&self.site, name) {
+            Ok(organization) => return Ok(organization),
+            Err(asked) => asked,
+        };
+        let wanted = name.clone();
+        let found = self
+            .directory(|rows| Box::pin(async move { org::sql::by_name(rows, &wanted).await }))
+            .await?;
+        self.names.keep(asked, name.clone(), found.clone(), 1);
+        Ok(found)
     }
 
     /// Whether an organization of that code is there.
@@ -479,6 +519,7 @@ async fn tend(core: std::sync::Weak<Core>) {
         let Some(core) = core.upgrade() else { return };
         for house in core.houses.all() {
             house.reads().flush(&house, false).await;
+            house.opened().tend();
         }
         core.houses.close_idle((core.options.clock)()).await;
     }

@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use statehouse_ledger::Hash;
 use statehouse_ledger::checkpoint::Checkpoint;
@@ -31,17 +32,23 @@ use crate::error::{Error, Kind, Result};
 use crate::fault::{Fault, Faults, Point};
 use crate::key::{self, sql::EpochRow};
 use crate::ledger::{self, Anchors, Chain, Head, Signed};
-use crate::record::Table;
+use crate::memo::Memo;
+use crate::record::{Rows, Table};
 use crate::{access, org, project, state, token, user, workspace};
 
 /// Changes that may wait for the writer before callers are held back.
 const QUEUE: usize = 1024;
 /// The anchor and the site log hear of a house at most this often.
-const FOLLOW_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
+const FOLLOW_EVERY: Duration = Duration::from_secs(1);
+/// Uploads take minutes at most; a body without a row is left over after a day.
+const DAY_US: u64 = 24 * 3600 * 1_000_000;
 /// The same refusal of the same caller is one leaf per minute.
 const REFUSAL_EVERY_US: i64 = 60_000_000;
 /// Distinct refusals remembered; beyond it the oldest minute is forgotten.
 const REFUSALS_MAX: usize = 4096;
+
+/// Opened states kept for a second, per house, in bytes.
+const OPENED_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 const COMMON: &str = include_str!("../migrations/common/0001_ledger.sql");
 const SITE: &str = include_str!("../migrations/site/0001_site.sql");
@@ -198,6 +205,7 @@ pub struct House {
     reads: Reads,
     blobs: Blobs,
     anchors: Anchors,
+    opened: Memo<state::Question, state::Opened>,
     read_only: RwLock<Option<Arc<ReadOnly>>>,
     first_keys: Option<Vec<u8>>,
     used_at: AtomicI64,
@@ -277,12 +285,22 @@ impl House {
             opening.witness,
         ))
         .abort_handle();
+        let blobs = Blobs::open(&opening.blobs)?;
+        if read_only.is_none() && !code.is_site() {
+            let sweeping = sweep(base.clone(), blobs.clone());
+            tokio::spawn(async move {
+                if let Err(error) = sweeping.await {
+                    tracing::warn!(house = %code, %error, "left-over bodies were not removed");
+                }
+            });
+        }
         Ok(Arc::new(Self {
-            blobs: Blobs::open(&opening.blobs)?,
+            blobs,
             base,
             queue,
             reads: Reads::default(),
             anchors: opening.anchors,
+            opened: Memo::new(OPENED_BYTES_MAX),
             read_only: RwLock::new(read_only.map(Arc::new)),
             first_keys,
             used_at: AtomicI64::new(now),
@@ -355,6 +373,11 @@ impl House {
 
     pub(crate) fn reads(&self) -> &Reads {
         &self.reads
+    }
+
+    /// States that were opened under the present head.
+    pub(crate) fn opened(&self) -> &Memo<state::Question, state::Opened> {
+        &self.opened
     }
 
     pub(crate) fn blobs(&self) -> &Blobs {
@@ -538,6 +561,27 @@ async fn behind(
         )));
     }
     Ok(None)
+}
+
+/// Removes bodies that a stop left without a row, a day after: by then no
+/// upload of any process is still on its way to its row.
+async fn sweep(base: Arc<Base>, blobs: Blobs) -> Result<()> {
+    let transaction = base.database.begin_read().await?;
+    let mut rows = Rows {
+        transaction,
+        keyring: base.keyring(),
+    };
+    let named = crate::blob::sql::in_files(&mut rows).await;
+    rows.transaction.rollback().await;
+    let (code, named) = (base.code, named?);
+    let now = u64::try_from(base.now()).unwrap_or(0);
+    let before = std::time::UNIX_EPOCH + Duration::from_micros(now.saturating_sub(DAY_US));
+    let swept = tokio::task::spawn_blocking(move || blobs.sweep(&named, before)).await;
+    let removed = swept.map_err(|error| Error::internal(error.to_string()))??;
+    if removed > 0 {
+        tracing::info!(house = %code, removed, "removed bodies that no version has");
+    }
+    Ok(())
 }
 
 /// A thread of its own: SQLite's calls block, and their latency is the disk's.

@@ -20,6 +20,7 @@ mod house;
 mod houses;
 pub mod key;
 pub mod ledger;
+mod memo;
 pub mod org;
 pub mod project;
 mod record;

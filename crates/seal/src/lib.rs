@@ -19,6 +19,7 @@
 //! AES-256-GCM, CMAC, HMAC, HKDF and randomness come from AWS-LC; no primitive is written here.
 
 mod canonical;
+mod directory;
 mod epoch;
 mod error;
 mod gcm;
@@ -31,6 +32,7 @@ mod segment;
 mod xaes;
 
 pub use canonical::Context;
+pub use directory::make_directory;
 pub use epoch::EpochKeys;
 pub use error::{RootError, SealError};
 pub use header::HEADER_LENGTH;

@@ -28,6 +28,7 @@ use rcgen::{
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use secrecy::zeroize::Zeroizing;
+use statehouse_core::seal::make_directory;
 
 use crate::tls::{Identity, IdentityError, Source, Stamp};
 pub use names::{Names, Permitted};
@@ -143,7 +144,7 @@ impl Authority {
     ///
     /// When files cannot be read or written, others can read the key, the key is gone or damaged, or the authority has expired.
     pub fn open(files: Files, names: &Names) -> Result<Authority, AuthorityError> {
-        files::make_directory(&files.keys)?;
+        make_directory(&files.keys)?;
         let path = files.keys.join(AUTHORITY_FILE);
         let text = match files::read_private(&path)? {
             Some(text) => text,

@@ -11,12 +11,14 @@
 pub(crate) mod sql;
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use fs_err as fs;
 use sha2::{Digest, Sha256};
-use statehouse_seal::{Context, Keyring};
+use statehouse_seal::{Context, Keyring, make_directory};
 
 use crate::error::{Error, Result};
 
@@ -66,7 +68,7 @@ pub(crate) fn commitment(salt: &[u8], digest: &[u8]) -> [u8; 32] {
 
 impl Blobs {
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        fs::create_dir_all(path).map_err(disk)?;
+        make_directory(path).map_err(disk)?;
         Ok(Self(path.to_owned()))
     }
 
@@ -86,6 +88,25 @@ impl Blobs {
         }
         files.sort();
         Ok(files)
+    }
+
+    /// Removes what a stop left behind: files older than `before` that no row
+    /// names, and files that were never finished.
+    pub(crate) fn sweep(&self, named: &HashSet<String>, before: SystemTime) -> Result<u64> {
+        let mut removed = 0;
+        for entry in fs::read_dir(&self.0).map_err(disk)? {
+            let entry = entry.map_err(disk)?;
+            let written = entry
+                .metadata()
+                .and_then(|data| data.modified())
+                .map_err(disk)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if written < before && !named.contains(&name) {
+                fs::remove_file(entry.path()).map_err(disk)?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
     }
 
     /// Compresses and seals. A large body is on disk when this returns.

@@ -96,3 +96,13 @@ pub(crate) async fn epochs(rows: &mut Rows) -> Result<Vec<(String, Vec<u8>, i64)
     };
     found.into_iter().map(read).collect()
 }
+
+/// The versions whose bodies lie in the directory.
+pub(crate) async fn in_files(rows: &mut Rows) -> Result<std::collections::HashSet<String>> {
+    let sql = "SELECT version FROM blob WHERE body IS NULL";
+    let found = rows.transaction.query(sql, &[]).await?;
+    found
+        .iter()
+        .map(|row| Ok(row.text(0)?.to_owned()))
+        .collect()
+}

@@ -16,7 +16,8 @@ impl Database {
         now: i64,
     ) -> Result<(), DbError> {
         if let Self::Sqlite(database) = self {
-            return database.copy_to(path);
+            let copied = tokio::task::spawn_blocking(database.copier(path)).await;
+            return copied.map_err(|error| DbError::new(Trouble::Other, error))?;
         }
         let to = Self::open(&Placement::File(path.to_owned()), migrations, now).await?;
         copy_rows(self, &to).await?;

@@ -171,6 +171,11 @@ impl Database {
         Ok(database)
     }
 
+    /// Whether other processes may write to the same database.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
     /// The writing transaction. There is one writer per house and process; on
     /// PostgreSQL other processes wait at the head row, which the door locks.
     pub(crate) async fn begin_write(&self) -> Result<Transaction, DbError> {

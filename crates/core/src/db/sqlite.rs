@@ -128,14 +128,20 @@ impl Database {
         })
     }
 
-    /// Writes a copy of one snapshot into a new file, compacted.
-    pub(super) fn copy_to(&self, path: &Path) -> Result<(), DbError> {
-        let link = Link::open(&self.path)?;
-        let target = path.to_string_lossy().into_owned();
-        link.connection
-            .execute("VACUUM INTO ?1", [target])
-            .map(drop)
-            .map_err(failed)
+    /// What writes a copy of one snapshot into a new file, compacted: for a
+    /// thread that may block.
+    pub(super) fn copier(
+        &self,
+        path: &Path,
+    ) -> impl FnOnce() -> Result<(), DbError> + Send + 'static {
+        let (from, to) = (self.path.clone(), path.to_string_lossy().into_owned());
+        move || {
+            let link = Link::open(&from)?;
+            link.connection
+                .execute("VACUUM INTO ?1", [to])
+                .map(drop)
+                .map_err(failed)
+        }
     }
 
     /// Moves everything from the write-ahead log into the file.

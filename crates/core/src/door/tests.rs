@@ -46,16 +46,17 @@ fn then(
 
 /// A change that writes a row, does something more, and is recorded.
 fn job(ctx: &Ctx, more: Option<&Then>) -> BoxFuture<'static, Result<ProjectId>> {
-    let (ctx, more) = (ctx.clone(), more.cloned());
-    let id = ProjectId::from_entropy(ctx.house().code(), crate::entropy());
-    let project = Project {
-        id,
-        name: name(&noise(64)),
-        created_at: 0,
-    };
+    let (ctx, more, code) = (ctx.clone(), more.cloned(), ctx.house().code());
     Box::pin(async move {
         change(&ctx, Probe, Target::House, move |tx| {
-            let (project, more) = (project.clone(), more.clone());
+            // Another row each time that the body runs: one that a void batch
+            // left behind would be found.
+            let project = Project {
+                id: ProjectId::from_entropy(code, crate::entropy()),
+                name: name(&noise(64)),
+                created_at: 0,
+            };
+            let more = more.clone();
             Box::pin(async move {
                 tx.put(&project).await?;
                 if let Some(more) = more {

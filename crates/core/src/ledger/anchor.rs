@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use statehouse_model::HouseCode;
+use statehouse_seal::make_directory;
 
 use super::Head;
 use crate::error::{Error, Result};
@@ -23,7 +24,7 @@ fn trouble(error: std::io::Error) -> Error {
 
 impl Anchors {
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        fs::create_dir_all(path).map_err(trouble)?;
+        make_directory(path).map_err(trouble)?;
         Ok(Self(path.to_owned()))
     }
 

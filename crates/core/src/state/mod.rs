@@ -16,8 +16,12 @@ pub(crate) mod sql;
 #[cfg(test)]
 mod tests;
 
-use statehouse_model::VersionId;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use statehouse_model::{TokenId, VersionId};
 use statehouse_seal::Context;
+use zeroize::Zeroizing;
 
 use crate::blob::{self, Stored};
 use crate::ctx::Ctx;
@@ -116,7 +120,7 @@ impl From<Version> for VersionView {
 }
 
 /// Which version of a state.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Which {
     /// The one that a workspace's head points to.
     Current,
@@ -132,8 +136,22 @@ pub async fn get(
     ctx: &Ctx,
     workspace: &Workspace,
     which: Which,
-) -> Result<Option<(VersionView, Vec<u8>)>> {
+) -> Result<Option<(VersionView, Bytes)>> {
     let target = Target::Workspace(workspace.clone());
+    let question = (
+        ctx.actor().token().cloned(),
+        workspace.clone(),
+        which.clone(),
+    );
+    let house = ctx.house();
+    let asked = match house.opened().ask(house, &question) {
+        Ok((version, bytes)) => {
+            let id = version.id.as_str();
+            house.reads().record(ctx, ReadState, &target, id).await?;
+            return Ok(Some(((*version).clone().into(), bytes)));
+        }
+        Err(asked) => asked,
+    };
     let wanted = workspace.clone();
     let found = door::read(ctx, ReadState, &target, move |rows| {
         Box::pin(async move { load(rows, &wanted, which).await })
@@ -142,13 +160,22 @@ pub async fn get(
     let Some((version, stored)) = found else {
         return Ok(None);
     };
-    ctx.house()
-        .reads()
-        .record(ctx, ReadState, &target, version.id.as_str())
-        .await?;
-    let bytes = open(ctx, &version, stored).await?;
-    Ok(Some((version.into(), bytes)))
+    let id = version.id.as_str();
+    house.reads().record(ctx, ReadState, &target, id).await?;
+    let bytes = Bytes::from_owner(Zeroizing::new(open(ctx, &version, stored).await?));
+    let version = Arc::new(version);
+    if ctx.actor().token().is_some() {
+        let answer = (version.clone(), bytes.clone());
+        house.opened().keep(asked, question, answer, bytes.len());
+    }
+    Ok(Some(((*version).clone().into(), bytes)))
 }
+
+/// What a read of a state asks: by which token, of which workspace, which version.
+pub(crate) type Question = (Option<TokenId>, Workspace, Which);
+
+/// What it is answered: the version, and its bytes, wiped when nobody needs them.
+pub(crate) type Opened = (Arc<Version>, Bytes);
 
 async fn load(
     rows: &mut Rows,

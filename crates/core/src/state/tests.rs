@@ -267,7 +267,7 @@ async fn decisions(world: &World, writer: &UserId) {
         .unwrap()
         .unwrap();
     assert_eq!(
-        (head.id.as_str(), bytes.as_slice()),
+        (head.id.as_str(), &bytes[..]),
         (kept.id.as_str(), small.as_ref())
     );
     assert_eq!(

@@ -234,6 +234,7 @@ pub async fn revoke(ctx: &Ctx, id: TokenId) -> Result<TokenView> {
 }
 
 /// Who a token stands for.
+#[derive(Clone)]
 pub(crate) struct Bearer {
     pub(crate) actor: Actor,
     pub(crate) scopes: Option<Arc<[Permission]>>,

@@ -4,36 +4,24 @@
 //! its name: unlike a rename, a link never replaces what is there, so two processes cannot both create.
 
 use std::io::{ErrorKind, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt;
 use zeroize::Zeroizing;
 
-use crate::RootError;
+use crate::directory::make_directory;
 use crate::gcm::random;
+use crate::RootError;
 
 /// Longest file read, in bytes. Ours have less than 300; a longer one is not ours.
 const LENGTH_MAX: u64 = 4096;
 
 /// Creates a private directory, or checks that an existing one is private.
 pub(super) fn open_directory(path: &Path) -> Result<(), RootError> {
-    if !fs::exists(path)? {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(|error| {
-                let what = format!("creating the directory {}: {error}", path.display());
-                std::io::Error::new(error.kind(), what)
-            })?;
-        if let Some(parent) = path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-        {
-            sync_directory(parent)?;
-        }
+    if !path.exists() || path.is_dir() {
+        make_directory(path)?;
     }
     let metadata = fs::metadata(path)?;
     if !metadata.is_dir() {

@@ -1,11 +1,12 @@
 //! What must hold before a server opens a house: it seals, its memory stays private, and it is the only one.
 
 use std::fs::TryLockError;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use fs_err as fs;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use statehouse_seal::make_directory;
 
 use crate::config::Config;
 use crate::failure::{Exit, Failure, Result};
@@ -44,13 +45,7 @@ pub(crate) struct DirectoryLock {
 impl DirectoryLock {
     /// Takes the directory, making it (mode 0700) where it is not there.
     pub(crate) fn take(data: &Path) -> Result<Self> {
-        let made = std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(data);
-        made.map_err(|error| {
-            Failure::failed(format!("{} cannot be made: {error}", data.display()))
-        })?;
+        make_directory(data).map_err(|error| Failure::failed(format!("the data directory cannot be used: {error}")))?;
         // The directory itself is locked, so that an empty one stays empty.
         let file = fs::File::open(data)?;
         match file.file().try_lock() {

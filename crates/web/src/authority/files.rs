@@ -1,7 +1,7 @@
 //! The authority's files: written whole or not at all, private ones readable by their owner only.
 
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use fs_err::os::unix::fs::OpenOptionsExt;
@@ -16,23 +16,6 @@ pub(super) const PRIVATE: u32 = 0o600;
 
 /// Mode of files that everyone may read.
 pub(super) const PUBLIC: u32 = 0o644;
-
-/// Makes the directory of keys, for the owner only, when it is not there.
-pub(super) fn make_directory(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    let made = std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path);
-    made.map_err(|error| {
-        io::Error::new(
-            error.kind(),
-            format!("failed to make directory `{}`: {error}", path.display()),
-        )
-    })
-}
 
 /// Reads a file with a key; `None` when there is none. A file that others can read is refused.
 pub(super) fn read_private(path: &Path) -> Result<Option<Zeroizing<String>>, AuthorityError> {

@@ -1,5 +1,6 @@
 //! `GET` and `POST`: a state down, a state up.
 
+use bytes::Bytes;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -24,7 +25,7 @@ pub(crate) async fn get(
 }
 
 /// The bytes of a state as an answer; 204 for none.
-pub(crate) fn bytes(found: Option<(VersionView, Vec<u8>)>) -> Response {
+pub(crate) fn bytes(found: Option<(VersionView, Bytes)>) -> Response {
     match found {
         None => StatusCode::NO_CONTENT.into_response(),
         Some((version, bytes)) => (

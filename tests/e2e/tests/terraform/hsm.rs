@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::keys::{CLOSED, write_secret};
 use crate::support::child::Ran;
 use crate::support::components;
 use crate::support::house::House;
@@ -37,7 +38,7 @@ fn without_its_hsm_an_open_organization_serves_and_a_closed_one_says_why_not() {
     let (module, tool) = components::softhsm();
     let [tokens, gone, pin] = ["tokens", "gone", "pin"].map(|name| home.path().join(name));
     let configuration = token(home.path(), &tokens, &tool);
-    crate::keys::write_secret(&pin, "1234-user\n");
+    write_secret(&pin, "1234-user\n");
     let settings = [
         ("KEYS_PROVIDER", "pkcs11"),
         ("KEYS_MODULE", module.to_str().unwrap()),
@@ -57,7 +58,9 @@ fn without_its_hsm_an_open_organization_serves_and_a_closed_one_says_why_not() {
     project.write("main.tf", resources(3));
     project.run(APPLY).ends(0, &["1 added"]);
     let closed = ["workspace", "list", "--organization", "second"];
-    server.run(&closed).ends(5, GONE);
+    server.run(&closed).ends(5, CLOSED);
+    let log = server.log();
+    assert!(GONE.iter().all(|words| log.contains(words)), "{log}");
     server.run(&["org", "create", "third"]).ends(5, GONE);
     server.run(&["key", "rotate"]).ends(5, GONE);
 
@@ -70,7 +73,7 @@ fn without_its_hsm_an_open_organization_serves_and_a_closed_one_says_why_not() {
     assert_eq!(project.pull(), after);
     // Away once more, and back under a running server.
     fs_err::rename(&tokens, &gone).unwrap();
-    server.run(&closed).ends(5, GONE);
+    server.run(&closed).ends(5, CLOSED);
     fs_err::rename(&gone, &tokens).unwrap();
     server.run(&closed).done();
     server.run(&["org", "create", "third"]).done();

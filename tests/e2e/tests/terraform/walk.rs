@@ -1,5 +1,7 @@
 //! The walk that the house is built for: start, paste, apply, prove without the server, and find an edited byte.
 
+use std::path::Path;
+
 use rusqlite::Connection;
 
 use crate::support::child::Ran;
@@ -10,6 +12,21 @@ use crate::support::proof::prove;
 
 /// What `verify` ends with where stored data was altered.
 const ALTERED: i32 = 15;
+
+/// Flips a bit of the one sealed state, in the file of the database and behind the back of its engine.
+fn flip_in_sealed_state(database: &Path) {
+    let sealed: Vec<u8> = {
+        let opened = Connection::open(database).unwrap();
+        let body = opened.query_row("SELECT body FROM blob", [], |row| row.get(0));
+        body.unwrap()
+    };
+    let mut whole = fs_err::read(database).unwrap();
+    let beginning = &sealed[..64];
+    let mut places = whole.windows(beginning.len());
+    let at = places.position(|bytes| bytes == beginning).unwrap();
+    whole[at + 32] ^= 1;
+    fs_err::write(database, &whole).unwrap();
+}
 
 #[test]
 fn from_the_pasted_block_to_a_proof_without_the_server_and_a_byte_that_is_found() {
@@ -30,21 +47,7 @@ fn from_the_pasted_block_to_a_proof_without_the_server_and_a_byte_that_is_found(
     let database = only(&house.folder("").join("houses"), |name| {
         name.ends_with(".db")
     });
-    let sealed: Vec<u8> = {
-        let opened = Connection::open(&database).unwrap();
-        opened
-            .query_row("SELECT body FROM blob", [], |row| row.get(0))
-            .unwrap()
-    };
-    let whole = fs_err::read(&database).unwrap();
-    let wanted = &sealed[..64];
-    let at = whole
-        .windows(wanted.len())
-        .position(|bytes| bytes == wanted)
-        .unwrap();
-    let mut edited = whole.clone();
-    edited[at + 32] ^= 1;
-    fs_err::write(&database, &edited).unwrap();
+    flip_in_sealed_state(&database);
 
     let server = house.start();
     project.run(&["state", "pull"]).ends(1, &[]);
@@ -55,8 +58,8 @@ fn from_the_pasted_block_to_a_proof_without_the_server_and_a_byte_that_is_found(
     live.ends(ALTERED, &["found: ", "NOT PROVEN"]);
     server.stop();
 
-    // It was that byte and nothing else.
-    fs_err::write(&database, &whole).unwrap();
+    // It was that bit and nothing else.
+    flip_in_sealed_state(&database);
     let server = house.start();
     project.is_settled();
     assert_eq!(project.pull(), state);

@@ -118,8 +118,9 @@ impl Check<'_> {
     /// Writes to both ledgers: the server opened writable. What a database server was still doing for a process that was
     /// killed has ended when a write after it is answered.
     fn barrier(&mut self) {
+        let id = self.random.hex(16);
         for method in ["LOCK", "UNLOCK"] {
-            let answer = self.ask(method, &state_path(BARRIER), &lock_info(BARRIER));
+            let answer = self.ask(method, &state_path(BARRIER), &lock_info(&id));
             assert_eq!(answer.status, 200, "{method}: {}", answer.text());
         }
         let made = self
