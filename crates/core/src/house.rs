@@ -278,7 +278,8 @@ impl House {
             clock: opening.clock,
         });
         let (queue, waiting) = mpsc::channel(QUEUE);
-        spawn_writer(Writer::new(base.clone(), chain, waiting), code)?;
+        let shared = base.database.is_shared();
+        spawn_writer(Writer::new(base.clone(), chain, waiting), code, shared)?;
         let follower = tokio::spawn(follow(
             base.clone(),
             opening.anchors.clone(),
@@ -584,9 +585,14 @@ async fn sweep(base: Arc<Base>, blobs: Blobs) -> Result<()> {
     Ok(())
 }
 
-/// A thread of its own: SQLite's calls block, and their latency is the disk's.
-fn spawn_writer(writer: Writer, code: HouseCode) -> Result<()> {
+/// SQLite's calls block, and their latency is the disk's: its writer has a
+/// thread of its own. PostgreSQL's are awaited, like any other.
+fn spawn_writer(writer: Writer, code: HouseCode, shared: bool) -> Result<()> {
     let runtime = tokio::runtime::Handle::current();
+    if shared {
+        runtime.spawn(writer.run());
+        return Ok(());
+    }
     let run = move || runtime.block_on(writer.run());
     let thread = std::thread::Builder::new()
         .name(format!("writer-{code}"))

@@ -17,14 +17,25 @@ use fs_err as fs;
 ///
 /// When one of them can neither be made nor is there, with its path.
 pub fn make_directory(path: &Path) -> Result<()> {
-    let Some(parent) = path.parent() else { return Ok(()) };
-    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    let Some(parent) = path.parent() else {
+        return Ok(());
+    };
+    let parent = if parent.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        parent
+    };
     let was_there = path.is_dir();
     if !was_there {
         make_directory(parent)?;
         match std::fs::DirBuilder::new().mode(0o700).create(path) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => {}
-            made => made.map_err(|error| Error::new(error.kind(), format!("making the directory {}: {error}", path.display())))?,
+            made => made.map_err(|error| {
+                Error::new(
+                    error.kind(),
+                    format!("making the directory {}: {error}", path.display()),
+                )
+            })?,
         }
     }
     match fs::File::open(parent).and_then(|parent| parent.sync_all()) {
@@ -50,7 +61,14 @@ mod tests {
         let deep = place.path().join("a/b/c");
         for _ in 0..2 {
             make_directory(&deep).unwrap();
-            assert_eq!((mode(place.path()), mode(&place.path().join("a")), mode(&deep)), (0o755, 0o700, 0o700));
+            assert_eq!(
+                (
+                    mode(place.path()),
+                    mode(&place.path().join("a")),
+                    mode(&deep)
+                ),
+                (0o755, 0o700, 0o700)
+            );
         }
     }
 

@@ -16,6 +16,10 @@ mod out;
 mod server;
 mod trust;
 
+/// Requests on different threads do not wait for each other to allocate.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     cmd::main()
 }

@@ -16,6 +16,10 @@ impl Random {
     }
 
     /// The next 64 bits.
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "an endless sequence of numbers needs no `Option`"
+    )]
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;

@@ -172,11 +172,11 @@ impl Search {
             let mut rows = statement.query([]).unwrap();
             while let Some(row) = rows.next().unwrap() {
                 for column in 0..width {
-                    if let ValueRef::Text(bytes) | ValueRef::Blob(bytes) =
-                        row.get_ref(column).unwrap()
-                    {
-                        self.bytes(bytes, &format!("{place} › {table} column {column}"), 0);
-                    }
+                    let value = row.get_ref(column).unwrap();
+                    let (ValueRef::Text(bytes) | ValueRef::Blob(bytes)) = value else {
+                        continue;
+                    };
+                    self.bytes(bytes, &format!("{place} › {table} column {column}"), 0);
                 }
             }
         }

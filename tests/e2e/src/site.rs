@@ -54,6 +54,7 @@ impl Site {
     }
 
     /// A copy of its files below `root`, as they lie there now, a day later by its clock.
+    #[must_use]
     pub fn copy_to(&self, root: &Path) -> Self {
         let copy = Self {
             keys: self.keys.clone(),

@@ -225,6 +225,17 @@ impl Transaction {
         }
     }
 
+    /// Runs a statement whose failure may show at the next one.
+    pub(crate) fn defer(&mut self, script: &str) -> Result<(), DbError> {
+        match self {
+            Self::Sqlite(transaction) => transaction.run(script),
+            Self::Postgres(transaction) => {
+                transaction.defer(script);
+                Ok(())
+            }
+        }
+    }
+
     /// Gives the statements from here on at most this long.
     pub(crate) fn deadline(&mut self, limit: Option<std::time::Duration>) {
         if let Self::Sqlite(transaction) = self {
@@ -254,10 +265,14 @@ impl Transaction {
     }
 
     /// Rolls back and gives the connection back.
+    #[allow(
+        clippy::unused_async,
+        reason = "an end of a transaction, like a commit"
+    )]
     pub(crate) async fn rollback(self) {
         match self {
             Self::Sqlite(transaction) => drop(transaction),
-            Self::Postgres(transaction) => transaction.rollback().await,
+            Self::Postgres(transaction) => transaction.rollback(),
         }
     }
 }

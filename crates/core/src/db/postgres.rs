@@ -177,63 +177,98 @@ impl Database {
     async fn begin(&self, how: &str) -> Result<Transaction, DbError> {
         let link = self.server.lease().await?;
         let schema = &self.schema;
-        let script = format!(
+        let pending = format!(
             "{how}; SET LOCAL ROLE \"{schema}\"; SET LOCAL search_path = \"{schema}\"; \
              SET LOCAL synchronous_commit = on"
         );
-        link.client.batch_execute(&script).await.map_err(failed)?;
         Ok(Transaction {
             server: self.server.clone(),
             link: Some(link),
+            pending,
+            begun: false,
         })
     }
 }
 
 /// A transaction on a leased connection. Dropped without an end, the
 /// connection is closed, which rolls back.
+///
+/// What needs no answer (the beginning, savepoints) waits in `pending` and
+/// travels with the next statement: requests of one connection are served in
+/// order, and a failure of what went before fails what comes after, since the
+/// login role alone sees no table.
 pub(crate) struct Transaction {
     server: Arc<Server>,
     link: Option<Link>,
+    pending: String,
+    begun: bool,
+}
+
+fn closed() -> DbError {
+    DbError::new(Trouble::Lost, "the connection is closed")
 }
 
 impl Transaction {
-    fn link(&mut self) -> Result<&mut Link, DbError> {
-        self.link
-            .as_mut()
-            .ok_or_else(|| DbError::new(Trouble::Lost, "the connection is closed"))
+    /// Puts a script in front of the next statement.
+    pub(crate) fn defer(&mut self, script: &str) {
+        if !self.pending.is_empty() {
+            self.pending.push_str("; ");
+        }
+        self.pending.push_str(script);
     }
 
-    async fn prepared(&mut self, sql: &str) -> Result<(&Client, Statement), DbError> {
-        let link = self.link()?;
-        if let Some(statement) = link.statements.get(sql) {
-            return Ok((&link.client, statement.clone()));
+    /// What waits, on its way now.
+    fn take_pending(&mut self) -> String {
+        self.begun = true;
+        std::mem::take(&mut self.pending)
+    }
+
+    /// The statement, prepared under the house's identity.
+    async fn prepared(&mut self, sql: &str) -> Result<Statement, DbError> {
+        if let Some(statement) = self.link.as_ref().and_then(|link| link.statements.get(sql)) {
+            return Ok(statement.clone());
         }
+        self.run("").await?;
+        let link = self.link.as_mut().ok_or_else(closed)?;
         let statement = link.client.prepare(sql).await.map_err(failed)?;
         link.statements.insert(sql.to_owned(), statement.clone());
-        Ok((&link.client, statement))
+        Ok(statement)
     }
 
     pub(crate) async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, DbError> {
-        let (client, statement) = self.prepared(sql).await?;
-        client.execute_raw(&statement, values).await.map_err(failed)
+        let statement = self.prepared(sql).await?;
+        let before = self.take_pending();
+        let client = &self.link.as_ref().ok_or_else(closed)?.client;
+        let execute = client.execute_raw(&statement, values);
+        if before.is_empty() {
+            return execute.await.map_err(failed);
+        }
+        let (before, changed) = tokio::join!(client.batch_execute(&before), execute);
+        before.map_err(failed)?;
+        changed.map_err(failed)
     }
 
     pub(crate) async fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, DbError> {
-        let (client, statement) = self.prepared(sql).await?;
+        let statement = self.prepared(sql).await?;
+        let before = self.take_pending();
+        let client = &self.link.as_ref().ok_or_else(closed)?.client;
         let parameters: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
-        let rows = client
-            .query(&statement, &parameters)
-            .await
-            .map_err(failed)?;
-        rows.iter().map(read_row).collect()
+        let query = client.query(&statement, &parameters);
+        let rows = if before.is_empty() {
+            query.await
+        } else {
+            let (before, rows) = tokio::join!(client.batch_execute(&before), query);
+            before.map_err(failed)?;
+            rows
+        };
+        rows.map_err(failed)?.iter().map(read_row).collect()
     }
 
     pub(crate) async fn run(&mut self, script: &str) -> Result<(), DbError> {
-        self.link()?
-            .client
-            .batch_execute(script)
-            .await
-            .map_err(failed)
+        self.defer(script);
+        let script = self.take_pending();
+        let client = &self.link.as_ref().ok_or_else(closed)?.client;
+        client.batch_execute(&script).await.map_err(failed)
     }
 
     pub(crate) fn alive(&self) -> bool {
@@ -243,16 +278,14 @@ impl Transaction {
     }
 
     pub(crate) async fn commit(mut self) -> Committed {
-        let Some(link) = self.link.take() else {
-            return Committed::No(DbError::new(Trouble::Lost, "the connection is closed"));
-        };
         // A COMMIT in a failed transaction, or outside of any, is answered
         // without an error and commits nothing; a SAVEPOINT there is an error.
-        match link
-            .client
-            .batch_execute("SAVEPOINT committing; COMMIT")
-            .await
-        {
+        self.defer("SAVEPOINT committing; COMMIT");
+        let script = self.take_pending();
+        let Some(link) = self.link.take() else {
+            return Committed::No(closed());
+        };
+        match link.client.batch_execute(&script).await {
             Ok(()) => {
                 self.server.give_back(link);
                 Committed::Yes
@@ -263,12 +296,22 @@ impl Transaction {
         }
     }
 
-    pub(crate) async fn rollback(mut self) {
-        if let Some(link) = self.link.take()
-            && link.client.batch_execute("ROLLBACK").await.is_ok()
-        {
+    /// Rolls back behind the caller: nobody waits for it, and the connection
+    /// is free again when it is done.
+    pub(crate) fn rollback(mut self) {
+        let Some(link) = self.link.take() else {
+            return;
+        };
+        if !self.begun {
             self.server.give_back(link);
+            return;
         }
+        let server = self.server.clone();
+        tokio::spawn(async move {
+            if link.client.batch_execute("ROLLBACK").await.is_ok() {
+                server.give_back(link);
+            }
+        });
     }
 }
 

@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 use statehouse_ledger::canonical;
 use statehouse_seal::{Context, Keyring};
 
-use super::reads::object_of;
-use super::{Entry, Target, Work};
+use super::Entry;
+use crate::ctx::Ctx;
 use crate::db::Value;
 use crate::error::{Error, Result};
 use crate::ledger::Chain;
@@ -38,18 +38,8 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// Appends the leaf of the job that just ended well.
-    pub(crate) async fn record(&mut self, work: &dyn Work, entry: Entry) -> Result<()> {
-        self.append(work, work.action().0, entry).await
-    }
-
-    /// Appends the leaf of a refusal, after the job was rolled back.
-    pub(crate) async fn record_refusal(&mut self, work: &dyn Work, target: &Target) -> Result<()> {
-        let entry = Entry::new(object_of(work.ctx(), target)).fact("refused", work.action().0);
-        self.append(work, "access.refused", entry).await
-    }
-
-    async fn append(&mut self, work: &dyn Work, action: &str, entry: Entry) -> Result<()> {
+    /// Appends the leaf of a change that just ended well.
+    pub(crate) async fn record(&mut self, ctx: &Ctx, action: &str, entry: Entry) -> Result<()> {
         let mut facts = entry.facts;
         let mut detail = Value::Null;
         if let Some((name, text)) = entry.detail {
@@ -57,7 +47,7 @@ impl Batch {
             facts.insert(name.to_owned(), Json::String(commitment));
             detail = Value::Bytes(sealed);
         }
-        let leaf = self.leaf(work, action, &entry.object, facts);
+        let leaf = self.leaf(ctx, action, &entry.object, facts);
         let bytes = canonical::to_bytes(&leaf).map_err(|error| {
             Error::internal(format!(
                 "the leaf of `{action}` has no canonical form: {error}"
@@ -68,8 +58,7 @@ impl Batch {
             .await
     }
 
-    fn leaf(&self, work: &dyn Work, action: &str, object: &str, facts: Map<String, Json>) -> Json {
-        let ctx = work.ctx();
+    fn leaf(&self, ctx: &Ctx, action: &str, object: &str, facts: Map<String, Json>) -> Json {
         let mut actor = json!({ "kind": ctx.actor().kind(), "id": ctx.actor().id() });
         if let (Some(token), Some(actor)) = (ctx.actor().token(), actor.as_object_mut()) {
             actor.insert("token".to_owned(), Json::String(token.to_string()));

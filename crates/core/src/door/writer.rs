@@ -13,7 +13,7 @@ use std::time::Duration;
 use statehouse_model::Permission;
 use tokio::sync::mpsc;
 
-use super::{Batch, BoxFuture, Entry, Target, ended};
+use super::{Batch, BoxFuture, Entry, Target, ended, object_of};
 use crate::ctx::Ctx;
 use crate::db::{Committed, DbError, Trouble};
 use crate::error::{Error, Result};
@@ -38,6 +38,9 @@ const LOOKS: [Duration; 5] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
 ];
+
+/// The leaf of a change that the access rules refused.
+const REFUSED: &str = "access.refused";
 
 /// A job for the writer, its types erased.
 pub(crate) trait Work: Send {
@@ -223,13 +226,15 @@ impl Writer {
 
     /// One job between a savepoint and its leaf.
     async fn one(&self, mut batch: Batch, job: &mut dyn Work, index: usize) -> Result<Batch, Void> {
-        batch.rows.transaction.run("SAVEPOINT job").await?;
+        batch.rows.transaction.defer("SAVEPOINT job")?;
         batch.changes.clear();
         batch.touched = false;
         let (chain, kept) = (batch.chain.clone(), batch.new_keyring.clone());
         if let Some(script) = self.base.faults.script(Point::Body(index)) {
+            batch.rows.transaction.run("").await?;
             batch.rows.transaction.run(&script).await.ok();
         }
+        let (ctx, (action, _)) = (job.ctx().clone(), job.action());
         let (mut batch, entry) = job.run(batch).await;
         batch.rows.transaction.deadline(None);
         if let Some(error) = job.lost() {
@@ -242,7 +247,7 @@ impl Writer {
             )));
         }
         if let Some(entry) = entry
-            && let Err(error) = batch.record(&*job, entry).await
+            && let Err(error) = batch.record(&ctx, action, entry).await
         {
             // A leaf that cannot be written is this job's failure alone.
             if ended(&error) {
@@ -252,26 +257,22 @@ impl Writer {
             batch.failed = true;
         }
         if batch.failed {
-            batch
-                .rows
-                .transaction
-                .run("ROLLBACK TO SAVEPOINT job")
-                .await?;
+            batch.rows.transaction.defer("ROLLBACK TO SAVEPOINT job")?;
             batch.chain = chain;
             batch.changes.clear();
             batch.new_keyring = kept;
-            if let Some(target) = job.refused()
-                && self
-                    .base
-                    .refusals
-                    .due(job.ctx(), job.action().0, target, batch.now)
+            let refused = job.refused().cloned();
+            if let Some(target) = refused
+                && self.base.refusals.due(&ctx, action, &target, batch.now)
             {
-                batch.record_refusal(&*job, target).await.map_err(lost)?;
+                let entry = Entry::new(object_of(&ctx, &target)).fact("refused", action);
+                let recorded = batch.record(&ctx, REFUSED, entry).await;
+                recorded.map_err(lost)?;
             }
         }
         // No two changes of a house have the same instant.
         batch.now += 1;
-        batch.rows.transaction.run("RELEASE SAVEPOINT job").await?;
+        batch.rows.transaction.defer("RELEASE SAVEPOINT job")?;
         Ok(batch)
     }
 

@@ -11,9 +11,9 @@ use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt;
 use zeroize::Zeroizing;
 
+use crate::RootError;
 use crate::directory::make_directory;
 use crate::gcm::random;
-use crate::RootError;
 
 /// Longest file read, in bytes. Ours have less than 300; a longer one is not ours.
 const LENGTH_MAX: u64 = 4096;

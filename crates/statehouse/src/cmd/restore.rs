@@ -80,22 +80,12 @@ fn restore(file: &Path, config: &Config, session: &Session) -> Result {
         let options = server::options(config, &session.environment).await?;
         Ok::<_, Failure>(backup::restore(file, &options).await?)
     })?;
-    let house = |house: &backup::HouseEntry| {
-        Resource::from_pairs([
-            ("code", json!(house.code)),
-            ("ledger", json!(house.ledger)),
-            ("needs", json!(house.needs)),
-        ])
-    };
-    let houses: Vec<Resource> = manifest.houses.iter().map(house).collect();
-    session.out.list(
-        &[
-            ("HOUSE", "code"),
-            ("LEDGER ENTRIES", "ledger"),
-            ("NEEDS", "needs"),
-        ],
-        &houses,
-    )?;
+    super::backup::list(&manifest, session)?;
+    for missing in super::backup::missing(&manifest) {
+        session
+            .out
+            .say(&format!("not in this backup, and not restored: {missing}"));
+    }
     session.out.say(
         "restored; where anchors remember more than the backup holds, `statehouse restore accept --reason …` is next, \
          then start the server and run `statehouse verify --live`",

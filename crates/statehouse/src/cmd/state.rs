@@ -54,6 +54,9 @@ pub(super) enum Verb {
         /// Why; stands in the ledger
         #[arg(long)]
         reason: String,
+        /// The current version that it is to replace, where that is no longer the one it was uploaded beside
+        #[arg(long, value_name = "VERSION")]
+        over: Option<VersionId>,
     },
     /// Give up an upload that waits. It stays readable in the history
     Discard {
@@ -144,10 +147,23 @@ pub(super) fn run(verb: Verb, session: &Session) -> Result {
             let id = client.workspace(&workspace)?;
             out.one(&push(&client, &id, state, lock_id)?)
         }
-        Verb::Accept { version, reason } => out.one(&settle(&client, &version, "accept", &reason)?),
-        Verb::Discard { version, reason } => {
-            out.one(&settle(&client, &version, "discard", &reason)?)
+        Verb::Accept {
+            version,
+            reason,
+            over,
+        } => {
+            let decision = match over {
+                None => json!({ "reason": reason }),
+                Some(over) => json!({ "reason": reason, "over": over.as_str() }),
+            };
+            out.one(&settle(&client, &version, "accept", &decision)?)
         }
+        Verb::Discard { version, reason } => out.one(&settle(
+            &client,
+            &version,
+            "discard",
+            &json!({ "reason": reason }),
+        )?),
         Verb::Lock { workspace, reason } => {
             let id = client.workspace(&workspace)?;
             let lock = lock(&client, &id, reason)?;
@@ -183,10 +199,10 @@ fn of(client: &Client, workspace: &str, what: &str) -> Result<String> {
     ))
 }
 
-fn settle(client: &Client, version: &VersionId, verb: &str, reason: &str) -> Result<Resource> {
+fn settle(client: &Client, version: &VersionId, verb: &str, decision: &Value) -> Result<Resource> {
     client.api.post(
         &format!("/api/v2/state-versions/{version}/actions/{verb}"),
-        &json!({ "reason": reason }),
+        decision,
     )
 }
 

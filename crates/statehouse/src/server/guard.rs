@@ -45,7 +45,9 @@ pub(crate) struct DirectoryLock {
 impl DirectoryLock {
     /// Takes the directory, making it (mode 0700) where it is not there.
     pub(crate) fn take(data: &Path) -> Result<Self> {
-        make_directory(data).map_err(|error| Failure::failed(format!("the data directory cannot be used: {error}")))?;
+        make_directory(data).map_err(|error| {
+            Failure::failed(format!("the data directory cannot be used: {error}"))
+        })?;
         // The directory itself is locked, so that an empty one stays empty.
         let file = fs::File::open(data)?;
         match file.file().try_lock() {

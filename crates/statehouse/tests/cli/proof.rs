@@ -169,3 +169,33 @@ fn a_backup_is_restored_and_proven_and_an_older_copy_must_be_accepted() {
     assert!(Path::new(house).join("site.db").exists());
     verify(&place, &["after.tar"]).done();
 }
+
+#[test]
+fn a_backup_without_one_of_the_organizations_fails_and_names_it() {
+    let place = tempdir().unwrap();
+    let server = with_states(&place);
+    let whole = server.json(&["backup", "create", "--out", "whole.tar"]);
+    assert_eq!(whole.as_array().unwrap().len(), 2, "{whole}");
+    server.run(&["org", "create", "closed"]).done();
+    let code = server.json(&["org", "show", "closed"])["code"].clone();
+    let code = code.as_str().unwrap();
+    server.stop();
+    let key = fs_err::read_dir(place.path().join("house.keys"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.to_string_lossy().contains(code))
+        .expect("the key of the organization is a file with its code in the name");
+    fs_err::rename(&key, place.path().join("elsewhere")).unwrap();
+
+    let server = Server::up(&place);
+    let partial = server
+        .run(&["backup", "create", "--out", "partial.tar"])
+        .ends(1, ["1 of 3 houses", code, "back up once more"]);
+    assert!(partial.text().contains("PROBLEM"), "{}", partial.text());
+    server.stop();
+    fs_err::rename(place.path().join("elsewhere"), &key).unwrap();
+
+    let server = Server::up(&place);
+    let whole = server.json(&["backup", "create", "--out", "again.tar"]);
+    assert_eq!(whole.as_array().unwrap().len(), 3, "{whole}");
+}

@@ -175,3 +175,38 @@ fn what_looks_destructive_waits_and_its_id_is_enough_to_go_on() {
     );
     assert_eq!(server.json(&["state", "show", "net"])["serial"], 2);
 }
+
+#[test]
+fn over_a_state_that_moved_on_an_upload_is_accepted_only_by_naming_the_newer_one() {
+    let place = tempdir().unwrap();
+    let server = Server::up(&place);
+    server.run(&["workspace", "create", "net"]).done();
+    let push = |serial, resources| {
+        Ran::fed(
+            &mut server.client(&["state", "push", "net", "-"]),
+            &state("a", serial, resources),
+        )
+    };
+    push(1, 120).done();
+    push(2, 3).ends(4, ["statehouse state accept sv-"]);
+    push(2, 119).done();
+    let waiting = server.json(&["state", "quarantine", "net"]);
+    let kept = waiting[0]["id"].as_str().unwrap();
+    let head = server.json(&["state", "show", "net"])["id"].clone();
+    let head = head.as_str().unwrap();
+    let accept = |over: &[&str]| {
+        server.run(
+            &[
+                &["state", "accept", kept, "--reason", "torn down"][..],
+                over,
+            ]
+            .concat(),
+        )
+    };
+    accept(&[]).ends(4, ["the current version is", &format!("--over {head}")]);
+    accept(&["--over", kept]).ends(4, [head]);
+    accept(&["--over", head]).done();
+    let shown = server.json(&["state", "show", "net"]);
+    assert_eq!(shown["id"], kept);
+    assert_eq!(shown["resources"], 3);
+}

@@ -159,9 +159,11 @@ fn holds(run: &Run, place: &Place, at: u64, random: &mut Random) {
 }
 
 fn report(engine: &str, run: &Run, begun: Instant) {
-    let (sent, _) = run.world.history.counts();
     let (points, spent) = (run.points.len(), begun.elapsed().as_secs_f64());
-    println!("{engine}: {points} points among {sent} changes, {spent:.0} s");
+    println!(
+        "{engine}: {points} points in {spent:.0} s, {}",
+        run.world.history.told()
+    );
 }
 
 fn folder() -> TempDir {

@@ -72,23 +72,23 @@ fn campaign(title: &str, edits: usize, run: impl Fn(usize, &mut Random) -> Outco
         AtomicUsize::new(0),
         Mutex::new(BTreeMap::<&str, Tally>::new()),
     );
+    let work = || {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= edits {
+                return;
+            }
+            let mut random = Random::new(SEED ^ (number as u64).wrapping_mul(0x0100_0000_01B3));
+            let outcome = run(number, &mut random);
+            let words = format!("edit {number}: {}: {}", outcome.kind, outcome.what);
+            let mut tallies = tallies.lock().unwrap();
+            let tally = tallies.entry(outcome.kind).or_default();
+            tally.add(&words, &outcome.reported, outcome.unchanged);
+        }
+    };
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
-            scope.spawn(|| {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= edits {
-                        return;
-                    }
-                    let mut random =
-                        Random::new(SEED ^ (number as u64).wrapping_mul(0x1000_0000_01B3));
-                    let outcome = run(number, &mut random);
-                    let words = format!("edit {number}: {}: {}", outcome.kind, outcome.what);
-                    let mut tallies = tallies.lock().unwrap();
-                    let tally = tallies.entry(outcome.kind).or_default();
-                    tally.add(&words, &outcome.reported, outcome.unchanged);
-                }
-            });
+            scope.spawn(work);
         }
     });
     let tallies = tallies.into_inner().unwrap();

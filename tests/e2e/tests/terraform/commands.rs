@@ -67,7 +67,7 @@ pub(crate) fn every_command(server: Server) -> Server {
     project.write("older.tfstate", older.to_string());
     project
         .run(&["state", "push", "older.tfstate"])
-        .ends(1, &["newer serial"]);
+        .ends(1, &["over newer state with serial"]);
 
     project
         .run(&["workspace", "new", "second"])

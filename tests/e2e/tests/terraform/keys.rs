@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::support::files::{contents, only};
+use crate::support::files::{NOTHING, changed, contents, only};
 use crate::support::house::House;
 use crate::support::project::{APPLY, Project, resources};
 use crate::support::proof::prove;
@@ -38,7 +38,7 @@ fn a_missing_key_is_named_and_none_is_made_in_its_place() {
     house
         .refuses()
         .ends(5, &["the secret of house site", &missing]);
-    assert!(contents(&folders(&house)) == files, "something was changed");
+    assert_eq!(changed(&files, &folders(&house)), NOTHING);
     fs_err::rename(&aside, &of_site).unwrap();
 
     // Without the key of one organization, the others are served, and it is back with its key.
@@ -88,7 +88,7 @@ fn a_wrong_passphrase_opens_nothing_and_changes_nothing() {
     house
         .refuses()
         .ends(1, &["wrong passphrase", "there is no other way in"]);
-    assert!(contents(&folders(&house)) == files, "something was changed");
+    assert_eq!(changed(&files, &folders(&house)), NOTHING);
     write_secret(&file, "correct horse battery staple\n");
     let server = house.start();
     assert_eq!(project.pull(), before);

@@ -30,7 +30,7 @@ impl Reader<'_> {
     async fn read(&self, workspace: &Workspace) -> Result<Bytes> {
         get(&self.ask(), workspace, Which::Current)
             .await
-            .map(|found| found.unwrap().1.into())
+            .map(|found| found.unwrap().1)
     }
 }
 

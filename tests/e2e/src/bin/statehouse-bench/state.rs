@@ -8,59 +8,19 @@
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-const SHAPES: &str = include_str!("resources.txt");
+use statehouse_e2e::random::Random;
+use statehouse_e2e::states::lineage;
 /// The size that the goals are stated for.
-pub(crate) const SIZE: usize = 64 * 1024;
+pub(crate) use statehouse_e2e::states::USUAL_BYTES as SIZE;
+
+const SHAPES: &str = include_str!("resources.txt");
 /// What is around the resources: head, outputs, tail.
 const FRAME: usize = 400;
+/// Without 0, which no number begins with.
+const DIGITS: [char; 9] = ['1', '2', '3', '4', '5', '6', '7', '8', '9'];
 
 /// Serials only grow, over every run against the same workspaces.
 static SERIAL: AtomicU64 = AtomicU64::new(1);
-
-/// A seeded generator (splitmix64): cheap, and the same states in every run.
-pub(crate) struct Random(u64);
-
-impl Random {
-    /// A generator whose sequence `seed` decides.
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit.max(1)
-    }
-
-    fn text(&mut self, alphabet: &[u8], length: usize, into: &mut String) {
-        for _ in 0..length {
-            let index = usize::try_from(self.below(alphabet.len() as u64)).unwrap_or(0);
-            into.push(alphabet.get(index).map_or('0', |byte| char::from(*byte)));
-        }
-    }
-
-    fn hex(&mut self, length: usize) -> String {
-        let mut text = String::with_capacity(length);
-        self.text(b"0123456789abcdef", length, &mut text);
-        text
-    }
-
-    fn uuid(&mut self) -> String {
-        format!(
-            "{}-{}-4{}-a{}-{}",
-            self.hex(8),
-            self.hex(4),
-            self.hex(3),
-            self.hex(3),
-            self.hex(12)
-        )
-    }
-}
 
 /// The states of one workspace, one after the other.
 pub(crate) struct States {
@@ -73,7 +33,7 @@ pub(crate) struct States {
 impl States {
     /// States of about `size` bytes for the workspace number `workspace`, always of the same lineage.
     pub(crate) fn new(workspace: u64, size: usize) -> Self {
-        let lineage = Random::new(workspace).uuid();
+        let lineage = lineage(&mut Random::new(workspace));
         let random = Random::new(workspace << 32 | SERIAL.fetch_add(1, Ordering::Relaxed));
         let mut states = Self {
             random,
@@ -96,7 +56,7 @@ impl States {
     pub(crate) fn next_state(&mut self) -> Vec<u8> {
         let count = self.resources.len();
         for _ in 0..count.div_ceil(10) {
-            let number = usize::try_from(self.random.below(count as u64)).unwrap_or(0);
+            let number = self.random.below(count);
             let anew = self.resource(number);
             if let Some(resource) = self.resources.get_mut(number) {
                 *resource = anew;
@@ -139,18 +99,16 @@ impl States {
             match kind {
                 'i' => text.push_str(&id),
                 'n' => text.push_str(&format!("{number:06}")),
-                'u' => text.push_str(&self.random.uuid()),
-                'd' => self.random.text(b"123456789", length, &mut text),
-                'b' => self.random.text(BASE64, length, &mut text),
-                _ => self.random.text(b"0123456789abcdef", length, &mut text),
+                'u' => text.push_str(&lineage(&mut self.random)),
+                'd' => text.extend((0..length).map(|_| *self.random.pick(&DIGITS))),
+                'b' => text.push_str(&self.random.word(length)),
+                _ => text.push_str(&self.random.hex(length)),
             }
             text.push_str(rest);
         }
         text
     }
 }
-
-const BASE64: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 #[cfg(test)]
 mod tests {

@@ -90,9 +90,12 @@ impl Client {
         }
     }
 
-    /// The same server, asked with another token over a connection of its own.
-    pub(crate) fn with_token(&self, token: &str) -> Self {
-        Self::new(&self.target, token)
+    /// Whether the server knows whom a token stands for: 200, or 401.
+    pub(crate) fn status_of_token(&mut self, token: &str) -> Result<Answer, Unanswered> {
+        let own = std::mem::replace(&mut self.token, token.to_owned());
+        let answer = self.request("GET", "/api/v2/account/details", &[]);
+        self.token = own;
+        answer
     }
 
     /// Sends one request and reads its answer.

@@ -4,7 +4,7 @@
 //! what was answered must be so; what was on its way may be so, wholly, or not at all; nothing else may be so. [`Expected`]
 //! says that in terms of what can be looked up.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::now_ns;
@@ -100,6 +100,8 @@ pub(crate) struct Expected {
 
 struct Inner {
     events: Vec<Event>,
+    /// By kind: how many unanswered requests a check settled, and how many of them had been done.
+    settled: BTreeMap<&'static str, (usize, usize)>,
     /// Who was told that they hold the lock of a workspace, and did not ask to give it back.
     holders: Vec<Option<String>>,
 }
@@ -111,6 +113,7 @@ impl History {
     pub(crate) fn new(desks: usize) -> Self {
         Self(Mutex::new(Inner {
             events: Vec::new(),
+            settled: BTreeMap::new(),
             holders: vec![None; desks],
         }))
     }
@@ -168,17 +171,16 @@ impl History {
         instants
     }
 
-    /// How many changes were sent, and to how many no answer came.
-    pub(crate) fn counts(&self) -> (usize, usize) {
+    /// How many changes were asked for, and what became of those that were not answered.
+    pub(crate) fn told(&self) -> String {
         let inner = self.inner();
-        (
-            inner.events.len(),
-            inner
-                .events
-                .iter()
-                .filter(|event| event.fate == Fate::Open)
-                .count(),
-        )
+        let mut words = format!("{} changes", inner.events.len());
+        for (kind, (all, done)) in &inner.settled {
+            words.push_str(&format!(
+                ", {kind}: {done} of {all} unanswered ones were done"
+            ));
+        }
+        words
     }
 
     /// A check saw what became of the requests that were open: it looked at who holds each lock, at the newest state of each
@@ -186,29 +188,35 @@ impl History {
     pub(crate) fn settle(&self, seen: &Seen) {
         let at = now_ns();
         let mut inner = self.inner();
-        for event in inner
-            .events
-            .iter_mut()
-            .filter(|event| event.fate == Fate::Open)
-        {
-            let done = match &mut event.what {
+        let Inner {
+            events, settled, ..
+        } = &mut *inner;
+        for event in events.iter_mut().filter(|event| event.fate == Fate::Open) {
+            let (kind, done) = match &mut event.what {
                 What::Push {
                     desk,
                     serial,
                     version,
                     ..
-                } => seen.heads[*desk].as_ref().is_some_and(|(newest, id)| {
-                    version.clone_from(id);
-                    newest == serial
-                }),
-                What::Lock { desk, id } => seen.holders[*desk].as_ref() == Some(id),
-                What::Unlock { desk, id } => seen.holders[*desk].as_ref() != Some(id),
-                // The secret of a new token is told once, and not at all here; epochs are counted below.
-                What::MakeToken { .. } | What::Rotate { .. } => false,
-                // Stays open: nothing is expected of its token any more.
-                What::RevokeToken { .. } => continue,
+                } => {
+                    let newest = seen.heads[*desk]
+                        .as_ref()
+                        .filter(|(newest, _)| newest == serial);
+                    if let Some((_, id)) = newest {
+                        version.clone_from(id);
+                    }
+                    ("push", newest.is_some())
+                }
+                What::Lock { desk, id } => ("lock", seen.holders[*desk].as_ref() == Some(id)),
+                What::Unlock { desk, id } => ("unlock", seen.holders[*desk].as_ref() != Some(id)),
+                // Epochs are counted below.
+                What::Rotate { .. } => ("rotation", false),
+                // Stay open: the secret of a token is told once, and nothing is expected of one that is being revoked.
+                What::MakeToken { .. } | What::RevokeToken { .. } => continue,
             };
             event.fate = if done { Fate::Done(at) } else { Fate::NotDone };
+            let count = settled.entry(kind).or_default();
+            *count = (count.0 + 1, count.1 + usize::from(done));
         }
         for (site, newest) in [false, true].into_iter().zip(seen.epochs) {
             let is = |event: &&Event| {
@@ -217,6 +225,7 @@ impl History {
             };
             let known = inner.events.iter().filter(is).count() as u64 + 1;
             for _ in known..newest {
+                inner.settled.entry("rotation").or_default().1 += 1;
                 inner.events.push(Event {
                     what: What::Rotate { site },
                     sent: at,

@@ -272,30 +272,20 @@ impl Worker<'_> {
         if self.random.below(16) == 0 {
             return Ok(());
         }
-        let mut other = self.client.with_token(&word);
+        expect(self.client.status_of_token(&word)?, 200, "a live token")?;
+        let revoke = What::RevokeToken { id: token.clone() };
+        let event = self.world.history.sending(revoke);
+        let path = format!("/api/v2/tokens/{token}");
         expect(
-            other.request("GET", "/api/v2/account/details", &[])?,
+            self.client.request("DELETE", &path, &[])?,
             200,
-            "a live token",
+            "a revocation",
         )?;
-        let event = self
-            .world
-            .history
-            .sending(What::RevokeToken { id: token.clone() });
-        let answer = self
-            .client
-            .request("DELETE", &format!("/api/v2/tokens/{token}"), &[])?;
-        expect(answer, 200, "a revocation")?;
         self.world
             .history
             .done(event, |_| {})
             .map_err(Halt::Wrong)?;
-        expect(
-            other.request("GET", "/api/v2/account/details", &[])?,
-            401,
-            "a revoked token",
-        )
-        .map(drop)
+        expect(self.client.status_of_token(&word)?, 401, "a revoked token").map(drop)
     }
 
     fn rotate(&mut self, keys: &str, site: bool) -> Result<(), Halt> {

@@ -45,7 +45,9 @@ pub(super) struct Corpus {
     /// Closed cleanly, earlier.
     pub(super) older: Site,
     pub(super) organizations: [Organization; 2],
-    /// Tokens of an owner, a reader and a writer.
+    /// The user who owns both organizations.
+    pub(super) owner: UserId,
+    /// Tokens of the owner, a reader and a writer.
     pub(super) tokens: Vec<SecretString>,
     /// A user without any grant, and a token of theirs.
     pub(super) stranger: (String, SecretString),
@@ -111,6 +113,7 @@ impl Corpus {
             running: later_by_a_day(running),
             older: later_by_a_day(older),
             organizations,
+            owner: accounts.olga,
             tokens: accounts.tokens,
             stranger: accounts.stranger,
         }
@@ -140,6 +143,7 @@ const ORGANIZATIONS: [&str; 2] = ["acme", "globex"];
 struct Accounts {
     tokens: Vec<SecretString>,
     stranger: (String, SecretString),
+    olga: UserId,
     rita: UserId,
 }
 
@@ -219,6 +223,7 @@ async fn first_day(core: &Arc<Core>, random: &mut Random) -> Accounts {
             token_of(core, "walt", vec![Permission::StateRead]).await,
         ],
         stranger: (ids[3].to_string(), token_of(core, "eve", Vec::new()).await),
+        olga: ids[0].clone(),
         rita,
     }
 }

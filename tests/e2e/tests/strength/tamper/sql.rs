@@ -75,7 +75,7 @@ impl Plan {
         for _ in 0..ATTEMPTS {
             let chosen = if number.is_multiple_of(2) {
                 let (table, column) = self.columns[(number / 2) % self.columns.len()];
-                self.changed(table, column, random)
+                Some(self.changed(table, column, random))
             } else {
                 let table = random.below(self.tables.len());
                 self.other(number / 2, table, random)
@@ -99,10 +99,9 @@ impl Plan {
         table: usize,
         column: usize,
         random: &mut Random,
-    ) -> Option<(&'static str, &Table, Vec<Statement>)> {
+    ) -> (&'static str, &Table, Vec<Statement>) {
         let table = &self.tables[table];
-        let statement = table.change(column, random);
-        Some(("column changed", table, vec![statement]))
+        ("column changed", table, vec![table.change(column, random)])
     }
 
     fn other(

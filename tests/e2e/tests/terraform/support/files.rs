@@ -5,12 +5,31 @@ use std::path::{Path, PathBuf};
 
 use statehouse_e2e::site;
 
+/// Files and their bytes.
+pub(crate) type Contents = BTreeMap<PathBuf, Vec<u8>>;
+
 /// Every file below the folders, with its bytes. Sockets are left out: they have none.
-pub(crate) fn contents(folders: &[PathBuf]) -> BTreeMap<PathBuf, Vec<u8>> {
+pub(crate) fn contents(folders: &[PathBuf]) -> Contents {
     let all = folders.iter().flat_map(|folder| site::files(folder));
     all.filter(|path| path.is_file())
         .map(|path| (path.clone(), fs_err::read(path).unwrap()))
         .collect()
+}
+
+/// No file.
+pub(crate) const NOTHING: [PathBuf; 0] = [];
+
+/// Which of these files are others now, new or gone.
+pub(crate) fn changed(before: &Contents, folders: &[PathBuf]) -> Vec<PathBuf> {
+    let now = contents(folders);
+    let all = before.keys().chain(now.keys());
+    let mut changed: Vec<_> = all
+        .filter(|path| before.get(*path) != now.get(*path))
+        .cloned()
+        .collect();
+    changed.sort();
+    changed.dedup();
+    changed
 }
 
 /// The only file of the folder whose name `fits`.
