@@ -38,9 +38,10 @@ cmd_soak() {
 cmd_bench() {
   prepare_tests
   cd "$root"
-  cargo build "${locked[@]}" --release --package statehouse
+  # In one call: apart, each would build what both need with other features.
+  cargo build "${locked[@]}" --release --package statehouse --package statehouse-e2e --bins
   export STATEHOUSE_TEST_BINARY=$CARGO_TARGET_DIR/release/statehouse
-  cargo run "${locked[@]}" --release --package statehouse-e2e --bin statehouse-bench -- "$@"
+  "$CARGO_TARGET_DIR/release/statehouse-bench" "$@"
 }
 
 prepare_tests() {

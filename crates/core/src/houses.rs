@@ -101,7 +101,7 @@ impl Houses {
             };
             let codes: Vec<_> = cells
                 .iter()
-                .filter(|(_, cell)| cell.get().filter(idle).is_some())
+                .filter(|(_, cell)| cell.get().as_ref().is_some_and(idle))
                 .map(|(code, _)| *code)
                 .collect();
             codes

@@ -13,7 +13,9 @@ use statehouse_model::{GrantId, RequestId, Role, UserId};
 
 use super::*;
 use crate::access;
+use crate::fault::{Fault, Point};
 use crate::ledger::verify_live;
+use crate::org;
 use crate::project;
 use crate::state::{Which, get};
 use crate::testing::faults::Script;

@@ -316,7 +316,15 @@ pub async fn accept_over(
     reason: String,
     over: Option<VersionId>,
 ) -> Result<VersionView> {
-    decide_kept(ctx, AcceptState, workspace, id, reason, Some(over)).await
+    decide_kept(
+        ctx,
+        AcceptState,
+        workspace,
+        id,
+        reason,
+        Decision::Accept(over),
+    )
+    .await
 }
 
 /// Decides that an upload that was kept aside is not to be used. Its bytes stay.
@@ -326,7 +334,16 @@ pub async fn discard(
     id: VersionId,
     reason: String,
 ) -> Result<VersionView> {
-    decide_kept(ctx, DiscardState, workspace, id, reason, None).await
+    decide_kept(ctx, DiscardState, workspace, id, reason, Decision::Discard).await
+}
+
+/// What a person decides about an upload that was kept.
+#[derive(Clone)]
+enum Decision {
+    /// Use it, over this head if one is named.
+    Accept(Option<VersionId>),
+    /// Do not.
+    Discard,
 }
 
 async fn decide_kept<A: door::Action>(
@@ -335,7 +352,7 @@ async fn decide_kept<A: door::Action>(
     workspace: &Workspace,
     id: VersionId,
     reason: String,
-    accept: Option<Option<VersionId>>,
+    decision: Decision,
 ) -> Result<VersionView> {
     if reason.trim().is_empty() {
         return Err(
@@ -348,8 +365,8 @@ async fn decide_kept<A: door::Action>(
         action,
         Target::Workspace(workspace.clone()),
         move |tx| {
-            let (wanted, id, reason, accept) =
-                (wanted.clone(), id.clone(), reason.clone(), accept.clone());
+            let (wanted, id, reason, decision) =
+                (wanted.clone(), id.clone(), reason.clone(), decision.clone());
             Box::pin(async move {
                 let mut workspace = workspace::sql::by_ref(tx, &wanted)
                     .await?
@@ -365,7 +382,7 @@ async fn decide_kept<A: door::Action>(
                         format!("version `{id}` is {status}; it waits for nobody"),
                     ));
                 }
-                if let Some(over) = accept {
+                if let Decision::Accept(over) = decision {
                     lock::require_free(tx, &workspace).await?;
                     same_head(&workspace, over.or_else(|| version.base.clone()).as_ref())?;
                     version.marks = join(&version.marks, "accepted");

@@ -97,10 +97,11 @@ pub async fn put(ctx: &Ctx, workspace: &Workspace, upload: Upload) -> Result<Put
     )
     .await;
     let named = match &result {
-        Ok(Put::Stored(version) | Put::Kept(Kept { version, .. })) => version.id == id.as_str(),
+        Ok(Put::Stored(version) | Put::Repeated(version) | Put::Kept(Kept { version, .. })) => {
+            version.id == id.as_str()
+        }
         // Whether an unanswered change was made is not known: the file stays.
         Err(error) => *error.kind() == Kind::Unavailable,
-        Ok(Put::Repeated(version)) => version.id == id.as_str(),
     };
     if in_file && !named {
         ctx.house().blobs().forget(id.as_str());
@@ -240,28 +241,14 @@ async fn store(
             take(tx, workspace, version, stored).await
         }
         Verdict::Conflict(unusual) => {
-            keep(
-                tx,
-                prepared,
-                version,
-                stored,
-                workspace.head,
-                CONFLICT,
-                &unusual,
-            )
-            .await
+            version.status = CONFLICT.to_owned();
+            version.base = workspace.head;
+            keep(tx, prepared, version, stored, &unusual).await
         }
         Verdict::Quarantine(unusual) => {
-            keep(
-                tx,
-                prepared,
-                version,
-                stored,
-                workspace.head,
-                QUARANTINED,
-                &unusual,
-            )
-            .await
+            version.status = QUARANTINED.to_owned();
+            version.base = workspace.head;
+            keep(tx, prepared, version, stored, &unusual).await
         }
     }
 }
@@ -337,10 +324,8 @@ async fn take(
 async fn keep(
     tx: &mut Tx<WriteState>,
     prepared: &Prepared,
-    mut version: Version,
+    version: Version,
     stored: &Stored,
-    head: Option<VersionId>,
-    status: &str,
     unusual: &[Unusual],
 ) -> Result<Outcome<Put>> {
     let unusual: Vec<String> = unusual.iter().map(ToString::to_string).collect();
@@ -352,8 +337,6 @@ async fn keep(
         let version = waiting.into();
         return Ok(Outcome::Unchanged(Put::Kept(Kept { version, unusual })));
     }
-    version.status = status.to_owned();
-    version.base = head;
     tx.put(&version).await?;
     blob::sql::insert(tx, &version.id, stored).await?;
     let entry = entry(&version).detail(Some(&unusual.join("; ")));

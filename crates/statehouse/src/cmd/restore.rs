@@ -12,7 +12,7 @@ use statehouse_core::{Core, Ctx, backup, ledger, org};
 use super::session::Session;
 use crate::client::Resource;
 use crate::config::{Config, Settings, Sources};
-use crate::failure::{Failure, Result};
+use crate::failure::{Exit, Failure, Result};
 use crate::server::guard::{self, DirectoryLock};
 use crate::{logs, server};
 
@@ -102,15 +102,26 @@ fn accept(config: &Config, reason: &str, session: &Session) -> Result {
         core.close().await?;
         accepted
     })?;
+    let Accepted { houses, closed } = accepted;
     session.out.list(
         &[
             ("HOUSE", "house"),
             ("LEDGER ENTRIES", "ledger"),
             ("ORIGIN", "origin"),
         ],
-        &accepted,
+        &houses,
     )?;
-    if accepted.is_empty() {
+    if !closed.is_empty() {
+        return Err(Failure::new(
+            Exit::Unavailable,
+            format!(
+                "these organizations cannot be opened, and were not accepted: {}",
+                closed.join("; ")
+            ),
+        )
+        .hint("bring their keys and run this once more; what was shredded after the backup stays closed, and the others serve"));
+    }
+    if houses.is_empty() {
         session
             .out
             .say("nothing is read-only: there is nothing to accept");
@@ -118,20 +129,31 @@ fn accept(config: &Config, reason: &str, session: &Session) -> Result {
     Ok(())
 }
 
-/// The site first: it knows the others.
-async fn accept_all(core: &Arc<Core>, reason: &str) -> Result<Vec<Resource>> {
-    let mut accepted = Vec::new();
-    accepted.extend(accept_one(&core.machine(), "site", reason).await?);
+/// What came of an acceptance.
+struct Accepted {
+    /// Houses with a new epoch.
+    houses: Vec<Resource>,
+    /// Organizations that do not open, each with the reason.
+    closed: Vec<String>,
+}
+
+/// The site first: it knows the others. One organization that does not open keeps no other closed.
+async fn accept_all(core: &Arc<Core>, reason: &str) -> Result<Accepted> {
+    let site = accept_one(&core.machine(), "site", reason).await?;
+    let mut houses = Vec::from_iter(site);
+    let mut closed = Vec::new();
     for organization in org::list(&core.machine())
         .await?
         .into_iter()
         .filter(|organization| organization.status == "active")
     {
         let name = organization.name.parse().map_err(Failure::failed)?;
-        let ctx = core.enter_as_machine(&name).await?;
-        accepted.extend(accept_one(&ctx, &organization.name, reason).await?);
+        match core.enter_as_machine(&name).await {
+            Ok(ctx) => houses.extend(accept_one(&ctx, &organization.name, reason).await?),
+            Err(error) => closed.push(format!("{name}: {}", error.message())),
+        }
     }
-    Ok(accepted)
+    Ok(Accepted { houses, closed })
 }
 
 async fn accept_one(ctx: &Ctx, name: &str, reason: &str) -> Result<Option<Resource>> {

@@ -202,3 +202,27 @@ fn a_login_is_stored_for_its_owner_and_used_from_then_on() {
     Ran::of(&mut server.client(&["login"])).done();
     plain(&["workspace", "create", "mine"], "").done();
 }
+
+#[test]
+fn failed_logins_are_recorded_and_a_name_that_is_tried_too_often_waits() {
+    let place = tempdir().unwrap();
+    let server = Server::up(&place);
+    let create = ["user", "create", "ada", "--password"];
+    Ran::fed(&mut server.client(&create), "correct horse battery\n").done();
+    let login = |name: &str, password: &str| {
+        Ran::fed(&mut server.client(&["login", "--user", name]), password)
+    };
+    login("nobody", "wrong horse battery\n").ends(3, ["error:"]);
+    for _ in 0..10 {
+        login("ada", "wrong horse battery\n").ends(3, ["error:"]);
+    }
+    login("ada", "correct horse battery\n").ends(5, ["too many logins", "wait 15 minutes"]);
+    let export = server.run(&["ledger", "export", "--site"]).done().out;
+    let failed = String::from_utf8_lossy(&export)
+        .matches("login.failed")
+        .count();
+    assert_eq!(
+        failed, 2,
+        "one of each name: the same name counts once a minute"
+    );
+}

@@ -199,3 +199,55 @@ fn a_backup_without_one_of_the_organizations_fails_and_names_it() {
     let whole = server.json(&["backup", "create", "--out", "again.tar"]);
     assert_eq!(whole.as_array().unwrap().len(), 3, "{whole}");
 }
+
+fn in_gone<'a>(args: &[&'a str]) -> Vec<&'a str> {
+    [args, &["--organization", "gone"]].concat()
+}
+
+#[test]
+fn what_was_shredded_stays_unreadable_in_an_older_backup_and_closes_nothing_else() {
+    let place = tempdir().unwrap();
+    let server = with_states(&place);
+    server.run(&["org", "create", "gone"]).done();
+    server.run(&in_gone(&["workspace", "create", "net"])).done();
+    Ran::fed(
+        &mut server.client(&in_gone(&["state", "push", "net", "-"])),
+        &state("a", 1, 2),
+    )
+    .done();
+    server
+        .run(&in_gone(&["ledger", "export", "--out", "gone.tar"]))
+        .done();
+    server
+        .run(&["backup", "create", "--out", "backup.tar"])
+        .done();
+    push(&server, 3);
+    server
+        .run(&["org", "shred", "gone", "--confirm", "main", "--reason", "r"])
+        .ends(2, ["nothing was done"]);
+    server
+        .run(&["org", "shred", "gone", "--confirm", "gone", "--reason", "r"])
+        .done();
+    server
+        .run(&in_gone(&["state", "pull", "net"]))
+        .ends(3, ["error:"]);
+    server.stop();
+    // What was exported before is history, and still verifies.
+    verify(&place, &["gone.tar"]).done();
+
+    let house = place.path().join("house");
+    let house = house.to_str().unwrap();
+    let run = |args: &[&str]| Ran::of(statehouse(place.path()).args(args));
+    fs_err::rename(house, place.path().join("lost")).unwrap();
+    run(&["restore", "backup.tar", "--dir", house]).done();
+    let accepted = run(&["restore", "accept", "--dir", house, "--reason", "r"])
+        .ends(5, ["gone", "is missing", "was shredded"]);
+    assert!(accepted.text().contains("main"), "{}", accepted.text());
+
+    let server = Server::up(&place);
+    server
+        .run(&in_gone(&["state", "pull", "net"]))
+        .ends(5, ["cannot be opened"]);
+    server.run(&["state", "pull", "net"]).done();
+    push(&server, 4);
+}

@@ -10,6 +10,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use statehouse_e2e::random::Random;
@@ -21,8 +22,8 @@ use crate::crash::cluster::Cluster;
 use crate::crash::server::{Place, Recording, Server};
 use crate::crash::{World, load, variable};
 
-/// How long the load lasts; the soak takes more points of a longer one.
-const LOAD: Duration = Duration::from_secs(4);
+/// How long each of the two servers lives under load; the soak takes more points of longer ones.
+const LIFE: Duration = Duration::from_secs(2);
 const REPLAY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shim/replay.py");
 
 /// A folder that is recorded, and what rebuilds it.
@@ -124,14 +125,25 @@ struct Run {
     points: Vec<u64>,
 }
 
-/// A first start, an organization, and load on it, all recorded.
+/// A first start, an organization, load on it, a kill, a restart and load again, all recorded.
 fn record(place: &Place, own: &Recorded, count: usize, random: &mut Random) -> Run {
-    let (mut server, token) = Server::first(place, Some(&own.recording));
+    let recording = Some(&own.recording);
+    let (mut server, token) = Server::first(place, recording);
     let world = World::create(&server, &token, random);
-    let load = LOAD * u32::try_from(scale().min(5)).unwrap();
-    load::run(&world, &server.target, random, |_| std::thread::sleep(load))
-        .unwrap_or_else(|words| panic!("{words}"));
-    server.kill();
+    let life = LIFE * u32::try_from(scale().min(5)).unwrap();
+    for again in [true, false] {
+        let target = server.target.clone();
+        let loaded = load::run(&world, &target, random, |over| {
+            std::thread::sleep(life);
+            over.store(true, Ordering::SeqCst);
+            server.kill();
+        });
+        loaded.unwrap_or_else(|words| panic!("{words}"));
+        if again {
+            server = Server::start(place, recording);
+            world.go_on(&server, Depth::Usual, random);
+        }
+    }
     // The first is an organization without a state, the last is everything.
     let answers = world.history.answers();
     let mut points = vec![
@@ -148,7 +160,7 @@ fn record(place: &Place, own: &Recorded, count: usize, random: &mut Random) -> R
 
 /// Opens a rebuilt place with the real server, and asks it for everything that was answered.
 fn holds(run: &Run, place: &Place, at: u64, random: &mut Random) {
-    let server = Server::start(place);
+    let server = Server::start(place, None);
     check(
         &server,
         &run.world,
@@ -156,6 +168,11 @@ fn holds(run: &Run, place: &Place, at: u64, random: &mut Random) {
         Depth::Live,
         random,
     );
+}
+
+/// How many points: 200 for each engine in the soak, and what fits into a test otherwise.
+fn points(usual: usize) -> usize {
+    if scale() == 1 { usual } else { 20 * scale() }
 }
 
 fn report(engine: &str, run: &Run, begun: Instant) {
@@ -183,7 +200,7 @@ fn an_answer_outlives_a_power_loss_on_sqlite() {
     let run = record(
         &Place::new(&own.recording.root, None),
         &own,
-        40.max(20 * scale()),
+        points(40),
         &mut random,
     );
     own.is_complete();
@@ -213,7 +230,7 @@ fn an_answer_outlives_a_power_loss_on_postgresql() {
         .start(Some(&theirs.recording))
         .with_login();
     let place = Place::new(&own.recording.root, Some(cluster.url()));
-    let run = record(&place, &own, 12.max(20 * scale()), &mut random);
+    let run = record(&place, &own, points(12), &mut random);
     cluster.stop("immediate");
     own.is_complete();
     let (mut replay, mut replay_theirs) = (own.replay(), theirs.replay());

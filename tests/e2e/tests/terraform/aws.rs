@@ -14,7 +14,7 @@ use crate::support::proof::prove;
 
 const CONFIGURATION: &str = include_str!("../../fixtures/aws/main.tf");
 /// Python takes its time to import all of moto.
-const READY_MAX: Duration = Duration::from_secs(60);
+const READY_MAX: Duration = Duration::from_mins(1);
 /// Resources in the small form, beside the one network that they share, and in `./dev soak`.
 const RESOURCES: usize = 20;
 const RESOURCES_SOAK: usize = 100;

@@ -56,9 +56,7 @@ fn a_disk_that_fills_up_during_an_apply_loses_nothing() {
     let home = tempfile::tempdir().unwrap();
     let disk = SmallDisk::mount(&home.path().join("disk"), SIZE);
     let server = House::up(home.path()).on(&disk).start();
-    let project = Project::new(&server.block("disk"), &resources(3));
-    project.write("backend.tf", server.block("disk"));
-    project.run(&["init"]).done();
+    let project = Project::ready(&server.block("disk"), &resources(3));
     project.run(APPLY).done();
     let before = server.pull("disk");
     let stranger = server.account("stranger", "writer");
@@ -67,7 +65,7 @@ fn a_disk_that_fills_up_during_an_apply_loses_nothing() {
     project.write("slow.tf", slow_resource());
     let applying = project.start(APPLY);
     let started = || project.path("started").exists().then_some(());
-    until("the apply works", Duration::from_secs(60), started);
+    until("the apply works", Duration::from_mins(1), started);
     disk.fill();
     project.write("go", "");
     applying
@@ -104,8 +102,7 @@ fn a_read_only_disk_is_refused_at_the_start_and_left_as_it_is() {
     let home = tempfile::tempdir().unwrap();
     let disk = SmallDisk::mount(&home.path().join("disk"), SIZE);
     let server = House::up(home.path()).on(&disk).start();
-    let project = Project::new(&server.block("disk"), &resources(3));
-    project.run(&["init"]).done();
+    let project = Project::ready(&server.block("disk"), &resources(3));
     project.run(APPLY).done();
     let before = project.pull();
     let house = server.stop();
@@ -128,14 +125,13 @@ fn a_read_only_database_refuses_in_words_and_nothing_is_half_written() {
     let home = tempfile::tempdir().unwrap();
     let disk = SmallDisk::mount(&home.path().join("disk"), SIZE);
     let server = House::up(home.path()).on(&disk).start();
-    let project = Project::new(&server.block("disk"), &resources(3));
-    project.run(&["init"]).done();
+    let project = Project::ready(&server.block("disk"), &resources(3));
     project.run(APPLY).done();
     let before = project.pull();
     let house = server.stop();
 
     let houses = house.folder("").join("houses");
-    let seen = only(&disk.seen(&houses), |name| name.ends_with(".db"));
+    let seen = only(&disk.seen(&houses), "db", "none.db");
     let database = houses.join(seen.file_name().unwrap());
     disk.protect(&database);
     let server = house.start();

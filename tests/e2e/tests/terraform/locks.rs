@@ -13,7 +13,7 @@ pub(crate) fn second_apply(server: Server) -> Server {
     let second = Project::ready(&server.block("busy"), &slow_resource());
     let applying = first.start(APPLY);
     let started = || first.path("started").exists().then_some(());
-    until("the first apply works", Duration::from_secs(60), started);
+    until("the first apply works", Duration::from_mins(1), started);
 
     let held = server.lock_id("busy").unwrap();
     second

@@ -44,9 +44,7 @@ fn from_the_pasted_block_to_a_proof_without_the_server_and_a_byte_that_is_found(
         .verify(&["ledger.tar"])
         .ends(0, &["PROVEN: ", "is whole and unaltered"]);
 
-    let database = only(&house.folder("").join("houses"), |name| {
-        name.ends_with(".db")
-    });
+    let database = only(&house.folder("").join("houses"), "db", "none.db");
     flip_in_sealed_state(&database);
 
     let server = house.start();

@@ -5,6 +5,7 @@
 //! says that in terms of what can be looked up.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::now_ns;
@@ -176,9 +177,7 @@ impl History {
         let inner = self.inner();
         let mut words = format!("{} changes", inner.events.len());
         for (kind, (all, done)) in &inner.settled {
-            words.push_str(&format!(
-                ", {kind}: {done} of {all} unanswered ones were done"
-            ));
+            let _ = write!(words, ", {kind}: {done} of {all} unanswered ones were done");
         }
         words
     }
@@ -338,5 +337,118 @@ fn expected_desk(of: usize, sent: &[(&What, bool)]) -> ExpectedDesk {
         stored,
         perhaps,
         holder,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGEST: Digest = [7; 32];
+
+    fn push(serial: u64) -> What {
+        let version = format!("sv-{serial}");
+        What::Push {
+            desk: 0,
+            serial,
+            digest: DIGEST,
+            version,
+        }
+    }
+
+    fn lock(id: &str) -> What {
+        let (desk, id) = (0, id.to_owned());
+        What::Lock { desk, id }
+    }
+
+    fn unlock(id: &str) -> What {
+        let (desk, id) = (0, id.to_owned());
+        What::Unlock { desk, id }
+    }
+
+    fn token(id: &str) -> What {
+        let (id, secret) = (id.to_owned(), format!("secret of {id}"));
+        What::MakeToken { id, secret }
+    }
+
+    fn revoke(id: &str) -> What {
+        What::RevokeToken { id: id.to_owned() }
+    }
+
+    /// `expected` in words, after these requests, of which the second were not answered.
+    fn check(answered: Vec<What>, open: Vec<What>, expected: &str) {
+        let history = History::new(1);
+        for what in answered {
+            let event = history.sending(what);
+            history.done(event, |_| {}).unwrap();
+        }
+        for what in open {
+            history.sending(what);
+        }
+        let found = history.expected(u64::MAX);
+        let desk = &found.desks[0];
+        let stored: Vec<u64> = desk.stored.iter().map(|state| state.serial).collect();
+        let perhaps = desk.perhaps.as_ref().map(|state| state.serial);
+        let holder = match &desk.holder {
+            Holder::Certain(id) => id.clone(),
+            Holder::FreeOr(ids) => format!("free or {ids:?}"),
+        };
+        let tokens = (&found.valid_tokens, &found.revoked_tokens);
+        let words = format!(
+            "{stored:?} {perhaps:?}, {holder}, {tokens:?} {:?}",
+            found.epochs
+        );
+        assert_eq!(words, expected);
+        assert_eq!(history.expected(0).desks[0].stored, []);
+    }
+
+    #[test]
+    fn what_was_answered_is_certain_and_what_was_not_is_open() {
+        let plain = "([], []) [(1, 1), (1, 1)]";
+        let locked = || vec![lock("a"), push(1), push(2)];
+        check(vec![], vec![], &format!("[] None, free or {{}}, {plain}"));
+        check(
+            vec![],
+            vec![lock("a"), lock("b")],
+            &format!("[] None, free or {{\"a\", \"b\"}}, {plain}"),
+        );
+        check(
+            locked(),
+            vec![push(3), lock("b")],
+            &format!("[1, 2] Some(3), a, {plain}"),
+        );
+        check(
+            locked(),
+            vec![unlock("a"), lock("b")],
+            &format!("[1, 2] None, free or {{\"a\", \"b\"}}, {plain}"),
+        );
+        let relocked = vec![lock("a"), unlock("a"), lock("b")];
+        check(relocked, vec![], &format!("[] None, b, {plain}"));
+        check(
+            vec![lock("a"), unlock("a")],
+            vec![],
+            &format!("[] None, free or {{}}, {plain}"),
+        );
+        let rotations = vec![What::Rotate { site: false }, What::Rotate { site: true }];
+        let rotated = "[] None, free or {}, ([], []) [(2, 3), (2, 2)]";
+        check(rotations, vec![What::Rotate { site: false }], rotated);
+        let made = || vec![token("t"), token("u")];
+        let valid = "[\"secret of t\"], [\"secret of u\"]";
+        let revoked = [made(), vec![revoke("u")]].concat();
+        check(
+            revoked,
+            vec![],
+            &format!("[] None, free or {{}}, ({valid}) [(1, 1), (1, 1)]"),
+        );
+        let open = "[] None, free or {}, ([\"secret of t\"], []) [(1, 1), (1, 1)]";
+        check(made(), vec![revoke("u")], open);
+    }
+
+    #[test]
+    fn a_lock_given_to_two_is_noticed() {
+        let history = History::new(1);
+        let (first, second) = (history.sending(lock("a")), history.sending(lock("b")));
+        assert_eq!(history.done(first, |_| {}), Ok(()));
+        assert!(history.done(second, |_| {}).is_err());
     }
 }

@@ -58,25 +58,7 @@ pub(crate) fn run(
                 random: Random::new(random.next()),
             };
             let over = &over;
-            threads.push(scope.spawn(move || {
-                while !over.load(Ordering::SeqCst) {
-                    let done = if number == 0 {
-                        worker.keep_house()
-                    } else {
-                        worker.session()
-                    };
-                    match done {
-                        Ok(()) => {}
-                        // Whoever kills says so before.
-                        Err(Halt::Unanswered(_)) if over.load(Ordering::SeqCst) => return Ok(()),
-                        Err(Halt::Unanswered(words)) => {
-                            return Err(format!("no answer while the server runs: {words}"));
-                        }
-                        Err(Halt::Wrong(words)) => return Err(words),
-                    }
-                }
-                Ok(())
-            }));
+            threads.push(scope.spawn(move || worker.work(number == 0, over)));
         }
         meanwhile(&over);
         over.store(true, Ordering::SeqCst);
@@ -120,6 +102,26 @@ pub(crate) fn state_path(name: &str) -> String {
 }
 
 impl Worker<'_> {
+    /// Goes on until the load is over. Whoever kills the server ends the load before.
+    fn work(&mut self, keeps_house: bool, over: &AtomicBool) -> Result<(), String> {
+        while !over.load(Ordering::SeqCst) {
+            let done = if keeps_house {
+                self.keep_house()
+            } else {
+                self.session()
+            };
+            match done {
+                Ok(()) => {}
+                Err(Halt::Unanswered(_)) if over.load(Ordering::SeqCst) => return Ok(()),
+                Err(Halt::Unanswered(words)) => {
+                    return Err(format!("no answer while the server runs: {words}"));
+                }
+                Err(Halt::Wrong(words)) => return Err(words),
+            }
+        }
+        Ok(())
+    }
+
     /// Lock, push a few times, unlock; sometimes the lock is left for another session.
     fn session(&mut self) -> Result<(), Halt> {
         let parked = self.world.parked.lock().unwrap().pop();

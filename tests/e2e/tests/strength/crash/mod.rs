@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use statehouse_e2e::random::Random;
 use statehouse_e2e::states;
 
+use check::{Depth, check};
 use client::{Answer, Client, Unanswered};
 use history::History;
 use server::Server;
@@ -98,6 +99,26 @@ impl World {
             history,
             parked: Mutex::default(),
         }
+    }
+}
+
+impl World {
+    /// Checks a restarted server, and takes up what became of the requests that were open.
+    pub(crate) fn go_on(&self, server: &Server, depth: Depth, random: &mut Random) {
+        let seen = check(
+            server,
+            self,
+            &self.history.expected(u64::MAX),
+            depth,
+            random,
+        );
+        for (desk, head) in self.desks.iter().zip(&seen.heads) {
+            *desk.next_serial.lock().unwrap() = head.as_ref().map_or(1, |(serial, _)| serial + 1);
+        }
+        let holders = seen.holders.iter().enumerate();
+        let held = holders.filter_map(|(desk, id)| id.clone().map(|id| (desk, id)));
+        *self.parked.lock().unwrap() = held.collect();
+        self.history.settle(&seen);
     }
 }
 

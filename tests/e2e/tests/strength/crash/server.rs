@@ -2,15 +2,15 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::client::{Client, Target};
+use super::client::{Client, Target, Unanswered};
 use super::{ORGANIZATION, variable};
 
 /// A server that does not listen after this long has failed.
-const START_MAX: Duration = Duration::from_secs(60);
+const START_MAX: Duration = Duration::from_mins(1);
 
 /// Where a server keeps what it keeps.
 pub(crate) struct Place {
@@ -86,17 +86,17 @@ fn binary() -> PathBuf {
 
 /// A running server. It is killed when this is dropped.
 pub(crate) struct Server {
-    child: Child,
+    process: Process,
     pub(crate) target: Target,
     ca: PathBuf,
 }
 
 impl Server {
-    /// Starts the server on a place that has an operator, and waits until it listens.
-    pub(crate) fn start(place: &Place) -> Self {
+    /// Starts the server on a place that has an operator, and waits until it answers.
+    pub(crate) fn start(place: &Place, recording: Option<&Recording>) -> Self {
         let port = free_port();
-        let child = command(place, port, None).spawn().expect("the binary");
-        Self::await_listening(child, place, port)
+        let process = Process::spawn(&mut command(place, port, recording));
+        Self::await_answer(process, place, port)
     }
 
     /// Starts it on a new place; the second is the token of the operator that it made.
@@ -104,71 +104,53 @@ impl Server {
         let port = free_port();
         let token = place.folder.with_extension("token");
         let mut command = command(place, port, recording);
-        let server = Self::await_listening(
-            command
-                .arg("--first-token")
-                .arg(&token)
-                .spawn()
-                .expect("the binary"),
-            place,
-            port,
-        );
-        // It listens before it opens, and answers after the token was written.
-        Client::new(&server.target, "none")
-            .request("GET", "/api/v2/permissions", &[])
-            .expect("an answer");
-        (
-            server,
-            fs_err::read_to_string(&token)
-                .expect("a first token")
-                .trim()
-                .to_owned(),
-        )
+        command.arg("--first-token").arg(&token);
+        let server = Self::await_answer(Process::spawn(&mut command), place, port);
+        let token = fs_err::read_to_string(&token).expect("a first token");
+        (server, token.trim().to_owned())
     }
 
     /// Starts it and kills it before anybody could know how far it came.
     pub(crate) fn start_and_kill(place: &Place, after: Duration) {
-        let mut child = command(place, free_port(), None)
-            .spawn()
-            .expect("the binary");
+        let mut process = Process::spawn(&mut command(place, free_port(), None));
         sleep(after);
-        let ended = child.try_wait().unwrap();
-        assert!(
-            ended.is_none(),
-            "the server ended by itself: {ended:?}\n{}",
-            place.said()
-        );
-        kill(&mut child);
+        let ended = process.ended();
+        assert_eq!(ended, None, "the server ended by itself\n{}", place.said());
+        process.kill();
     }
 
-    fn await_listening(mut child: Child, place: &Place, port: u16) -> Self {
+    /// It listens before it opens, and answers when it is open.
+    fn await_answer(mut process: Process, place: &Place, port: u16) -> Self {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let begun = Instant::now();
         let ca = place.data().join("ca.pem");
-        loop {
-            if let Some(status) = child.try_wait().unwrap() {
-                panic!("the server does not open: {status}\n{}", place.said());
-            }
-            if ca.exists() && TcpStream::connect(address).is_ok() {
-                return Self {
-                    child,
-                    target: Target::new(address, &ca),
-                    ca,
-                };
-            }
-            if begun.elapsed() > START_MAX {
-                kill(&mut child);
-                panic!("the server does not listen\n{}", place.said());
-            }
+        let begun = Instant::now();
+        while !ca.exists() || TcpStream::connect(address).is_err() {
+            let ended = process.ended();
+            let waits = ended.is_none() && begun.elapsed() < START_MAX;
+            assert!(
+                waits,
+                "the server does not listen: {ended:?}\n{}",
+                place.said()
+            );
             sleep(Duration::from_millis(3));
+        }
+        let target = Target::new(address, &ca);
+        let answer = Client::new(&target, "none").request("GET", "/api/v2/permissions", &[]);
+        if let Err(Unanswered(words)) = answer {
+            panic!("the server does not open: {words}\n{}", place.said());
+        }
+        Self {
+            process,
+            target,
+            ca,
         }
     }
 
-    /// Ends it as a power cut or an operator in a hurry does.
+    /// Ends it as an operator in a hurry does.
     pub(crate) fn kill(&mut self) {
-        let ended = self.child.try_wait().unwrap();
-        assert!(ended.is_none(), "the server ended by itself: {ended:?}");
-        kill(&mut self.child);
+        let ended = self.process.ended();
+        assert_eq!(ended, None, "the server ended by itself");
+        self.process.kill();
     }
 
     /// Runs the command line against it; it must exit with 0.
@@ -194,16 +176,29 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        kill(&mut self.child);
+/// A child that is killed when nobody needs it any more.
+struct Process(Child);
+
+impl Process {
+    fn spawn(command: &mut Command) -> Self {
+        Self(command.spawn().expect("the binary"))
+    }
+
+    fn ended(&mut self) -> Option<ExitStatus> {
+        self.0.try_wait().expect("the child")
+    }
+
+    /// SIGKILL; a process that has ended is left alone.
+    fn kill(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().expect("the child");
     }
 }
 
-/// SIGKILL; a process that has ended is left alone.
-fn kill(child: &mut Child) {
-    child.kill().ok();
-    child.wait().expect("the child");
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
 }
 
 fn free_port() -> u16 {

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// A command that has not ended by then hangs. The slowest, an apply of a hundred AWS resources on a busy machine, takes
 /// a third of it.
-const END_MAX: Duration = Duration::from_secs(180);
+const END_MAX: Duration = Duration::from_mins(3);
 /// What a child has to put its affairs in order before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -148,6 +148,9 @@ fn whole(file: &File) -> Vec<u8> {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{} said:\n{}", self.what, self.err());
+        }
         if matches!(self.child.try_wait(), Ok(Some(_))) {
             return;
         }

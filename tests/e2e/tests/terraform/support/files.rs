@@ -32,10 +32,12 @@ pub(crate) fn changed(before: &Contents, folders: &[PathBuf]) -> Vec<PathBuf> {
     changed
 }
 
-/// The only file of the folder whose name `fits`.
-pub(crate) fn only(folder: &Path, fits: impl Fn(&str) -> bool) -> PathBuf {
-    let named = |path: &PathBuf| fits(path.file_name().unwrap().to_str().unwrap());
-    let found: Vec<_> = site::files(folder).into_iter().filter(named).collect();
+/// The only file of the folder with this extension, another name aside.
+pub(crate) fn only(folder: &Path, extension: &str, aside: &str) -> PathBuf {
+    let fits = |path: &PathBuf| {
+        path.extension().is_some_and(|found| found == extension) && !path.ends_with(aside)
+    };
+    let found: Vec<_> = site::files(folder).into_iter().filter(fits).collect();
     assert_eq!(found.len(), 1, "in {}: {found:?}", folder.display());
     found[0].clone()
 }

@@ -14,7 +14,7 @@ use super::components;
 use super::small_disk::SmallDisk;
 
 /// A server that is not ready by then never will be. A quiet machine needs a third of a second.
-const READY_MAX: Duration = Duration::from_secs(60);
+const READY_MAX: Duration = Duration::from_mins(1);
 
 /// A house to be served, again and again: where it is, and how.
 #[derive(Clone)]

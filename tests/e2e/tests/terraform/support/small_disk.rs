@@ -99,12 +99,9 @@ impl SmallDisk {
 
     /// Refuses writes, or takes them again. Nothing may have a file open for writing.
     pub(crate) fn read_only(&self, read_only: bool) {
-        let how = if read_only {
-            "remount,ro"
-        } else {
-            "remount,rw"
-        };
-        self.run(&["mount", "-o", how, self.path.to_str().unwrap()]);
+        let how = if read_only { "ro" } else { "rw" };
+        let options = format!("remount,bind,{how}");
+        self.run(&["mount", "-o", &options, self.path.to_str().unwrap()]);
     }
 
     /// Refuses writes to one file.

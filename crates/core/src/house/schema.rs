@@ -1,0 +1,63 @@
+//! The tables of a house, and the schema changes that make them.
+
+use statehouse_model::HouseCode;
+
+use crate::db::Migration;
+use crate::record::Table;
+use crate::{access, key, ledger, org, project, state, token, user, workspace};
+
+const COMMON: &str = include_str!("../../migrations/common/0001_ledger.sql");
+const SITE: &str = include_str!("../../migrations/site/0001_site.sql");
+const HOUSE: &str = include_str!("../../migrations/house/0001_state.sql");
+
+/// The evidential tables that the site and every organization have.
+const SHARED_TABLES: [Table; 2] = [
+    Table::of::<key::sql::Epoch>(),
+    Table::of::<ledger::sql::Setting>(),
+];
+
+/// The evidential tables of the site.
+static SITE_TABLES: [Table; 7] = [
+    SHARED_TABLES[0],
+    SHARED_TABLES[1],
+    Table::of::<org::sql::Organization>(),
+    Table::of::<org::sql::Witness>(),
+    Table::of::<user::sql::Account>(),
+    Table::of::<user::sql::Password>(),
+    Table::of::<token::sql::ApiToken>(),
+];
+
+/// The evidential tables of an organization.
+static HOUSE_TABLES: [Table; 6] = [
+    SHARED_TABLES[0],
+    SHARED_TABLES[1],
+    Table::of::<access::sql::Grant>(),
+    Table::of::<project::sql::Project>(),
+    Table::of::<workspace::sql::Workspace>(),
+    Table::of::<state::sql::Version>(),
+];
+
+/// Every evidential table of a house, in the order they are verified in.
+pub(crate) fn tables(site: bool) -> &'static [Table] {
+    if site { &SITE_TABLES } else { &HOUSE_TABLES }
+}
+
+pub(crate) fn migrations(code: HouseCode) -> [Migration; 2] {
+    let own = if code.is_site() {
+        ("site", SITE)
+    } else {
+        ("state", HOUSE)
+    };
+    [
+        Migration {
+            number: 1,
+            name: "ledger",
+            sql: COMMON,
+        },
+        Migration {
+            number: 2,
+            name: own.0,
+            sql: own.1,
+        },
+    ]
+}
