@@ -146,6 +146,19 @@ impl From<crate::db::DbError> for Error {
             Trouble::Unique => Kind::Conflict,
             Trouble::Other => Kind::Internal,
         };
-        Self::new(kind, format!("the database refused: {error}")).because(error)
+        let next = match error.trouble() {
+            Trouble::ReadOnly => {
+                "nothing was stored; make the data directory writable for the server, then try again"
+            }
+            Trouble::Lost => {
+                "nothing was stored; free space or bring the database back, then try again"
+            }
+            Trouble::Slow => "nothing was stored; try again",
+            Trouble::Unique => "read what is there and decide anew",
+            Trouble::Other => "an operator finds more in the server's log",
+        };
+        Self::new(kind, format!("the database refused: {error}"))
+            .hint(next)
+            .because(error)
     }
 }

@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn color_is_for_terminals_and_for_nobody_who_declined_it() {
         let check = |environment: Environment, terminal, expected| {
-            assert_eq!(color(&environment, terminal), expected)
+            assert_eq!(color(&environment, terminal), expected);
         };
         check(Environment::default(), true, true);
         check(Environment::default(), false, false);

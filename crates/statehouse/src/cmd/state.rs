@@ -152,10 +152,7 @@ pub(super) fn run(verb: Verb, session: &Session) -> Result {
             reason,
             over,
         } => {
-            let decision = match over {
-                None => json!({ "reason": reason }),
-                Some(over) => json!({ "reason": reason, "over": over.as_str() }),
-            };
+            let decision = acceptance(&reason, over.as_ref());
             out.one(&settle(&client, &version, "accept", &decision)?)
         }
         Verb::Discard { version, reason } => out.one(&settle(
@@ -197,6 +194,13 @@ fn of(client: &Client, workspace: &str, what: &str) -> Result<String> {
         "/api/v2/workspaces/{}/{what}",
         client.workspace(workspace)?
     ))
+}
+
+fn acceptance(reason: &str, over: Option<&VersionId>) -> Value {
+    match over {
+        None => json!({ "reason": reason }),
+        Some(over) => json!({ "reason": reason, "over": over.as_str() }),
+    }
 }
 
 fn settle(client: &Client, version: &VersionId, verb: &str, decision: &Value) -> Result<Resource> {

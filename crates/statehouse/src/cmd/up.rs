@@ -53,8 +53,8 @@ async fn announce(server: &Server, config: &Config, json: bool, session: &Sessio
     let ca_pem = fs::read_to_string(ca_file)?;
     let address = format!("https://{}", server.address()?);
     let block = http_block(&address, &token, &ca_pem);
+    let binary = std::env::current_exe()?;
     if json {
-        let binary = std::env::current_exe()?;
         return session.out.json(&json!({
             "address": address,
             "organization": first::ORGANIZATION,
@@ -66,7 +66,7 @@ async fn announce(server: &Server, config: &Config, json: bool, session: &Sessio
     }
     session
         .out
-        .text(&welcome(&address, &token, ca_file, &block, config))
+        .text(&welcome(&address, &token, ca_file, &binary, &block, config))
 }
 
 /// A backend block that needs nothing beside it: the authority stands in it, too.
@@ -102,12 +102,14 @@ fn welcome(
     address: &str,
     token: &SecretString,
     ca_file: &Path,
+    binary: &Path,
     block: &str,
     config: &Config,
 ) -> String {
     let keys = config.keys.dir.display();
     let anchors = config.data.anchors.display();
     let token = token.expose_secret();
+    let programs = binary.parent().unwrap_or(binary).display();
     let mut text = String::new();
     // Writing into a String cannot fail.
     let _ = write!(
@@ -123,8 +125,8 @@ fn welcome(
          {anchors}, by which an older copy of the data is recognized.\n\n\
          To trust this server in a shell, for curl and others:\n\n  \
            export SSL_CERT_FILE={ca}\n\n\
-         For this command line:\n\n  \
-           export STATEHOUSE_ADDRESS={address} STATEHOUSE_CA={ca} STATEHOUSE_ORGANIZATION={organization} STATEHOUSE_TOKEN={token}\n\n\
+         For the command line of `statehouse`:\n\n  \
+           export PATH=\"$PATH:{programs}\" STATEHOUSE_ADDRESS={address} STATEHOUSE_CA={ca} STATEHOUSE_ORGANIZATION={organization} STATEHOUSE_TOKEN={token}\n\n\
          For Terraform and OpenTofu, ready to paste:\n\n{block}\n\
          Stop with Ctrl-C.\n",
         organization = first::ORGANIZATION,

@@ -41,7 +41,7 @@ async fn reload(served: Arc<Served>) {
         Ok(Ok(true)) => tracing::info!("another certificate is shown from now on"),
         Ok(Ok(false)) => tracing::info!("the certificate was read again and is the same"),
         Ok(Err(error)) => {
-            tracing::error!(%error, "the new certificate is not taken, the old one is still shown")
+            tracing::error!(%error, "the new certificate is not taken, the old one is still shown");
         }
         Err(error) => tracing::error!(%error, "the certificate was not read again"),
     }

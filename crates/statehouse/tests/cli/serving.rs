@@ -174,6 +174,7 @@ fn the_human_form_says_what_to_do_and_shouts_about_the_keys() {
         "another volume",
         keys.to_str().unwrap(),
         "export SSL_CERT_FILE=",
+        "export PATH=\"$PATH:",
         "backend \"http\"",
         "BEGIN CERTIFICATE",
     ] {

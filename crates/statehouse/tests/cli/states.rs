@@ -49,8 +49,17 @@ fn a_state_comes_back_byte_for_byte() {
         fs_err::metadata(&copy).unwrap().permissions().mode() & 0o777,
         0o600
     );
-    let next = state("3f1c0b52-7f6e-4a1c-9d51-0a1b2c3d4e5f", 2, 4);
-    Ran::fed(&mut server.client(&["state", "push", "net", "-"]), &next).done();
+}
+
+#[test]
+fn a_state_that_cannot_be_sent_leaves_no_lock_behind() {
+    let place = tempdir().unwrap();
+    let server = Server::up(&place);
+    server.run(&["workspace", "create", "net"]).done();
+    for serial in [1, 2] {
+        let body = state("a", serial, 4);
+        Ran::fed(&mut server.client(&["state", "push", "net", "-"]), &body).done();
+    }
     let shown = server.json(&["state", "show", "net"]);
     assert_eq!(
         (

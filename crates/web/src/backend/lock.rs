@@ -2,7 +2,8 @@
 //!
 //! Two clients say "force" in two ways, and both are heard: terraform sends an `UNLOCK` with an empty body whatever id its
 //! user typed, `tofu` one that holds the id and nothing else. The first breaks whatever lock there is; the second only the one
-//! that it names. Both need the permission to break locks, unless the lock is the caller's own, and leave a reason.
+//! that it names. Both need the permission to break locks and leave a reason; only a release that names the caller's own lock
+//! needs no more than the permission to lock.
 
 use axum::http::StatusCode;
 use statehouse_core::state::lock;

@@ -1,9 +1,9 @@
 //! `GET` and `POST`: a state down, a state up.
 
-use bytes::Bytes;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use serde::Deserialize;
 use statehouse_core::state::{self, Put, Upload, VersionView, Which};
 

@@ -17,8 +17,12 @@ use crate::crash::cluster::Cluster;
 use crate::crash::server::{Place, Server};
 use crate::crash::{World, load};
 
-/// The longest that a server lives under load, in milliseconds.
-const LIFE_MS_MAX: usize = 250;
+/// The most changes that a server answers before it is killed.
+const ANSWERS_MAX: usize = 40;
+/// And the longest that it lives.
+const LIFE_MAX: Duration = Duration::from_secs(3);
+/// After them it lives up to this long, in microseconds, so that every step of a change is hit.
+const REST_US_MAX: usize = 10_000;
 /// The longest that a server lives that is killed while it opens.
 const OPENING_MS_MAX: usize = 70;
 /// One start in so many is such a one.
@@ -33,10 +37,12 @@ fn survives(cycles: usize, seed: u64, place: &Place) {
     let (mut server, token) = Server::first(place, None);
     let world = World::create(&server, &token, &mut random);
     for cycle in 1..=cycles {
-        let life = Duration::from_millis(5 + random.below(LIFE_MS_MAX) as u64);
+        let answers = random.below(ANSWERS_MAX);
+        let rest = Duration::from_micros(random.below(REST_US_MAX) as u64);
         let target = server.target.clone();
         let loaded = load::run(&world, &target, &mut random, |over| {
-            std::thread::sleep(life);
+            world.await_answers(answers, LIFE_MAX);
+            std::thread::sleep(rest);
             over.store(true, Ordering::SeqCst);
             server.kill();
         });

@@ -22,8 +22,10 @@ use crate::crash::cluster::Cluster;
 use crate::crash::server::{Place, Recording, Server};
 use crate::crash::{World, load, variable};
 
-/// How long each of the two servers lives under load; the soak takes more points of longer ones.
-const LIFE: Duration = Duration::from_secs(2);
+/// How many changes each of the two servers answers; the soak takes more points of longer lives.
+const ANSWERS: usize = 150;
+/// The longest that they live.
+const LIFE_MAX: Duration = Duration::from_mins(1);
 const REPLAY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shim/replay.py");
 
 /// A folder that is recorded, and what rebuilds it.
@@ -130,11 +132,11 @@ fn record(place: &Place, own: &Recorded, count: usize, random: &mut Random) -> R
     let recording = Some(&own.recording);
     let (mut server, token) = Server::first(place, recording);
     let world = World::create(&server, &token, random);
-    let life = LIFE * u32::try_from(scale().min(5)).unwrap();
+    let answers = ANSWERS * scale().min(5);
     for again in [true, false] {
         let target = server.target.clone();
         let loaded = load::run(&world, &target, random, |over| {
-            std::thread::sleep(life);
+            world.await_answers(answers, LIFE_MAX);
             over.store(true, Ordering::SeqCst);
             server.kill();
         });

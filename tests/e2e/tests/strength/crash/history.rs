@@ -101,6 +101,8 @@ pub(crate) struct Expected {
 
 struct Inner {
     events: Vec<Event>,
+    /// How many of them were answered by the server.
+    answered: usize,
     /// By kind: how many unanswered requests a check settled, and how many of them had been done.
     settled: BTreeMap<&'static str, (usize, usize)>,
     /// Who was told that they hold the lock of a workspace, and did not ask to give it back.
@@ -114,6 +116,7 @@ impl History {
     pub(crate) fn new(desks: usize) -> Self {
         Self(Mutex::new(Inner {
             events: Vec::new(),
+            answered: 0,
             settled: BTreeMap::new(),
             holders: vec![None; desks],
         }))
@@ -141,6 +144,7 @@ impl History {
     pub(crate) fn done(&self, event: usize, tell: impl FnOnce(&mut What)) -> Result<(), String> {
         let at = now_ns();
         let mut inner = self.inner();
+        inner.answered += 1;
         let event = &mut inner.events[event];
         event.fate = Fate::Done(at);
         tell(&mut event.what);
@@ -170,6 +174,11 @@ impl History {
         let mut instants: Vec<u64> = inner.events.iter().filter_map(done).collect();
         instants.sort_unstable();
         instants
+    }
+
+    /// How many changes were answered by the server so far.
+    pub(crate) fn answered(&self) -> usize {
+        self.inner().answered
     }
 
     /// How many changes were asked for, and what became of those that were not answered.

@@ -19,6 +19,8 @@ pub(crate) mod load;
 pub(crate) mod server;
 
 use std::sync::Mutex;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use statehouse_e2e::random::Random;
@@ -103,6 +105,14 @@ impl World {
 }
 
 impl World {
+    /// Waits until so many more changes were answered: a measure that a slow machine does not change. At most as long as that.
+    pub(crate) fn await_answers(&self, count: usize, at_most: Duration) {
+        let (before, begun) = (self.history.answered(), Instant::now());
+        while self.history.answered() < before + count && begun.elapsed() < at_most {
+            sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Checks a restarted server, and takes up what became of the requests that were open.
     pub(crate) fn go_on(&self, server: &Server, depth: Depth, random: &mut Random) {
         let seen = check(

@@ -6,7 +6,24 @@ use statehouse_core::OUTSIDE;
 use statehouse_e2e::site::{Site, files};
 
 /// Table by table, each row as text; `None` for a database that cannot be read to the end.
-type Dump = Vec<Option<Vec<String>>>;
+pub(super) type Dump = Vec<Option<Vec<String>>>;
+
+/// The first difference between what the databases of two sites hold; `None` when there is none.
+pub(super) fn difference(before: &Dump, after: &Dump) -> Option<String> {
+    for (before, after) in before.iter().zip(after) {
+        let (Some(before), Some(after)) = (before, after) else {
+            return Some("a database cannot be read to its end".to_owned());
+        };
+        let gone = before.iter().find(|row| !after.contains(row));
+        let new = after.iter().find(|row| !before.contains(row));
+        if gone.is_some() || new.is_some() || before.len() != after.len() {
+            let cut =
+                |row: Option<&String>| row.map(|row| row.chars().take(400).collect::<String>());
+            return Some(format!("{:?} became {:?}", cut(gone), cut(new)));
+        }
+    }
+    None
+}
 
 /// Dumps a copy, so that nothing of the site itself moves.
 pub(super) fn of(site: &Site) -> Dump {
