@@ -1,1 +1,0 @@
-../strength/canary.rs
