@@ -57,7 +57,7 @@ pub const OUTSIDE: &[(&str, &str, &str)] = &[
     (
         "schema_migration",
         "*",
-        "compared with the binary at every start",
+        "compared with the binary at every start; when it was applied is told, not proven",
     ),
 ];
 

@@ -16,9 +16,9 @@ mod out;
 mod server;
 mod trust;
 
-/// Requests on different threads do not wait for each other to allocate.
+/// Requests on different threads do not wait for each other to allocate, and the memory of a large state goes back at once.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> std::process::ExitCode {
     cmd::main()

@@ -5,7 +5,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Database, DbError, Trouble, Value};
+use super::{Database, DbError, Row, Trouble, Value};
 
 /// One schema change. The file opens with a paragraph of why.
 pub(crate) struct Migration {
@@ -37,14 +37,14 @@ pub(super) async fn run(
     transaction.run(TABLE).await?;
     let applied = transaction
         .query(
-            "SELECT number, digest FROM schema_migration ORDER BY number",
+            "SELECT number, digest, name FROM schema_migration ORDER BY number",
             &[],
         )
         .await?;
     for (index, migration) in migrations.iter().enumerate() {
         let digest = hex::encode(Sha256::digest(migration.sql));
         match applied.get(index) {
-            Some(row) if row.int(0)? == migration.number && row.text(1)? == digest => {}
+            Some(row) if is(row, migration, &digest)? => {}
             Some(_) => return Err(differs(migration)),
             None => {
                 transaction.run(migration.sql).await?;
@@ -70,7 +70,7 @@ async fn up_to_date(database: &Database, migrations: &[Migration]) -> Result<boo
     let mut transaction = database.begin_read().await?;
     let found = transaction
         .query(
-            "SELECT number, digest FROM schema_migration ORDER BY number",
+            "SELECT number, digest, name FROM schema_migration ORDER BY number",
             &[],
         )
         .await;
@@ -87,13 +87,16 @@ async fn up_to_date(database: &Database, migrations: &[Migration]) -> Result<boo
         ));
     }
     for (row, migration) in applied.iter().zip(migrations) {
-        if row.int(0)? != migration.number
-            || row.text(1)? != hex::encode(Sha256::digest(migration.sql))
-        {
+        if !is(row, migration, &hex::encode(Sha256::digest(migration.sql)))? {
             return Err(differs(migration));
         }
     }
     Ok(applied.len() == migrations.len())
+}
+
+/// Whether a row says that this very change was applied.
+fn is(row: &Row, migration: &Migration, digest: &str) -> Result<bool, DbError> {
+    Ok(row.int(0)? == migration.number && row.text(1)? == digest && row.text(2)? == migration.name)
 }
 
 fn differs(migration: &Migration) -> DbError {

@@ -306,7 +306,7 @@ pub(super) fn structure(
     migrations: &[Migration],
 ) -> Result<Vec<String>, DbError> {
     const SCHEMA: &str =
-        "SELECT type || ' ' || name || ': ' || coalesce(sql, '') FROM sqlite_master
+        "SELECT type || ' ' || name || ' on ' || tbl_name || ': ' || coalesce(sql, '') FROM sqlite_master
         WHERE name NOT IN ('sqlite_stat1', 'sqlite_stat4') ORDER BY 1";
     let fresh = Connection::open_in_memory().map_err(failed)?;
     fresh.execute_batch(migrate::TABLE).map_err(failed)?;

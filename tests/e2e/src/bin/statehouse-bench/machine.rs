@@ -53,7 +53,9 @@ fn gib_of(kib: &str) -> u64 {
 
 fn file_system(dir: &Path) -> String {
     let told = Command::new("df").arg("--output=fstype").arg(dir).output();
-    let text = told.ok().and_then(|output| String::from_utf8(output.stdout).ok());
+    let text = told
+        .ok()
+        .and_then(|output| String::from_utf8(output.stdout).ok());
     let text = text.unwrap_or_default();
     text.lines().last().unwrap_or("?").trim().to_owned()
 }

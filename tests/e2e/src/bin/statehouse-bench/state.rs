@@ -9,9 +9,9 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use statehouse_e2e::random::Random;
-use statehouse_e2e::states::lineage;
 /// The size that the goals are stated for.
 pub(crate) use statehouse_e2e::states::USUAL_BYTES as SIZE;
+use statehouse_e2e::states::lineage;
 
 const SHAPES: &str = include_str!("resources.txt");
 /// What is around the resources: head, outputs, tail.

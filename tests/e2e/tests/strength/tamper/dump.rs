@@ -2,7 +2,6 @@
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
-use statehouse_core::OUTSIDE;
 use statehouse_e2e::site::{Site, files};
 
 /// Table by table, each row as text; `None` for a database that cannot be read to the end.
@@ -62,20 +61,15 @@ fn rows(path: &std::path::Path) -> rusqlite::Result<Vec<String>> {
     Ok(dump)
 }
 
-/// The columns of a table, without those that the product declares to be no evidence.
+/// The columns of a table; when a schema change was applied is told, and no evidence.
 fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
-    let mut statement = connection.prepare(&format!(
-        "SELECT name FROM pragma_table_info('{table}') ORDER BY cid"
-    ))?;
-    let names = statement
-        .query_map([], |row| row.get::<_, String>(0))?
-        .collect::<Result<Vec<_>, _>>()?;
-    let told = |name: &String| {
-        OUTSIDE
-            .iter()
-            .any(|(of, column, _)| *of == table && column == name && table == "schema_migration")
-    };
-    Ok(names.into_iter().filter(|name| !told(name)).collect())
+    let sql = format!(
+        "SELECT name FROM pragma_table_info('{table}')
+        WHERE '{table}.' || name <> 'schema_migration.applied_at' ORDER BY cid"
+    );
+    let mut statement = connection.prepare(&sql)?;
+    let names = statement.query_map([], |row| row.get(0))?;
+    names.collect()
 }
 
 fn texts(connection: &Connection, sql: &str) -> rusqlite::Result<Vec<String>> {
