@@ -165,18 +165,21 @@ impl Search {
             .map(Result::unwrap)
             .collect();
         for table in tables {
-            let mut statement = connection
-                .prepare(&format!("SELECT * FROM {table}"))
-                .unwrap();
-            let width = statement.column_count();
-            let mut rows = statement.query([]).unwrap();
-            while let Some(row) = rows.next().unwrap() {
-                for column in 0..width {
-                    let value = row.get_ref(column).unwrap();
-                    let (ValueRef::Text(bytes) | ValueRef::Blob(bytes)) = value else {
-                        continue;
-                    };
-                    self.bytes(bytes, &format!("{place} › {table} column {column}"), 0);
+            self.table(&connection, &table, place);
+        }
+    }
+
+    fn table(&mut self, connection: &Connection, table: &str, place: &str) {
+        let select = format!("SELECT * FROM {table}");
+        let mut statement = connection.prepare(&select).unwrap();
+        let width = statement.column_count();
+        let mut rows = statement.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            for column in 0..width {
+                let place = format!("{place} › {table} column {column}");
+                if let ValueRef::Text(bytes) | ValueRef::Blob(bytes) = row.get_ref(column).unwrap()
+                {
+                    self.bytes(bytes, &place, 0);
                 }
             }
         }

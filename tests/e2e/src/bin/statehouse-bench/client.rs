@@ -19,7 +19,7 @@ use statehouse_web::tls;
 use crate::Result;
 
 /// A server that does not answer for this long has failed.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
+const SILENCE_MAX: Duration = Duration::from_mins(1);
 
 /// Where to connect, and as whom.
 #[derive(Clone)]

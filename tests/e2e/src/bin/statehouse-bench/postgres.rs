@@ -15,7 +15,7 @@ use crate::server::stop;
 use crate::tools::Tools;
 
 /// How long a new cluster may take until it answers.
-const START_MAX: Duration = Duration::from_secs(60);
+const START_MAX: Duration = Duration::from_mins(1);
 
 /// A running cluster, with its settings as they come (`fsync` and `synchronous_commit` are on).
 pub(crate) struct Cluster {
@@ -62,7 +62,7 @@ impl Cluster {
             // The cluster's user may not be able to read ours.
             let shim = folder.path().join("shim.so");
             fs_err::copy(tools.shim()?, &shim)?;
-            tools.slow_down(&mut postgres, delay_ms, &shim);
+            Tools::slow_down(&mut postgres, delay_ms, &shim);
         }
         let child = under(&mut postgres, user, folder.path()).spawn()?;
         let mut cluster = Self { child, folder };

@@ -13,7 +13,7 @@ use crate::house::Site;
 use crate::tools::Tools;
 
 /// How long a server may take to start before it counts as failed.
-const START_MAX: Duration = Duration::from_secs(60);
+const START_MAX: Duration = Duration::from_mins(1);
 /// How long it may take to stop.
 const STOP_MAX: Duration = Duration::from_secs(30);
 
@@ -56,7 +56,7 @@ impl Server {
             command.env("STATEHOUSE_SERVER_DOOR_BATCH_JOBS_MAX", jobs.to_string());
         }
         if let Some(delay_ms) = settings.sync_delay_ms {
-            tools.slow_down(&mut command, delay_ms, &tools.shim()?);
+            Tools::slow_down(&mut command, delay_ms, &tools.shim()?);
         }
         let mut child = command
             .spawn()

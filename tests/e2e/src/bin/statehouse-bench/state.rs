@@ -98,7 +98,7 @@ impl States {
             let length = length.parse().unwrap_or(0);
             match kind {
                 'i' => text.push_str(&id),
-                'n' => text.push_str(&format!("{number:06}")),
+                'n' => text.extend(format!("{number:06}").chars()),
                 'u' => text.push_str(&lineage(&mut self.random)),
                 'd' => text.extend((0..length).map(|_| *self.random.pick(&DIGITS))),
                 'b' => text.push_str(&self.random.word(length)),

@@ -64,14 +64,14 @@ impl Tools {
     }
 
     /// Adds `delay_ms` to every sync of a program and its children.
-    pub(crate) fn slow_down(&self, command: &mut Command, delay_ms: u32, shim: &Path) {
+    pub(crate) fn slow_down(command: &mut Command, delay_ms: u32, shim: &Path) {
         command
             .env("LD_PRELOAD", shim)
             .env("STATEHOUSE_SHIM_DELAY_MS", delay_ms.to_string());
     }
 
     /// cargo, by which this program was started, for what only it can build.
-    pub(crate) fn cargo(&self) -> Command {
+    pub(crate) fn cargo() -> Command {
         let mut command = Command::new(variable("CARGO").unwrap_or_else(|| "cargo".to_owned()));
         command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
         command

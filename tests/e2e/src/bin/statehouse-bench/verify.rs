@@ -1,13 +1,13 @@
 //! Offline verification of a million leaves, and the size of a proof: measured by the example of the crate that verifies.
 
 use crate::report::{Goal, Section};
-use crate::{Plan, Result};
+use crate::{Plan, Result, Tools};
 
 const LEAVES: usize = 1_000_000;
 
 /// Runs `verify_speed` of the ledger crate, which checks everything that `statehouse verify` checks, and reads its numbers.
 pub(crate) fn verify(plan: &Plan) -> Result<Section> {
-    let mut command = plan.tools.cargo();
+    let mut command = Tools::cargo();
     command.args([
         "run",
         "--quiet",
