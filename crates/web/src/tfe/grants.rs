@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use serde::Deserialize;
+use statehouse_core::Kind;
 use statehouse_core::access::{self, Scope};
 use statehouse_core::user;
 use statehouse_model::{Role, UserId};
@@ -75,7 +76,13 @@ async fn user_of(asker: &Asker, text: &str) -> Result<UserId, Problem> {
     if let Ok(id) = text.parse() {
         return Ok(id);
     }
-    Ok(user::id_of(asker.site(), auth::name(text)?).await?)
+    let name = auth::name(text)?;
+    match user::id_of(asker.site(), name.clone()).await {
+        Err(error) if *error.kind() == Kind::NotFound => {
+            Err(Problem::invalid(format!("there is no user named `{name}`")))
+        }
+        found => Ok(found?),
+    }
 }
 
 /// Takes a role away.

@@ -13,6 +13,9 @@ use crate::house;
 use crate::state::{SIZE, States};
 use crate::stats::median;
 
+/// No state that is read is shorter than this.
+const BYTES_MIN: usize = SIZE / 2;
+
 /// One client.
 pub(crate) trait Worker: Send {
     /// Gets ready for about `expected` operations.
@@ -164,6 +167,7 @@ fn next_upload(states: &mut States) -> (Vec<u8>, String) {
 
 impl Worker for Writer {
     fn prepare(&mut self, expected: usize) -> Result<()> {
+        let id = self.lock_id();
         // A server closes a connection that was quiet for too long, so each run has its own.
         let client = self.client.insert(Client::connect(&self.target)?);
         self.versions.clear();
@@ -173,7 +177,6 @@ impl Worker for Writer {
         }
         // The serials must grow in the order of the uploads, which take from the end.
         self.waiting.reverse();
-        let id = format!("00000000-0000-4000-a000-{:012}", self.workspace);
         client.expect_ok(
             "LOCK",
             &house::address(self.workspace),
@@ -205,8 +208,6 @@ pub(crate) struct Reader {
     client: Option<Client>,
     paths: Vec<String>,
     again: bool,
-    /// No answer is shorter than this.
-    bytes_min: usize,
 }
 
 impl Reader {
@@ -217,7 +218,6 @@ impl Reader {
             client: None,
             paths: vec![path],
             again: true,
-            bytes_min: SIZE / 2,
         }
     }
 
@@ -228,7 +228,6 @@ impl Reader {
             client: None,
             paths,
             again: false,
-            bytes_min: SIZE / 2,
         }
     }
 }
@@ -256,7 +255,7 @@ impl Worker for Reader {
         };
         let Some(path) = path else { return Ok(false) };
         client.expect_ok("GET", &path, None, &[])?;
-        if client.body.len() < self.bytes_min {
+        if client.body.len() < BYTES_MIN {
             return Err(format!(
                 "GET {path} gave {} bytes, which is no state",
                 client.body.len()
