@@ -17,15 +17,14 @@ pub(crate) async fn insert<A: Action>(
         .body
         .as_ref()
         .map_or(Value::Null, |body| Value::Bytes(body.clone()));
-    let values = [
+    let values = vec![
         version.as_str().into(),
         stored.header.clone().into(),
         stored.epoch.into(),
         body,
     ];
     let sql = "INSERT INTO blob (version, header, epoch, body) VALUES ($1, $2, $3, $4)";
-    tx.put_outside(sql, &values).await?;
-    Ok(())
+    tx.put_one_outside(sql, values, "blob").await
 }
 
 /// The header and, where it is kept in the row, the body.

@@ -137,6 +137,17 @@ impl fmt::Display for DbError {
 
 impl std::error::Error for DbError {}
 
+/// A trigger or rule that swallows a write must not be answered with success.
+fn one_row(changed: u64, table: &str) -> Result<(), DbError> {
+    if changed == 1 {
+        return Ok(());
+    }
+    Err(DbError::new(
+        Trouble::Other,
+        format_args!("a write to `{table}` changed {changed} rows instead of one"),
+    ))
+}
+
 /// How a commit ended.
 pub(crate) enum Committed {
     /// On disk.
@@ -206,6 +217,36 @@ impl Transaction {
         match self {
             Self::Sqlite(transaction) => transaction.execute(sql, values),
             Self::Postgres(transaction) => transaction.execute(sql, values).await,
+        }
+    }
+
+    /// Runs a statement that must change exactly one row of `table`. Where
+    /// other processes share the database it may travel with what comes next;
+    /// [`Transaction::settle`] then tells.
+    pub(crate) async fn execute_one(
+        &mut self,
+        sql: &str,
+        values: Vec<Value>,
+        table: &'static str,
+    ) -> Result<(), DbError> {
+        match self {
+            Self::Sqlite(transaction) => one_row(transaction.execute(sql, &values)?, table),
+            Self::Postgres(transaction) => transaction.execute_one(sql, values, table).await,
+        }
+    }
+
+    /// Waits for the answers to everything that was run so far.
+    pub(crate) async fn settle(&mut self) -> Result<(), DbError> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(transaction) => transaction.settle().await,
+        }
+    }
+
+    /// Drops statements that were not sent yet: their job is rolled back.
+    pub(crate) fn forget(&mut self) {
+        if let Self::Postgres(transaction) = self {
+            transaction.forget();
         }
     }
 

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::future::join_all;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::config::Host;
 use tokio_postgres::types::{IsNull, ToSql, Type, private::BytesMut, to_sql_checked};
@@ -186,6 +187,7 @@ impl Database {
             link: Some(link),
             pending,
             begun: false,
+            later: Vec::new(),
         })
     }
 }
@@ -202,7 +204,19 @@ pub(crate) struct Transaction {
     link: Option<Link>,
     pending: String,
     begun: bool,
+    later: Vec<Later>,
 }
+
+/// A statement that must change exactly one row, and whose answer nobody
+/// waits for until the end of its job.
+struct Later {
+    statement: Statement,
+    values: Vec<Value>,
+    table: &'static str,
+}
+
+/// Statements sent together: each is answered before the next is looked at.
+const TOGETHER_MAX: usize = 16;
 
 fn closed() -> DbError {
     DbError::new(Trouble::Lost, "the connection is closed")
@@ -235,7 +249,59 @@ impl Transaction {
         Ok(statement)
     }
 
+    /// Changes exactly one row, sent with whatever comes next.
+    pub(crate) async fn execute_one(
+        &mut self,
+        sql: &str,
+        values: Vec<Value>,
+        table: &'static str,
+    ) -> Result<(), DbError> {
+        if self.later.len() >= TOGETHER_MAX {
+            self.settle().await?;
+        }
+        let statement = self.prepared(sql).await?;
+        self.later.push(Later {
+            statement,
+            values,
+            table,
+        });
+        Ok(())
+    }
+
+    /// Sends what waits, and looks at every answer.
+    pub(crate) async fn settle(&mut self) -> Result<(), DbError> {
+        if self.later.is_empty() {
+            return Ok(());
+        }
+        let before = self.take_pending();
+        let later = std::mem::take(&mut self.later);
+        let client = &self.link.as_ref().ok_or_else(closed)?.client;
+        let begin = async {
+            if before.is_empty() {
+                Ok(())
+            } else {
+                client.batch_execute(&before).await
+            }
+        };
+        // Polled in this order, and so sent in it.
+        let sent = later
+            .iter()
+            .map(|one| client.execute_raw(&one.statement, &one.values));
+        let (before, answers) = tokio::join!(begin, join_all(sent));
+        before.map_err(failed)?;
+        for (one, answer) in later.iter().zip(answers) {
+            super::one_row(answer.map_err(failed)?, one.table)?;
+        }
+        Ok(())
+    }
+
+    /// Drops what waits: its job is rolled back.
+    pub(crate) fn forget(&mut self) {
+        self.later.clear();
+    }
+
     pub(crate) async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, DbError> {
+        self.settle().await?;
         let statement = self.prepared(sql).await?;
         let before = self.take_pending();
         let client = &self.link.as_ref().ok_or_else(closed)?.client;
@@ -249,6 +315,7 @@ impl Transaction {
     }
 
     pub(crate) async fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, DbError> {
+        self.settle().await?;
         let statement = self.prepared(sql).await?;
         let before = self.take_pending();
         let client = &self.link.as_ref().ok_or_else(closed)?.client;
@@ -265,6 +332,7 @@ impl Transaction {
     }
 
     pub(crate) async fn run(&mut self, script: &str) -> Result<(), DbError> {
+        self.settle().await?;
         self.defer(script);
         let script = self.take_pending();
         let client = &self.link.as_ref().ok_or_else(closed)?.client;
@@ -278,6 +346,9 @@ impl Transaction {
     }
 
     pub(crate) async fn commit(mut self) -> Committed {
+        if let Err(error) = self.settle().await {
+            return Committed::No(error);
+        }
         // A COMMIT in a failed transaction, or outside of any, is answered
         // without an error and commits nothing; a SAVEPOINT there is an error.
         self.defer("SAVEPOINT committing; COMMIT");

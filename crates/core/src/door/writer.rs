@@ -246,9 +246,11 @@ impl Writer {
                 "the engine ended the transaction",
             )));
         }
-        if let Some(entry) = entry
-            && let Err(error) = batch.record(&ctx, action, entry).await
-        {
+        let ended_well = match entry {
+            Some(entry) => batch.conclude(&ctx, action, entry).await,
+            None => Ok(()),
+        };
+        if let Err(error) = ended_well {
             // A leaf that cannot be written is this job's failure alone.
             if ended(&error) {
                 return Err(lost(error));
@@ -257,6 +259,7 @@ impl Writer {
             batch.failed = true;
         }
         if batch.failed {
+            batch.rows.transaction.forget();
             batch.rows.transaction.defer("ROLLBACK TO SAVEPOINT job")?;
             batch.chain = chain;
             batch.changes.clear();

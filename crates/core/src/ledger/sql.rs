@@ -136,13 +136,8 @@ pub(crate) async fn insert_leaf(
     detail: Value,
 ) -> Result<()> {
     let sql = "INSERT INTO ledger_leaf (seq, hash, body, detail) VALUES ($1, $2, $3, $4)";
-    transaction
-        .execute(
-            sql,
-            &[seq.into(), hash.to_vec().into(), body.into(), detail],
-        )
-        .await?;
-    Ok(())
+    let values = vec![seq.into(), hash.to_vec().into(), body.into(), detail];
+    Ok(transaction.execute_one(sql, values, "ledger_leaf").await?)
 }
 
 /// Leaf hashes from `start` up to and without `end`.
