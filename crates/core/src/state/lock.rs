@@ -11,7 +11,6 @@
 use statehouse_seal::Context;
 use statehouse_terraform::lock::LockInfo;
 
-use super::workspace_of;
 use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Target, Tx, actions};
 use crate::error::{Error, Kind, Result};
@@ -41,7 +40,7 @@ pub async fn take(ctx: &Ctx, workspace: &Workspace, info: LockInfo) -> Result<Wo
         move |tx| {
             let (wanted, info, actor) = (wanted.clone(), info.clone(), actor.clone());
             Box::pin(async move {
-                let mut workspace = workspace_of(tx, &wanted).await?;
+                let mut workspace = sql::needed(tx, &wanted).await?;
                 if workspace.lock_id.is_some() {
                     let own = workspace.lock_id.as_deref() == Some(&*info.id)
                         && holder(&workspace) == actor.id();
@@ -85,7 +84,7 @@ pub async fn release(ctx: &Ctx, workspace: &Workspace, id: String) -> Result<Wor
         move |tx| {
             let (wanted, id, actor) = (wanted.clone(), id.clone(), actor.clone());
             Box::pin(async move {
-                let mut workspace = workspace_of(tx, &wanted).await?;
+                let mut workspace = sql::needed(tx, &wanted).await?;
                 if workspace.lock_id.as_ref() != Some(&id) && released(&workspace, &id, &actor) {
                     return Ok(Outcome::Unchanged(workspace.into()));
                 }
@@ -119,7 +118,7 @@ pub async fn force(
         move |tx| {
             let (wanted, id, reason) = (wanted.clone(), id.clone(), reason.clone());
             Box::pin(async move {
-                let mut workspace = workspace_of(tx, &wanted).await?;
+                let mut workspace = sql::needed(tx, &wanted).await?;
                 let Some(held) = workspace.lock_id.clone() else {
                     return Err(not_locked(&workspace));
                 };
@@ -148,9 +147,7 @@ pub async fn show(ctx: &Ctx, workspace: &Workspace) -> Result<Option<LockInfo>> 
         &Target::Workspace(workspace.clone()),
         move |rows| {
             Box::pin(async move {
-                let found = sql::by_ref(rows, &wanted)
-                    .await?
-                    .ok_or_else(|| Error::not_found("workspace"))?;
+                let found = sql::needed(rows, &wanted).await?;
                 if found.lock_id.is_none() {
                     Ok(None)
                 } else {

@@ -25,7 +25,7 @@ use zeroize::Zeroizing;
 
 use crate::blob::{self, Stored};
 use crate::ctx::Ctx;
-use crate::door::{self, Entry, Outcome, Target, Tx, actions};
+use crate::door::{self, Entry, Outcome, Target, actions};
 use crate::error::{Error, Kind, Result};
 use crate::record::Rows;
 use crate::workspace::{self, Workspace};
@@ -182,9 +182,7 @@ async fn load(
     workspace: &Workspace,
     which: Which,
 ) -> Result<Option<(Version, Stored)>> {
-    let workspace = workspace::sql::by_ref(rows, workspace)
-        .await?
-        .ok_or_else(|| Error::not_found("workspace"))?;
+    let workspace = workspace::sql::needed(rows, workspace).await?;
     let id = match which {
         Which::Current => match workspace.head {
             Some(head) => head,
@@ -283,9 +281,7 @@ where
         &Target::Workspace(workspace.clone()),
         move |rows| {
             Box::pin(async move {
-                let workspace = workspace::sql::by_ref(rows, &wanted)
-                    .await?
-                    .ok_or_else(|| Error::not_found("workspace"))?;
+                let workspace = workspace::sql::needed(rows, &wanted).await?;
                 Ok(find(rows, workspace.id)
                     .await?
                     .into_iter()
@@ -368,9 +364,7 @@ async fn decide_kept<A: door::Action>(
             let (wanted, id, reason, decision) =
                 (wanted.clone(), id.clone(), reason.clone(), decision.clone());
             Box::pin(async move {
-                let mut workspace = workspace::sql::by_ref(tx, &wanted)
-                    .await?
-                    .ok_or_else(|| Error::not_found("workspace"))?;
+                let mut workspace = workspace::sql::needed(tx, &wanted).await?;
                 let version = sql::by_id(tx, &id)
                     .await?
                     .filter(|version| version.workspace == workspace.id);
@@ -452,14 +446,4 @@ pub(crate) fn entry(version: &Version) -> Entry {
         entry = entry.fact("sequence", sequence);
     }
     entry
-}
-
-/// For operations that write: the workspace as it is in this transaction.
-pub(crate) async fn workspace_of<A: door::Action>(
-    tx: &mut Tx<A>,
-    workspace: &Workspace,
-) -> Result<workspace::sql::Workspace> {
-    workspace::sql::by_ref(tx, workspace)
-        .await?
-        .ok_or_else(|| Error::not_found("workspace"))
 }

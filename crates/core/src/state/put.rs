@@ -13,7 +13,7 @@ use statehouse_terraform::state::{StateFile, Unusual, read};
 
 use super::judge::{Standing, Verdict, judge, judge_opaque};
 use super::sql::Version;
-use super::{CONFLICT, QUARANTINED, VersionView, context, entry, finish, lock, sql, workspace_of};
+use super::{CONFLICT, QUARANTINED, VersionView, context, entry, finish, lock, sql};
 use crate::access;
 use crate::blob::{self, Stored};
 use crate::ctx::Ctx;
@@ -213,7 +213,7 @@ async fn store(
         let words = "the keys that sealed this upload were retired while it waited";
         return Err(Error::unavailable(words).hint("nothing was stored; send it again"));
     }
-    let workspace = workspace_of(tx, &prepared.workspace).await?;
+    let workspace = workspace::sql::needed(tx, &prepared.workspace).await?;
     let head = head_of(tx, &workspace).await?;
     let (shown, actor) = (prepared.lock_id.as_deref(), &prepared.actor);
     if let Some(head) = &head

@@ -156,9 +156,7 @@ pub async fn show(ctx: &Ctx, workspace: &Workspace) -> Result<WorkspaceView> {
         &Target::Workspace(workspace.clone()),
         move |rows| {
             Box::pin(async move {
-                let found = sql::by_ref(rows, &wanted)
-                    .await?
-                    .ok_or_else(|| Error::not_found("workspace"))?;
+                let found = sql::needed(rows, &wanted).await?;
                 Ok(found.into())
             })
         },
@@ -179,9 +177,7 @@ pub(crate) async fn id_of<A: door::Action>(
         &Target::Workspace(workspace.clone()),
         move |rows| {
             Box::pin(async move {
-                let found = sql::by_ref(rows, &wanted)
-                    .await?
-                    .ok_or_else(|| Error::not_found("workspace"))?;
+                let found = sql::needed(rows, &wanted).await?;
                 Ok(found.id)
             })
         },

@@ -4,7 +4,7 @@ use statehouse_model::{Name, ProjectId, UserId, VersionId, WorkspaceId};
 
 use crate::db::Value;
 use crate::door::{Action, Tx};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::record::{Rows, column, record};
 use crate::workspace::Workspace as Ref;
 
@@ -49,6 +49,12 @@ pub(crate) async fn by_ref(rows: &mut Rows, workspace: &Ref) -> Result<Option<Wo
             None => Ok(None),
         },
     }
+}
+
+/// The workspace that a reference means, which must be there.
+pub(crate) async fn needed(rows: &mut Rows, workspace: &Ref) -> Result<Workspace> {
+    let found = by_ref(rows, workspace).await?;
+    found.ok_or_else(|| Error::not_found("workspace"))
 }
 
 /// Workspaces by name, after the one named `after`.
