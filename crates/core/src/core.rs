@@ -75,6 +75,7 @@ pub struct Core {
     bearers: Memo<[u8; 32], token::Bearer>,
     valid: Memo<TokenId, ()>,
     names: Memo<Name, Option<org::sql::Organization>>,
+    codes: Memo<HouseCode, Option<org::sql::Organization>>,
     faults: Faults,
 }
 
@@ -157,6 +158,7 @@ impl Core {
             bearers: Memo::new(MEMO_MAX),
             valid: Memo::new(MEMO_MAX),
             names: Memo::new(MEMO_MAX),
+            codes: Memo::new(MEMO_MAX),
             faults,
         });
         if core.site.head().is_none() && core.site.read_only().is_none() {
@@ -193,7 +195,7 @@ impl Core {
     /// Who a token stands for.
     pub async fn authenticate(&self, token: &str, source: Option<IpAddr>) -> Result<Caller> {
         let question: [u8; 32] = Sha256::digest(token).into();
-        let bearer = match self.bearers.ask(&self.site, &question) {
+        let bearer = match self.bearers.ask(self.site.seen().await, &question) {
             Ok(bearer) => bearer,
             Err(asked) => {
                 let bearer = token::bearer(&self.site, token).await?;
@@ -218,25 +220,36 @@ impl Core {
 
     /// The organization that the caller names, if the caller may see it.
     pub async fn enter(&self, caller: &Caller, name: &Name) -> Result<Ctx> {
-        let organization = self.named(name).await?;
-        self.enter_found(caller, organization).await
+        let seen = self.site.seen().await;
+        let organization = self.named(seen, name).await?;
+        self.enter_found(caller, seen, organization).await
     }
 
     /// The house that an id belongs to, if the caller may see it.
     pub async fn enter_code(&self, caller: &Caller, code: HouseCode) -> Result<Ctx> {
-        let organization = self
-            .directory(|rows| Box::pin(async move { org::sql::by_code(rows, code).await }))
-            .await?;
-        self.enter_found(caller, organization).await
+        let seen = self.site.seen().await;
+        let organization = match self.codes.ask(seen, &code) {
+            Ok(organization) => organization,
+            Err(asked) => {
+                let found = self
+                    .directory(|rows| Box::pin(async move { org::sql::by_code(rows, code).await }))
+                    .await?;
+                self.codes.keep(asked, code, found.clone(), 1);
+                found
+            }
+        };
+        self.enter_found(caller, seen, organization).await
     }
 
+    /// `seen` is the site's head, seen since the caller came with the whole request.
     async fn enter_found(
         &self,
         caller: &Caller,
+        seen: Option<u64>,
         organization: Option<org::sql::Organization>,
     ) -> Result<Ctx> {
         // A request may have waited minutes for its body since its token was read.
-        self.still_valid(caller.site()).await?;
+        self.still_valid(seen, caller.site()).await?;
         let organization = organization.ok_or_else(|| Error::not_found("organization"))?;
         if organization.status != org::ACTIVE {
             return Err(Error::not_found("organization"));
@@ -254,8 +267,9 @@ impl Core {
 
     /// The organization of that name, for a caller who may see it.
     pub async fn organization(&self, caller: &Caller, name: &Name) -> Result<OrganizationView> {
-        let organization = self.named(name).await?;
-        let ctx = self.enter_found(caller, organization.clone()).await?;
+        let seen = self.site.seen().await;
+        let organization = self.named(seen, name).await?;
+        let ctx = self.enter_found(caller, seen, organization.clone()).await?;
         org::show(
             &ctx,
             organization.ok_or_else(|| Error::not_found("organization"))?,
@@ -265,16 +279,16 @@ impl Core {
 
     /// A house as the machine's operator: verification, export, restore.
     pub async fn enter_as_machine(&self, name: &Name) -> Result<Ctx> {
-        let organization = self.named(name).await?;
+        let organization = self.named(self.site.seen().await, name).await?;
         let organization = organization.ok_or_else(|| Error::not_found("organization"))?;
         Ok(self.machine().enter(self.house(organization.code).await?))
     }
 
-    async fn still_valid(&self, ctx: &Ctx) -> Result<()> {
+    async fn still_valid(&self, seen: Option<u64>, ctx: &Ctx) -> Result<()> {
         let Some(id) = ctx.actor().token() else {
             return Ok(());
         };
-        match self.valid.ask(&self.site, id) {
+        match self.valid.ask(seen, id) {
             Ok(()) => Ok(()),
             Err(asked) => {
                 token::still_valid(ctx).await?;
@@ -284,8 +298,12 @@ impl Core {
         }
     }
 
-    async fn named(&self, name: &Name) -> Result<Option<org::sql::Organization>> {
-        let asked = match self.names.ask(&self.site, name) {
+    async fn named(
+        &self,
+        seen: Option<u64>,
+        name: &Name,
+    ) -> Result<Option<org::sql::Organization>> {
+        let asked = match self.names.ask(seen, name) {
             Ok(organization) => return Ok(organization),
             Err(asked) => asked,
         };
@@ -317,10 +335,7 @@ impl Core {
         look: impl for<'t> FnOnce(&'t mut Rows) -> crate::door::BoxFuture<'t, Result<T>>,
     ) -> Result<T> {
         let transaction = self.site.database().begin_read().await?;
-        let mut rows = Rows {
-            transaction,
-            keyring: self.site.keyring(),
-        };
+        let mut rows = Rows::new(transaction, self.site.keyring());
         let found = look(&mut rows).await;
         rows.transaction.rollback().await;
         found

@@ -12,6 +12,7 @@
 //! other systems see happens after it. Deliberately absent: a way to skip the
 //! check. Background tasks pass the same door under names of their own.
 
+mod ahead;
 mod batch;
 mod reads;
 #[cfg(test)]
@@ -37,8 +38,7 @@ use crate::access;
 use crate::ctx::Ctx;
 use crate::db::{DbError, Trouble, Value};
 use crate::error::{Error, Result};
-use crate::key;
-use crate::record::{self, Record, Rows, Table};
+use crate::record::{self, Ask, Record, Rows, Table};
 use crate::workspace::Workspace;
 
 /// How long a body may take.
@@ -168,6 +168,7 @@ impl<A: Action> Tx<A> {
         let mut cells = values;
         cells.extend([salt.to_vec().into(), Value::from(leaf), mac.to_vec().into()]);
         self.batch.touched = true;
+        self.wrote(R::TABLE, cells.get(..R::KEY_LEN).unwrap_or_default());
         self.transaction
             .execute_one(&record::upsert::<R>(), cells, R::TABLE)
             .await?;
@@ -192,6 +193,7 @@ impl<A: Action> Tx<A> {
             .ok_or_else(|| Error::not_found(R::TABLE))?;
         let stored = table.stored(found)?;
         self.batch.touched = true;
+        self.wrote(R::TABLE, key);
         self.transaction
             .execute_one(&record::delete::<R>(), key.to_vec(), R::TABLE)
             .await?;
@@ -256,16 +258,24 @@ where
     T: Send + 'static,
     F: for<'t> Fn(&'t mut Tx<A>) -> BoxFuture<'t, Result<Outcome<T>>> + Send + Sync + 'static,
 {
-    weighed(ctx, action, target, 0, body).await
+    planned(ctx, action, target, Plan::default(), body).await
 }
 
-/// [`change`] for a body that writes about `weight` bytes, so that a batch of
-/// large ones stays within its limit.
-pub(crate) async fn weighed<A, T, F>(
+/// What is known of a body before it runs.
+#[derive(Default)]
+pub(crate) struct Plan {
+    /// About how many bytes it writes, so that a batch stays within its limit.
+    pub(crate) weight: usize,
+    /// What it will ask, beside its target and the actor's rights.
+    pub(crate) asks: Vec<Ask>,
+}
+
+/// [`change`] for a body of which something is known.
+pub(crate) async fn planned<A, T, F>(
     ctx: &Ctx,
     action: A,
     target: Target,
-    weight: usize,
+    plan: Plan,
     body: F,
 ) -> Result<T>
 where
@@ -278,7 +288,7 @@ where
         Box::pin(may(ctx, action, &target)).await?;
         return Err(error);
     }
-    enqueue(ctx, action, target, weight, body).await
+    enqueue(ctx, action, target, plan, body).await
 }
 
 /// [`change`] in a house that is read-only: only a declared restore may.
@@ -288,10 +298,10 @@ where
     T: Send + 'static,
     F: for<'t> Fn(&'t mut Tx<A>) -> BoxFuture<'t, Result<Outcome<T>>> + Send + Sync + 'static,
 {
-    enqueue(ctx, action, target, 0, body).await
+    enqueue(ctx, action, target, Plan::default(), body).await
 }
 
-async fn enqueue<A, T, F>(ctx: &Ctx, _: A, target: Target, weight: usize, body: F) -> Result<T>
+async fn enqueue<A, T, F>(ctx: &Ctx, _: A, target: Target, plan: Plan, body: F) -> Result<T>
 where
     A: Action,
     T: Send + 'static,
@@ -301,7 +311,7 @@ where
     let change = Change {
         ctx: ctx.clone(),
         target,
-        weight,
+        plan,
         body,
         result: None,
         answer,
@@ -320,7 +330,7 @@ where
 struct Change<A, T, F> {
     ctx: Ctx,
     target: Target,
-    weight: usize,
+    plan: Plan,
     body: F,
     result: Option<Result<T>>,
     answer: oneshot::Sender<Result<T>>,
@@ -334,7 +344,13 @@ where
     F: for<'t> Fn(&'t mut Tx<A>) -> BoxFuture<'t, Result<Outcome<T>>> + Send + Sync + 'static,
 {
     fn weight(&self) -> usize {
-        self.weight
+        self.plan.weight
+    }
+
+    fn asks(&self) -> Vec<Ask> {
+        let mut asks = access::asks(&self.ctx, &self.target);
+        asks.extend_from_slice(&self.plan.asks);
+        asks
     }
 
     fn ctx(&self) -> &Ctx {
@@ -444,12 +460,9 @@ where
     F: for<'t> FnOnce(&'t mut Rows) -> BoxFuture<'t, Result<T>>,
 {
     let house = ctx.house();
-    let mut transaction = house.database().begin_read().await?;
-    key::follow(house.base(), &mut transaction).await?;
-    let mut rows = Rows {
-        transaction,
-        keyring: house.keyring(),
-    };
+    let transaction = house.database().begin_read().await?;
+    let asks = access::asks(ctx, target);
+    let mut rows = ahead::reading(house.base(), transaction, asks).await?;
     let now = house.now();
     let allowed = access::decide(&mut rows, ctx, A::PERMISSION, target, now).await;
     let result = match allowed {

@@ -33,7 +33,8 @@ use crate::door::{Reads, Work, Writer};
 use crate::error::{Error, Kind, Result};
 use crate::fault::Faults;
 use crate::ledger::{self, Anchors, Head, Signed};
-use crate::memo::Memo;
+use crate::memo::{Memo, Sight};
+use crate::permit::Permits;
 use crate::state;
 use follow::{follow, spawn_writer, sweep};
 use open::{judged, look, open_keyring};
@@ -107,6 +108,8 @@ pub struct House {
     blobs: Blobs,
     anchors: Anchors,
     opened: Memo<state::Question, state::Opened>,
+    sight: Sight,
+    permits: Permits,
     read_only: RwLock<Option<Arc<ReadOnly>>>,
     first_keys: Option<Vec<u8>>,
     used_at: AtomicI64,
@@ -175,6 +178,8 @@ impl House {
             reads: Reads::default(),
             anchors: opening.anchors,
             opened: Memo::new(OPENED_BYTES_MAX),
+            sight: Sight::default(),
+            permits: Permits::default(),
             read_only: RwLock::new(read_only.map(Arc::new)),
             first_keys,
             used_at: AtomicI64::new(now),
@@ -247,6 +252,21 @@ impl House {
 
     pub(crate) fn reads(&self) -> &Reads {
         &self.reads
+    }
+
+    /// The size of the ledger at some moment after the call: what is kept in
+    /// memory is good under it. `None` when the database does not say.
+    pub(crate) async fn seen(&self) -> Option<u64> {
+        if self.database().is_shared() {
+            self.sight.size(self.database()).await.ok()
+        } else {
+            Some(self.head().map_or(0, |head| head.size))
+        }
+    }
+
+    /// Who was allowed to do what a moment ago.
+    pub(crate) fn permits(&self) -> &Permits {
+        &self.permits
     }
 
     /// States that were opened under the present head.

@@ -22,6 +22,7 @@ pub mod key;
 pub mod ledger;
 mod memo;
 pub mod org;
+mod permit;
 pub mod project;
 mod record;
 mod small;

@@ -4,15 +4,16 @@
 //! Every change is a leaf, so an answer that was read under a head is good
 //! under the same head. The second bounds what time alone changes (grants and
 //! tokens that expire) and how long a row edited behind the server's back is
-//! not looked at. Houses that other processes write to are never answered
-//! from memory.
+//! not looked at. Where other processes write to the house, its head is read
+//! from the database, by one for all who ask at the same time ([`Sight`]).
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::house::House;
+use crate::db::Database;
 
 /// How long an answer is good at most.
 const AGE_MAX: Duration = Duration::from_secs(1);
@@ -32,9 +33,45 @@ struct Kept<K, V> {
     weight: usize,
 }
 
-/// The head that a question was asked under.
+/// The head that a question was asked under; `None` where it is not known.
 #[derive(Clone, Copy)]
 pub(crate) struct Asked(Option<u64>);
+
+/// The size of a ledger as the database has it. A look serves everybody who
+/// asked before it began.
+#[derive(Default)]
+pub(crate) struct Sight {
+    /// How often was asked.
+    asked: AtomicU64,
+    last: tokio::sync::Mutex<Look>,
+}
+
+/// The last look.
+#[derive(Default)]
+struct Look {
+    /// Whoever asked up to here is answered by it.
+    serves: u64,
+    size: u64,
+}
+
+impl Sight {
+    /// The size at some moment after the call.
+    pub(crate) async fn size(&self, database: &Database) -> crate::error::Result<u64> {
+        let ticket = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
+        let mut last = self.last.lock().await;
+        if last.serves < ticket {
+            let serves = self.asked.load(Ordering::SeqCst);
+            let mut transaction = database.begin_read().await?;
+            let size = crate::ledger::sql::size_seen(&mut transaction).await;
+            transaction.rollback().await;
+            *last = Look {
+                serves,
+                size: size?,
+            };
+        }
+        Ok(last.size)
+    }
+}
 
 impl<K: Eq + Hash, V: Clone> Memo<K, V> {
     /// A memo whose answers weigh at most `weight_max` bytes in all.
@@ -51,13 +88,10 @@ impl<K: Eq + Hash, V: Clone> Memo<K, V> {
         }
     }
 
-    /// The answer to `question`, or the head to hand to [`Memo::keep`] with a
-    /// fresh one.
-    pub(crate) fn ask(&self, house: &House, question: &K) -> Result<V, Asked> {
-        if house.database().is_shared() {
-            return Err(Asked(None));
-        }
-        let head = house.head().map_or(0, |head| head.size);
+    /// The answer to `question` under the head that was `seen` a moment ago,
+    /// or what to hand to [`Memo::keep`] with a fresh one.
+    pub(crate) fn ask(&self, seen: Option<u64>, question: &K) -> Result<V, Asked> {
+        let head = seen.ok_or(Asked(None))?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.head != head || kept.since.elapsed() >= AGE_MAX {
             kept.clear(head);

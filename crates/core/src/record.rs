@@ -9,8 +9,11 @@
 //!
 //! Columns outside the MAC stand in [`OUTSIDE`] with the reason.
 
+mod rows;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use rows::{Ask, Rows};
 
 use statehouse_ledger::row::{self, Cell};
 use statehouse_model::{
@@ -19,7 +22,7 @@ use statehouse_model::{
 };
 use statehouse_seal::Keyring;
 
-use crate::db::{Row, Transaction, Value};
+use crate::db::{Row, Value};
 use crate::error::{Error, Result};
 
 /// Every column that no MAC covers, and why that is safe.
@@ -185,7 +188,7 @@ pub(crate) trait Record: Sized + Send + Sync {
 }
 
 /// An evidential table, without the type of its records.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Table {
     pub(crate) name: &'static str,
     pub(crate) columns: &'static [&'static str],
@@ -400,34 +403,4 @@ fn checked<R: Record>(row: Row, keyring: &Keyring) -> Result<R> {
         )));
     }
     R::read(&mut Row::from(stored.values))
-}
-
-/// A transaction together with the keys that its rows are checked with.
-pub(crate) struct Rows {
-    pub(crate) transaction: Transaction,
-    pub(crate) keyring: std::sync::Arc<Keyring>,
-}
-
-impl Rows {
-    /// Every record for which `clause` holds (`WHERE … ORDER BY …`).
-    pub(crate) async fn find<R: Record>(
-        &mut self,
-        clause: &str,
-        values: &[Value],
-    ) -> Result<Vec<R>> {
-        let sql = format!("{} {clause}", Table::of::<R>().select());
-        let rows = self.transaction.query(&sql, values).await?;
-        rows.into_iter()
-            .map(|row| checked(row, &self.keyring))
-            .collect()
-    }
-
-    /// The one record for which `clause` holds.
-    pub(crate) async fn one<R: Record>(
-        &mut self,
-        clause: &str,
-        values: &[Value],
-    ) -> Result<Option<R>> {
-        Ok(self.find(clause, values).await?.pop())
-    }
 }

@@ -22,7 +22,7 @@ use crate::ctx::Ctx;
 use crate::db::Value;
 use crate::door::{self, Entry, Outcome, Target, actions};
 use crate::error::{Error, Kind, Result};
-use crate::record::Rows;
+use crate::record::{Ask, Rows};
 use crate::workspace::Workspace;
 use sql::Grant;
 
@@ -82,6 +82,24 @@ pub(crate) async fn decide(
     )
     .hint("an owner of the organization can grant it: `statehouse grant give`")
     .refusal())
+}
+
+/// What [`decide`] will ask of the rows.
+pub(crate) fn asks(ctx: &Ctx, target: &Target) -> Vec<Ask> {
+    let mut asks = match target {
+        Target::House => Vec::new(),
+        Target::Project(id) => vec![crate::project::sql::ask_id(id)],
+        Target::ProjectNamed(name) => vec![crate::project::sql::ask_name(name)],
+        Target::Workspace(workspace) => crate::workspace::sql::asks(workspace),
+    };
+    if let Actor::User { user, .. } = ctx.actor() {
+        asks.push(if ctx.house().code().is_site() {
+            crate::user::sql::ask_id(user)
+        } else {
+            sql::ask_subject(user)
+        });
+    }
+    asks
 }
 
 /// Whether `ctx` also holds `permission` on `target`, without refusing.

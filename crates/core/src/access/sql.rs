@@ -3,7 +3,7 @@
 use statehouse_model::{GrantId, Role, UserId};
 
 use crate::error::Result;
-use crate::record::{Rows, record};
+use crate::record::{Ask, Rows, record};
 
 record! {
     /// One role given to one user at one scope.
@@ -21,9 +21,14 @@ pub(crate) async fn by_id(rows: &mut Rows, id: &GrantId) -> Result<Option<Grant>
     rows.one("WHERE id = $1", &[id.as_str().into()]).await
 }
 
+const OF_SUBJECT: &str = "WHERE subject = $1 ORDER BY id";
+
+pub(crate) fn ask_subject(user: &UserId) -> Ask {
+    Ask::answer::<Grant>(OF_SUBJECT, vec![user.as_str().into()])
+}
+
 pub(crate) async fn of_subject(rows: &mut Rows, user: &UserId) -> Result<Vec<Grant>> {
-    rows.find("WHERE subject = $1 ORDER BY id", &[user.as_str().into()])
-        .await
+    rows.answer(OF_SUBJECT, vec![user.as_str().into()]).await
 }
 
 pub(crate) async fn all(rows: &mut Rows) -> Result<Vec<Grant>> {

@@ -34,7 +34,7 @@ pub(crate) enum Placement {
 }
 
 /// A value on its way into or out of a statement.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Value {
     /// SQL `NULL`.
     Null,
@@ -47,10 +47,15 @@ pub(crate) enum Value {
 }
 
 /// A row of an answer; columns by position, as the statement lists them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Row(Vec<Value>);
 
 impl Row {
+    /// Every column.
+    pub(crate) fn values(&self) -> &[Value] {
+        &self.0
+    }
+
     /// Takes the column at `index` out of the row.
     pub(crate) fn take(&mut self, index: usize) -> Result<Value, DbError> {
         let slot = self.0.get_mut(index);
@@ -221,8 +226,8 @@ impl Transaction {
     }
 
     /// Runs a statement that must change exactly one row of `table`. Where
-    /// other processes share the database it may travel with what comes next;
-    /// [`Transaction::settle`] then tells.
+    /// other processes share the database it may travel with what comes next,
+    /// which then tells, or [`Transaction::settle`] at the latest.
     pub(crate) async fn execute_one(
         &mut self,
         sql: &str,
@@ -243,10 +248,39 @@ impl Transaction {
         }
     }
 
-    /// Drops statements that were not sent yet: their job is rolled back.
-    pub(crate) fn forget(&mut self) {
-        if let Self::Postgres(transaction) = self {
-            transaction.forget();
+    /// Begins a job: what it writes can be taken back without the others'.
+    pub(crate) fn begin_job(&mut self) -> Result<(), DbError> {
+        match self {
+            Self::Sqlite(transaction) => transaction.run("SAVEPOINT job"),
+            Self::Postgres(transaction) => {
+                transaction.begin_job();
+                Ok(())
+            }
+        }
+    }
+
+    /// Keeps what the job wrote. Where it travels with what comes next, its
+    /// failure shows there, and voids the batch.
+    pub(crate) fn end_job(&mut self) -> Result<(), DbError> {
+        match self {
+            Self::Sqlite(transaction) => transaction.run("RELEASE SAVEPOINT job"),
+            Self::Postgres(transaction) => {
+                transaction.end_job();
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes back what the job wrote.
+    pub(crate) fn abandon_job(&mut self) -> Result<(), DbError> {
+        match self {
+            Self::Sqlite(transaction) => {
+                transaction.run("ROLLBACK TO SAVEPOINT job; RELEASE SAVEPOINT job")
+            }
+            Self::Postgres(transaction) => {
+                transaction.abandon_job();
+                Ok(())
+            }
         }
     }
 
@@ -258,22 +292,26 @@ impl Transaction {
         }
     }
 
+    /// Asks several questions at once, none of which waits for the answer to
+    /// another; answered in order.
+    pub(crate) async fn query_all(
+        &mut self,
+        questions: &[(String, Vec<Value>)],
+    ) -> Result<Vec<Vec<Row>>, DbError> {
+        match self {
+            Self::Sqlite(transaction) => questions
+                .iter()
+                .map(|(sql, values)| transaction.query(sql, values))
+                .collect(),
+            Self::Postgres(transaction) => transaction.query_all(questions).await,
+        }
+    }
+
     /// Runs several statements without parameters.
     pub(crate) async fn run(&mut self, script: &str) -> Result<(), DbError> {
         match self {
             Self::Sqlite(transaction) => transaction.run(script),
             Self::Postgres(transaction) => transaction.run(script).await,
-        }
-    }
-
-    /// Runs a statement whose failure may show at the next one.
-    pub(crate) fn defer(&mut self, script: &str) -> Result<(), DbError> {
-        match self {
-            Self::Sqlite(transaction) => transaction.run(script),
-            Self::Postgres(transaction) => {
-                transaction.defer(script);
-                Ok(())
-            }
         }
     }
 

@@ -188,6 +188,8 @@ impl Database {
             pending,
             begun: false,
             later: Vec::new(),
+            job: None,
+            broken: false,
         })
     }
 }
@@ -198,37 +200,71 @@ impl Database {
 /// What needs no answer (the beginning, savepoints) waits in `pending` and
 /// travels with the next statement: requests of one connection are served in
 /// order, and a failure of what went before fails what comes after, since the
-/// login role alone sees no table.
+/// login role alone sees no table. What must change exactly one row waits in
+/// `later`, across jobs, until something has to be answered. A job needs a
+/// savepoint only once a write of its own was sent before it ended.
 pub(crate) struct Transaction {
     server: Arc<Server>,
     link: Option<Link>,
     pending: String,
     begun: bool,
     later: Vec<Later>,
+    job: Option<Job>,
+    /// A statement failed, and there is no savepoint to go back to.
+    broken: bool,
 }
 
 /// A statement that must change exactly one row, and whose answer nobody
-/// waits for until the end of its job.
+/// waits for yet.
 struct Later {
     statement: Statement,
     values: Vec<Value>,
     table: &'static str,
 }
 
-/// Statements sent together: each is answered before the next is looked at.
-const TOGETHER_MAX: usize = 16;
+/// The job that runs at the moment.
+struct Job {
+    /// Where its own statements begin in `later`.
+    from: usize,
+    /// Whether there is a savepoint to go back to.
+    saved: bool,
+}
+
+/// Statements sent together. Each answer is looked at before more are sent, so
+/// that what waits at either end stays small.
+const TOGETHER_MAX: usize = 64;
 
 fn closed() -> DbError {
     DbError::new(Trouble::Lost, "the connection is closed")
 }
 
 impl Transaction {
-    /// Puts a script in front of the next statement.
-    pub(crate) fn defer(&mut self, script: &str) {
+    fn defer(&mut self, script: &str) {
         if !self.pending.is_empty() {
             self.pending.push_str("; ");
         }
         self.pending.push_str(script);
+    }
+
+    pub(crate) fn begin_job(&mut self) {
+        self.job = Some(Job {
+            from: self.later.len(),
+            saved: false,
+        });
+    }
+
+    pub(crate) fn end_job(&mut self) {
+        if self.job.take().is_some_and(|job| job.saved) {
+            self.defer("RELEASE SAVEPOINT job");
+        }
+    }
+
+    pub(crate) fn abandon_job(&mut self) {
+        let Some(job) = self.job.take() else { return };
+        self.later.truncate(job.from);
+        if job.saved {
+            self.defer("ROLLBACK TO SAVEPOINT job; RELEASE SAVEPOINT job");
+        }
     }
 
     /// What waits, on its way now.
@@ -242,7 +278,7 @@ impl Transaction {
         if let Some(statement) = self.link.as_ref().and_then(|link| link.statements.get(sql)) {
             return Ok(statement.clone());
         }
-        self.run("").await?;
+        self.send(Vec::new(), &[]).await?;
         let link = self.link.as_mut().ok_or_else(closed)?;
         let statement = link.client.prepare(sql).await.map_err(failed)?;
         link.statements.insert(sql.to_owned(), statement.clone());
@@ -257,7 +293,7 @@ impl Transaction {
         table: &'static str,
     ) -> Result<(), DbError> {
         if self.later.len() >= TOGETHER_MAX {
-            self.settle().await?;
+            self.settle_earlier().await?;
         }
         let statement = self.prepared(sql).await?;
         self.later.push(Later {
@@ -268,13 +304,30 @@ impl Transaction {
         Ok(())
     }
 
-    /// Sends what waits, and looks at every answer.
-    pub(crate) async fn settle(&mut self) -> Result<(), DbError> {
-        if self.later.is_empty() {
-            return Ok(());
-        }
+    /// Sends `pending`, then `later`, then `questions`, all at once, and looks
+    /// at every answer.
+    async fn send(
+        &mut self,
+        later: Vec<Later>,
+        questions: &[(Statement, &[Value])],
+    ) -> Result<Vec<Vec<Row>>, DbError> {
+        let answers = self.exchange(later, questions).await;
+        self.note(answers)
+    }
+
+    /// After a failure the engine takes nothing more up to a savepoint.
+    fn note<T>(&mut self, answer: Result<T, DbError>) -> Result<T, DbError> {
+        let saved = self.job.as_ref().is_some_and(|job| job.saved);
+        self.broken |= answer.is_err() && !saved;
+        answer
+    }
+
+    async fn exchange(
+        &mut self,
+        later: Vec<Later>,
+        questions: &[(Statement, &[Value])],
+    ) -> Result<Vec<Vec<Row>>, DbError> {
         let before = self.take_pending();
-        let later = std::mem::take(&mut self.later);
         let client = &self.link.as_ref().ok_or_else(closed)?.client;
         let begin = async {
             if before.is_empty() {
@@ -283,66 +336,117 @@ impl Transaction {
                 client.batch_execute(&before).await
             }
         };
-        // Polled in this order, and so sent in it.
-        let sent = later
+        let writes = later
             .iter()
             .map(|one| client.execute_raw(&one.statement, &one.values));
-        let (before, answers) = tokio::join!(begin, join_all(sent));
-        before.map_err(failed)?;
-        for (one, answer) in later.iter().zip(answers) {
-            super::one_row(answer.map_err(failed)?, one.table)?;
+        let reads = questions.iter().map(|(statement, values)| async move {
+            let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
+            client.query(statement, &values).await
+        });
+        // Polled in this order, and so sent in it.
+        let (begun, wrote, read) = tokio::join!(begin, join_all(writes), join_all(reads));
+        begun.map_err(failed)?;
+        for (one, changed) in later.iter().zip(wrote) {
+            super::one_row(changed.map_err(failed)?, one.table)?;
+        }
+        read.into_iter()
+            .map(|rows| rows.map_err(failed)?.iter().map(read_row).collect())
+            .collect()
+    }
+
+    /// What the running job wrote and nobody sent yet.
+    fn own(&mut self) -> Vec<Later> {
+        let from = self.job.as_ref().map_or(0, |job| job.from);
+        let own = self.later.split_off(from.min(self.later.len()));
+        if let Some(job) = &mut self.job {
+            job.from = 0;
+        }
+        own
+    }
+
+    /// Makes sure that what the running job sends can be taken back.
+    fn save(&mut self) {
+        if let Some(job) = self.job.as_mut().filter(|job| !job.saved) {
+            job.saved = true;
+            self.defer("SAVEPOINT job");
+        }
+    }
+
+    /// Sends what earlier jobs wrote; the running one's goes on waiting.
+    async fn settle_earlier(&mut self) -> Result<(), DbError> {
+        let own = self.own();
+        let earlier = std::mem::replace(&mut self.later, own);
+        if earlier.is_empty() {
+            self.settle().await
+        } else {
+            self.send_earlier(earlier).await
+        }
+    }
+
+    /// A failure here is not the running job's: it voids the batch.
+    async fn send_earlier(&mut self, earlier: Vec<Later>) -> Result<(), DbError> {
+        let sent = self.send(earlier, &[]).await;
+        sent.map(drop)
+            .map_err(|error| DbError::new(Trouble::Lost, error))
+    }
+
+    /// Sends what waits, and looks at every answer.
+    pub(crate) async fn settle(&mut self) -> Result<(), DbError> {
+        let own = self.own();
+        let earlier = std::mem::take(&mut self.later);
+        if !earlier.is_empty() {
+            self.send_earlier(earlier).await?;
+        }
+        if !own.is_empty() {
+            self.save();
+            self.send(own, &[]).await?;
         }
         Ok(())
     }
 
-    /// Drops what waits: its job is rolled back.
-    pub(crate) fn forget(&mut self) {
-        self.later.clear();
-    }
-
     pub(crate) async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, DbError> {
         self.settle().await?;
+        self.save();
         let statement = self.prepared(sql).await?;
         let before = self.take_pending();
         let client = &self.link.as_ref().ok_or_else(closed)?.client;
-        let execute = client.execute_raw(&statement, values);
-        if before.is_empty() {
-            return execute.await.map_err(failed);
-        }
-        let (before, changed) = tokio::join!(client.batch_execute(&before), execute);
-        before.map_err(failed)?;
-        changed.map_err(failed)
+        let begin = client.batch_execute(&before);
+        let (begun, changed) = tokio::join!(begin, client.execute_raw(&statement, values));
+        let changed = begun.and(changed).map_err(failed);
+        self.note(changed)
     }
 
     pub(crate) async fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, DbError> {
         self.settle().await?;
         let statement = self.prepared(sql).await?;
-        let before = self.take_pending();
-        let client = &self.link.as_ref().ok_or_else(closed)?.client;
-        let parameters: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
-        let query = client.query(&statement, &parameters);
-        let rows = if before.is_empty() {
-            query.await
-        } else {
-            let (before, rows) = tokio::join!(client.batch_execute(&before), query);
-            before.map_err(failed)?;
-            rows
-        };
-        rows.map_err(failed)?.iter().map(read_row).collect()
+        let mut answers = self.send(Vec::new(), &[(statement, values)]).await?;
+        Ok(answers.pop().unwrap_or_default())
+    }
+
+    /// Several questions that do not wait for each other's answers.
+    pub(crate) async fn query_all(
+        &mut self,
+        questions: &[(String, Vec<Value>)],
+    ) -> Result<Vec<Vec<Row>>, DbError> {
+        self.settle().await?;
+        let mut prepared = Vec::with_capacity(questions.len());
+        for (sql, values) in questions {
+            prepared.push((self.prepared(sql).await?, values.as_slice()));
+        }
+        self.send(Vec::new(), &prepared).await
     }
 
     pub(crate) async fn run(&mut self, script: &str) -> Result<(), DbError> {
         self.settle().await?;
+        self.save();
         self.defer(script);
-        let script = self.take_pending();
-        let client = &self.link.as_ref().ok_or_else(closed)?.client;
-        client.batch_execute(&script).await.map_err(failed)
+        self.send(Vec::new(), &[]).await.map(drop)
     }
 
     pub(crate) fn alive(&self) -> bool {
         self.link
             .as_ref()
-            .is_some_and(|link| !link.client.is_closed())
+            .is_some_and(|link| !self.broken && !link.client.is_closed())
     }
 
     pub(crate) async fn commit(mut self) -> Committed {

@@ -38,13 +38,6 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// Appends the leaf of a change whose body ended well, and waits until the
-    /// database has taken all of it.
-    pub(crate) async fn conclude(&mut self, ctx: &Ctx, action: &str, entry: Entry) -> Result<()> {
-        self.record(ctx, action, entry).await?;
-        Ok(self.rows.transaction.settle().await?)
-    }
-
     /// Appends the leaf of a change that just ended well.
     pub(crate) async fn record(&mut self, ctx: &Ctx, action: &str, entry: Entry) -> Result<()> {
         let mut facts = entry.facts;

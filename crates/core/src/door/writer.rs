@@ -7,21 +7,22 @@
 //! alone; when the outcome of a commit is unknown the head is read again
 //! before anything is answered.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use statehouse_ledger::Hash;
 use statehouse_model::Permission;
 use tokio::sync::mpsc;
 
-use super::{Batch, BoxFuture, Entry, Target, ended, object_of};
+use super::{Batch, BoxFuture, Entry, Target, ahead, ended, object_of};
 use crate::ctx::Ctx;
 use crate::db::{Committed, DbError, Trouble};
 use crate::error::{Error, Result};
 use crate::fault::{Fault, Point};
 use crate::house::Base;
-use crate::key;
-use crate::ledger::{Chain, Head};
-use crate::record::Rows;
+use crate::ledger::{Chain, Head, retained};
+use crate::record::Ask;
 
 /// Jobs per batch: a batch's answers wait for its slowest body.
 const JOBS_MAX: usize = 64;
@@ -46,6 +47,8 @@ const REFUSED: &str = "access.refused";
 pub(crate) trait Work: Send {
     /// About how many bytes it writes.
     fn weight(&self) -> usize;
+    /// What it will ask, as far as it is known.
+    fn asks(&self) -> Vec<Ask>;
     fn ctx(&self) -> &Ctx;
     fn action(&self) -> (&'static str, Permission);
     /// Decides and runs the body; the entry is there when it must be recorded.
@@ -157,6 +160,11 @@ impl Writer {
                     return Ok(());
                 }
                 Err(Void::Lost(_)) if job.settled() => return Ok(()),
+                // No trouble of the engine's, and the same the next time.
+                Err(Void::Lost(error)) if error.trouble() == Trouble::Unique => {
+                    job.fail(error.into());
+                    return Ok(());
+                }
                 Err(Void::Lost(error)) if left == 0 => job.fail(
                     Error::unavailable(format!("the database did not take the change: {error}"))
                         .hint("nothing of it was stored; try again when the cause is gone"),
@@ -184,17 +192,12 @@ impl Writer {
 
     async fn transact(&mut self, jobs: &mut [Box<dyn Work>]) -> Result<(), Void> {
         self.fault(Point::Begin).await?;
-        let mut transaction = self.base.database.begin_write().await?;
-        let keys = if std::mem::take(&mut self.doubt) {
-            key::reload(&self.base, &mut transaction).await
-        } else {
-            key::follow(&self.base, &mut transaction).await
-        };
-        keys.map_err(lost)?;
-        let rows = Rows {
-            transaction,
-            keyring: self.base.keyring(),
-        };
+        let transaction = self.base.database.begin_write().await?;
+        let doubt = std::mem::take(&mut self.doubt);
+        let asks: HashSet<Ask> = jobs.iter().flat_map(|job| job.asks()).collect();
+        let asks = asks.into_iter().collect();
+        let begun = ahead::writing(&self.base, transaction, doubt, asks).await;
+        let (rows, bound) = begun.map_err(lost)?;
         let now = self.base.now().max(self.now_next);
         let chain = self.chain.clone();
         let mut batch = Batch {
@@ -206,12 +209,16 @@ impl Writer {
             failed: false,
             new_keyring: None,
         };
-        let head = batch
-            .chain
-            .catch_up(&mut batch.rows.transaction, &self.base)
-            .await
-            .map_err(lost)?;
-        self.base.signed.settle(head.as_ref());
+        let head = bound.as_ref().map(|(head, _)| head);
+        if let Some(head) = head {
+            let caught_up = batch
+                .chain
+                .catch_up(&mut batch.rows.transaction, &self.base, head)
+                .await;
+            caught_up.map_err(lost)?;
+        }
+        self.base.signed.settle(head);
+        let kept = retained::genuine(bound.as_ref(), &batch.rows.keyring).map_err(lost)?;
         let before = batch.chain.size();
         for (index, job) in jobs.iter_mut().enumerate() {
             batch = self.one(batch, job.as_mut(), index).await?;
@@ -221,17 +228,16 @@ impl Writer {
             self.chain = batch.chain;
             return Ok(());
         }
-        self.commit(batch).await
+        self.commit(batch, kept).await
     }
 
     /// One job between a savepoint and its leaf.
     async fn one(&self, mut batch: Batch, job: &mut dyn Work, index: usize) -> Result<Batch, Void> {
-        batch.rows.transaction.defer("SAVEPOINT job")?;
+        batch.rows.transaction.begin_job()?;
         batch.changes.clear();
         batch.touched = false;
         let (chain, kept) = (batch.chain.clone(), batch.new_keyring.clone());
         if let Some(script) = self.base.faults.script(Point::Body(index)) {
-            batch.rows.transaction.run("").await?;
             batch.rows.transaction.run(&script).await.ok();
         }
         let (ctx, (action, _)) = (job.ctx().clone(), job.action());
@@ -247,7 +253,7 @@ impl Writer {
             )));
         }
         let ended_well = match entry {
-            Some(entry) => batch.conclude(&ctx, action, entry).await,
+            Some(entry) => batch.record(&ctx, action, entry).await,
             None => Ok(()),
         };
         if let Err(error) = ended_well {
@@ -259,8 +265,10 @@ impl Writer {
             batch.failed = true;
         }
         if batch.failed {
-            batch.rows.transaction.forget();
-            batch.rows.transaction.defer("ROLLBACK TO SAVEPOINT job")?;
+            batch.rows.transaction.abandon_job()?;
+            if batch.touched {
+                batch.rows.unlearn();
+            }
             batch.chain = chain;
             batch.changes.clear();
             batch.new_keyring = kept;
@@ -272,15 +280,16 @@ impl Writer {
                 let recorded = batch.record(&ctx, REFUSED, entry).await;
                 recorded.map_err(lost)?;
             }
+        } else {
+            batch.rows.transaction.end_job()?;
         }
         // No two changes of a house have the same instant.
         batch.now += 1;
-        batch.rows.transaction.defer("RELEASE SAVEPOINT job")?;
         Ok(batch)
     }
 
     /// Signs, commits, and only then lets the checkpoint out.
-    async fn commit(&mut self, mut batch: Batch) -> Result<(), Void> {
+    async fn commit(&mut self, mut batch: Batch, kept: Hash) -> Result<(), Void> {
         let keyring = batch
             .new_keyring
             .take()
@@ -289,14 +298,18 @@ impl Writer {
             .chain
             .sign(&self.base, &keyring, batch.now)
             .map_err(lost)?;
-        let before = batch.rows.keyring.clone();
         let stored = batch
             .chain
-            .store(&mut batch.rows.transaction, &head, &before, &keyring)
+            .store(&mut batch.rows.transaction, &head, kept, &keyring)
             .await;
         if let Err(error) = stored {
             self.base.signed.forget();
             return Err(lost(error));
+        }
+        // Whatever the engine does not take of the batch shows here.
+        if let Err(error) = batch.rows.transaction.settle().await {
+            self.base.signed.forget();
+            return Err(Void::Lost(error));
         }
         self.fault(Point::Signed).await?;
         if let Some(script) = self.base.faults.script(Point::Commit) {

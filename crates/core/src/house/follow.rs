@@ -74,10 +74,7 @@ pub(super) async fn sweep(base: Arc<Base>, blobs: Blobs) {
 /// upload of any process is still on its way to its row.
 async fn remove_left_over(base: &Base, blobs: Blobs) -> Result<()> {
     let transaction = base.database.begin_read().await?;
-    let mut rows = Rows {
-        transaction,
-        keyring: base.keyring(),
-    };
+    let mut rows = Rows::new(transaction, base.keyring());
     let named = crate::blob::sql::in_files(&mut rows).await;
     rows.transaction.rollback().await;
     let (code, named) = (base.code, named?);

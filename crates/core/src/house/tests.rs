@@ -101,10 +101,7 @@ async fn a_house_whose_process_stopped_anywhere_opens_writable() {
 async fn witnessed(world: &World) -> u64 {
     let site = world.core.machine();
     let transaction = site.house().database().begin_read().await.unwrap();
-    let mut rows = crate::record::Rows {
-        transaction,
-        keyring: site.house().keyring(),
-    };
+    let mut rows = crate::record::Rows::new(transaction, site.house().keyring());
     let found = org::sql::witness_of(&mut rows, world.house.code())
         .await
         .unwrap();

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use statehouse_seal::{EpochKeys, Keyring, RootError};
 
 use crate::ctx::Ctx;
-use crate::db::Transaction;
+use crate::db::{Row, Transaction};
 use crate::door::{self, Action, Entry, Outcome, Target, Tx, actions};
 use crate::error::{Error, Kind, Result};
 use crate::house::{self, Base};
@@ -168,20 +168,15 @@ fn new_epoch(house: &house::House, number: u32) -> Result<(EpochKeys, Vec<u8>)> 
     Ok((keys, wrapped))
 }
 
-/// Takes up the epochs that another process on the same server opened or
-/// retired. A file has one process; nothing is asked there.
-pub(crate) async fn follow(base: &Base, transaction: &mut Transaction) -> Result<()> {
-    if transaction.is_shared() {
-        reload(base, transaction).await
-    } else {
-        Ok(())
-    }
-}
-
 /// Takes up the epochs as they are stored, when memory may differ: after a
-/// commit whose outcome was unknown, or another process's.
-pub(crate) async fn reload(base: &Base, transaction: &mut Transaction) -> Result<()> {
-    let stored = sql::live_epochs(transaction).await?;
+/// commit whose outcome was unknown, or another process's. `live` answers
+/// [`sql::LIVE`].
+pub(crate) async fn take_up(
+    base: &Base,
+    transaction: &mut Transaction,
+    live: &[Row],
+) -> Result<()> {
+    let stored = sql::live_epochs(live)?;
     if stored.is_empty() || base.keyring().epochs().eq(stored.iter().copied()) {
         return Ok(());
     }

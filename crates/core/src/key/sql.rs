@@ -1,6 +1,6 @@
 //! Every statement on `key_epoch`, and on the MACs that rotation renews.
 
-use crate::db::{Transaction, Value};
+use crate::db::{Row, Transaction, Value};
 use crate::door::{Action, Tx};
 use crate::error::{Error, Result};
 use crate::record::{self, Rows, Table, column, record};
@@ -27,7 +27,7 @@ pub(crate) struct EpochRow {
 pub(crate) async fn epochs(transaction: &mut Transaction) -> Result<Vec<EpochRow>> {
     let sql = "SELECT epoch, wrapped, retired_at FROM key_epoch ORDER BY epoch";
     let rows = transaction.query(sql, &[]).await?;
-    let read = |mut row: crate::db::Row| {
+    let read = |mut row: Row| {
         let number = u32::try_from(row.int(0)?)
             .map_err(|_| Error::tampered("a key epoch has no sensible number"))?;
         Ok(EpochRow {
@@ -39,10 +39,11 @@ pub(crate) async fn epochs(transaction: &mut Transaction) -> Result<Vec<EpochRow
     rows.into_iter().map(read).collect()
 }
 
-/// The epochs that are not retired, in order.
-pub(crate) async fn live_epochs(transaction: &mut Transaction) -> Result<Vec<u32>> {
-    let sql = "SELECT epoch FROM key_epoch WHERE retired_at IS NULL ORDER BY epoch";
-    let rows = transaction.query(sql, &[]).await?;
+/// Asks for the epochs that are not retired, in order.
+pub(crate) const LIVE: &str = "SELECT epoch FROM key_epoch WHERE retired_at IS NULL ORDER BY epoch";
+
+/// The answer to [`LIVE`].
+pub(crate) fn live_epochs(rows: &[Row]) -> Result<Vec<u32>> {
     let number = |value: i64| {
         u32::try_from(value).map_err(|_| Error::tampered("a key epoch has no sensible number"))
     };

@@ -105,7 +105,7 @@ impl Chain {
         root.unwrap_or_else(tree::empty_root)
     }
 
-    /// Reads on when another process has moved the head, and returns the head.
+    /// Reads on when another process has moved the head to `head`.
     ///
     /// What it goes on from must be signed by this house and extend what this
     /// process knows: the next signature covers it.
@@ -113,12 +113,10 @@ impl Chain {
         &mut self,
         transaction: &mut Transaction,
         base: &Base,
-    ) -> Result<Option<Head>> {
-        let Some(head) = sql::head(transaction).await? else {
-            return Ok(None);
-        };
+        head: &Head,
+    ) -> Result<()> {
         if head.size == self.size {
-            return Ok(Some(head));
+            return Ok(());
         }
         let differs = || {
             Error::tampered(format!(
@@ -148,7 +146,7 @@ impl Chain {
             retained_at: self.retained_at,
             ..loaded
         };
-        Ok(Some(head))
+        Ok(())
     }
 
     /// Adds a leaf, and the hash rows that it fills.
@@ -231,16 +229,15 @@ impl Chain {
     }
 
     /// Stores what [`Chain::sign`] signed, in the same transaction.
-    /// `before` are the keys that the stored head was bound with, `keyring`
-    /// those of this commit.
+    /// `bound` is what the head before it binds of the retained checkpoints.
     pub(crate) async fn store(
         &mut self,
         transaction: &mut Transaction,
         head: &Head,
-        before: &Keyring,
+        bound: Hash,
         keyring: &Keyring,
     ) -> Result<()> {
-        let mut digest = retained::bound(transaction, before).await?;
+        let mut digest = bound;
         if std::mem::take(&mut self.retain) {
             let kept = sql::Retained {
                 size: head.size,

@@ -11,7 +11,7 @@ mod chain;
 mod export;
 mod live;
 mod restore;
-mod retained;
+pub(crate) mod retained;
 mod serve;
 pub(crate) mod sql;
 

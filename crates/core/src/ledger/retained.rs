@@ -40,12 +40,16 @@ pub(crate) fn bind(keyring: &Keyring, head: &Head, digest: &Hash) -> Vec<u8> {
 
 /// The hash that the stored head binds; an error where this house did not bind it.
 pub(crate) async fn bound(transaction: &mut Transaction, keyring: &Keyring) -> Result<Hash> {
-    let Some((head, bytes)) = sql::bound(transaction).await? else {
+    genuine(sql::bound(transaction).await?.as_ref(), keyring)
+}
+
+/// The same, of a head that was read already.
+pub(crate) fn genuine(stored: Option<&(Head, Vec<u8>)>, keyring: &Keyring) -> Result<Hash> {
+    let Some((head, bytes)) = stored else {
         return Ok(NONE);
     };
     let parts = bytes.split_first_chunk::<32>();
-    let genuine =
-        parts.filter(|(digest, mac)| keyring.row_mac_verify(&message(&head, digest), mac));
+    let genuine = parts.filter(|(digest, mac)| keyring.row_mac_verify(&message(head, digest), mac));
     genuine.map(|(digest, _)| *digest).ok_or_else(|| {
         Error::tampered("the head does not bind the retained checkpoints as this house does")
     })

@@ -102,10 +102,7 @@ impl Core {
         }
         let house = self.house(code).await?;
         let transaction = house.database().begin_read().await?;
-        let mut rows = Rows {
-            transaction,
-            keyring: house.keyring(),
-        };
+        let mut rows = Rows::new(transaction, house.keyring());
         if sql::setting(&mut rows, PUBLISHED).await?.as_deref() != Some("true") {
             return Err(Error::not_found("ledger"));
         }

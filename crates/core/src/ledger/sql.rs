@@ -40,15 +40,27 @@ fn head_row(row: &Row) -> Result<Head> {
     })
 }
 
-/// The newest checkpoint; on PostgreSQL its row is locked, which makes the
-/// writers of several processes serial.
+const HEAD: &str = "SELECT size, root, origin, note, retained FROM ledger_head WHERE one = 1";
+
+/// Asks for the newest checkpoint; on PostgreSQL its row is locked, which
+/// makes the writers of several processes serial.
+pub(crate) fn head_for_writing(transaction: &Transaction) -> String {
+    format!("{HEAD}{}", dialect::lock_row(transaction))
+}
+
+/// The newest checkpoint, locked.
 pub(crate) async fn head(transaction: &mut Transaction) -> Result<Option<Head>> {
-    let sql = format!(
-        "SELECT size, root, origin, note FROM ledger_head WHERE one = 1{}",
-        dialect::lock_row(transaction)
-    );
+    let sql = head_for_writing(transaction);
     let rows = transaction.query(&sql, &[]).await?;
     rows.first().map(head_row).transpose()
+}
+
+/// How many leaves there are, for readers.
+pub(crate) async fn size_seen(transaction: &mut Transaction) -> Result<u64> {
+    let rows = transaction
+        .query("SELECT size FROM ledger_head WHERE one = 1", &[])
+        .await?;
+    rows.first().map_or(Ok(0), |row| number(row.int(0)?))
 }
 
 /// The newest checkpoint, for readers.
@@ -68,10 +80,13 @@ pub(crate) async fn heads(transaction: &mut Transaction) -> Result<i64> {
 
 /// The newest checkpoint and what its row binds of the retained ones.
 pub(crate) async fn bound(transaction: &mut Transaction) -> Result<Option<(Head, Vec<u8>)>> {
-    let sql = "SELECT size, root, origin, note, retained FROM ledger_head WHERE one = 1";
-    let rows = transaction.query(sql, &[]).await?;
-    let bound = |row: &Row| Ok((head_row(row)?, row.bytes(4)?.to_vec()));
-    rows.first().map(bound).transpose()
+    let rows = transaction.query(HEAD, &[]).await?;
+    rows.first().map(bound_row).transpose()
+}
+
+/// A row of [`HEAD`].
+pub(crate) fn bound_row(row: &Row) -> Result<(Head, Vec<u8>)> {
+    Ok((head_row(row)?, row.bytes(4)?.to_vec()))
 }
 
 pub(crate) async fn move_head(
@@ -89,8 +104,9 @@ pub(crate) async fn move_head(
     let sql = "INSERT INTO ledger_head (one, size, root, origin, note, retained) VALUES (1, $1, $2, $3, $4, $5)
         ON CONFLICT (one) DO UPDATE SET size = excluded.size, root = excluded.root,
         origin = excluded.origin, note = excluded.note, retained = excluded.retained";
-    transaction.execute(sql, &values).await?;
-    Ok(())
+    Ok(transaction
+        .execute_one(sql, values.to_vec(), "ledger_head")
+        .await?)
 }
 
 /// A checkpoint as it was retained.
@@ -218,10 +234,8 @@ pub(crate) async fn put_tile(
 ) -> Result<()> {
     let sql = "INSERT INTO ledger_tile (level, idx, hashes) VALUES ($1, $2, $3)
         ON CONFLICT (level, idx) DO UPDATE SET hashes = excluded.hashes";
-    transaction
-        .execute(sql, &[level.into(), index.into(), hashes.concat().into()])
-        .await?;
-    Ok(())
+    let values = vec![level.into(), index.into(), hashes.concat().into()];
+    Ok(transaction.execute_one(sql, values, "ledger_tile").await?)
 }
 
 /// Every stored tile row of a level: its index and its hashes.

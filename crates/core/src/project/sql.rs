@@ -3,7 +3,7 @@
 use statehouse_model::{Name, ProjectId};
 
 use crate::error::Result;
-use crate::record::{Rows, record};
+use crate::record::{Ask, Rows, record};
 
 record! {
     /// A project.
@@ -14,12 +14,25 @@ record! {
     }
 }
 
+const NAMED: &str = "WHERE name = $1";
+
 pub(crate) async fn by_id(rows: &mut Rows, id: &ProjectId) -> Result<Option<Project>> {
-    rows.one("WHERE id = $1", &[id.as_str().into()]).await
+    rows.by_key(vec![id.as_str().into()]).await
+}
+
+/// What [`by_id`] will ask.
+pub(crate) fn ask_id(id: &ProjectId) -> Ask {
+    Ask::rows::<Project>("WHERE id = $1", vec![id.as_str().into()])
 }
 
 pub(crate) async fn by_name(rows: &mut Rows, name: &Name) -> Result<Option<Project>> {
-    rows.one("WHERE name = $1", &[name.as_str().into()]).await
+    let mut found = rows.answer(NAMED, vec![name.as_str().into()]).await?;
+    Ok(found.pop())
+}
+
+/// What [`by_name`] will ask.
+pub(crate) fn ask_name(name: &Name) -> Ask {
+    Ask::answer::<Project>(NAMED, vec![name.as_str().into()])
 }
 
 pub(crate) async fn all(rows: &mut Rows) -> Result<Vec<Project>> {

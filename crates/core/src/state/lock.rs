@@ -159,16 +159,16 @@ pub async fn show(ctx: &Ctx, workspace: &Workspace) -> Result<Option<LockInfo>> 
     .await
 }
 
-/// What the lock must say for a write to pass: the operation it was taken
-/// for, or `None` where nobody holds it and the caller shows no id.
+/// What the lock must say for a write to pass: whether the caller holds it, or
+/// nobody does and the caller shows no id.
 pub(super) async fn require(
     rows: &mut Rows,
     workspace: &Row,
     id: Option<&str>,
     actor: &str,
-) -> Result<Option<String>> {
+) -> Result<bool> {
     match (&workspace.lock_id, id) {
-        (None, None) => Ok(None),
+        (None, None) => Ok(false),
         (None, Some(_)) => Err(Error::new(
             Kind::Conflict,
             format!(
@@ -179,11 +179,14 @@ pub(super) async fn require(
         .hint(
             "the lock was broken or released meanwhile; nothing was stored, run the command again",
         )),
-        (Some(held), Some(shown)) if held == shown && holder(workspace) == actor => {
-            Ok(Some(info(rows, workspace).await?.operation))
-        }
+        (Some(held), Some(shown)) if held == shown && holder(workspace) == actor => Ok(true),
         _ => Err(locked(rows, workspace).await?),
     }
+}
+
+/// What the lock was taken for, in terraform's words.
+pub(super) async fn operation(rows: &mut Rows, workspace: &Row) -> Result<String> {
+    Ok(info(rows, workspace).await?.operation)
 }
 
 /// For a repeated upload: the lock may be gone, but not another's.

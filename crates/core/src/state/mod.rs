@@ -144,7 +144,7 @@ pub async fn get(
         which.clone(),
     );
     let house = ctx.house();
-    let asked = match house.opened().ask(house, &question) {
+    let asked = match house.opened().ask(house.seen().await, &question) {
         Ok((version, bytes)) => {
             let id = version.id.as_str();
             house.reads().record(ctx, ReadState, &target, id).await?;

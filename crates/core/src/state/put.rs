@@ -17,7 +17,7 @@ use super::{CONFLICT, QUARANTINED, VersionView, context, entry, finish, lock, sq
 use crate::access;
 use crate::blob::{self, Stored};
 use crate::ctx::Ctx;
-use crate::door::{self, Outcome, Target, Tx, actions};
+use crate::door::{self, Action, Outcome, Plan, Target, Tx, actions};
 use crate::error::{Error, Kind, Result};
 use crate::workspace::{self, Workspace};
 
@@ -30,6 +30,7 @@ actions! {
 const DROPPED_PERMILLE_MAX: u16 = 500;
 
 /// A state on its way in.
+#[derive(Clone)]
 pub struct Upload {
     /// The bytes, stored as they are.
     pub bytes: bytes::Bytes,
@@ -67,14 +68,39 @@ struct Prepared {
     actor: String,
     target: Target,
     workspace: Workspace,
+    /// How the caller named it.
+    named: Workspace,
 }
 
 /// Stores a new version of a workspace's state.
 pub async fn put(ctx: &Ctx, workspace: &Workspace, upload: Upload) -> Result<Put> {
-    let workspace_id = workspace::id_of(ctx, WriteState, workspace).await?;
+    let permits = ctx.house().permits();
+    if let Some(id) = permits.find(ctx, WriteState::NAME, workspace) {
+        match put_into(ctx, workspace, id, upload.clone()).await {
+            // The name may mean another workspace by now.
+            Err(error) if *error.kind() == Kind::NotFound => {
+                permits.forget(ctx, WriteState::NAME, workspace);
+            }
+            put => return put,
+        }
+    }
+    let id = workspace::id_of(ctx, WriteState, workspace).await?;
+    permits.keep(ctx, WriteState::NAME, workspace, id.clone());
+    put_into(ctx, workspace, id, upload).await
+}
+
+/// Stores a new version in the workspace with this id, which must still be
+/// what `named` means.
+async fn put_into(
+    ctx: &Ctx,
+    named: &Workspace,
+    workspace_id: WorkspaceId,
+    upload: Upload,
+) -> Result<Put> {
     ctx.house().writable()?;
     let large = upload.bytes.len() > 1024 * 1024;
-    let task = prepare_task(ctx, workspace_id, upload);
+    let plan_head = sql::ask_head(&workspace_id);
+    let task = prepare_task(ctx, named.clone(), workspace_id, upload);
     let prepared = if large {
         let task = tokio::task::spawn_blocking(task).await;
         task.map_err(|error| Error::internal(format!("preparing a state: {error}")))?
@@ -83,18 +109,15 @@ pub async fn put(ctx: &Ctx, workspace: &Workspace, upload: Upload) -> Result<Put
     };
     let (prepared, stored) = prepared?;
     let (id, in_file) = (prepared.id.clone(), stored.body.is_none());
-    let weight = stored.body.as_ref().map_or(0, Vec::len);
+    let plan = Plan {
+        weight: stored.body.as_ref().map_or(0, Vec::len),
+        asks: vec![plan_head],
+    };
     let (prepared, stored, asked) = (Arc::new(prepared), Arc::new(stored), ctx.clone());
-    let result = door::weighed(
-        ctx,
-        WriteState,
-        prepared.target.clone(),
-        weight,
-        move |tx| {
-            let (prepared, stored, asked) = (prepared.clone(), stored.clone(), asked.clone());
-            Box::pin(async move { store(tx, &asked, &prepared, &stored).await })
-        },
-    )
+    let result = door::planned(ctx, WriteState, prepared.target.clone(), plan, move |tx| {
+        let (prepared, stored, asked) = (prepared.clone(), stored.clone(), asked.clone());
+        Box::pin(async move { store(tx, &asked, &prepared, &stored).await })
+    })
     .await;
     let named = match &result {
         Ok(Put::Stored(version) | Put::Repeated(version) | Put::Kept(Kept { version, .. })) => {
@@ -111,6 +134,7 @@ pub async fn put(ctx: &Ctx, workspace: &Workspace, upload: Upload) -> Result<Put
 
 fn prepare_task(
     ctx: &Ctx,
+    named: Workspace,
     workspace: WorkspaceId,
     upload: Upload,
 ) -> impl FnOnce() -> Result<(Prepared, Stored)> + Send + 'static {
@@ -132,6 +156,7 @@ fn prepare_task(
             actor,
             target: Target::Workspace(Workspace::Id(workspace.clone())),
             workspace: Workspace::Id(workspace.clone()),
+            named,
         };
         let version = prepared.version(&workspace, None, &house.keyring());
         let stored =
@@ -143,6 +168,17 @@ fn prepare_task(
 }
 
 impl Prepared {
+    /// What becomes of it beside `head`.
+    fn judged(&self, head: Option<&Version>, standing: Standing) -> Verdict {
+        match (head, &self.file) {
+            (None, _) => Verdict::Take(Vec::new()),
+            (Some(head), StateFile::Plain(new)) => judge(head, new, standing, DROPPED_PERMILLE_MAX),
+            (Some(head), StateFile::Opaque(new)) => {
+                judge_opaque(head, new.lineage.as_deref(), new.serial, standing)
+            }
+        }
+    }
+
     /// Whether `version` has the bytes of this upload.
     fn is(&self, keyring: &Keyring, version: &Version) -> bool {
         keyring.row_mac_verify(&fingerprint(&self.digest), &version.fingerprint)
@@ -214,6 +250,9 @@ async fn store(
         return Err(Error::unavailable(words).hint("nothing was stored; send it again"));
     }
     let workspace = workspace::sql::needed(tx, &prepared.workspace).await?;
+    if matches!(&prepared.named, Workspace::Name(name) if *name != workspace.name) {
+        return Err(Error::not_found("workspace"));
+    }
     let head = head_of(tx, &workspace).await?;
     let (shown, actor) = (prepared.lock_id.as_deref(), &prepared.actor);
     if let Some(head) = &head
@@ -222,21 +261,19 @@ async fn store(
         lock::require_not_of_another(tx, &workspace, shown, actor).await?;
         return Ok(Outcome::Unchanged(Put::Repeated(head.clone().into())));
     }
-    let operation = lock::require(tx, &workspace, shown, actor).await?;
-    let standing = standing(tx, ctx, operation.as_deref(), &prepared.target).await?;
-    let verdict = match (&head, &prepared.file) {
-        (None, _) => Verdict::Take(Vec::new()),
-        (Some(head), StateFile::Plain(new)) => judge(head, new, standing, DROPPED_PERMILLE_MAX),
-        (Some(head), StateFile::Opaque(new)) => {
-            judge_opaque(head, new.lineage.as_deref(), new.serial, standing)
-        }
-    };
+    let locked = lock::require(tx, &workspace, shown, actor).await?;
+    let mut verdict = prepared.judged(head.as_ref(), Standing::default());
+    if locked && verdict != Verdict::Take(Vec::new()) {
+        let operation = lock::operation(tx, &workspace).await?;
+        let standing = standing(tx, ctx, &operation, &prepared.target).await?;
+        verdict = prepared.judged(head.as_ref(), standing);
+    }
     let mut version = prepared.version(&workspace.id, Some(stored), &tx.keyring);
     version.fence = workspace.fence;
     version.created_at = tx.now();
     match verdict {
         Verdict::Take(mut marks) => {
-            marks.extend(operation.is_none().then_some("unlocked"));
+            marks.extend((!locked).then_some("unlocked"));
             version.marks = marks.join(",");
             take(tx, workspace, version, stored).await
         }
@@ -289,19 +326,20 @@ async fn same_bytes(
     Ok(<[u8; 32]>::from(Sha256::digest(&bytes)) == prepared.digest)
 }
 
-/// What the lock that the upload shows says for letting unusual things pass.
+/// What the operation that the lock was taken for says for letting unusual
+/// things pass.
 async fn standing(
     tx: &mut Tx<WriteState>,
     ctx: &Ctx,
-    operation: Option<&str>,
+    operation: &str,
     target: &Target,
 ) -> Result<Standing> {
     let now = tx.now();
-    let pushing = operation == Some("state-push");
+    let pushing = operation == "state-push";
     let accepter = pushing && access::holds(tx, ctx, Permission::StateAccept, target, now).await?;
     Ok(Standing {
         push_by_accepter: accepter,
-        applying: operation == Some("OperationTypeApply"),
+        applying: operation == "OperationTypeApply",
     })
 }
 

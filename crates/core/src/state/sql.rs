@@ -4,7 +4,7 @@ use statehouse_model::{VersionId, WorkspaceId};
 
 use crate::db::Value;
 use crate::error::Result;
-use crate::record::{Rows, record};
+use crate::record::{Ask, Rows, record};
 
 record! {
     /// One stored version of a state.
@@ -40,7 +40,20 @@ record! {
 }
 
 pub(crate) async fn by_id(rows: &mut Rows, id: &VersionId) -> Result<Option<Version>> {
-    rows.one("WHERE id = $1", &[id.as_str().into()]).await
+    rows.by_key(vec![id.as_str().into()]).await
+}
+
+/// What [`by_id`] will ask.
+pub(crate) fn ask_id(id: &VersionId) -> Ask {
+    Ask::rows::<Version>("WHERE id = $1", vec![id.as_str().into()])
+}
+
+/// The version that a workspace's head will point to, if nobody moves it.
+pub(crate) fn ask_head(workspace: &WorkspaceId) -> Ask {
+    Ask::rows::<Version>(
+        "WHERE id = (SELECT head FROM workspace WHERE id = $1)",
+        vec![workspace.as_str().into()],
+    )
 }
 
 /// Versions of a workspace, the newest first.

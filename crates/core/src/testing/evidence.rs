@@ -35,10 +35,7 @@ type Folded = BTreeMap<(String, String), (String, u64)>;
 impl World {
     pub(crate) async fn evidence(&self) -> Evidence {
         let transaction = self.house.database().begin_read().await.unwrap();
-        let mut rows = Rows {
-            transaction,
-            keyring: self.house.keyring(),
-        };
+        let mut rows = Rows::new(transaction, self.house.keyring());
         let head = sql::head_seen(&mut rows.transaction)
             .await
             .unwrap()

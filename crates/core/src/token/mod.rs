@@ -254,10 +254,7 @@ pub(crate) async fn bearer(site: &House, text: &str) -> Result<Bearer> {
     let token =
         Token::parse(text).map_err(|error| Error::new(Kind::Unauthenticated, error.to_string()))?;
     let transaction = site.database().begin_read().await?;
-    let mut rows = Rows {
-        transaction,
-        keyring: site.keyring(),
-    };
+    let mut rows = Rows::new(transaction, site.keyring());
     let found = find(&mut rows, &token, site.now()).await;
     rows.transaction.rollback().await;
     found
@@ -270,10 +267,7 @@ pub(crate) async fn still_valid(ctx: &Ctx) -> Result<()> {
     };
     let site = ctx.house();
     let transaction = site.database().begin_read().await?;
-    let mut rows = Rows {
-        transaction,
-        keyring: site.keyring(),
-    };
+    let mut rows = Rows::new(transaction, site.keyring());
     let stored = sql::by_id(&mut rows, token).await;
     let account = user::sql::by_id(&mut rows, user).await;
     rows.transaction.rollback().await;

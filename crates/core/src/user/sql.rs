@@ -3,7 +3,7 @@
 use statehouse_model::{Name, UserId};
 
 use crate::error::Result;
-use crate::record::{Rows, record};
+use crate::record::{Ask, Rows, record};
 
 record! {
     /// A person's account.
@@ -26,7 +26,12 @@ record! {
 }
 
 pub(crate) async fn by_id(rows: &mut Rows, id: &UserId) -> Result<Option<Account>> {
-    rows.one("WHERE id = $1", &[id.as_str().into()]).await
+    rows.by_key(vec![id.as_str().into()]).await
+}
+
+/// What [`by_id`] will ask.
+pub(crate) fn ask_id(id: &UserId) -> Ask {
+    Ask::rows::<Account>("WHERE id = $1", vec![id.as_str().into()])
 }
 
 pub(crate) async fn by_name(rows: &mut Rows, name: &Name) -> Result<Option<Account>> {

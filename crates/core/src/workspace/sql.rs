@@ -5,7 +5,7 @@ use statehouse_model::{Name, ProjectId, UserId, VersionId, WorkspaceId};
 use crate::db::Value;
 use crate::door::{Action, Tx};
 use crate::error::{Error, Result};
-use crate::record::{Rows, column, record};
+use crate::record::{Ask, Rows, column, record};
 use crate::workspace::Workspace as Ref;
 
 record! {
@@ -31,12 +31,33 @@ record! {
     }
 }
 
+const NAMED: &str = "WHERE name = $1";
+
 pub(crate) async fn by_id(rows: &mut Rows, id: &WorkspaceId) -> Result<Option<Workspace>> {
-    rows.one("WHERE id = $1", &[id.as_str().into()]).await
+    rows.by_key(vec![id.as_str().into()]).await
 }
 
 pub(crate) async fn by_name(rows: &mut Rows, name: &Name) -> Result<Option<Workspace>> {
-    rows.one("WHERE name = $1", &[name.as_str().into()]).await
+    let mut found = rows.answer(NAMED, vec![name.as_str().into()]).await?;
+    Ok(found.pop())
+}
+
+/// What [`by_ref`] will ask.
+pub(crate) fn asks(workspace: &Ref) -> Vec<Ask> {
+    match workspace {
+        Ref::Id(id) => vec![Ask::rows::<Workspace>(
+            "WHERE id = $1",
+            vec![id.as_str().into()],
+        )],
+        Ref::Name(name) => vec![Ask::answer::<Workspace>(NAMED, vec![name.as_str().into()])],
+        Ref::Of(version) => vec![
+            crate::state::sql::ask_id(version),
+            Ask::rows::<Workspace>(
+                "WHERE id = (SELECT workspace FROM version WHERE id = $1)",
+                vec![version.as_str().into()],
+            ),
+        ],
+    }
 }
 
 /// The workspace that a reference means.
@@ -81,10 +102,7 @@ pub(crate) async fn put_lock_info<A: Action>(
     info: Option<Vec<u8>>,
 ) -> Result<()> {
     let info = info.map_or(Value::Null, Value::Bytes);
-    tx.put_outside(
-        "UPDATE workspace SET lock_info = $2 WHERE id = $1",
-        &[id.as_str().into(), info],
-    )
-    .await?;
-    Ok(())
+    let sql = "UPDATE workspace SET lock_info = $2 WHERE id = $1";
+    tx.put_one_outside(sql, vec![id.as_str().into(), info], "workspace")
+        .await
 }
