@@ -6,14 +6,15 @@
 
 use std::sync::Arc;
 
+use md5::Md5;
 use sha2::{Digest, Sha256};
-use statehouse_model::{Permission, VersionId, WorkspaceId};
+use statehouse_model::{Permission, UrlId, VersionId, WorkspaceId};
 use statehouse_seal::Keyring;
 use statehouse_terraform::state::{StateFile, Unusual, read};
 
 use super::judge::{Standing, Verdict, judge, judge_opaque};
 use super::sql::Version;
-use super::{CONFLICT, QUARANTINED, VersionView, context, entry, finish, lock, sql};
+use super::{CONFLICT, QUARANTINED, VersionView, announce, context, entry, finish, lock, sql};
 use crate::access;
 use crate::blob::{self, Stored};
 use crate::ctx::Ctx;
@@ -35,6 +36,52 @@ pub struct Upload {
     pub bytes: bytes::Bytes,
     /// The id of the lock that the client says it holds.
     pub lock_id: Option<String>,
+}
+
+/// What is known of an upload that came by terraform's `cloud` block, whose
+/// client names neither its lock nor what it is doing.
+#[derive(Debug, Clone)]
+pub(crate) struct Cloud {
+    /// The version that it is to be.
+    pub(crate) id: VersionId,
+    /// Whether that was announced.
+    pub(crate) announced: bool,
+    /// The signed address that it came to.
+    pub(crate) address: Option<UrlId>,
+    /// What was said of the bytes beforehand.
+    pub(crate) expected: Option<Expected>,
+    /// The version whose content it is, and why it is there again.
+    pub(crate) rolled_back: Option<(VersionId, Option<String>)>,
+}
+
+/// What was said of bytes before they came.
+#[derive(Debug, Clone)]
+pub(crate) struct Expected {
+    pub(crate) md5: Vec<u8>,
+    pub(crate) serial: u64,
+    pub(crate) lineage: String,
+}
+
+impl Expected {
+    /// The bytes are those that were announced. What an encrypted state does
+    /// not say is not compared.
+    fn check(&self, bytes: &[u8], file: &StateFile) -> Result<()> {
+        let (lineage, serial) = match file {
+            StateFile::Plain(plain) => (Some(&plain.lineage), Some(plain.serial)),
+            StateFile::Opaque(opaque) => (opaque.lineage.as_ref(), opaque.serial),
+        };
+        let what = if Md5::digest(bytes).as_slice() != self.md5 {
+            "MD5"
+        } else if serial.is_some_and(|serial| serial != self.serial) {
+            "serial"
+        } else if lineage.is_some_and(|lineage| *lineage != self.lineage) {
+            "lineage"
+        } else {
+            return Ok(());
+        };
+        let words = format!("the bytes are not those that were announced: they have another {what}");
+        Err(Error::invalid(words).hint("nothing was stored; send the announced bytes, whole"))
+    }
 }
 
 /// An upload that was kept aside.
@@ -64,6 +111,7 @@ struct Prepared {
     size: u64,
     digest: [u8; 32],
     lock_id: Option<String>,
+    cloud: Option<Cloud>,
     actor: String,
     target: Target,
     workspace: Workspace,
@@ -71,10 +119,20 @@ struct Prepared {
 
 /// Stores a new version of a workspace's state.
 pub async fn put(ctx: &Ctx, workspace: &Workspace, upload: Upload) -> Result<Put> {
+    put_as(ctx, workspace, upload, None).await
+}
+
+/// The same, by the `cloud` block.
+pub(crate) async fn put_as(
+    ctx: &Ctx,
+    workspace: &Workspace,
+    upload: Upload,
+    cloud: Option<Cloud>,
+) -> Result<Put> {
     let workspace_id = workspace::id_of(ctx, WriteState, workspace).await?;
     ctx.house().writable()?;
     let large = upload.bytes.len() > 1024 * 1024;
-    let task = prepare_task(ctx, workspace_id, upload);
+    let task = prepare_task(ctx, workspace_id, upload, cloud);
     let prepared = if large {
         let task = tokio::task::spawn_blocking(task).await;
         task.map_err(|error| Error::internal(format!("preparing a state: {error}")))?
@@ -113,6 +171,7 @@ fn prepare_task(
     ctx: &Ctx,
     workspace: WorkspaceId,
     upload: Upload,
+    cloud: Option<Cloud>,
 ) -> impl FnOnce() -> Result<(Prepared, Stored)> + Send + 'static {
     let house = ctx.house().clone();
     let actor = ctx.actor().id().to_owned();
@@ -121,7 +180,13 @@ fn prepare_task(
             Error::invalid(format!("the body is not a state: {error}"))
                 .hint("nothing was stored; the current state is unchanged")
         })?;
-        let id = VersionId::from_entropy(house.code(), crate::entropy());
+        if let Some(expected) = cloud.as_ref().and_then(|cloud| cloud.expected.as_ref()) {
+            expected.check(&upload.bytes, &file)?;
+        }
+        let id = match &cloud {
+            Some(cloud) => cloud.id.clone(),
+            None => VersionId::from_entropy(house.code(), crate::entropy()),
+        };
         let digest: [u8; 32] = Sha256::digest(&upload.bytes).into();
         let prepared = Prepared {
             id,
@@ -129,6 +194,7 @@ fn prepare_task(
             file,
             digest,
             lock_id: upload.lock_id,
+            cloud,
             actor,
             target: Target::Workspace(Workspace::Id(workspace.clone())),
             workspace: Workspace::Id(workspace.clone()),
@@ -198,12 +264,48 @@ impl Prepared {
     }
 }
 
-fn fingerprint(digest: &[u8; 32]) -> Vec<u8> {
+pub(super) fn fingerprint(digest: &[u8; 32]) -> Vec<u8> {
     [b"fingerprint\0".as_slice(), digest].concat()
 }
 
-/// Inside the door: head, lock, verdict, rows.
+/// Inside the door: what was announced, and all that comes of it.
 async fn store(
+    tx: &mut Tx<WriteState>,
+    ctx: &Ctx,
+    prepared: &Prepared,
+    stored: &Stored,
+) -> Result<Outcome<Put>> {
+    let Some(cloud) = &prepared.cloud else {
+        return decide(tx, ctx, prepared, stored).await;
+    };
+    let announced = announce::open(tx, cloud).await?;
+    let mut outcome = decide(tx, ctx, prepared, stored).await?;
+    if let (Some((from, reason)), Outcome::Recorded(_, entry)) = (&cloud.rolled_back, &mut outcome) {
+        entry.facts.insert("rolled-back-to".to_owned(), from.as_str().into());
+        if entry.detail.is_none() {
+            entry.detail = reason.clone().map(|reason| ("detail", reason));
+        }
+    }
+    announce::settle(tx, cloud, announced, outcome).await
+}
+
+/// The operation that the lock was taken for, if it is held, and held by whom
+/// this upload comes from.
+async fn holds_lock(
+    tx: &mut Tx<WriteState>,
+    workspace: &workspace::sql::Workspace,
+    prepared: &Prepared,
+) -> Result<Option<String>> {
+    let actor = &prepared.actor;
+    if prepared.cloud.is_some() {
+        let held = lock::require_api(tx, workspace, actor).await?;
+        return Ok(held.then(|| lock::CLOUD.to_owned()));
+    }
+    lock::require(tx, workspace, prepared.lock_id.as_deref(), actor).await
+}
+
+/// Inside the door: head, lock, verdict, rows.
+async fn decide(
     tx: &mut Tx<WriteState>,
     ctx: &Ctx,
     prepared: &Prepared,
@@ -219,10 +321,14 @@ async fn store(
     if let Some(head) = &head
         && same_bytes(tx, ctx, prepared, head).await?
     {
-        lock::require_not_of_another(tx, &workspace, shown, actor).await?;
+        if prepared.cloud.is_some() {
+            lock::require_api(tx, &workspace, actor).await?;
+        } else {
+            lock::require_not_of_another(tx, &workspace, shown, actor).await?;
+        }
         return Ok(Outcome::Unchanged(Put::Repeated(head.clone().into())));
     }
-    let operation = lock::require(tx, &workspace, shown, actor).await?;
+    let operation = holds_lock(tx, &workspace, prepared).await?;
     let standing = standing(tx, ctx, operation.as_deref(), &prepared.target).await?;
     let verdict = match (&head, &prepared.file) {
         (None, _) => Verdict::Take(Vec::new()),
@@ -237,6 +343,8 @@ async fn store(
     match verdict {
         Verdict::Take(mut marks) => {
             marks.extend(operation.is_none().then_some("unlocked"));
+            let back = prepared.cloud.as_ref().and_then(|cloud| cloud.rolled_back.as_ref());
+            marks.extend(back.map(|_| "rolled-back"));
             version.marks = marks.join(",");
             take(tx, workspace, version, stored).await
         }
@@ -297,11 +405,13 @@ async fn standing(
     target: &Target,
 ) -> Result<Standing> {
     let now = tx.now();
-    let pushing = operation == Some("state-push");
+    let cloud = operation == Some(lock::CLOUD);
+    let pushing = cloud || operation == Some("state-push");
     let accepter = pushing && access::holds(tx, ctx, Permission::StateAccept, target, now).await?;
     Ok(Standing {
         push_by_accepter: accepter,
         applying: operation == Some("OperationTypeApply"),
+        cloud,
     })
 }
 
