@@ -8,6 +8,7 @@ use crate::access;
 use crate::ctx::Ctx;
 use crate::door::{self, Target};
 use crate::error::{Error, Result};
+use crate::org;
 use crate::record::Rows;
 use crate::url::{self, Purpose, Signed};
 use crate::workspace::{self, Page, Workspace};
@@ -25,6 +26,8 @@ pub struct Shown {
     pub put_state: Option<Signed>,
     /// Where its JSON form is to go, likewise.
     pub put_json: Option<Signed>,
+    /// How often a state is stored in the middle of an apply; 0 for not at all.
+    pub snapshot_interval_s: u32,
 }
 
 /// What was found, before addresses are given out.
@@ -128,6 +131,7 @@ async fn find(
         json: None,
         put_state: None,
         put_json: None,
+        snapshot_interval_s: org::snapshot_interval_s(rows).await?,
     };
     let target = Target::Workspace(Workspace::Id(workspace.id.clone()));
     let now = ctx.house().now();

@@ -21,6 +21,7 @@ use crate::blob;
 use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Target, Tx, actions};
 use crate::error::{Error, Kind, Result};
+use crate::org;
 use crate::record::Rows;
 use crate::url::{self, Granted, Purpose, Signed};
 use crate::workspace::{self, Workspace};
@@ -56,6 +57,8 @@ pub struct Announced {
     pub state: Signed,
     /// Where their JSON form goes.
     pub json: Signed,
+    /// How often a state is stored in the middle of an apply; 0 for not at all.
+    pub snapshot_interval_s: u32,
 }
 
 impl From<Announcement> for VersionView {
@@ -124,15 +127,13 @@ pub async fn announce(ctx: &Ctx, workspace: &Workspace, wish: Wish) -> Result<An
             let entry = Entry::new(&workspace.id)
                 .fact("version", row.id.as_str())
                 .fact("serial", row.serial);
-            let version = row.into();
-            Ok(Outcome::Recorded(
-                Announced {
-                    version,
-                    state,
-                    json,
-                },
-                entry,
-            ))
+            let announced = Announced {
+                version: row.into(),
+                state,
+                json,
+                snapshot_interval_s: org::snapshot_interval_s(tx).await?,
+            };
+            Ok(Outcome::Recorded(announced, entry))
         })
     })
     .await
