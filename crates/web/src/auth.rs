@@ -160,7 +160,10 @@ impl Bearer {
 /// The authority that a request was sent to.
 fn origin(parts: &Parts) -> String {
     let of_header = || parts.headers.get(HOST).and_then(|host| host.to_str().ok());
-    let authority = parts.uri.authority().map(axum::http::uri::Authority::as_str);
+    let authority = parts
+        .uri
+        .authority()
+        .map(axum::http::uri::Authority::as_str);
     let authority = authority.or_else(of_header).unwrap_or_default();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
     let good = !authority.is_empty() && authority.bytes().all(plain);

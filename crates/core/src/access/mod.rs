@@ -115,9 +115,8 @@ impl<'a> Rights<'a> {
     /// Whether the actor may use `permission` in `place`. An answer for
     /// display: what is done is decided when it is done.
     pub(crate) fn cover(&self, permission: Permission, place: &Place) -> Result<bool> {
-        let allows = |engine: &Engine| {
-            engine.allows(self.ctx.actor(), &self.held, permission, Some(place))
-        };
+        let allows =
+            |engine: &Engine| engine.allows(self.ctx.actor(), &self.held, permission, Some(place));
         Ok(self.ctx.in_scope(permission) && allows(Engine::shared()?)?)
     }
 }

@@ -217,9 +217,8 @@ impl Blobs {
         let result = match made(&path) {
             Err(error) if taken(&error) => {
                 let since = fs::metadata(&path).and_then(|data| data.modified());
-                let old = since.is_ok_and(|since| {
-                    now.duration_since(since).is_ok_and(|age| age > CLAIM_MAX)
-                });
+                let old = since
+                    .is_ok_and(|since| now.duration_since(since).is_ok_and(|age| age > CLAIM_MAX));
                 if !old {
                     return Ok(None);
                 }

@@ -236,7 +236,12 @@ mod tests {
         check(&head(5, 120), &new("a", 6, 0), APPLY, "take");
         check(&head(5, 120), &new("b", 6, 0), APPLY, "quarantine");
         check(&head(5, 9), &new("a", 6, 0), PLAIN, "take");
-        check(&head(5, 120), &new("a", 6, 3), CLOUD, "take resources-dropped");
+        check(
+            &head(5, 120),
+            &new("a", 6, 3),
+            CLOUD,
+            "take resources-dropped",
+        );
         check(&head(5, 120), &new("b", 6, 120), CLOUD, "quarantine");
         check(&head(5, 120), &new("a", 4, 120), CLOUD, "conflict");
         check(&head(5, 120), &new("b", 0, 120), PLAIN, "quarantine");

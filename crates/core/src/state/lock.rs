@@ -318,7 +318,9 @@ fn way_out(workspace: &Row, held: &LockInfo) -> String {
     let by_hand = format!("`statehouse state unlock {name} --force --reason …`");
     match held.path.split_once('/') {
         Some((organization, _)) if held.operation == CLOUD => {
-            format!("`terraform force-unlock {organization}/{name}` where the `cloud` block is, or {by_hand}")
+            format!(
+                "`terraform force-unlock {organization}/{name}` where the `cloud` block is, or {by_hand}"
+            )
         }
         _ => format!("`terraform force-unlock {}`, or {by_hand}", held.id),
     }

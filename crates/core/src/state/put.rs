@@ -79,7 +79,8 @@ impl Expected {
         } else {
             return Ok(());
         };
-        let words = format!("the bytes are not those that were announced: they have another {what}");
+        let words =
+            format!("the bytes are not those that were announced: they have another {what}");
         Err(Error::invalid(words).hint("nothing was stored; send the announced bytes, whole"))
     }
 }
@@ -280,8 +281,11 @@ async fn store(
     };
     let announced = announce::open(tx, cloud).await?;
     let mut outcome = decide(tx, ctx, prepared, stored).await?;
-    if let (Some((from, reason)), Outcome::Recorded(_, entry)) = (&cloud.rolled_back, &mut outcome) {
-        entry.facts.insert("rolled-back-to".to_owned(), from.as_str().into());
+    if let (Some((from, reason)), Outcome::Recorded(_, entry)) = (&cloud.rolled_back, &mut outcome)
+    {
+        entry
+            .facts
+            .insert("rolled-back-to".to_owned(), from.as_str().into());
         if entry.detail.is_none() {
             entry.detail = reason.clone().map(|reason| ("detail", reason));
         }
@@ -343,7 +347,10 @@ async fn decide(
     match verdict {
         Verdict::Take(mut marks) => {
             marks.extend(operation.is_none().then_some("unlocked"));
-            let back = prepared.cloud.as_ref().and_then(|cloud| cloud.rolled_back.as_ref());
+            let back = prepared
+                .cloud
+                .as_ref()
+                .and_then(|cloud| cloud.rolled_back.as_ref());
             marks.extend(back.map(|_| "rolled-back"));
             version.marks = marks.join(",");
             take(tx, workspace, version, stored).await

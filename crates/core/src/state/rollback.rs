@@ -49,11 +49,7 @@ pub async fn roll_back(
 
 /// The next serial, the version to go back to and its bytes, for a caller who
 /// holds the lock.
-async fn look(
-    ctx: &Ctx,
-    workspace: &Workspace,
-    to: VersionId,
-) -> Result<(u64, Version, Stored)> {
+async fn look(ctx: &Ctx, workspace: &Workspace, to: VersionId) -> Result<(u64, Version, Stored)> {
     let (wanted, actor) = (workspace.clone(), ctx.actor().id().to_owned());
     let target = Target::Workspace(workspace.clone());
     door::read(ctx, WriteState, &target, move |rows| {

@@ -47,26 +47,9 @@ pub async fn current(ctx: &Ctx, workspace: &Workspace) -> Result<Option<Shown>> 
 
 /// One version, announced or stored.
 pub async fn shown(ctx: &Ctx, id: VersionId) -> Result<Shown> {
-    let workspace = workspace_of(ctx, &id).await?;
+    let workspace = Workspace::Of(id.clone());
     let found = show(ctx, &workspace, Some(id)).await?;
     found.ok_or_else(|| Error::not_found("version"))
-}
-
-/// The workspace that a version or an announcement belongs to, by a reference
-/// that says nothing of whether there is one.
-async fn workspace_of(ctx: &Ctx, id: &VersionId) -> Result<Workspace> {
-    let mut transaction = ctx.house().database().begin_read().await?;
-    crate::key::follow(ctx.house().base(), &mut transaction).await?;
-    let mut rows = Rows {
-        transaction,
-        keyring: ctx.house().keyring(),
-    };
-    let announced = announce::sql::by_id(&mut rows, id).await;
-    rows.transaction.rollback().await;
-    Ok(match announced? {
-        Some(announced) => Workspace::Id(announced.workspace),
-        None => Workspace::Of(id.clone()),
-    })
 }
 
 async fn show(ctx: &Ctx, workspace: &Workspace, id: Option<VersionId>) -> Result<Option<Shown>> {

@@ -116,7 +116,8 @@ pub(crate) fn wished(
     version: &VersionId,
 ) -> Result<SignedUrl> {
     let token = ctx.actor().token().cloned();
-    let token = token.ok_or_else(|| Error::invalid("signed addresses are for callers with a token"))?;
+    let token =
+        token.ok_or_else(|| Error::invalid("signed addresses are for callers with a token"))?;
     Ok(SignedUrl {
         id: UrlId::from_entropy(ctx.house().code(), crate::entropy()),
         actor: ctx.actor().id().to_owned(),

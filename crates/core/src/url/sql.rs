@@ -49,5 +49,6 @@ pub(crate) async fn of_version(
 /// Addresses that ended before `now`.
 pub(crate) async fn ended(rows: &mut Rows, now: i64, limit: i64) -> Result<Vec<SignedUrl>> {
     let clause = "WHERE expires_at < $1 ORDER BY expires_at, id LIMIT $2";
-    rows.find(clause, &[Value::Int(now), Value::Int(limit)]).await
+    rows.find(clause, &[Value::Int(now), Value::Int(limit)])
+        .await
 }

@@ -51,8 +51,12 @@ impl Settings {
             ("working-directory", &self.working_directory),
         ];
         for (name, text) in texts {
-            if text.as_ref().is_some_and(|text| text.len() > TEXT_BYTES_MAX) {
-                let words = format!("`{name}` is longer than the {TEXT_BYTES_MAX} bytes it may have");
+            if text
+                .as_ref()
+                .is_some_and(|text| text.len() > TEXT_BYTES_MAX)
+            {
+                let words =
+                    format!("`{name}` is longer than the {TEXT_BYTES_MAX} bytes it may have");
                 return Err(Error::invalid(words));
             }
         }

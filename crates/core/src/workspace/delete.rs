@@ -102,7 +102,9 @@ pub async fn undelete(ctx: &Ctx, id: WorkspaceId, name: Option<Name>) -> Result<
             let gone = || Error::not_found("workspace");
             let mut workspace = sql::deleted(tx, &id).await?.ok_or_else(gone)?;
             let deletion = sql::deletion(tx, &id).await?.ok_or_else(|| {
-                Error::tampered(format!("what the deleted workspace `{id}` was called is missing"))
+                Error::tampered(format!(
+                    "what the deleted workspace `{id}` was called is missing"
+                ))
             })?;
             workspace.name = name.unwrap_or(deletion.name);
             if sql::by_name(tx, &workspace.name).await?.is_some() {

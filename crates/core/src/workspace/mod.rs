@@ -163,10 +163,7 @@ fn default_project() -> Result<Name> {
 }
 
 fn taken(name: &Name) -> Error {
-    Error::new(
-        Kind::Conflict,
-        format!("a workspace named `{name}` exists"),
-    )
+    Error::new(Kind::Conflict, format!("a workspace named `{name}` exists"))
 }
 
 /// A workspace cannot be called like an id: a deleted one carries its own, and

@@ -216,7 +216,9 @@ async fn around(rows: &mut Rows, ctx: &Ctx, found: Vec<sql::Workspace>) -> Resul
             }
         }
         let id = &workspace.id;
-        let setting = settings.remove(id).unwrap_or_else(|| change::unset(id.clone()));
+        let setting = settings
+            .remove(id)
+            .unwrap_or_else(|| change::unset(id.clone()));
         let head = workspace.head.as_ref().and_then(|head| heads.remove(head));
         let changed_at = head.as_ref().map_or(0, |head| head.created_at);
         all.push(Full {

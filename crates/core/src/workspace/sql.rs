@@ -93,10 +93,17 @@ pub(crate) async fn by_ref(rows: &mut Rows, workspace: &Ref) -> Result<Option<Wo
         Ref::Id(id) => by_id(rows, id).await,
         Ref::Name(name) => by_name(rows, name).await,
         Ref::Deleted(id) => deleted(rows, id).await,
-        Ref::Of(version) => match crate::state::sql::by_id(rows, version).await? {
-            Some(version) => by_id(rows, &version.workspace).await,
-            None => Ok(None),
-        },
+        Ref::Of(version) => {
+            let stored = crate::state::sql::by_id(rows, version).await?;
+            let id = match stored.map(|stored| stored.workspace) {
+                Some(id) => Some(id),
+                None => crate::state::announce::workspace_of(rows, version).await?,
+            };
+            match id {
+                Some(id) => by_id(rows, &id).await,
+                None => Ok(None),
+            }
+        }
     }
 }
 

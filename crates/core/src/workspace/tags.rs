@@ -167,7 +167,10 @@ pub async fn remove_tags(ctx: &Ctx, workspace: &Workspace, named: Vec<String>) -
             let tags = sql::tags(tx, std::slice::from_ref(&workspace)).await?;
             let mut removed = 0_u64;
             for tag in tags {
-                if named.iter().any(|name| *name == tag.tag || *name == tag.id.as_str()) {
+                if named
+                    .iter()
+                    .any(|name| *name == tag.tag || *name == tag.id.as_str())
+                {
                     tx.remove::<sql::Tag>(&[tag.id.as_str().into()]).await?;
                     removed += 1;
                 }

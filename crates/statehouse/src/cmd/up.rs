@@ -73,9 +73,9 @@ async fn announce(server: &Server, config: &Config, json: bool, session: &Sessio
         cloud: &cloud,
         credentials: &credentials,
     };
-    session
-        .out
-        .text(&welcome(&address, &token, ca_file, &binary, &blocks, config))
+    session.out.text(&welcome(
+        &address, &token, ca_file, &binary, &blocks, config,
+    ))
 }
 
 /// What is printed to be pasted.

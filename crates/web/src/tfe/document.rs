@@ -56,7 +56,11 @@ impl Document {
 
     /// A page of a list by its number, as the clients of `/api/v2` count them. A list without `meta.pagination` ends for
     /// them after its first page.
-    pub(crate) fn page(resources: Vec<Value>, pagination: Option<Pagination>, next: Option<String>) -> Self {
+    pub(crate) fn page(
+        resources: Vec<Value>,
+        pagination: Option<Pagination>,
+        next: Option<String>,
+    ) -> Self {
         Self {
             meta: pagination.map(|pagination| json!({ "pagination": pagination.to_json() })),
             ..Self::list(resources, next)
@@ -308,7 +312,10 @@ impl Query {
     /// The parts of a value between commas.
     pub(crate) fn words(&self, name: &str) -> Vec<String> {
         let value = self.get(name).unwrap_or_default();
-        let words = value.split(',').map(str::trim).filter(|word| !word.is_empty());
+        let words = value
+            .split(',')
+            .map(str::trim)
+            .filter(|word| !word.is_empty());
         words.map(str::to_owned).collect()
     }
 
@@ -316,7 +323,10 @@ impl Query {
     pub(crate) fn numbered(&self, name: &str) -> Vec<(String, Option<String>)> {
         let mut found: Vec<(&str, Option<String>, Option<String>)> = Vec::new();
         for (key, value) in &self.0 {
-            let Some(rest) = key.strip_prefix(name).and_then(|rest| rest.strip_prefix('[')) else {
+            let Some(rest) = key
+                .strip_prefix(name)
+                .and_then(|rest| rest.strip_prefix('['))
+            else {
                 continue;
             };
             let Some((number, part)) = rest.split_once("][") else {
@@ -360,7 +370,10 @@ impl Query {
     pub(crate) fn next(&self, path: &str, cursor: &str, at: &str) -> String {
         let mut pairs: Vec<(&str, &str)> = vec![(cursor, at)];
         let cursors = ["page[number]", "page[after]", "page[before]"];
-        let others = self.0.iter().filter(|(key, _)| !cursors.contains(&key.as_str()));
+        let others = self
+            .0
+            .iter()
+            .filter(|(key, _)| !cursors.contains(&key.as_str()));
         pairs.extend(others.map(|(key, value)| (key.as_str(), value.as_str())));
         let pair = |(key, value): (&str, &str)| format!("{}={}", escape(key), escape(value));
         let pairs: Vec<String> = pairs.into_iter().map(pair).collect();
@@ -459,7 +472,11 @@ mod tests {
         assert_eq!(query.numbered("filter[tagged]"), [env, team]);
         assert_eq!(query.words("search[tags]"), ["a", "b"]);
         assert_eq!(query.number().ok().flatten(), Some(2));
-        assert!(query.next("/x", "page[number]", "3").starts_with("/x?page%5Bnumber%5D=3&filter"));
+        assert!(
+            query
+                .next("/x", "page[number]", "3")
+                .starts_with("/x?page%5Bnumber%5D=3&filter")
+        );
     }
 
     #[test]

@@ -125,7 +125,10 @@ pub(crate) async fn force(
     sent: Sent<Force>,
 ) -> Result<Document, Problem> {
     let (ctx, workspace) = of_id(&asker, &id).await?;
-    let reason = sent.attributes.reason.unwrap_or_else(|| NO_REASON.to_owned());
+    let reason = sent
+        .attributes
+        .reason
+        .unwrap_or_else(|| NO_REASON.to_owned());
     let forced = lock::force(&ctx, &workspace, None, Some(reason)).await;
     answered(&ctx, &workspace, forced).await
 }

@@ -55,7 +55,11 @@ fn page(query: &Query, path: &str, outputs: &[OutputView]) -> Result<Document, P
         .take(pagination.size);
     let next = pagination.next();
     let next = next.map(|next| query.next(path, "page[number]", &next.to_string()));
-    Ok(Document::page(page.map(resource).collect(), Some(pagination), next))
+    Ok(Document::page(
+        page.map(resource).collect(),
+        Some(pagination),
+        next,
+    ))
 }
 
 /// The outputs of the current version; none where there is no state yet, because clients fail over a 404.
@@ -80,7 +84,11 @@ pub(crate) async fn of_version(
     let ctx = asker.house_of(&version).await?;
     let workspace = Workspace::Of(version.clone());
     let outputs = state::outputs(&ctx, &workspace, Which::Version(version)).await?;
-    page(&query, &format!("/api/v2/state-versions/{id}/outputs"), &outputs)
+    page(
+        &query,
+        &format!("/api/v2/state-versions/{id}/outputs"),
+        &outputs,
+    )
 }
 
 /// One output with its value.

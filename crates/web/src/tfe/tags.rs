@@ -70,7 +70,9 @@ pub(crate) async fn bindings(asker: Asker, At(id): At<String>) -> Result<Documen
 pub(crate) async fn effective(asker: Asker, At(id): At<String>) -> Result<Document, Problem> {
     let (ctx, workspace) = of_id(&asker, &id).await?;
     let tags = workspace::tags(&ctx, &workspace).await?;
-    let tags = tags.iter().map(|tag| binding("effective-tag-bindings", tag));
+    let tags = tags
+        .iter()
+        .map(|tag| binding("effective-tag-bindings", tag));
     Ok(Document::list(tags.collect(), None))
 }
 
@@ -81,20 +83,28 @@ pub(crate) async fn bind(
     SentList(sent): SentList<Binding>,
 ) -> Result<Document, Problem> {
     let (ctx, workspace) = of_id(&asker, &id).await?;
-    let wished = sent.into_iter().filter_map(|tag| Some(tag.attributes?.into()));
+    let wished = sent
+        .into_iter()
+        .filter_map(|tag| Some(tag.attributes?.into()));
     let tags = workspace::add_tags(&ctx, &workspace, wished.collect()).await?;
     let tags = tags.iter().map(|tag| binding("tag-bindings", tag));
     Ok(Document::list(tags.collect(), None))
 }
 
 /// The tags of a workspace, plain.
-pub(crate) async fn list(asker: Asker, At(id): At<String>, query: Query) -> Result<Document, Problem> {
+pub(crate) async fn list(
+    asker: Asker,
+    At(id): At<String>,
+    query: Query,
+) -> Result<Document, Problem> {
     let (ctx, workspace) = of_id(&asker, &id).await?;
     let tags = workspace::tags(&ctx, &workspace).await?;
-    let plain = |tag: &TagView| {
-        json!({ "type": "tags", "id": tag.id, "attributes": { "name": tag.key, "instance-count": 1 } })
-    };
-    page(&query, &format!("/api/v2/workspaces/{id}/relationships/tags"), tags.iter().map(plain).collect())
+    let plain = |tag: &TagView| json!({ "type": "tags", "id": tag.id, "attributes": { "name": tag.key, "instance-count": 1 } });
+    page(
+        &query,
+        &format!("/api/v2/workspaces/{id}/relationships/tags"),
+        tags.iter().map(plain).collect(),
+    )
 }
 
 /// Gives a workspace plain tags.
@@ -104,7 +114,9 @@ pub(crate) async fn add(
     SentList(sent): SentList<Flat>,
 ) -> Result<StatusCode, Problem> {
     let (ctx, workspace) = of_id(&asker, &id).await?;
-    let wished = sent.into_iter().filter_map(|tag| Some(tag.attributes?.into()));
+    let wished = sent
+        .into_iter()
+        .filter_map(|tag| Some(tag.attributes?.into()));
     workspace::add_tags(&ctx, &workspace, wished.collect()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -133,9 +145,7 @@ pub(crate) async fn of_organization(
     if let Some(part) = query.get("q") {
         tags.retain(|(tag, _)| tag.contains(part));
     }
-    let tag = |(tag, count): &(String, u64)| {
-        json!({ "type": "tags", "id": tag, "attributes": { "name": tag, "instance-count": count } })
-    };
+    let tag = |(tag, count): &(String, u64)| json!({ "type": "tags", "id": tag, "attributes": { "name": tag, "instance-count": count } });
     let path = format!("/api/v2/organizations/{organization}/tags");
     page(&query, &path, tags.iter().map(tag).collect())
 }

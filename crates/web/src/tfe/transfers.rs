@@ -42,7 +42,9 @@ pub(crate) struct Announce {
 async fn way_out(ctx: &Ctx, workspace: &Workspace) -> String {
     let name = workspace::show(ctx, workspace).await;
     let name = name.map_or_else(|_| "WORKSPACE".to_owned(), |found| found.name);
-    let organization = ctx.organization().map_or("ORGANIZATION", |name| name.as_str());
+    let organization = ctx
+        .organization()
+        .map_or("ORGANIZATION", |name| name.as_str());
     format!(
         "terraform keeps the state in errored.tfstate and leaves the workspace locked: \
          `terraform force-unlock {organization}/{name}`, then `terraform state push errored.tfstate`"
@@ -56,7 +58,9 @@ async fn told(ctx: &Ctx, workspace: &Workspace, problem: Problem) -> Problem {
 
 fn decoded(name: &str, text: Option<&str>) -> Result<Option<Bytes>, Problem> {
     let wrong = |_| Problem::unprocessable(format!("`{name}` is not Base64"));
-    let bytes = text.filter(|text| !text.is_empty()).map(|text| STANDARD.decode(text));
+    let bytes = text
+        .filter(|text| !text.is_empty())
+        .map(|text| STANDARD.decode(text));
     Ok(bytes.transpose().map_err(wrong)?.map(Bytes::from))
 }
 
@@ -96,13 +100,18 @@ pub(crate) async fn announce(
             let (Some(signed), Some(bytes)) = (signed, bytes) else {
                 continue;
             };
-            let opened = asker.core().signed(&signed.id, &signed.signature, ctx.source());
+            let opened = asker
+                .core()
+                .signed(&signed.id, &signed.signature, ctx.source());
             let (_, granted) = opened.await?;
             store(&ctx, &granted, bytes).await?;
         }
         let found = state::shown(&ctx, version).await?;
         let seconds = found.snapshot_interval_s;
-        return Ok(answer(Document::made(shown(asker.origin(), &found)), seconds));
+        return Ok(answer(
+            Document::made(shown(asker.origin(), &found)),
+            seconds,
+        ));
     }
     let pending = Shown {
         version: announced.version,
@@ -113,7 +122,10 @@ pub(crate) async fn announce(
         snapshot_interval_s: announced.snapshot_interval_s,
     };
     let seconds = pending.snapshot_interval_s;
-    Ok(answer(Document::made(shown(asker.origin(), &pending)), seconds))
+    Ok(answer(
+        Document::made(shown(asker.origin(), &pending)),
+        seconds,
+    ))
 }
 
 async fn store(ctx: &Ctx, granted: &Granted, bytes: Bytes) -> Result<StatusCode, Problem> {

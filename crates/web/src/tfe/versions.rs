@@ -118,12 +118,17 @@ async fn page(
         last.map(|last| query.next(path, "page[before]", &last))
     };
     if let Some(text) = query.get("page[before]") {
-        let wrong =
-            || Problem::invalid("`page[before]` is no instant; take it from the link to the next page");
+        let wrong = || {
+            Problem::invalid("`page[before]` is no instant; take it from the link to the next page")
+        };
         let before = instant::parse(text).ok_or_else(wrong)?;
         let found = state::list(ctx, workspace, Some(before), size).await?;
         let next = cursor(found.last().filter(|_| found.len() == size));
-        return Ok(Document::page(resources(asker.origin(), &found), None, next));
+        return Ok(Document::page(
+            resources(asker.origin(), &found),
+            None,
+            next,
+        ));
     }
     let number = query.number()?;
     let found = state::page(ctx, workspace, number.unwrap_or(1), size).await?;
@@ -138,7 +143,11 @@ async fn page(
         let next = pagination.next();
         next.map(|next| query.next(path, "page[number]", &next.to_string()))
     };
-    Ok(Document::page(resources(asker.origin(), &found.items), Some(pagination), next))
+    Ok(Document::page(
+        resources(asker.origin(), &found.items),
+        Some(pagination),
+        next,
+    ))
 }
 
 /// The current version. 404 where there is none: that is how clients know that a workspace is new.
@@ -146,7 +155,10 @@ pub(crate) async fn current(asker: Asker, At(id): At<String>) -> Result<Response
     let (ctx, workspace) = of_id(&asker, &id).await?;
     let found = state::current(&ctx, &workspace).await?;
     let found = found.ok_or_else(Problem::not_found)?;
-    Ok(answer(Document::one(shown(asker.origin(), &found)), found.snapshot_interval_s))
+    Ok(answer(
+        Document::one(shown(asker.origin(), &found)),
+        found.snapshot_interval_s,
+    ))
 }
 
 /// One version, announced or stored.
@@ -154,7 +166,10 @@ pub(crate) async fn show(asker: Asker, At(id): At<String>) -> Result<Response, P
     let id: VersionId = auth::id(&id)?;
     let ctx = asker.house_of(&id).await?;
     let found = state::shown(&ctx, id).await?;
-    Ok(answer(Document::one(shown(asker.origin(), &found)), found.snapshot_interval_s))
+    Ok(answer(
+        Document::one(shown(asker.origin(), &found)),
+        found.snapshot_interval_s,
+    ))
 }
 
 /// A version with its addresses, signed for the caller: whole ones, because clients fetch them as they are.
@@ -166,10 +181,22 @@ pub(super) fn shown(origin: &str, shown: &Shown) -> Value {
         })
     };
     let links = [
-        ("hosted-state-download-url", link("downloads", shown.state.as_ref())),
-        ("hosted-json-state-download-url", link("downloads", shown.json.as_ref())),
-        ("hosted-state-upload-url", link("uploads", shown.put_state.as_ref())),
-        ("hosted-json-state-upload-url", link("uploads", shown.put_json.as_ref())),
+        (
+            "hosted-state-download-url",
+            link("downloads", shown.state.as_ref()),
+        ),
+        (
+            "hosted-json-state-download-url",
+            link("downloads", shown.json.as_ref()),
+        ),
+        (
+            "hosted-state-upload-url",
+            link("uploads", shown.put_state.as_ref()),
+        ),
+        (
+            "hosted-json-state-upload-url",
+            link("uploads", shown.put_json.as_ref()),
+        ),
     ];
     let mut resource = resource(origin, &shown.version);
     if let Some(Value::Object(attributes)) = resource.get_mut("attributes") {
@@ -295,14 +322,19 @@ pub(crate) async fn roll_back(
     sent: Sent<Back>,
 ) -> Result<Response, Problem> {
     let (ctx, workspace) = of_id(&asker, &id).await?;
-    let missing = || Problem::unprocessable("relate to the version to go back to, as `rollback-state-version`");
+    let missing = || {
+        Problem::unprocessable("relate to the version to go back to, as `rollback-state-version`")
+    };
     let to = sent.relationships.id("rollback-state-version");
     let to: VersionId = auth::id(to.ok_or_else(missing)?)?;
     let put = state::roll_back(&ctx, &workspace, to, sent.attributes.reason).await;
     match put.map_err(|error| Problem::from(error).as_conflict())? {
         Put::Stored(version) | Put::Repeated(version) => {
             let found = state::shown(&ctx, auth::id(&version.id)?).await?;
-            Ok(answer(Document::one(shown(asker.origin(), &found)), found.snapshot_interval_s))
+            Ok(answer(
+                Document::one(shown(asker.origin(), &found)),
+                found.snapshot_interval_s,
+            ))
         }
         Put::Kept(kept) => Err(Problem::kept(&kept).in_detail(None)),
     }

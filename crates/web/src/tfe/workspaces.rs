@@ -13,9 +13,7 @@ use statehouse_core::workspace::{
 };
 use statehouse_model::{Name, Permission, WorkspaceId};
 
-use super::document::{
-    Document, Pagination, Query, Relationships, Sent, resources, to,
-};
+use super::document::{Document, Pagination, Query, Relationships, Sent, resources, to};
 use super::tags::{Binding, Flat};
 use super::{instant, versions};
 use crate::auth::{self, Asker, At};
@@ -144,7 +142,11 @@ pub(crate) async fn list(
             .next()
             .map(|next| query.next(&path, "page[number]", &next.to_string())),
     };
-    let items = found.items.iter().map(|full| resource(&ctx, full)).collect();
+    let items = found
+        .items
+        .iter()
+        .map(|full| resource(&ctx, full))
+        .collect();
     Ok(Document::page(items, (!after).then_some(pagination), next))
 }
 
@@ -199,7 +201,10 @@ impl Set {
     }
 
     fn settings(&self) -> Result<Settings, Problem> {
-        let elsewhere = self.execution_mode.as_deref().filter(|mode| *mode != "local");
+        let elsewhere = self
+            .execution_mode
+            .as_deref()
+            .filter(|mode| *mode != "local");
         if elsewhere.is_some() || self.operations == Some(true) {
             return Err(Problem::unprocessable(
                 "workspaces run where terraform runs: `execution-mode` can only be `local`",
@@ -226,7 +231,9 @@ impl Set {
 /// Tags that a document relates to, of both kinds.
 fn tags(relationships: &Relationships) -> Result<Vec<WishedTag>, Problem> {
     let flat = relationships.all::<Flat>("tags")?.into_iter();
-    let mut tags: Vec<WishedTag> = flat.filter_map(|tag| Some(tag.attributes?.into())).collect();
+    let mut tags: Vec<WishedTag> = flat
+        .filter_map(|tag| Some(tag.attributes?.into()))
+        .collect();
     let bound = relationships.all::<Binding>("tag-bindings")?.into_iter();
     tags.extend(bound.filter_map(|tag| Some(tag.attributes?.into())));
     Ok(tags)
@@ -253,7 +260,10 @@ pub(crate) async fn create(
 }
 
 /// One workspace, by its name.
-pub(crate) async fn show_named(asker: Asker, At(at): At<(String, String)>) -> Result<Document, Problem> {
+pub(crate) async fn show_named(
+    asker: Asker,
+    At(at): At<(String, String)>,
+) -> Result<Document, Problem> {
     let (ctx, workspace) = named(&asker, at).await?;
     Ok(Document::one(shown(&ctx, &workspace).await?))
 }
@@ -341,7 +351,10 @@ pub(crate) async fn deleted(
 ) -> Result<Document, Problem> {
     let ctx = asker.organization(&organization).await?;
     let found = workspace::deleted(&ctx).await?;
-    Ok(Document::list(resources("deleted-workspaces", &found)?, None))
+    Ok(Document::list(
+        resources("deleted-workspaces", &found)?,
+        None,
+    ))
 }
 
 /// Under which name a workspace comes back, if not its old one.

@@ -209,7 +209,9 @@ async fn of_url(world: &World, method: &str, who: Option<&Person>, tag: &str, ca
         let shown = world.server.call(who, "GET", &path, "").await;
         if shown.status.as_u16() == 200 {
             let link = &shown.json()["data"]["attributes"]["hosted-state-download-url"];
-            let link = link.as_str().map(|link| link.replace("https://localhost", ""));
+            let link = link
+                .as_str()
+                .map(|link| link.replace("https://localhost", ""));
             given = link.into();
         }
     }
@@ -218,7 +220,11 @@ async fn of_url(world: &World, method: &str, who: Option<&Person>, tag: &str, ca
         return;
     }
     let of_owner = announced(world, &world.owner, &workspace, 3).await;
-    let (path, _) = of_owner["state"].as_str().unwrap().rsplit_once('/').unwrap();
+    let (path, _) = of_owner["state"]
+        .as_str()
+        .unwrap()
+        .rsplit_once('/')
+        .unwrap();
     let id = path.rsplit('/').next().unwrap();
     call.fill("{url}", id);
     call.fill("{signature}", &"00".repeat(36));
@@ -240,7 +246,8 @@ async fn of_workspace(world: &World, method: &str, last: &str, tag: &str, call: 
         }
         ("PATCH", "{workspace}") => call.say(&json!({ "description": tag })),
         ("PATCH", "tag-bindings") => {
-            call.body = r#"{"data":[{"type":"tag-bindings","attributes":{"key":"k","value":"v"}}]}"#.into();
+            call.body =
+                r#"{"data":[{"type":"tag-bindings","attributes":{"key":"k","value":"v"}}]}"#.into();
         }
         (_, "tags") => {
             call.body = r#"{"data":[{"type":"tags","attributes":{"name":"k"}}]}"#.into();
@@ -258,7 +265,9 @@ async fn of_workspace(world: &World, method: &str, last: &str, tag: &str, call: 
             state::put(&world.acme, &workspace, upload).await.unwrap();
         }
         ("POST", "undelete") => {
-            workspace::delete(&world.acme, &workspace, false).await.unwrap();
+            workspace::delete(&world.acme, &workspace, false)
+                .await
+                .unwrap();
         }
         _ => {}
     }
@@ -272,10 +281,16 @@ async fn go_back(world: &World, workspace: &Workspace, call: &mut Call) {
     let first = state::list(&world.acme, workspace, None, 1).await.unwrap();
     world.put(workspace, 2).await;
     let path = format!("/api/v2/workspaces/{workspace}/actions/lock");
-    world.server.post(&world.owner, &path, json!({})).await.is(200);
+    world
+        .server
+        .post(&world.owner, &path, json!({}))
+        .await
+        .is(200);
     let to = json!({ "data": { "type": "state-versions", "id": first[0].id } });
     let relations = json!({ "rollback-state-version": to });
-    call.body = json!({ "data": { "relationships": relations } }).to_string().into();
+    call.body = json!({ "data": { "relationships": relations } })
+        .to_string()
+        .into();
 }
 
 async fn of_organization(world: &World, method: &str, last: &str, tag: &str, call: &mut Call) {
@@ -307,7 +322,9 @@ async fn of_organization(world: &World, method: &str, last: &str, tag: &str, cal
             }
         }
         ("POST", "safe-delete") => {
-            workspace::create(&world.acme, name(tag), None).await.unwrap();
+            workspace::create(&world.acme, name(tag), None)
+                .await
+                .unwrap();
             call.fill("{name}", tag);
         }
         ("PATCH", "{organization}") => call.say(&json!({ "snapshot-interval-s": 60 })),

@@ -39,7 +39,7 @@ impl<'a> Desk<'a> {
         }
     }
 
-    async fn of(&self, who: Person) -> Desk<'a> {
+    fn of(&self, who: Person) -> Desk<'a> {
         Desk {
             acme: self.acme,
             who,
@@ -70,7 +70,9 @@ impl<'a> Desk<'a> {
     async fn put(&self, lineage: &str, serial: u64, resources: usize) -> (String, Answer) {
         let bytes = state(lineage, serial, resources);
         let made = self.announce(&bytes, serial, lineage).await.is(201).json();
-        let answer = self.send(&link(&made, "hosted-state-upload-url"), bytes).await;
+        let answer = self
+            .send(&link(&made, "hosted-state-upload-url"), bytes)
+            .await;
         (made["data"]["id"].as_str().unwrap().to_owned(), answer)
     }
 
@@ -87,7 +89,10 @@ impl<'a> Desk<'a> {
     /// The database is what its ledger says.
     async fn proven(&self) {
         let compare = format!("{ACME}/ledger/actions/verify-live");
-        let report = self.acme.post(&self.acme.owner, &compare, json!({}), 200).await;
+        let report = self
+            .acme
+            .post(&self.acme.owner, &compare, json!({}), 200)
+            .await;
         assert_eq!(report["data"]["attributes"]["count"], 0, "{report}");
     }
 }
@@ -104,14 +109,20 @@ async fn a_client_finds_the_server_and_what_it_may_expect() {
     for service in ["state.v2", "tfe.v2", "tfe.v2.1", "tfe.v2.2"] {
         assert_eq!(found.json()[service], "/api/v2/");
     }
-    for (path, status) in [("/api/v2/ping", 204), ("/api/v2/nowhere", 404), ("/api/v2/tokens", 401)] {
+    for (path, status) in [
+        ("/api/v2/ping", 204),
+        ("/api/v2/nowhere", 404),
+        ("/api/v2/tokens", 401),
+    ] {
         let answer = anybody(path).await.is(status);
         assert_eq!(answer.header("tfp-api-version"), "2.6");
         assert_eq!(answer.header("tfp-appname"), "Statehouse");
         assert_eq!(answer.header("x-tfe-version"), "v202502-1");
     }
     assert_eq!(anybody("/ledger/x").await.header("tfp-api-version"), "");
-    let may = acme.get(&acme.owner, &format!("{ACME}/entitlement-set")).await;
+    let may = acme
+        .get(&acme.owner, &format!("{ACME}/entitlement-set"))
+        .await;
     assert_eq!(may["data"]["type"], "entitlement-sets");
     assert_eq!(may["data"]["attributes"]["operations"], false);
     assert_eq!(may["data"]["attributes"]["state-storage"], true);
@@ -124,12 +135,22 @@ async fn a_workspace_is_made_found_by_its_tags_and_changed() {
     let acme = Acme::new().await;
     let owner = &acme.owner;
     let path = format!("{ACME}/workspaces");
-    let project = acme.post(owner, &format!("{ACME}/projects"), json!({ "name": "net" }), 201).await;
+    let project = acme
+        .post(
+            owner,
+            &format!("{ACME}/projects"),
+            json!({ "name": "net" }),
+            201,
+        )
+        .await;
     let project = project["data"]["id"].as_str().unwrap();
     let make = async |called: &str, relations: Value| {
         let body = json!({ "data": { "type": "workspaces", "attributes": { "name": called, "source-name": "x" },
             "relationships": relations } });
-        let made = acme.server.call(owner, "POST", &path, body.to_string()).await;
+        let made = acme
+            .server
+            .call(owner, "POST", &path, body.to_string())
+            .await;
         made.is(201).json()
     };
     let flat = json!({ "tags": { "data": [{ "type": "tags", "attributes": { "name": "app" } }] },
@@ -137,9 +158,18 @@ async fn a_workspace_is_made_found_by_its_tags_and_changed() {
     let one = make("net-one", flat).await;
     assert_eq!(one["data"]["attributes"]["tag-names"], json!(["app"]));
     assert_eq!(one["data"]["attributes"]["execution-mode"], "local");
-    assert_eq!(one["data"]["attributes"]["permissions"]["can-force-delete"], true);
-    assert_eq!(one["data"]["relationships"]["project"]["data"]["id"], project);
-    assert_eq!(one["data"]["relationships"]["current-run"]["data"], Value::Null);
+    assert_eq!(
+        one["data"]["attributes"]["permissions"]["can-force-delete"],
+        true
+    );
+    assert_eq!(
+        one["data"]["relationships"]["project"]["data"]["id"],
+        project
+    );
+    assert_eq!(
+        one["data"]["relationships"]["current-run"]["data"],
+        Value::Null
+    );
     let bound = json!({ "tag-bindings": { "data": [{ "type": "tag-bindings", "attributes": { "key": "env", "value": "prod" } }] } });
     make("net_two", bound).await;
     acme.workspace("dns").await;
@@ -150,15 +180,25 @@ async fn a_workspace_is_made_found_by_its_tags_and_changed() {
         let names: Vec<String> = names
             .map(|each| each["attributes"]["name"].as_str().unwrap().to_owned())
             .collect();
-        assert_eq!(found["meta"]["pagination"]["total-count"], names.len(), "{query}");
+        assert_eq!(
+            found["meta"]["pagination"]["total-count"],
+            names.len(),
+            "{query}"
+        );
         names.join(" ")
     };
     for (query, expected) in [
         ("search[tags]=app", "net-one"),
         ("search[tags]=app,env", ""),
         ("search[exclude-tags]=app", "dns net_two"),
-        ("filter[tagged][0][key]=env&filter[tagged][0][value]=prod&TagBindings=", "net_two"),
-        ("filter[tagged][0][key]=env&filter[tagged][0][value]=test", ""),
+        (
+            "filter[tagged][0][key]=env&filter[tagged][0][value]=prod&TagBindings=",
+            "net_two",
+        ),
+        (
+            "filter[tagged][0][key]=env&filter[tagged][0][value]=test",
+            "",
+        ),
         ("filter[tagged][0][key]=env", "net_two"),
         ("search[name]=NET", "net-one net_two"),
         ("search[name]=t_t", "net_two"),
@@ -169,25 +209,45 @@ async fn a_workspace_is_made_found_by_its_tags_and_changed() {
     ] {
         assert_eq!(names(query).await, expected, "{query}");
     }
-    let second = acme.get(owner, &format!("{path}?page[number]=2&page[size]=2")).await;
+    let second = acme
+        .get(owner, &format!("{path}?page[number]=2&page[size]=2"))
+        .await;
     assert_eq!(second["data"][0]["attributes"]["name"], "net_two");
     let told = &second["meta"]["pagination"];
-    assert_eq!((&told["prev-page"], &told["next-page"], &told["total-pages"]), (&json!(1), &Value::Null, &json!(2)));
+    assert_eq!(
+        (&told["prev-page"], &told["next-page"], &told["total-pages"]),
+        (&json!(1), &Value::Null, &json!(2))
+    );
 
     let at = format!("/api/v2/workspaces/{}", one["data"]["id"].as_str().unwrap());
     let change = async |path: &str, attributes: Value, status: u16| {
-        acme.server.call(owner, "PATCH", path, document(&attributes)).await.is(status).json()
+        acme.server
+            .call(owner, "PATCH", path, document(&attributes))
+            .await
+            .is(status)
+            .json()
     };
-    let changed = change(&at, json!({ "terraform-version": "1.11.4", "description": "x" }), 200).await;
+    let changed = change(
+        &at,
+        json!({ "terraform-version": "1.11.4", "description": "x" }),
+        200,
+    )
+    .await;
     assert_eq!(changed["data"]["attributes"]["terraform-version"], "1.11.4");
     change(&at, json!({ "execution-mode": "remote" }), 422).await;
     change(&at, json!({ "name": "dns" }), 409).await;
     change(&format!("{path}/net-one"), json!({ "name": "first" }), 200).await;
-    acme.server.call(owner, "GET", &format!("{path}/net-one"), "").await.is(404);
+    acme.server
+        .call(owner, "GET", &format!("{path}/net-one"), "")
+        .await
+        .is(404);
     let renamed = acme.get(owner, &format!("{path}/first")).await;
     assert_eq!(renamed["data"]["attributes"]["description"], "x");
     let tags = acme.get(owner, &format!("{ACME}/tags")).await;
-    assert_eq!(tags["data"][0]["attributes"], json!({ "name": "app", "instance-count": 1 }));
+    assert_eq!(
+        tags["data"][0]["attributes"],
+        json!({ "name": "app", "instance-count": 1 })
+    );
 }
 
 #[tokio::test]
@@ -197,13 +257,18 @@ async fn tags_are_given_and_taken_in_both_forms() {
     let send = async |method: &str, what: &str, data: Value, status: u16| {
         let path = format!("{}/{what}", desk.at);
         let body = json!({ "data": data }).to_string();
-        acme.server.call(&desk.who, method, &path, body).await.is(status)
+        acme.server
+            .call(&desk.who, method, &path, body)
+            .await
+            .is(status)
     };
     let flat = |name: &str| json!([{ "type": "tags", "attributes": { "name": name } }]);
     let bound = |key: &str, value: &str| json!([{ "type": "tag-bindings", "attributes": { "key": key, "value": value } }]);
     send("POST", "relationships/tags", flat("app"), 204).await;
     send("PATCH", "tag-bindings", bound("env", "prod"), 200).await;
-    let changed = send("PATCH", "tag-bindings", bound("env", "test"), 200).await.json();
+    let changed = send("PATCH", "tag-bindings", bound("env", "test"), 200)
+        .await
+        .json();
     assert_eq!(changed["data"][1]["attributes"]["value"], "test");
     let both = desk.get("effective-tag-bindings").await.is(200).json();
     assert_eq!(both["data"].as_array().unwrap().len(), 2);
@@ -235,18 +300,29 @@ async fn a_deleted_workspace_is_gone_its_name_is_free_and_it_comes_back() {
 
     acme.server.call(owner, "GET", &named, "").await.is(404);
     desk.get("current-state-version").await.is(404);
-    acme.server.call(owner, "GET", "/state/acme/dns", "").await.is(404);
+    acme.server
+        .call(owner, "GET", "/state/acme/dns", "")
+        .await
+        .is(404);
     let again = acme.workspace("dns").await;
     assert_ne!(again, desk.at);
     let gone = acme.get(owner, &format!("{ACME}/deleted-workspaces")).await;
     assert_eq!(gone["data"][0]["attributes"]["name"], "dns");
     let back = format!("{}/actions/undelete", desk.at);
     acme.post(owner, &back, json!({}), 409).await;
-    let back = acme.post(owner, &back, json!({ "name": "dns-old" }), 200).await;
+    let back = acme
+        .post(owner, &back, json!({ "name": "dns-old" }), 200)
+        .await;
     assert_eq!(back["data"]["attributes"]["resource-count"], 3);
     desk.get("current-state-version").await.is(200);
     let id = desk.at.rsplit('/').next().unwrap();
-    acme.post(owner, &format!("{ACME}/workspaces"), json!({ "name": id }), 400).await;
+    acme.post(
+        owner,
+        &format!("{ACME}/workspaces"),
+        json!({ "name": id }),
+        400,
+    )
+    .await;
     desk.proven().await;
 }
 
@@ -255,19 +331,30 @@ async fn a_project_is_renamed_and_removed_when_it_is_empty() {
     let acme = Acme::new().await;
     let owner = &acme.owner;
     let projects = format!("{ACME}/projects");
-    let made = acme.post(owner, &projects, json!({ "name": "net" }), 201).await;
+    let made = acme
+        .post(owner, &projects, json!({ "name": "net" }), 201)
+        .await;
     let at = format!("/api/v2/projects/{}", made["data"]["id"].as_str().unwrap());
-    let found = acme.get(owner, &format!("{projects}?filter[names]=net,none")).await;
+    let found = acme
+        .get(owner, &format!("{projects}?filter[names]=net,none"))
+        .await;
     assert_eq!(found["data"].as_array().unwrap().len(), 1);
     let rename = document(&json!({ "name": "network" }));
     acme.server.call(owner, "PATCH", &at, rename).await.is(200);
     let new = json!({ "name": "dns", "project": "network" });
-    acme.post(owner, &format!("{ACME}/workspaces"), new, 201).await;
+    acme.post(owner, &format!("{ACME}/workspaces"), new, 201)
+        .await;
     acme.server.call(owner, "DELETE", &at, "").await.is(409);
-    acme.server.call(owner, "DELETE", &format!("{ACME}/workspaces/dns"), "").await.is(204);
+    acme.server
+        .call(owner, "DELETE", &format!("{ACME}/workspaces/dns"), "")
+        .await
+        .is(204);
     acme.server.call(owner, "DELETE", &at, "").await.is(204);
     let gone = acme.get(owner, &format!("{ACME}/deleted-workspaces")).await;
-    let back = format!("/api/v2/workspaces/{}/actions/undelete", gone["data"][0]["id"].as_str().unwrap());
+    let back = format!(
+        "/api/v2/workspaces/{}/actions/undelete",
+        gone["data"][0]["id"].as_str().unwrap()
+    );
     acme.post(owner, &back, json!({}), 200).await;
 }
 
@@ -275,8 +362,14 @@ async fn a_project_is_renamed_and_removed_when_it_is_empty() {
 async fn both_protocols_and_two_clients_of_one_person_keep_each_other_out() {
     let acme = Acme::new().await;
     let desk = Desk::new(&acme, "dns").await;
-    let house = acme.server.core.enter_as_machine(&name("acme")).await.unwrap();
-    let wim = desk.of(acme.server.member("wim", &house, Role::Writer).await).await;
+    let house = acme
+        .server
+        .core
+        .enter_as_machine(&name("acme"))
+        .await
+        .unwrap();
+    let wim = desk
+        .of(acme.server.member("wim", &house, Role::Writer).await);
     let http = "/state/acme/dns";
     desk.act("unlock").await.is(409);
     desk.act("force-unlock").await.is(409);
@@ -284,18 +377,36 @@ async fn both_protocols_and_two_clients_of_one_person_keep_each_other_out() {
     assert_eq!(locked["data"]["attributes"]["locked"], true);
     desk.act("lock").await.is(409);
     let refused = wim.act("unlock").await.is(409);
-    assert!(detail(&refused).contains("is locked by User olga"), "{}", detail(&refused));
-    let holder = acme.server.call(&wim.who, "LOCK", http, lock("x", "OperationTypePlan")).await.is(423).json();
-    assert_eq!((&holder["Operation"], &holder["Path"]), (&json!("cloud"), &json!("acme/dns")));
+    assert!(
+        detail(&refused).contains("is locked by User olga"),
+        "{}",
+        detail(&refused)
+    );
+    let holder = acme
+        .server
+        .call(&wim.who, "LOCK", http, lock("x", "OperationTypePlan"))
+        .await
+        .is(423)
+        .json();
+    assert_eq!(
+        (&holder["Operation"], &holder["Path"]),
+        (&json!("cloud"), &json!("acme/dns"))
+    );
     let refused = wim.announce(&state("a", 1, 1), 1, "a").await.is(409);
     let words = detail(&refused);
-    assert!(words.contains("`terraform force-unlock acme/dns`"), "{words}");
+    assert!(
+        words.contains("`terraform force-unlock acme/dns`"),
+        "{words}"
+    );
     wim.act("force-unlock").await.is(403);
     for _ in 0..2 {
         desk.act("unlock").await.is(200);
     }
 
-    acme.server.call(&desk.who, "LOCK", http, lock("x", "OperationTypeApply")).await.is(200);
+    acme.server
+        .call(&desk.who, "LOCK", http, lock("x", "OperationTypeApply"))
+        .await
+        .is(200);
     // The same person, and still another client.
     desk.act("lock").await.is(409);
     desk.act("unlock").await.is(409);
@@ -318,8 +429,14 @@ async fn a_state_is_announced_sent_read_and_listed() {
     let id = made["data"]["id"].as_str().unwrap().to_owned();
     assert_eq!(made["data"]["attributes"]["status"], "pending");
     assert_eq!(desk.get("state-versions").await.json()["data"], json!([]));
-    let (to, json_to) = (link(&made, "hosted-state-upload-url"), link(&made, "hosted-json-state-upload-url"));
-    assert_eq!(link(&desk.version(&id).await, "hosted-state-upload-url"), to);
+    let (to, json_to) = (
+        link(&made, "hosted-state-upload-url"),
+        link(&made, "hosted-json-state-upload-url"),
+    );
+    assert_eq!(
+        link(&desk.version(&id).await, "hosted-state-upload-url"),
+        to
+    );
 
     let form = r#"{"format_version":"1.0","values":{}}"#;
     desk.send(&json_to, "[1]").await.is(400);
@@ -327,7 +444,9 @@ async fn a_state_is_announced_sent_read_and_listed() {
         desk.send(&json_to, form).await.is(200);
         desk.send(&to, bytes.clone()).await.is(200);
     }
-    desk.send(&json_to, r#"{"format_version":"1.1"}"#).await.is(409);
+    desk.send(&json_to, r#"{"format_version":"1.1"}"#)
+        .await
+        .is(409);
     let shown = desk.version(&id).await;
     assert_eq!(shown["data"]["attributes"]["status"], "finalized");
     let download = async |name: &str| {
@@ -338,17 +457,36 @@ async fn a_state_is_announced_sent_read_and_listed() {
     assert_eq!(download("hosted-json-state-download-url").await, form);
     let current = desk.get("current-state-version").await.is(200).json();
     assert_eq!(current["data"]["id"], id.as_str());
-    assert_eq!(link(&current, "hosted-state-download-url"), link(&shown, "hosted-state-download-url"));
+    assert_eq!(
+        link(&current, "hosted-state-download-url"),
+        link(&shown, "hosted-state-download-url")
+    );
     let authenticated = format!("/api/v2/state-versions/{id}/download");
-    assert_eq!(acme.server.call(&desk.who, "GET", &authenticated, "").await.is(200).text(), bytes);
+    assert_eq!(
+        acme.server
+            .call(&desk.who, "GET", &authenticated, "")
+            .await
+            .is(200)
+            .text(),
+        bytes
+    );
     desk.act("unlock").await.is(200);
-    let named = "/api/v2/state-versions?filter[organization][name]=acme&filter[workspace][name]=dns";
+    let named =
+        "/api/v2/state-versions?filter[organization][name]=acme&filter[workspace][name]=dns";
     let listed = acme.get(&desk.who, named).await;
     assert_eq!(listed["meta"]["pagination"]["total-count"], 1);
     assert_eq!(listed["data"][0]["attributes"]["marks"], json!([]));
     let change = document(&json!({ "snapshot-interval-s": 0 }));
-    acme.server.call(&desk.who, "PATCH", ACME, change).await.is(200);
-    assert_eq!(desk.get("current-state-version").await.header("x-terraform-snapshot-interval"), "");
+    acme.server
+        .call(&desk.who, "PATCH", ACME, change)
+        .await
+        .is(200);
+    assert_eq!(
+        desk.get("current-state-version")
+            .await
+            .header("x-terraform-snapshot-interval"),
+        ""
+    );
     desk.proven().await;
 }
 
@@ -364,13 +502,22 @@ async fn bytes_other_than_announced_are_refused_and_nothing_is_there() {
         (bytes.clone(), 1, "b", "another lineage"),
         ("no state".to_owned(), 1, "a", "another MD5"),
     ] {
-        let made = desk.announce(&announced, serial, lineage).await.is(201).json();
-        let answer = desk.send(&link(&made, "hosted-state-upload-url"), bytes.clone()).await;
+        let made = desk
+            .announce(&announced, serial, lineage)
+            .await
+            .is(201)
+            .json();
+        let answer = desk
+            .send(&link(&made, "hosted-state-upload-url"), bytes.clone())
+            .await;
         let told = detail(&answer.is(400));
         assert!(told.contains(words), "{told}");
         assert!(told.contains("`terraform force-unlock acme/dns`"), "{told}");
         let id = made["data"]["id"].as_str().unwrap();
-        assert_eq!(desk.version(id).await["data"]["attributes"]["status"], "pending");
+        assert_eq!(
+            desk.version(id).await["data"]["attributes"]["status"],
+            "pending"
+        );
     }
     let cut = &bytes[..bytes.len() / 2];
     let made = desk.announce(&bytes, 1, "a").await.is(201).json();
@@ -381,7 +528,11 @@ async fn bytes_other_than_announced_are_refused_and_nothing_is_there() {
     desk.send(&to, bytes).await.is(200);
     let told = detail(&desk.send(&to, state("a", 1, 4)).await.is(409));
     assert!(told.contains("used already, for other bytes"), "{told}");
-    for wrong in [json!({}), json!({ "serial": 1, "md5": "xyz" }), json!({ "md5": hex_md5("x") })] {
+    for wrong in [
+        json!({}),
+        json!({ "serial": 1, "md5": "xyz" }),
+        json!({ "md5": hex_md5("x") }),
+    ] {
         let path = format!("{}/state-versions", desk.at);
         acme.server.post(&desk.who, &path, wrong).await.is(422);
     }
@@ -399,11 +550,20 @@ async fn a_large_state_sent_twice_at_once_is_one_version() {
     let (one, two) = tokio::join!(desk.send(&to, bytes.clone()), desk.send(&to, bytes.clone()));
     let statuses = [one.status.as_u16(), two.status.as_u16()];
     assert!(statuses.contains(&200), "{statuses:?}");
-    assert!(statuses.iter().all(|status| [200, 409].contains(status)), "{statuses:?}");
+    assert!(
+        statuses.iter().all(|status| [200, 409].contains(status)),
+        "{statuses:?}"
+    );
     desk.send(&to, bytes.clone()).await.is(200);
     let got = desk.get("state").await.is(200);
     assert!(got.text() == bytes);
-    assert_eq!(desk.get("state-versions").await.json()["data"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        desk.get("state-versions").await.json()["data"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
     desk.proven().await;
 }
 
@@ -412,20 +572,32 @@ async fn an_address_ends_with_its_time_its_token_and_its_user() {
     let acme = Acme::new().await;
     let desk = Desk::new(&acme, "dns").await;
     desk.put("a", 1, 3).await.1.is(200);
-    let house = acme.server.core.enter_as_machine(&name("acme")).await.unwrap();
+    let house = acme
+        .server
+        .core
+        .enter_as_machine(&name("acme"))
+        .await
+        .unwrap();
     let ada = acme.server.member("ada", &house, Role::Writer).await;
-    let ada = desk.of(ada).await;
+    let ada = desk.of(ada);
     let bytes = state("a", 2, 3);
     let announced = async |desk: &Desk<'_>| {
         let made = desk.announce(&bytes, 2, "a").await.is(201).json();
         link(&made, "hosted-state-upload-url")
     };
-    let download = link(&desk.get("current-state-version").await.json(), "hosted-state-download-url");
+    let download = link(
+        &desk.get("current-state-version").await.json(),
+        "hosted-state-download-url",
+    );
     let fetch = async |path: &str, status: u16| {
         let asked = request("GET", path, None, "".into());
         let answer = acme.server.send(asked).await.is(status);
         let signature = path.rsplit('/').next().unwrap();
-        assert!(status == 200 || !answer.text().contains(signature), "{}", answer.text());
+        assert!(
+            status == 200 || !answer.text().contains(signature),
+            "{}",
+            answer.text()
+        );
     };
     let late = announced(&desk).await;
     fetch(&download, 200).await;
@@ -440,8 +612,14 @@ async fn an_address_ends_with_its_time_its_token_and_its_user() {
     let (good, other) = (announced(&desk).await, announced(&desk).await);
     let (path, _) = good.rsplit_once('/').unwrap();
     let (_, signature) = other.rsplit_once('/').unwrap();
-    for wrong in [format!("{path}/{signature}"), format!("{path}/00"), format!("{path}/é")] {
-        desk.send(&wrong.replace('é', "%C3%A9"), bytes.clone()).await.is(404);
+    for wrong in [
+        format!("{path}/{signature}"),
+        format!("{path}/00"),
+        format!("{path}/é"),
+    ] {
+        desk.send(&wrong.replace('é', "%C3%A9"), bytes.clone())
+            .await
+            .is(404);
     }
     let of_token = {
         let token = acme.server.token("ada", Wish::default()).await;
@@ -449,17 +627,22 @@ async fn an_address_ends_with_its_time_its_token_and_its_user() {
             token,
             ..ada.who.clone()
         };
-        let other = desk.of(who).await;
+        let other = desk.of(who);
         let to = announced(&other).await;
         let tokens = acme.get(&other.who, "/api/v2/tokens").await;
         let newest = tokens["data"].as_array().unwrap().last().unwrap()["id"].clone();
         let path = format!("/api/v2/tokens/{}", newest.as_str().unwrap());
-        acme.server.call(&ada.who, "DELETE", &path, "").await.is(200);
+        acme.server
+            .call(&ada.who, "DELETE", &path, "")
+            .await
+            .is(200);
         to
     };
     desk.send(&of_token, bytes.clone()).await.is(401);
     let of_user = announced(&ada).await;
-    user::disable(&acme.server.core.machine(), name("ada")).await.unwrap();
+    user::disable(&acme.server.core.machine(), name("ada"))
+        .await
+        .unwrap();
     desk.send(&of_user, bytes.clone()).await.is(401);
     desk.send(&good, bytes).await.is(200);
     desk.proven().await;
@@ -469,8 +652,14 @@ async fn an_address_ends_with_its_time_its_token_and_its_user() {
 async fn what_the_lock_lets_pass_is_marked_and_the_rest_waits() {
     let acme = Acme::new().await;
     let desk = Desk::new(&acme, "dns").await;
-    let house = acme.server.core.enter_as_machine(&name("acme")).await.unwrap();
-    let wim = desk.of(acme.server.member("wim", &house, Role::Writer).await).await;
+    let house = acme
+        .server
+        .core
+        .enter_as_machine(&name("acme"))
+        .await
+        .unwrap();
+    let wim = desk
+        .of(acme.server.member("wim", &house, Role::Writer).await);
     let marks = async |id: &str| desk.version(id).await["data"]["attributes"]["marks"].clone();
     let (first, answer) = wim.put("a", 5, 120).await;
     answer.is(200);
@@ -486,7 +675,10 @@ async fn what_the_lock_lets_pass_is_marked_and_the_rest_waits() {
     let (kept, answer) = wim.put("b", 1, 3).await;
     let told = detail(&answer.is(409));
     assert!(told.contains("the lineage changes from a to b"), "{told}");
-    assert_eq!(desk.version(&kept).await["data"]["attributes"]["status"], "quarantined");
+    assert_eq!(
+        desk.version(&kept).await["data"]["attributes"]["status"],
+        "quarantined"
+    );
     // An upload that was kept is answered the same when it is repeated.
     wim.put("b", 1, 3).await.1.is(409);
     wim.act("unlock").await.is(200);
@@ -498,8 +690,14 @@ async fn what_the_lock_lets_pass_is_marked_and_the_rest_waits() {
     // What is the current state already is no new version.
     let (same, answer) = desk.put("b", 1, 3).await;
     answer.is(200);
-    assert_eq!(desk.version(&same).await["data"]["attributes"]["status"], "finalized");
-    assert_eq!(desk.get("current-state-version").await.json()["data"]["id"], forced.as_str());
+    assert_eq!(
+        desk.version(&same).await["data"]["attributes"]["status"],
+        "finalized"
+    );
+    assert_eq!(
+        desk.get("current-state-version").await.json()["data"]["id"],
+        forced.as_str()
+    );
     desk.act("unlock").await.is(200);
     desk.proven().await;
 }
@@ -529,15 +727,29 @@ async fn outputs_are_told_and_a_sensitive_value_is_asked_for_by_itself() {
         "password":{"value":"hunter2","type":"string","sensitive":true}}"#;
     let bytes = state("a", 1, 1).replace(r#""outputs":{}"#, outputs);
     let made = desk.announce(&bytes, 1, "a").await.is(201).json();
-    desk.send(&link(&made, "hosted-state-upload-url"), bytes).await.is(200);
+    desk.send(&link(&made, "hosted-state-upload-url"), bytes)
+        .await
+        .is(200);
     let listed = desk.get(what).await.is(200).json();
     let all = listed["data"].as_array().unwrap();
     let attribute = |at: usize, name: &str| all[at]["attributes"][name].clone();
     assert_eq!(attribute(0, "value"), "hello");
-    assert_eq!((attribute(1, "type"), attribute(1, "detailed-type")), (json!("array"), json!(["tuple", ["string", "string"]])));
-    assert_eq!((attribute(2, "sensitive"), attribute(2, "value")), (json!(true), Value::Null));
-    let secret = format!("/api/v2/state-version-outputs/{}", all[2]["id"].as_str().unwrap());
-    assert_eq!(acme.get(&desk.who, &secret).await["data"]["attributes"]["value"], "hunter2");
+    assert_eq!(
+        (attribute(1, "type"), attribute(1, "detailed-type")),
+        (json!("array"), json!(["tuple", ["string", "string"]]))
+    );
+    assert_eq!(
+        (attribute(2, "sensitive"), attribute(2, "value")),
+        (json!(true), Value::Null)
+    );
+    let secret = format!(
+        "/api/v2/state-version-outputs/{}",
+        all[2]["id"].as_str().unwrap()
+    );
+    assert_eq!(
+        acme.get(&desk.who, &secret).await["data"]["attributes"]["value"],
+        "hunter2"
+    );
     let scopes = ["output.read", "workspace.read", "organization.read"];
     let wish = Wish {
         scopes: scopes.iter().map(|scope| scope.parse().unwrap()).collect(),
@@ -547,13 +759,22 @@ async fn outputs_are_told_and_a_sensitive_value_is_asked_for_by_itself() {
         token: acme.server.token("olga", wish).await,
         ..desk.who.clone()
     };
-    let narrow = desk.of(narrow).await;
+    let narrow = desk.of(narrow);
     narrow.get(what).await.is(200);
-    let plain = format!("/api/v2/state-version-outputs/{}", all[0]["id"].as_str().unwrap());
+    let plain = format!(
+        "/api/v2/state-version-outputs/{}",
+        all[0]["id"].as_str().unwrap()
+    );
     acme.get(&narrow.who, &plain).await;
-    acme.server.call(&narrow.who, "GET", &secret, "").await.is(403);
+    acme.server
+        .call(&narrow.who, "GET", &secret, "")
+        .await
+        .is(403);
     let shown = narrow.get("current-state-version").await.is(200).json();
-    assert_eq!(shown["data"]["attributes"]["hosted-state-download-url"], Value::Null);
+    assert_eq!(
+        shown["data"]["attributes"]["hosted-state-download-url"],
+        Value::Null
+    );
     desk.proven().await;
 }
 
@@ -567,7 +788,10 @@ async fn going_back_is_a_new_version_under_the_lock() {
         "rollback-state-version": { "data": { "type": "state-versions", "id": first } } } } });
     let path = format!("{}/state-versions", desk.at);
     let go = async |status: u16| {
-        let answer = acme.server.call(&desk.who, "PATCH", &path, back.to_string()).await;
+        let answer = acme
+            .server
+            .call(&desk.who, "PATCH", &path, back.to_string())
+            .await;
         answer.is(status).json()
     };
     go(409).await;
@@ -577,7 +801,10 @@ async fn going_back_is_a_new_version_under_the_lock() {
     assert_eq!(made["data"]["attributes"]["marks"], json!(["rolled-back"]));
     assert_eq!(desk.get("state").await.is(200).text(), state("a", 5, 3));
     acme.server.post(&desk.who, &path, json!({})).await.is(422);
-    acme.server.call(&desk.who, "PATCH", &path, "").await.is(422);
+    acme.server
+        .call(&desk.who, "PATCH", &path, "")
+        .await
+        .is(422);
     desk.act("unlock").await.is(200);
     desk.proven().await;
 }
@@ -590,13 +817,30 @@ async fn keys_are_renewed_over_everything_that_the_protocol_stores() {
     let bytes = state("a", 1, 3);
     let made = desk.announce(&bytes, 1, "a").await.is(201).json();
     let form = r#"{"format_version":"1.0"}"#;
-    desk.send(&link(&made, "hosted-json-state-upload-url"), form).await.is(200);
-    desk.send(&link(&made, "hosted-state-upload-url"), bytes).await.is(200);
+    desk.send(&link(&made, "hosted-json-state-upload-url"), form)
+        .await
+        .is(200);
+    desk.send(&link(&made, "hosted-state-upload-url"), bytes)
+        .await
+        .is(200);
     let keys = format!("{ACME}/keys/actions");
-    acme.post(&desk.who, &format!("{keys}/rotate"), json!({}), 201).await;
-    let done = acme.post(&desk.who, &format!("{keys}/rewrap"), json!({}), 200).await;
+    acme.post(&desk.who, &format!("{keys}/rotate"), json!({}), 201)
+        .await;
+    let done = acme
+        .post(&desk.who, &format!("{keys}/rewrap"), json!({}), 200)
+        .await;
     assert_eq!(done["data"]["attributes"]["retired"], json!([1]), "{done}");
-    let path = format!("/api/v2/state-versions/{}/json-download", made["data"]["id"].as_str().unwrap());
-    assert_eq!(acme.server.call(&desk.who, "GET", &path, "").await.is(200).text(), form);
+    let path = format!(
+        "/api/v2/state-versions/{}/json-download",
+        made["data"]["id"].as_str().unwrap()
+    );
+    assert_eq!(
+        acme.server
+            .call(&desk.who, "GET", &path, "")
+            .await
+            .is(200)
+            .text(),
+        form
+    );
     desk.proven().await;
 }

@@ -281,7 +281,13 @@ async fn a_document_that_cannot_be_read_is_refused() {
     check("workspaces", &named(json!(7)), 400, "invalid type").await;
     let long = "x".repeat(10_000);
     for wrong in ["a b", "né", "имя", "名前", "a/b", "", &long] {
-        check("workspaces", &named(json!(wrong)), 422, "is not a valid name").await;
+        check(
+            "workspaces",
+            &named(json!(wrong)),
+            422,
+            "is not a valid name",
+        )
+        .await;
     }
     // terraform sends what we do not know; of our own nouns nothing is guessed.
     let grant = document(&json!({ "user": "x", "role": "reader", "rloe": "y" }));

@@ -29,7 +29,9 @@ output "password" {
 /// A project of the server's owner in a workspace of that name, initialized.
 fn ready(server: &Server, workspace: &str, main: &str) -> Project {
     let project = named(server, workspace, main);
-    project.run(&["init"]).ends(0, &["successfully initialized"]);
+    project
+        .run(&["init"])
+        .ends(0, &["successfully initialized"]);
     project
 }
 
@@ -52,12 +54,18 @@ pub(crate) fn every_command(server: Server) -> Server {
     assert_eq!(all["password"]["value"], "hunter2");
     assert_eq!(all["greeting"]["type"], "string");
     project.run(&["graph"]).ends(0, &["terraform_data.network"]);
-    project.answer(&["console"], "terraform_data.network.output\n").ends(0, &["10.0.0.0/16"]);
-    project.run(&["state", "show", "terraform_data.network"]).ends(0, &["10.0.0.0/16"]);
+    project
+        .answer(&["console"], "terraform_data.network.output\n")
+        .ends(0, &["10.0.0.0/16"]);
+    project
+        .run(&["state", "show", "terraform_data.network"])
+        .ends(0, &["10.0.0.0/16"]);
 
     let (from, to) = ("terraform_data.host[0]", "terraform_data.kept");
     project.run(&["state", "mv", from, to]).done();
-    project.run(&["state", "rm", "terraform_data.host[1]"]).done();
+    project
+        .run(&["state", "rm", "terraform_data.host[1]"])
+        .done();
     let list = project.run(&["state", "list"]).done();
     assert_eq!(list.text(), "terraform_data.kept\nterraform_data.network\n");
     assert_eq!(project.pull(), server.pull("cloud-commands"));
@@ -72,13 +80,19 @@ pub(crate) fn every_command(server: Server) -> Server {
     let mut foreign = older;
     foreign["lineage"] = "11111111-2222-3333-4444-555555555555".into();
     project.write("foreign.tfstate", foreign.to_string());
-    project.run(&["state", "push", "foreign.tfstate"]).ends(1, &["lineage"]);
-    project.run(&["state", "push", "-force", "foreign.tfstate"]).done();
+    project
+        .run(&["state", "push", "foreign.tfstate"])
+        .ends(1, &["lineage"]);
+    project
+        .run(&["state", "push", "-force", "foreign.tfstate"])
+        .done();
     let newest = &server.versions("cloud-commands")[0];
     assert_eq!(newest["marks"], serde_json::json!(["lineage-changed"]));
     assert_eq!(newest["tool-version"], "1.11.4");
 
-    project.run(&["destroy", "-auto-approve"]).ends(0, &["2 destroyed"]);
+    project
+        .run(&["destroy", "-auto-approve"])
+        .ends(0, &["2 destroyed"]);
     assert_eq!(server.lock_id("cloud-commands"), None);
     prove(&server, "cloud-commands");
     server
@@ -96,7 +110,13 @@ fn asked(server: &Server, from: usize) -> Vec<String> {
         let route = route.replace("organizations/{organization}/workspaces", "O");
         route.replace("workspaces/{workspace}", "W")
     };
-    let line = |line: &str| Some(format!("{} {}", word(line, "method")?, short(word(line, "route")?)));
+    let line = |line: &str| {
+        Some(format!(
+            "{} {}",
+            word(line, "method")?,
+            short(word(line, "route")?)
+        ))
+    };
     log[from..].lines().filter_map(line).collect()
 }
 
@@ -104,7 +124,11 @@ fn asked(server: &Server, from: usize) -> Vec<String> {
 fn check(server: &Server, project: &Project, args: &[&str], code: i32, expected: &[&str]) {
     let from = server.log().len();
     project.run(args).ends(code, &[]);
-    let begin = ["GET terraform.json", "GET ping", "GET organizations/{organization}/entitlement-set"];
+    let begin = [
+        "GET terraform.json",
+        "GET ping",
+        "GET organizations/{organization}/entitlement-set",
+    ];
     let expected: Vec<&str> = begin.iter().chain(expected).copied().collect();
     assert_eq!(asked(server, from), expected, "{args:?}");
 }
@@ -122,13 +146,37 @@ pub(crate) fn order(server: Server) -> Server {
     let project = named(&server, "cloud-order", THREE);
     let made = [FOUND, "POST O", "PATCH W", CURRENT];
     check(&server, &project, &["init"], 0, &made);
-    check(&server, &project, PLAN, 2, &[FOUND, FOUND, LOCK, CURRENT, UNLOCK]);
-    let applied = [FOUND, FOUND, LOCK, CURRENT, CURRENT, POST, UP, UP, READ, UNLOCK];
+    check(
+        &server,
+        &project,
+        PLAN,
+        2,
+        &[FOUND, FOUND, LOCK, CURRENT, UNLOCK],
+    );
+    let applied = [
+        FOUND, FOUND, LOCK, CURRENT, CURRENT, POST, UP, UP, READ, UNLOCK,
+    ];
     check(&server, &project, APPLY, 0, &applied);
-    check(&server, &project, &["state", "pull"], 0, &[FOUND, CURRENT, DOWN]);
-    let outputs = [FOUND, "GET W/current-state-version-outputs", "GET state-version-outputs/{output}"];
+    check(
+        &server,
+        &project,
+        &["state", "pull"],
+        0,
+        &[FOUND, CURRENT, DOWN],
+    );
+    let outputs = [
+        FOUND,
+        "GET W/current-state-version-outputs",
+        "GET state-version-outputs/{output}",
+    ];
     check(&server, &project, &["output"], 0, &outputs);
-    check(&server, &project, PLAN, 0, &[FOUND, FOUND, LOCK, CURRENT, DOWN, UNLOCK]);
+    check(
+        &server,
+        &project,
+        PLAN,
+        0,
+        &[FOUND, FOUND, LOCK, CURRENT, DOWN, UNLOCK],
+    );
     prove(&server, "cloud-order");
     server
 }
@@ -137,7 +185,9 @@ pub(crate) fn order(server: Server) -> Server {
 pub(crate) fn tags(server: Server) -> Server {
     let block = server.cloud("tags = [\"app\", \"eu\"]\n      project = \"net\"");
     let project = server.project(&server.token, &block, &resources(1));
-    project.answer(&["init"], "app-one\n").ends(0, &["successfully initialized"]);
+    project
+        .answer(&["init"], "app-one\n")
+        .ends(0, &["successfully initialized"]);
     project.run(APPLY).ends(0, &["1 added"]);
     project.run(&["workspace", "new", "app-two"]).done();
     let list = project.run(&["workspace", "list"]).done();
@@ -157,7 +207,9 @@ pub(crate) fn tags(server: Server) -> Server {
 
     let block = server.cloud("tags = {\n        env = \"prod\"\n      }");
     let project = server.project(&server.token, &block, &resources(1));
-    project.answer(&["init"], "env-one\n").ends(0, &["successfully initialized"]);
+    project
+        .answer(&["init"], "env-one\n")
+        .ends(0, &["successfully initialized"]);
     project.run(APPLY).ends(0, &["1 added"]);
     project.run(&["workspace", "new", "env-two"]).done();
     let list = project.run(&["workspace", "list"]).done();
@@ -178,7 +230,9 @@ pub(crate) fn migrations(server: Server) -> Server {
     project.run(APPLY).done();
     let local = parts(&project.read("terraform.tfstate"));
     project.write("backend.tf", server.cloud("name = \"cloud-local\""));
-    project.answer(&["init"], "yes\nyes\n").ends(0, &["initialized"]);
+    project
+        .answer(&["init"], "yes\nyes\n")
+        .ends(0, &["initialized"]);
     project.is_settled();
     assert_eq!(parts(&server.pull("cloud-local")), local);
 
@@ -187,7 +241,9 @@ pub(crate) fn migrations(server: Server) -> Server {
     project.run(APPLY).done();
     let http = parts(&server.pull("http-first"));
     project.write("backend.tf", server.cloud("name = \"cloud-http\""));
-    project.answer(&["init"], "yes\nyes\n").ends(0, &["initialized"]);
+    project
+        .answer(&["init"], "yes\nyes\n")
+        .ends(0, &["initialized"]);
     project.is_settled();
     assert_eq!(parts(&server.pull("cloud-http")), http);
 
@@ -212,7 +268,9 @@ pub(crate) fn remote(server: Server) -> Server {
         )
     };
     let project = server.project(&server.token, &block("name = \"remote-one\""), THREE);
-    project.run(&["init"]).ends(0, &["successfully initialized"]);
+    project
+        .run(&["init"])
+        .ends(0, &["successfully initialized"]);
     project.run(APPLY).ends(0, &["3 added"]);
     project.is_settled();
     let output = project.run(&["output", "-raw", "password"]).done();
@@ -221,7 +279,9 @@ pub(crate) fn remote(server: Server) -> Server {
 
     let project = server.project(&server.token, &block("prefix = \"many-\""), &resources(1));
     let project = project.with("TF_WORKSPACE", "a");
-    project.run(&["init"]).ends(0, &["successfully initialized"]);
+    project
+        .run(&["init"])
+        .ends(0, &["successfully initialized"]);
     project.run(APPLY).ends(0, &["1 added"]);
     let list = project.run(&["workspace", "list"]).done();
     assert!(list.text().contains("* a"), "{list}");
@@ -242,25 +302,35 @@ pub(crate) fn locks(server: Server) -> Server {
     let applying = first.start(APPLY);
     let started = || first.path("started").exists().then_some(());
     until("the first apply works", Duration::from_mins(1), started);
-    second.run(APPLY).ends(1, &["workspace already locked", "main/cloud-busy"]);
+    second
+        .run(APPLY)
+        .ends(1, &["workspace already locked", "main/cloud-busy"]);
     // One person at two desks is two clients.
     let own = server.project(&server.token, &block, &slow_resource());
     own.run(&["init"]).done();
     own.run(APPLY).ends(1, &["workspace already locked"]);
     second.run(&["plan", "-lock=false"]).done();
-    second.run(&["force-unlock", "-force", "main/cloud-busy"]).ends(1, &[]);
+    second
+        .run(&["force-unlock", "-force", "main/cloud-busy"])
+        .ends(1, &[]);
     first.write("go", "");
     applying.end().ends(0, &["1 added"]);
     assert_eq!(server.lock_id("cloud-busy"), None);
 
     server.run(&["state", "lock", "cloud-busy"]).done();
     second.run(APPLY).ends(1, &["workspace already locked"]);
-    first.run(&["force-unlock", "-force", "cloud-busy"]).ends(1, &[]);
-    first.run(&["force-unlock", "-force", "main/cloud-busy"]).done();
+    first
+        .run(&["force-unlock", "-force", "cloud-busy"])
+        .ends(1, &[]);
+    first
+        .run(&["force-unlock", "-force", "main/cloud-busy"])
+        .done();
     assert_eq!(server.lock_id("cloud-busy"), None);
     second.write("go", "");
     let replace = "-replace=terraform_data.slow";
-    second.run(&["apply", "-auto-approve", "-lock=false", replace]).ends(0, &["1 added"]);
+    second
+        .run(&["apply", "-auto-approve", "-lock=false", replace])
+        .ends(0, &["1 added"]);
     let newest = &server.versions("cloud-busy")[0];
     assert_eq!(newest["marks"], serde_json::json!(["unlocked"]));
     prove(&server, "cloud-busy");
@@ -285,8 +355,12 @@ pub(crate) fn failed_upload(server: Server) -> Server {
     let project = server.project(&server.token, &block, &slow_resource());
     project.run(&["init"]).done();
     project.write("errored.tfstate", theirs.read("errored.tfstate"));
-    project.run(&["state", "push", "errored.tfstate"]).ends(1, &["main/cloud-left"]);
-    project.run(&["force-unlock", "-force", "main/cloud-left"]).done();
+    project
+        .run(&["state", "push", "errored.tfstate"])
+        .ends(1, &["main/cloud-left"]);
+    project
+        .run(&["force-unlock", "-force", "main/cloud-left"])
+        .done();
     project.run(&["state", "push", "errored.tfstate"]).done();
     project.is_settled();
     prove(&server, "cloud-left");

@@ -188,7 +188,8 @@ pub async fn upload(ctx: &Ctx, granted: &Granted, bytes: Bytes) -> Result<Put> {
 }
 
 fn under_way() -> Error {
-    let words = "another upload of this very version is under way, or was cut off when the server stopped";
+    let words =
+        "another upload of this very version is under way, or was cut off when the server stopped";
     Error::new(Kind::Conflict, words).hint("run the command again")
 }
 
@@ -244,6 +245,15 @@ fn again(stored: super::sql::Version) -> Put {
         return Put::Kept(Kept { version, unusual });
     }
     Put::Repeated(stored.into())
+}
+
+/// The workspace that a version was announced for.
+pub(crate) async fn workspace_of(
+    rows: &mut Rows,
+    id: &VersionId,
+) -> Result<Option<statehouse_model::WorkspaceId>> {
+    let found = sql::by_id(rows, id).await?;
+    Ok(found.map(|found| found.workspace))
 }
 
 /// The announcement of an upload, asked in the door.

@@ -44,8 +44,10 @@ pub(crate) fn context(form: &VersionJson) -> Context<'_> {
 fn prepare(ctx: &Ctx, granted: &Granted, bytes: &[u8]) -> Result<(VersionJson, Stored)> {
     let object = bytes.trim_ascii_start().first() == Some(&b'{');
     if !object || serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_err() {
-        return Err(Error::invalid("the JSON form of the state is not a JSON object")
-            .hint("nothing of it was stored; was it cut short?"));
+        return Err(
+            Error::invalid("the JSON form of the state is not a JSON object")
+                .hint("nothing of it was stored; was it cut short?"),
+        );
     }
     let Workspace::Id(workspace) = &granted.workspace else {
         return Err(Error::internal("an address without a workspace's id"));

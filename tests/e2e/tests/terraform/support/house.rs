@@ -207,7 +207,10 @@ impl Server {
 
     /// A folder with a configuration, whose terraform knows this server and a token for it.
     pub(crate) fn project(&self, token: &str, block: &str, main: &str) -> Project {
-        let credentials = format!("credentials \"{}\" {{\n  token = \"{token}\"\n}}\n", self.host());
+        let credentials = format!(
+            "credentials \"{}\" {{\n  token = \"{token}\"\n}}\n",
+            self.host()
+        );
         let authority = self.authority.to_str().unwrap();
         Project::new(block, main)
             .with_cli_config(&credentials)
