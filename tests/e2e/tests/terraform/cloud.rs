@@ -277,17 +277,24 @@ pub(crate) fn remote(server: Server) -> Server {
     assert_eq!(output.text(), "hunter2");
     assert_eq!(project.pull(), server.pull("remote-one"));
 
-    let project = server.project(&server.token, &block("prefix = \"many-\""), &resources(1));
-    let project = project.with("TF_WORKSPACE", "a");
+    // With a prefix it wants a workspace to be there before it makes others.
+    server.run(&["workspace", "create", "many-a"]).done();
+    let project = server.project(
+        &server.token,
+        &block("prefix = \"many-\""),
+        &resources(1),
+    );
     project
         .run(&["init"])
         .ends(0, &["successfully initialized"]);
+    project.run(&["workspace", "new", "b"]).done();
     project.run(APPLY).ends(0, &["1 added"]);
     let list = project.run(&["workspace", "list"]).done();
-    assert!(list.text().contains("* a"), "{list}");
-    assert_eq!(project.pull(), server.pull("many-a"));
+    let words: Vec<&str> = list.text().split_whitespace().collect();
+    assert_eq!(words, ["a", "*", "b"]);
+    assert_eq!(project.pull(), server.pull("many-b"));
     prove(&server, "remote-one");
-    prove(&server, "many-a");
+    prove(&server, "many-b");
     server
 }
 
