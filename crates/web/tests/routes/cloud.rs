@@ -368,8 +368,7 @@ async fn both_protocols_and_two_clients_of_one_person_keep_each_other_out() {
         .enter_as_machine(&name("acme"))
         .await
         .unwrap();
-    let wim = desk
-        .of(acme.server.member("wim", &house, Role::Writer).await);
+    let wim = desk.of(acme.server.member("wim", &house, Role::Writer).await);
     let http = "/state/acme/dns";
     desk.act("unlock").await.is(409);
     desk.act("force-unlock").await.is(409);
@@ -658,8 +657,7 @@ async fn what_the_lock_lets_pass_is_marked_and_the_rest_waits() {
         .enter_as_machine(&name("acme"))
         .await
         .unwrap();
-    let wim = desk
-        .of(acme.server.member("wim", &house, Role::Writer).await);
+    let wim = desk.of(acme.server.member("wim", &house, Role::Writer).await);
     let marks = async |id: &str| desk.version(id).await["data"]["attributes"]["marks"].clone();
     let (first, answer) = wim.put("a", 5, 120).await;
     answer.is(200);

@@ -279,11 +279,7 @@ pub(crate) fn remote(server: Server) -> Server {
 
     // With a prefix it wants a workspace to be there before it makes others.
     server.run(&["workspace", "create", "many-a"]).done();
-    let project = server.project(
-        &server.token,
-        &block("prefix = \"many-\""),
-        &resources(1),
-    );
+    let project = server.project(&server.token, &block("prefix = \"many-\""), &resources(1));
     project
         .run(&["init"])
         .ends(0, &["successfully initialized"]);
