@@ -199,15 +199,21 @@ impl Problem {
     }
 
     /// The same with everything that helps in its detail: `go-tfe` shows its users nothing else.
+    /// What is not found keeps its one sentence.
     pub(crate) fn in_detail(mut self, also: Option<&str>) -> Self {
-        let hint = self.0.hint.take();
         if let Some(words) = &mut self.0.words {
+            let hint = self.0.hint.take();
             for more in [hint.as_deref(), also].into_iter().flatten() {
                 words.push_str("; ");
                 words.push_str(more);
             }
         }
         self
+    }
+
+    /// Whether this is the one sentence of everything that is not found.
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.0.words.is_none()
     }
 
     /// The request carries no token.

@@ -52,6 +52,9 @@ async fn way_out(ctx: &Ctx, workspace: &Workspace) -> String {
 }
 
 async fn told(ctx: &Ctx, workspace: &Workspace, problem: Problem) -> Problem {
+    if problem.is_not_found() {
+        return problem;
+    }
     let way_out = way_out(ctx, workspace).await;
     problem.as_conflict().in_detail(Some(&way_out))
 }
