@@ -88,7 +88,10 @@ pub(crate) async fn answer(
     let problem = response.extensions_mut().remove::<Raised>();
     let answered = response.extensions_mut().remove::<Answered>();
     if let Some(Raised(problem)) = &problem {
+        let headers = std::mem::take(response.headers_mut());
         response = problem.answer(Form::of(&path), shown(&path), id.as_str(), version);
+        // What a handler says beside its refusal.
+        response.headers_mut().extend(headers);
     }
     dress(response.headers_mut(), id);
     if path.starts_with("/api/v2/") {

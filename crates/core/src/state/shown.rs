@@ -40,33 +40,43 @@ struct Found {
     has_json: bool,
 }
 
-/// The current version of a workspace; `None` when it has no state yet.
-pub async fn current(ctx: &Ctx, workspace: &Workspace) -> Result<Option<Shown>> {
+/// The current version of a workspace, `None` when it has no state yet; and how
+/// often a state is stored in the middle of an apply, which clients want to
+/// know in either case.
+pub async fn current(ctx: &Ctx, workspace: &Workspace) -> Result<(Option<Shown>, u32)> {
     show(ctx, workspace, None).await
 }
 
 /// One version, announced or stored.
 pub async fn shown(ctx: &Ctx, id: VersionId) -> Result<Shown> {
     let workspace = Workspace::Of(id.clone());
-    let found = show(ctx, &workspace, Some(id)).await?;
+    let (found, _) = show(ctx, &workspace, Some(id)).await?;
     found.ok_or_else(|| Error::not_found("version"))
 }
 
-async fn show(ctx: &Ctx, workspace: &Workspace, id: Option<VersionId>) -> Result<Option<Shown>> {
+async fn show(
+    ctx: &Ctx,
+    workspace: &Workspace,
+    id: Option<VersionId>,
+) -> Result<(Option<Shown>, u32)> {
     let (wanted, asked) = (workspace.clone(), ctx.clone());
     let target = Target::Workspace(workspace.clone());
-    let found = door::read(ctx, ListVersions, &target, move |rows| {
-        Box::pin(async move { find(rows, &asked, &wanted, id).await })
+    let (found, interval) = door::read(ctx, ListVersions, &target, move |rows| {
+        Box::pin(async move {
+            let interval = org::snapshot_interval_s(rows).await?;
+            let found = find(rows, &asked, &wanted, id).await?;
+            Ok((found, interval))
+        })
     })
     .await?;
     let Some(mut found) = found else {
-        return Ok(None);
+        return Ok((None, interval));
     };
     let Some(bytes) = found.bytes.filter(|_| found.readable) else {
-        return Ok(Some(found.shown));
+        return Ok((Some(found.shown), interval));
     };
     if ctx.actor().token().is_none() || ctx.house().read_only().is_some() {
-        return Ok(Some(found.shown));
+        return Ok((Some(found.shown), interval));
     }
     if found.shown.state.is_none() {
         let signed = url::for_download(ctx, Purpose::GetState, &found.workspace, &bytes).await?;
@@ -76,7 +86,7 @@ async fn show(ctx: &Ctx, workspace: &Workspace, id: Option<VersionId>) -> Result
         let signed = url::for_download(ctx, Purpose::GetJson, &found.workspace, &bytes).await?;
         found.shown.json = Some(signed);
     }
-    Ok(Some(found.shown))
+    Ok((Some(found.shown), interval))
 }
 
 async fn find(

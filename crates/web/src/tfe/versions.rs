@@ -153,8 +153,11 @@ async fn page(
 /// The current version. 404 where there is none: that is how clients know that a workspace is new.
 pub(crate) async fn current(asker: Asker, At(id): At<String>) -> Result<Response, Problem> {
     let (ctx, workspace) = of_id(&asker, &id).await?;
-    let found = state::current(&ctx, &workspace).await?;
-    let found = found.ok_or_else(Problem::not_found)?;
+    let (found, interval) = state::current(&ctx, &workspace).await?;
+    // The first apply learns from the refusal how often it is to store its state.
+    let Some(found) = found else {
+        return Ok(answer(Problem::not_found(), interval));
+    };
     Ok(answer(
         Document::one(shown(asker.origin(), &found)),
         found.snapshot_interval_s,
@@ -207,8 +210,8 @@ pub(super) fn shown(origin: &str, shown: &Shown) -> Value {
 }
 
 /// An answer that tells terraform how often to store a state in the middle of an apply.
-pub(super) fn answer(document: Document, seconds: u32) -> Response {
-    let mut response = document.into_response();
+pub(super) fn answer(answer: impl IntoResponse, seconds: u32) -> Response {
+    let mut response = answer.into_response();
     if seconds > 0 {
         response
             .headers_mut()

@@ -419,7 +419,8 @@ async fn both_protocols_and_two_clients_of_one_person_keep_each_other_out() {
 async fn a_state_is_announced_sent_read_and_listed() {
     let acme = Acme::new().await;
     let desk = Desk::new(&acme, "dns").await;
-    desk.get("current-state-version").await.is(404);
+    let none = desk.get("current-state-version").await.is(404);
+    assert_eq!(none.header("x-terraform-snapshot-interval"), "60");
     desk.act("lock").await.is(200);
     let bytes = state("a", 1, 3);
     let made = desk.announce(&bytes, 1, "a").await.is(201);
