@@ -1,7 +1,7 @@
 //! Tags: keys with values on workspaces. A plain tag is a key with an empty
 //! value, so that both kinds of terraform's `tags` are one thing here.
 
-use statehouse_model::TagId;
+use statehouse_model::{HouseId, TagId};
 
 use super::{Workspace, sql};
 use crate::ctx::Ctx;
@@ -100,25 +100,19 @@ pub(super) async fn put<A: Action>(
         if found.as_ref().is_some_and(|tag| tag.value == *value) {
             continue;
         }
-        let tag = match found {
-            Some(tag) => {
-                tag.value.clone_from(value);
-                tag.clone()
-            }
-            None => {
-                let tag = sql::Tag {
-                    id: TagId::from_entropy(
-                        statehouse_model::HouseId::house(&workspace.id),
-                        crate::entropy(),
-                    ),
-                    workspace: workspace.id.clone(),
-                    tag: key.clone(),
-                    value: value.clone(),
-                    created_at: tx.now(),
-                };
-                there.push(tag.clone());
-                tag
-            }
+        let tag = if let Some(tag) = found {
+            tag.value.clone_from(value);
+            tag.clone()
+        } else {
+            let tag = sql::Tag {
+                id: TagId::from_entropy(workspace.id.house(), crate::entropy()),
+                workspace: workspace.id.clone(),
+                tag: key.clone(),
+                value: value.clone(),
+                created_at: tx.now(),
+            };
+            there.push(tag.clone());
+            tag
         };
         tx.put(&tag).await?;
         changed = true;
