@@ -187,7 +187,7 @@ impl Problem {
 
     /// The same where the clients of `/api/v2` know no other conflict than 409. They tell their users who holds a lock only if
     /// the words are theirs: "is locked by User".
-    pub(crate) fn as_conflict(mut self) -> Self {
+    pub(crate) fn into_conflict(mut self) -> Self {
         if self.0.status == StatusCode::LOCKED {
             self.0.status = StatusCode::CONFLICT;
             self.0.title = "Workspace locked";

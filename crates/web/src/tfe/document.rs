@@ -300,6 +300,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
     }
 }
 
+/// What stands under one number of a filter.
+#[derive(Default)]
+struct Numbered {
+    key: Option<String>,
+    value: Option<String>,
+}
+
 impl Query {
     /// The value of a parameter that is there and not empty.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
@@ -321,7 +328,7 @@ impl Query {
 
     /// What stands under `name[N][…]`, by `N`: pairs of a key and a value.
     pub(crate) fn numbered(&self, name: &str) -> Vec<(String, Option<String>)> {
-        let mut found: Vec<(&str, Option<String>, Option<String>)> = Vec::new();
+        let mut found: Vec<(&str, Numbered)> = Vec::new();
         for (key, value) in &self.0 {
             let Some(rest) = key
                 .strip_prefix(name)
@@ -332,19 +339,18 @@ impl Query {
             let Some((number, part)) = rest.split_once("][") else {
                 continue;
             };
-            let at = found.iter().position(|(seen, ..)| *seen == number);
+            let at = found.iter().position(|(seen, _)| *seen == number);
             let at = at.unwrap_or_else(|| {
-                found.push((number, None, None));
+                found.push((number, Numbered::default()));
                 found.len() - 1
             });
             match (found.get_mut(at), part.trim_end_matches(']')) {
-                (Some((_, slot, _)), "key") | (Some((_, _, slot)), "value") => {
-                    *slot = Some(value.clone());
-                }
+                (Some((_, pair)), "key") => pair.key = Some(value.clone()),
+                (Some((_, pair)), "value") => pair.value = Some(value.clone()),
                 _ => {}
             }
         }
-        let pair = |(_, key, value): (&str, Option<String>, Option<String>)| Some((key?, value));
+        let pair = |(_, pair): (&str, Numbered)| Some((pair.key?, pair.value));
         found.into_iter().filter_map(pair).collect()
     }
 
@@ -496,14 +502,15 @@ mod tests {
         check(3, 5, json!([2, null, 3]));
     }
 
+    #[derive(Deserialize)]
+    struct Reason {
+        reason: Option<String>,
+    }
+
     #[test]
     fn a_sent_document_may_have_anything_beside_what_counts() {
         let text = r#"{"data":{"type":"","attributes":{"reason":"x","new":[1]},
             "relationships":{"project":{"data":{"type":"projects","id":"prj-1"}},"run":{"data":null}}}}"#;
-        #[derive(Deserialize)]
-        struct Reason {
-            reason: Option<String>,
-        }
         let read: Sent<Reason> = sent(&Bytes::from_static(text.as_bytes())).unwrap();
         assert_eq!(read.attributes.reason.as_deref(), Some("x"));
         assert_eq!(read.relationships.id("project"), Some("prj-1"));

@@ -87,7 +87,7 @@ async fn answered(
     workspace: &Workspace,
     done: statehouse_core::Result<WorkspaceView>,
 ) -> Result<Document, Problem> {
-    done.map_err(|error| Problem::from(error).as_conflict())?;
+    done.map_err(|error| Problem::from(error).into_conflict())?;
     let full = workspace::full(ctx, workspace).await?;
     Ok(Document::one(resource(ctx, &full)))
 }

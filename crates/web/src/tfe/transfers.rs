@@ -56,7 +56,7 @@ async fn told(ctx: &Ctx, workspace: &Workspace, problem: Problem) -> Problem {
         return problem;
     }
     let way_out = way_out(ctx, workspace).await;
-    problem.as_conflict().in_detail(Some(&way_out))
+    problem.into_conflict().in_detail(Some(&way_out))
 }
 
 fn decoded(name: &str, text: Option<&str>) -> Result<Option<Bytes>, Problem> {

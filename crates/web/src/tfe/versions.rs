@@ -331,7 +331,7 @@ pub(crate) async fn roll_back(
     let to = sent.relationships.id("rollback-state-version");
     let to: VersionId = auth::id(to.ok_or_else(missing)?)?;
     let put = state::roll_back(&ctx, &workspace, to, sent.attributes.reason).await;
-    match put.map_err(|error| Problem::from(error).as_conflict())? {
+    match put.map_err(|error| Problem::from(error).into_conflict())? {
         Put::Stored(version) | Put::Repeated(version) => {
             let found = state::shown(&ctx, auth::id(&version.id)?).await?;
             Ok(answer(

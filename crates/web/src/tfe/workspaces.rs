@@ -310,7 +310,7 @@ pub(crate) async fn update(
 async fn remove(ctx: &Ctx, workspace: &Workspace, safe: bool) -> Result<StatusCode, Problem> {
     match workspace::delete(ctx, workspace, safe).await {
         Ok(_) => Ok(StatusCode::NO_CONTENT),
-        Err(error) => Err(Problem::from(error).as_conflict().in_detail(None)),
+        Err(error) => Err(Problem::from(error).into_conflict().in_detail(None)),
     }
 }
 
