@@ -14,6 +14,7 @@ pub(crate) mod organizations;
 pub(crate) mod outputs;
 pub(crate) mod permissions;
 pub(crate) mod projects;
+mod query;
 pub(crate) mod service;
 mod stream;
 pub(crate) mod tags;

@@ -5,7 +5,8 @@ use statehouse_core::state::{self, OutputView, Which};
 use statehouse_core::workspace::Workspace;
 use statehouse_model::{OutputId, VersionId};
 
-use super::document::{Document, Pagination, Query};
+use super::document::{Document, Pagination};
+use super::query::Query;
 use super::workspaces::of_id;
 use crate::auth::{self, Asker, At};
 use crate::problem::Problem;

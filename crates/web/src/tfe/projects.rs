@@ -7,8 +7,9 @@ use statehouse_core::Ctx;
 use statehouse_core::project::{self, Project, ProjectView};
 use statehouse_model::ProjectId;
 
-use super::document::{Document, Pagination, Query, Sent, to};
+use super::document::{Document, Pagination, Sent, to};
 use super::instant;
+use super::query::Query;
 use crate::auth::{self, Asker, At};
 use crate::problem::Problem;
 

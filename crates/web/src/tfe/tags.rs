@@ -5,8 +5,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use statehouse_core::workspace::{self, TagView, WishedTag};
 
-use super::document::{Document, Item, Pagination, Query, SentList};
+use super::document::{Document, Item, Pagination, SentList};
 use super::instant;
+use super::query::Query;
 use super::workspaces::of_id;
 use crate::auth::{Asker, At};
 use crate::problem::Problem;

@@ -10,8 +10,9 @@ use statehouse_core::url::Signed;
 use statehouse_core::workspace::Workspace;
 use statehouse_model::VersionId;
 
-use super::document::{Attributes, Document, Pagination, Query, Sent, to};
+use super::document::{Attributes, Document, Pagination, Sent, to};
 use super::instant;
+use super::query::Query;
 use super::workspaces::of_id;
 use crate::auth::{self, Asked, Asker, At};
 use crate::backend::state::bytes;

@@ -13,7 +13,8 @@ use statehouse_core::workspace::{
 };
 use statehouse_model::{Name, Permission, WorkspaceId};
 
-use super::document::{Document, Pagination, Query, Relationships, Sent, resources, to};
+use super::document::{Document, Pagination, Relationships, Sent, resources, to};
+use super::query::Query;
 use super::tags::{Binding, Flat};
 use super::{instant, versions};
 use crate::auth::{self, Asker, At};
