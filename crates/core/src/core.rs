@@ -8,7 +8,7 @@ use fs_err as fs;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use statehouse_ledger::Hash;
-use statehouse_model::{Actor, HouseCode, Name, TokenId, UserId};
+use statehouse_model::{Actor, HouseCode, HouseId, Name, TokenId, UrlId, UserId};
 use statehouse_seal::{RootError, RootKeys, make_directory};
 use tokio::sync::mpsc;
 
@@ -16,6 +16,7 @@ use crate::Clock;
 use crate::access::WITNESS;
 use crate::ctx::Ctx;
 use crate::db::{Placement, postgres};
+use crate::door;
 use crate::error::{Error, Kind, Result};
 use crate::fault::Faults;
 use crate::house::{self, House, Opening};
@@ -25,6 +26,7 @@ use crate::memo::Memo;
 use crate::org::{self, OrganizationView};
 use crate::record::Rows;
 use crate::token::{self, TokenView, Wish};
+use crate::url::{self, Granted};
 use crate::user;
 
 /// How often counted reads are looked at and idle houses closed.
@@ -254,15 +256,42 @@ impl Core {
         if organization.status != org::ACTIVE {
             return Err(Error::not_found("organization"));
         }
-        // What keeps it from opening is the operator's business, and would
-        // tell others that it exists.
-        let opened = self.house(organization.code).await.map_err(|error| {
-            tracing::error!(house = %organization.code, %error, "an organization does not open");
+        let opened = self.opened(organization.code).await?;
+        Ok(caller.site.enter(opened).of(organization.name))
+    }
+
+    /// The house of an organization that is there. What keeps it from opening
+    /// is the operator's business, and would tell others that it exists.
+    async fn opened(&self, code: HouseCode) -> Result<Arc<House>> {
+        self.house(code).await.map_err(|error| {
+            tracing::error!(house = %code, %error, "an organization does not open");
             Error::unavailable("the organization cannot be opened now")
                 .hint("an operator of the server finds the cause in its log")
                 .because(error)
-        })?;
-        Ok(caller.site.enter(opened))
+        })
+    }
+
+    /// Whoever was given a signed address, in its house, and what it allows.
+    pub async fn signed(
+        &self,
+        id: &UrlId,
+        signature: &str,
+        source: Option<IpAddr>,
+    ) -> Result<(Ctx, Granted)> {
+        let code = id.house();
+        let organization = self
+            .directory(|rows| Box::pin(async move { org::sql::by_code(rows, code).await }))
+            .await?
+            .filter(|organization| organization.status == org::ACTIVE);
+        let organization = organization.ok_or_else(|| Error::not_found("address"))?;
+        let house = self.opened(organization.code).await?;
+        let granted = url::open(&house, id, signature).await?;
+        let bearer = token::bearer_by_id(&self.site, &granted.token).await?;
+        if bearer.actor.id() != granted.actor {
+            return Err(Error::not_found("address"));
+        }
+        let site = Ctx::new(self.site.clone(), bearer.actor, bearer.scopes, source);
+        Ok((site.enter(house).of(organization.name), granted))
     }
 
     /// The organization of that name, for a caller who may see it.
@@ -334,8 +363,7 @@ impl Core {
         &self,
         look: impl for<'t> FnOnce(&'t mut Rows) -> crate::door::BoxFuture<'t, Result<T>>,
     ) -> Result<T> {
-        let transaction = self.site.database().begin_read().await?;
-        let mut rows = Rows::new(transaction, self.site.keyring());
+        let mut rows = door::look(&self.site).await?;
         let found = look(&mut rows).await;
         rows.transaction.rollback().await;
         found

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use statehouse_model::{Actor, Permission, RequestId};
+use statehouse_model::{Actor, Name, Permission, RequestId};
 
 use crate::house::House;
 
@@ -12,6 +12,7 @@ use crate::house::House;
 #[derive(Clone)]
 pub struct Ctx {
     house: Arc<House>,
+    organization: Option<Name>,
     actor: Actor,
     scopes: Option<Arc<[Permission]>>,
     request: RequestId,
@@ -29,6 +30,7 @@ impl Ctx {
     ) -> Self {
         Self {
             house,
+            organization: None,
             actor,
             scopes,
             request: RequestId::from_entropy(crate::entropy()),
@@ -39,6 +41,11 @@ impl Ctx {
     /// The house that the operation works in.
     pub fn house(&self) -> &Arc<House> {
         &self.house
+    }
+
+    /// What the organization is called, where it was entered by a request.
+    pub fn organization(&self) -> Option<&Name> {
+        self.organization.as_ref()
     }
 
     /// Who asks.
@@ -76,7 +83,16 @@ impl Ctx {
     pub(crate) fn enter(&self, house: Arc<House>) -> Self {
         Self {
             house,
+            organization: None,
             ..self.clone()
+        }
+    }
+
+    /// The same, knowing what the organization is called.
+    pub(crate) fn of(self, organization: Name) -> Self {
+        Self {
+            organization: Some(organization),
+            ..self
         }
     }
 }

@@ -38,6 +38,7 @@ use crate::access;
 use crate::ctx::Ctx;
 use crate::db::{DbError, Trouble, Value};
 use crate::error::{Error, Result};
+use crate::house::House;
 use crate::record::{self, Ask, Record, Rows, Table};
 use crate::workspace::Workspace;
 
@@ -451,6 +452,13 @@ fn too_slow() -> Error {
 /// Whether the caller may do `A` to `target`; a refusal leaves its trace.
 pub(crate) async fn may<A: Action>(ctx: &Ctx, action: A, target: &Target) -> Result<()> {
     read(ctx, action, target, |_| Box::pin(async { Ok(()) })).await
+}
+
+/// One snapshot of a house, with its keys as they are now, for what must be
+/// known before there is a caller: whose token it is, which house is meant.
+pub(crate) async fn look(house: &House) -> Result<Rows> {
+    let transaction = house.database().begin_read().await?;
+    ahead::reading(house.base(), transaction, Vec::new()).await
 }
 
 /// Runs `body` over one snapshot, after `A` was allowed on `target`.

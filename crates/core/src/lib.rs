@@ -30,6 +30,7 @@ pub mod state;
 #[cfg(test)]
 mod testing;
 pub mod token;
+pub mod url;
 pub mod user;
 pub mod workspace;
 

@@ -17,8 +17,8 @@ pub(crate) use rows::{Ask, Rows};
 
 use statehouse_ledger::row::{self, Cell};
 use statehouse_model::{
-    GrantId, HouseCode, Name, OrganizationId, Permission, ProjectId, Role, TokenId, UserId,
-    VersionId, WorkspaceId,
+    GrantId, HouseCode, JsonStateId, Name, OrganizationId, Permission, ProjectId, Role, TagId,
+    TokenId, UrlId, UserId, VersionId, WorkspaceId,
 };
 use statehouse_seal::Keyring;
 
@@ -50,7 +50,7 @@ pub const OUTSIDE: &[(&str, &str, &str)] = &[
     (
         "blob",
         "body",
-        "its digest is a covered column of the version's row",
+        "its digest is a covered column of the row of its version or JSON form",
     ),
     (
         "ledger_leaf",
@@ -163,12 +163,15 @@ macro_rules! text_columns {
 text_columns!(
     GrantId,
     HouseCode,
+    JsonStateId,
     Name,
     OrganizationId,
     Permission,
     ProjectId,
     Role,
+    TagId,
     TokenId,
+    UrlId,
     UserId,
     VersionId,
     WorkspaceId

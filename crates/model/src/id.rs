@@ -174,11 +174,38 @@ macro_rules! id {
 id!(/** A workspace: one state and its history. */ WorkspaceId, "ws", house);
 id!(/** A project: a folder of workspaces. */ ProjectId, "prj", house);
 id!(/** One stored version of a state. */ VersionId, "sv", house);
+id!(/** The JSON form of a state version, as the client sends it beside the state. */ JsonStateId, "svj", house);
+id!(/** A key and a value on a workspace; a tag is one without a value. */ TagId, "tb", house);
+id!(/** A signed address: who may do what to one object, and until when. */ UrlId, "url", house);
 id!(/** One role given to one subject at one scope. */ GrantId, "gr", house);
 id!(/** An organization, as the site knows it. */ OrganizationId, "org", site);
 id!(/** A person with a local account. */ UserId, "user", site);
 id!(/** An API token; not the secret itself. */ TokenId, "at", site);
 id!(/** One request, from the wire to the ledger. */ RequestId, "req", site);
+
+id!(@common /** An output of one version of a state: it names the version, and the output by a digest. */ OutputId, "wsout", CODE_LEN + 2 * RANDOM_LEN);
+
+impl OutputId {
+    /// The output of `version` whose name has this digest.
+    pub fn of(version: &VersionId, digest: u128) -> Self {
+        let version = version.as_str().trim_start_matches("sv-");
+        Self(format!("wsout-{version}{}", base58(digest, RANDOM_LEN)).into())
+    }
+
+    /// The version that it is an output of.
+    pub fn version(&self) -> Option<VersionId> {
+        let start = "wsout-".len();
+        let version = self.0.get(start..start + CODE_LEN + RANDOM_LEN)?;
+        format!("sv-{version}").parse().ok()
+    }
+}
+
+impl HouseId for OutputId {
+    fn house(&self) -> HouseCode {
+        self.version()
+            .map_or(HouseCode::SITE, |version| version.house())
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -197,6 +224,16 @@ mod tests {
         assert_eq!(id.house(), house);
         assert_eq!(id.as_str().parse::<WorkspaceId>().unwrap(), id);
         assert_eq!(id.as_str().len(), 3 + 6 + 16);
+    }
+
+    #[test]
+    fn an_outputs_id_leads_to_its_version() {
+        let house = HouseCode::from_entropy(7);
+        let version = VersionId::from_entropy(house, 12_345);
+        let id = OutputId::of(&version, u128::MAX / 7);
+        let back: OutputId = id.as_str().parse().unwrap();
+        assert_eq!((back.version(), back.house()), (Some(version), house));
+        assert!("wsout-111111".parse::<OutputId>().is_err());
     }
 
     #[test]

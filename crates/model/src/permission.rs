@@ -131,18 +131,32 @@ macro_rules! permissions {
 permissions! {
     /// See that the organization exists, and its name.
     OrganizationRead = "organization.read", House, "omwra";
+    /// Change the settings of the organization.
+    OrganizationUpdate = "organization.update", House, "om";
     /// Destroy the organization's keys, and with them its content.
     OrganizationShred = "organization.shred", House, "o";
     /// See projects.
     ProjectRead = "project.read", House, "omwra";
     /// Make projects.
     ProjectCreate = "project.create", House, "om";
+    /// Rename a project.
+    ProjectUpdate = "project.update", House, "om";
+    /// Remove a project that has no workspaces.
+    ProjectDelete = "project.delete", House, "om";
     /// See workspaces, their locks and the list of their versions.
     WorkspaceRead = "workspace.read", House, "omwra";
     /// Make workspaces.
     WorkspaceCreate = "workspace.create", House, "omw";
+    /// Change the settings and tags of a workspace; its name and project need `workspace.delete`, too.
+    WorkspaceUpdate = "workspace.update", House, "omw";
+    /// Delete a workspace, and bring a deleted one back.
+    WorkspaceDelete = "workspace.delete", House, "om";
     /// Download the bytes of a state. Recorded.
     StateRead = "state.read", House, "omw";
+    /// See the outputs of a state, sensitive ones without their values. Recorded.
+    OutputRead = "output.read", House, "omw";
+    /// See the value of a sensitive output. Recorded.
+    OutputReadSensitive = "output.read-sensitive", House, "omw";
     /// Upload a new version of a state.
     StateWrite = "state.write", House, "omw";
     /// Take and release the lock of a workspace.

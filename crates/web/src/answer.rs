@@ -37,6 +37,27 @@ const ALWAYS: [(HeaderName, HeaderValue); 4] = [
     ),
 ];
 
+/// What terraform's platform clients look for in every answer of `/api/v2`. Their `cloud` block refuses a server whose
+/// `TFP-API-Version` is missing or below 2.5, and needs 2.6 for imports; plans are rendered for an unknown name only where
+/// `X-TFE-Version` has this form.
+const OF_API: [(HeaderName, HeaderValue); 3] = [
+    (
+        HeaderName::from_static("tfp-api-version"),
+        HeaderValue::from_static("2.6"),
+    ),
+    (
+        HeaderName::from_static("tfp-appname"),
+        HeaderValue::from_static("Statehouse"),
+    ),
+    (
+        HeaderName::from_static("x-tfe-version"),
+        HeaderValue::from_static("v202502-1"),
+    ),
+];
+
+/// Addresses that carry the right to use them: what follows is never repeated.
+const SIGNED: [&str; 2] = ["/api/v2/uploads/", "/api/v2/downloads/"];
+
 /// The id of a request, given once its caller is known: then it is the one that the ledger's entries carry.
 #[derive(Clone, Default)]
 pub(crate) struct Named(Arc<OnceLock<RequestId>>);
@@ -67,9 +88,15 @@ pub(crate) async fn answer(
     let problem = response.extensions_mut().remove::<Raised>();
     let answered = response.extensions_mut().remove::<Answered>();
     if let Some(Raised(problem)) = &problem {
-        response = problem.answer(Form::of(&path), &path, id.as_str(), version);
+        let headers = std::mem::take(response.headers_mut());
+        response = problem.answer(Form::of(&path), shown(&path), id.as_str(), version);
+        // What a handler says beside its refusal.
+        response.headers_mut().extend(headers);
     }
     dress(response.headers_mut(), id);
+    if path.starts_with("/api/v2/") {
+        response.headers_mut().extend(OF_API);
+    }
     let took = started.elapsed();
     health::count(
         answered.map(|Answered(index)| index),
@@ -86,6 +113,12 @@ pub(crate) async fn answer(
         problem.as_ref().map(|Raised(problem)| &**problem),
     );
     response
+}
+
+/// A path as it may be repeated to whoever asked.
+fn shown(path: &str) -> &str {
+    let signed = SIGNED.into_iter().find(|prefix| path.starts_with(prefix));
+    signed.unwrap_or(path)
 }
 
 fn dress(headers: &mut HeaderMap, id: &RequestId) {

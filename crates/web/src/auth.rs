@@ -12,13 +12,14 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts, Path, Query};
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, HOST, USER_AGENT};
 use axum::http::request::Parts;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
+use statehouse_core::url::Granted;
 use statehouse_core::{Caller, Core, Ctx};
-use statehouse_model::{HouseCode, HouseId, Name, UserId};
+use statehouse_model::{HouseCode, HouseId, Name, UrlId, UserId};
 
 use crate::answer::Named;
 use crate::problem::Problem;
@@ -27,6 +28,8 @@ use crate::problem::Problem;
 pub(crate) struct Asker {
     core: Arc<Core>,
     caller: Caller,
+    origin: String,
+    by_hand: bool,
 }
 
 /// A caller, where an address is also for those who have no token. A token that is not valid is refused here too.
@@ -43,9 +46,13 @@ impl FromRequestParts<Arc<Core>> for MaybeAsker {
         if let Some(named) = parts.extensions.get::<Named>() {
             named.give(caller.site().request());
         }
+        let agent = parts.headers.get(USER_AGENT);
+        let agent = agent.and_then(|agent| agent.to_str().ok());
         Ok(Self(Some(Asker {
             core: core.clone(),
             caller,
+            origin: origin(parts),
+            by_hand: agent.is_some_and(|agent| agent.starts_with("statehouse/")),
         })))
     }
 }
@@ -75,6 +82,17 @@ impl Asker {
         self.caller.site()
     }
 
+    /// `https://` and the authority that the caller sent its request to: where links in the answer lead. It is what the caller
+    /// itself said, and only that caller gets to see it.
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Whether our own command line asks, and not a client that locks by itself.
+    pub(crate) fn is_by_hand(&self) -> bool {
+        self.by_hand
+    }
+
     /// The account that the caller is.
     pub(crate) fn user(&self) -> Result<UserId, Problem> {
         let id = self.site().actor().id().parse();
@@ -95,6 +113,61 @@ impl Asker {
     pub(crate) async fn house(&self, code: HouseCode) -> Result<Ctx, Problem> {
         Ok(self.core.enter_code(&self.caller, code).await?)
     }
+}
+
+/// Whoever holds a signed address, checked before a byte of the body is read. The address has two variable parts: the grant's
+/// id and the signature.
+pub(crate) struct Bearer {
+    core: Arc<Core>,
+    id: UrlId,
+    signature: String,
+    source: Option<IpAddr>,
+    ctx: Ctx,
+    granted: Granted,
+}
+
+impl FromRequestParts<Arc<Core>> for Bearer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, core: &Arc<Core>) -> Result<Self, Problem> {
+        let At((id, signature)) = At::<(String, String)>::from_request_parts(parts, core).await?;
+        let (id, source) = (self::id(&id)?, source(parts));
+        let (ctx, granted) = core.signed(&id, &signature, source).await?;
+        if let Some(named) = parts.extensions.get::<Named>() {
+            named.give(ctx.request());
+        }
+        Ok(Self {
+            core: core.clone(),
+            id,
+            signature,
+            source,
+            ctx,
+            granted,
+        })
+    }
+}
+
+impl Bearer {
+    /// As whom, and what the address allows, asked again: minutes may have passed until the body was there.
+    pub(crate) async fn enter(&self) -> Result<(&Ctx, &Granted), Problem> {
+        self.core
+            .signed(&self.id, &self.signature, self.source)
+            .await?;
+        Ok((&self.ctx, &self.granted))
+    }
+}
+
+/// The authority that a request was sent to.
+fn origin(parts: &Parts) -> String {
+    let of_header = || parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let authority = parts
+        .uri
+        .authority()
+        .map(axum::http::uri::Authority::as_str);
+    let authority = authority.or_else(of_header).unwrap_or_default();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+    let good = !authority.is_empty() && authority.bytes().all(plain);
+    format!("https://{}", if good { authority } else { "localhost" })
 }
 
 /// The token of a request; `None` when it has no credentials at all.

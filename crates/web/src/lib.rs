@@ -15,6 +15,7 @@ mod answer;
 mod auth;
 mod backend;
 mod body;
+mod discovery;
 mod health;
 mod ledger;
 mod problem;

@@ -175,6 +175,47 @@ impl Problem {
         )
     }
 
+    /// The request can be read, and what it wants cannot be.
+    pub(crate) fn unprocessable(words: impl std::fmt::Display) -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "unprocessable",
+            "Invalid attribute",
+            format!("{words}"),
+        )
+    }
+
+    /// The same where the clients of `/api/v2` know no other conflict than 409. They tell their users who holds a lock only if
+    /// the words are theirs: "is locked by User".
+    pub(crate) fn into_conflict(mut self) -> Self {
+        if self.0.status == StatusCode::LOCKED {
+            self.0.status = StatusCode::CONFLICT;
+            self.0.title = "Workspace locked";
+            if let Some(words) = &mut self.0.words {
+                *words = words.replace(" is locked by ", " is locked by User ");
+            }
+        }
+        self
+    }
+
+    /// The same with everything that helps in its detail: `go-tfe` shows its users nothing else.
+    /// What is not found keeps its one sentence.
+    pub(crate) fn in_detail(mut self, also: Option<&str>) -> Self {
+        if let Some(words) = &mut self.0.words {
+            let hint = self.0.hint.take();
+            for more in [hint.as_deref(), also].into_iter().flatten() {
+                words.push_str("; ");
+                words.push_str(more);
+            }
+        }
+        self
+    }
+
+    /// Whether this is the one sentence of everything that is not found.
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.0.words.is_none()
+    }
+
     /// The request carries no token.
     pub(crate) fn unauthenticated(words: &str) -> Self {
         let hint = "send a token as `Authorization: Bearer …`, or as the password of Basic authentication with any user name";

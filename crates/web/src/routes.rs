@@ -22,7 +22,7 @@ use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
 
 use crate::problem::Problem;
-use crate::{answer, backend, ledger, tfe};
+use crate::{answer, backend, discovery, ledger, tfe};
 
 type Service = BoxCloneSyncService<Request, Response, Infallible>;
 
@@ -68,6 +68,8 @@ routes! {
     LOCK   "/state/{organization}/{workspace}" => backend::lock::lock;
     UNLOCK "/state/{organization}/{workspace}" => backend::lock::unlock;
 
+    GET    "/.well-known/terraform.json" => discovery::document;
+    GET    "/api/v2/ping" => tfe::service::ping;
     POST   "/api/v2/login" => tfe::tokens::login;
     GET    "/api/v2/account/details" => tfe::users::own;
     GET    "/api/v2/permissions" => tfe::permissions::list;
@@ -84,9 +86,15 @@ routes! {
     GET    "/api/v2/organizations" => tfe::organizations::list;
     POST   "/api/v2/organizations" => tfe::organizations::create;
     GET    "/api/v2/organizations/{organization}" => tfe::organizations::show;
+    PATCH  "/api/v2/organizations/{organization}" => tfe::organizations::update;
+    GET    "/api/v2/organizations/{organization}/entitlement-set" => tfe::service::entitlements;
     POST   "/api/v2/organizations/{organization}/actions/shred" => tfe::organizations::shred;
     GET    "/api/v2/organizations/{organization}/projects" => tfe::projects::list;
     POST   "/api/v2/organizations/{organization}/projects" => tfe::projects::create;
+    GET    "/api/v2/projects/{project}" => tfe::projects::show;
+    PATCH  "/api/v2/projects/{project}" => tfe::projects::update;
+    DELETE "/api/v2/projects/{project}" => tfe::projects::delete;
+    GET    "/api/v2/organizations/{organization}/tags" => tfe::tags::of_organization;
     GET    "/api/v2/organizations/{organization}/grants" => tfe::grants::list;
     POST   "/api/v2/organizations/{organization}/grants" => tfe::grants::give;
     DELETE "/api/v2/organizations/{organization}/grants/{grant}" => tfe::grants::take;
@@ -94,8 +102,27 @@ routes! {
     POST   "/api/v2/organizations/{organization}/workspaces" => tfe::workspaces::create;
     GET    "/api/v2/organizations/{organization}/workspaces/{name}" => tfe::workspaces::show_named;
 
+    PATCH  "/api/v2/organizations/{organization}/workspaces/{name}" => tfe::workspaces::update_named;
+    DELETE "/api/v2/organizations/{organization}/workspaces/{name}" => tfe::workspaces::delete_named;
+    POST   "/api/v2/organizations/{organization}/workspaces/{name}/actions/safe-delete" => tfe::workspaces::safe_delete_named;
+    GET    "/api/v2/organizations/{organization}/deleted-workspaces" => tfe::workspaces::deleted;
+
     GET    "/api/v2/workspaces/{workspace}" => tfe::workspaces::show;
+    PATCH  "/api/v2/workspaces/{workspace}" => tfe::workspaces::update;
+    DELETE "/api/v2/workspaces/{workspace}" => tfe::workspaces::delete;
+    POST   "/api/v2/workspaces/{workspace}/actions/safe-delete" => tfe::workspaces::safe_delete;
+    POST   "/api/v2/workspaces/{workspace}/actions/undelete" => tfe::workspaces::undelete;
+    GET    "/api/v2/workspaces/{workspace}/tag-bindings" => tfe::tags::bindings;
+    PATCH  "/api/v2/workspaces/{workspace}/tag-bindings" => tfe::tags::bind;
+    GET    "/api/v2/workspaces/{workspace}/effective-tag-bindings" => tfe::tags::effective;
+    GET    "/api/v2/workspaces/{workspace}/relationships/tags" => tfe::tags::list;
+    POST   "/api/v2/workspaces/{workspace}/relationships/tags" => tfe::tags::add;
+    DELETE "/api/v2/workspaces/{workspace}/relationships/tags" => tfe::tags::remove;
     GET    "/api/v2/workspaces/{workspace}/state-versions" => tfe::versions::list;
+    POST   "/api/v2/workspaces/{workspace}/state-versions" => tfe::transfers::announce;
+    PATCH  "/api/v2/workspaces/{workspace}/state-versions" => tfe::versions::roll_back;
+    GET    "/api/v2/workspaces/{workspace}/current-state-version" => tfe::versions::current;
+    GET    "/api/v2/workspaces/{workspace}/current-state-version-outputs" => tfe::outputs::current;
     GET    "/api/v2/workspaces/{workspace}/kept-versions" => tfe::versions::kept;
     GET    "/api/v2/workspaces/{workspace}/state" => tfe::versions::download;
     POST   "/api/v2/workspaces/{workspace}/state" => tfe::versions::upload;
@@ -103,6 +130,14 @@ routes! {
     POST   "/api/v2/workspaces/{workspace}/actions/lock" => tfe::locks::take;
     POST   "/api/v2/workspaces/{workspace}/actions/unlock" => tfe::locks::release;
     POST   "/api/v2/workspaces/{workspace}/actions/force-unlock" => tfe::locks::force;
+    GET    "/api/v2/state-versions" => tfe::versions::list_named;
+    GET    "/api/v2/state-versions/{version}" => tfe::versions::show;
+    GET    "/api/v2/state-versions/{version}/download" => tfe::transfers::of_version;
+    GET    "/api/v2/state-versions/{version}/json-download" => tfe::transfers::json_of_version;
+    GET    "/api/v2/state-versions/{version}/outputs" => tfe::outputs::of_version;
+    GET    "/api/v2/state-version-outputs/{output}" => tfe::outputs::show;
+    PUT    "/api/v2/uploads/{url}/{signature}" => tfe::transfers::upload;
+    GET    "/api/v2/downloads/{url}/{signature}" => tfe::transfers::download;
     POST   "/api/v2/state-versions/{version}/actions/accept" => tfe::versions::accept;
     POST   "/api/v2/state-versions/{version}/actions/discard" => tfe::versions::discard;
 

@@ -19,6 +19,7 @@ use statehouse_core::workspace::Workspace;
 use statehouse_core::{Core, Ctx, access, backup, key, ledger, token, user, workspace};
 use statehouse_model::{Name, Role};
 
+use crate::cloud;
 use crate::random::Random;
 use crate::site::Site;
 use crate::states;
@@ -124,12 +125,13 @@ pub async fn plant(root: &Path, seed: u64, wanted: usize) -> Planted {
     put(&doomed, "prod", &mut garden, SMALL, 5).await;
 
     let ctx = core.enter(&caller, &name("acme")).await.unwrap();
-    for text in ["prod", "stage", "large", "streamed", "opaque"] {
+    for text in ["prod", "stage", "large", "streamed", "opaque", "announced"] {
         workspace::ensure(&ctx, name(text)).await.unwrap();
     }
     put(&ctx, "large", &mut garden, LARGE, 20).await;
     put(&ctx, "streamed", &mut garden, STREAMED, 20).await;
     opaque(&ctx, &mut garden).await;
+    announced(&core, &ctx, &mut garden).await;
     refused(&ctx, &mut garden).await;
     kept(&ctx, &mut garden).await;
     while garden.sealed.len() + 8 < wanted {
@@ -286,6 +288,25 @@ async fn put(ctx: &Ctx, workspace: &str, garden: &mut Garden, bytes: usize, coun
         .unwrap()
         .unwrap();
     assert!(read == bytes, "what was put is what is got");
+}
+
+/// States that come with a JSON form, in the row and in a file.
+async fn announced(core: &Core, ctx: &Ctx, garden: &mut Garden) {
+    for (serial, bytes) in [(1, SMALL), (2, LARGE)] {
+        let secrets = garden.several(5);
+        let wish = states::Wish {
+            lineage: "announced",
+            serial,
+            bytes,
+            secrets: &secrets,
+        };
+        let state = states::plain(&mut garden.random, &wish);
+        let filling = garden.random.word(bytes);
+        let canary = garden.sealed();
+        let form = format!(r#"{{"format_version":"1.0","values":["{canary}","{filling}"]}}"#);
+        let workspace = named("announced");
+        cloud::send(core, ctx, &workspace, ("announced", serial), state, form).await;
+    }
 }
 
 async fn opaque(ctx: &Ctx, garden: &mut Garden) {

@@ -14,6 +14,7 @@
 )]
 
 pub mod canaries;
+pub mod cloud;
 pub mod random;
 pub mod scan;
 pub mod site;

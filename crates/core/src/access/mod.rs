@@ -117,6 +117,28 @@ pub(crate) async fn holds(
     }
 }
 
+/// What an actor holds in a house at one moment, to be asked about many places
+/// without reading it again.
+pub(crate) struct Rights<'a> {
+    ctx: &'a Ctx,
+    held: Vec<Held>,
+}
+
+impl<'a> Rights<'a> {
+    pub(crate) async fn of(rows: &mut Rows, ctx: &'a Ctx, now: i64) -> Result<Self> {
+        let held = grants_of(rows, ctx, now).await?;
+        Ok(Self { ctx, held })
+    }
+
+    /// Whether the actor may use `permission` in `place`. An answer for
+    /// display: what is done is decided when it is done.
+    pub(crate) fn cover(&self, permission: Permission, place: &Place) -> Result<bool> {
+        let allows =
+            |engine: &Engine| engine.allows(self.ctx.actor(), &self.held, permission, Some(place));
+        Ok(self.ctx.in_scope(permission) && allows(Engine::shared()?)?)
+    }
+}
+
 /// The permission by which a caller knows that a target exists.
 fn visible(site: bool, target: &Target) -> Permission {
     match target {

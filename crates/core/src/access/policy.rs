@@ -30,6 +30,8 @@ const TASKS: &[(&str, &[Permission])] = &[
         READS,
         &[
             Permission::StateRead,
+            Permission::OutputRead,
+            Permission::OutputReadSensitive,
             Permission::LedgerRead,
             Permission::LedgerVerify,
             Permission::SiteLedgerRead,

@@ -24,17 +24,28 @@ use crate::error::{Error, Result};
 
 /// Sealed bodies up to this size live in the row: one commit stores them, and
 /// SQLite reads them faster than a file of their own.
-const ROW_MAX: usize = 256 * 1024;
+pub(crate) const ROW_MAX: usize = 256 * 1024;
 /// Plaintexts above this are compressed and sealed as a stream, so that a
 /// large one is held in memory once.
 const WHOLE_MAX: usize = 4 * 1024 * 1024;
 /// Level 1 compresses states as well as 3 does, in a quarter of the time.
 const LEVEL: i32 = 1;
 const SALT: usize = 32;
+/// Longer than sealing and storing the longest body takes.
+const CLAIM_MAX: std::time::Duration = std::time::Duration::from_mins(5);
 
 /// The directory for large bodies of one house.
 #[derive(Debug, Clone)]
 pub(crate) struct Blobs(PathBuf);
+
+/// The right to store under one id; given back when dropped.
+pub(crate) struct Claim(PathBuf);
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        fs::remove_file(&self.0).ok();
+    }
+}
 
 /// Sealed bytes on their way into the database.
 #[derive(Debug)]
@@ -194,6 +205,33 @@ impl Blobs {
             fs::remove_file(&new).ok();
             disk(error)
         })
+    }
+
+    /// Claims an object's name for whoever stores a large body under an id that
+    /// was given out before: two who store at once would write one file.
+    /// `None` when somebody else has it. A claim left by a stop is void after a while.
+    pub(crate) fn claim(&self, object: &str, now: SystemTime) -> Result<Option<Claim>> {
+        let path = self.file(object).with_extension("claim");
+        let made = |path: &Path| fs::File::create_new(path).map(drop);
+        let taken = |error: &std::io::Error| error.kind() == std::io::ErrorKind::AlreadyExists;
+        let result = match made(&path) {
+            Err(error) if taken(&error) => {
+                let since = fs::metadata(&path).and_then(|data| data.modified());
+                let old = since
+                    .is_ok_and(|since| now.duration_since(since).is_ok_and(|age| age > CLAIM_MAX));
+                if !old {
+                    return Ok(None);
+                }
+                fs::remove_file(&path).ok();
+                made(&path)
+            }
+            result => result,
+        };
+        match result {
+            Ok(()) => Ok(Some(Claim(path))),
+            Err(error) if taken(&error) => Ok(None),
+            Err(error) => Err(disk(error)),
+        }
     }
 
     /// Removes the file of a body that no row came to name.

@@ -1,4 +1,5 @@
-//! Every statement on `blob`.
+//! Every statement on `blob`: bodies of versions, and of their JSON forms,
+//! each under its own id.
 
 use statehouse_model::VersionId;
 
@@ -13,12 +14,21 @@ pub(crate) async fn insert<A: Action>(
     version: &VersionId,
     stored: &Stored,
 ) -> Result<()> {
+    insert_object(tx, version.as_str(), stored).await
+}
+
+/// The same for any object.
+pub(crate) async fn insert_object<A: Action>(
+    tx: &mut Tx<A>,
+    object: &str,
+    stored: &Stored,
+) -> Result<()> {
     let body = stored
         .body
         .as_ref()
         .map_or(Value::Null, |body| Value::Bytes(body.clone()));
     let values = vec![
-        version.as_str().into(),
+        object.into(),
         stored.header.clone().into(),
         stored.epoch.into(),
         body,
@@ -32,11 +42,16 @@ pub(crate) async fn of_version(
     rows: &mut Rows,
     version: &VersionId,
 ) -> Result<Option<(Vec<u8>, Option<Vec<u8>>)>> {
+    of_object(rows, version.as_str()).await
+}
+
+/// The same for any object.
+pub(crate) async fn of_object(
+    rows: &mut Rows,
+    object: &str,
+) -> Result<Option<(Vec<u8>, Option<Vec<u8>>)>> {
     let sql = "SELECT header, body FROM blob WHERE version = $1";
-    let mut found = rows
-        .transaction
-        .query(sql, &[version.as_str().into()])
-        .await?;
+    let mut found = rows.transaction.query(sql, &[object.into()]).await?;
     let Some(mut row) = found.pop() else {
         return Ok(None);
     };
@@ -46,12 +61,12 @@ pub(crate) async fn of_version(
     )))
 }
 
-/// Versions after `after` whose keys are wrapped under an epoch before `epoch`.
+/// Objects whose keys are wrapped under an epoch before `epoch`.
 pub(crate) async fn before_epoch(
     rows: &mut Rows,
     epoch: u32,
     limit: i64,
-) -> Result<Vec<(VersionId, Vec<u8>)>> {
+) -> Result<Vec<(String, Vec<u8>)>> {
     let sql = "SELECT version, header FROM blob WHERE epoch < $1 ORDER BY epoch, version LIMIT $2";
     let found = rows
         .transaction
@@ -64,11 +79,11 @@ pub(crate) async fn before_epoch(
 
 pub(crate) async fn rewrap<A: Action>(
     tx: &mut Tx<A>,
-    version: &VersionId,
+    object: &str,
     header: Vec<u8>,
     epoch: u32,
 ) -> Result<()> {
-    let values = [version.as_str().into(), header.into(), epoch.into()];
+    let values = [object.into(), header.into(), epoch.into()];
     tx.put_outside(
         "UPDATE blob SET header = $2, epoch = $3 WHERE version = $1",
         &values,

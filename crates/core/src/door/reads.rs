@@ -171,7 +171,7 @@ impl Reads {
 pub(crate) fn object_of(ctx: &Ctx, target: &Target) -> String {
     match target {
         Target::Project(id) => id.to_string(),
-        Target::Workspace(Workspace::Id(id)) => id.to_string(),
+        Target::Workspace(Workspace::Id(id) | Workspace::Deleted(id)) => id.to_string(),
         Target::Workspace(Workspace::Of(version)) => version.to_string(),
         // A name is content, and may be a guess; leaves hold ids.
         Target::House | Target::ProjectNamed(_) | Target::Workspace(Workspace::Name(_)) => {

@@ -99,11 +99,16 @@ async fn headers(tx: &mut Tx<Rewrap>, newest: u32) -> Result<u64> {
     let mut count = 0;
     for (id, header) in blob::sql::before_epoch(tx, newest, BATCH).await? {
         let gone = || Error::tampered(format!("sealed bytes of `{id}` belong to no version"));
-        let version = state::sql::by_id(tx, &id).await?.ok_or_else(gone)?;
         let keyring = tx.keyring.clone();
-        let renewed = keyring
-            .rewrap(&state::context(&version), &header)
-            .map_err(|error| Error::tampered(error.to_string()))?;
+        let renewed = if let Ok(json) = id.parse() {
+            let form = state::json::sql::by_id(tx, &json).await?;
+            keyring.rewrap(&state::json::context(&form.ok_or_else(gone)?), &header)
+        } else {
+            let version = id.parse().map_err(|_| gone())?;
+            let version = state::sql::by_id(tx, &version).await?.ok_or_else(gone)?;
+            keyring.rewrap(&state::context(&version), &header)
+        };
+        let renewed = renewed.map_err(|error| Error::tampered(error.to_string()))?;
         blob::sql::rewrap(tx, &id, renewed.unwrap_or(header), newest).await?;
         count += 1;
     }

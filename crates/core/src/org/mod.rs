@@ -9,8 +9,9 @@ use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Target, actions};
 use crate::error::{Error, Kind, Result};
 use crate::key::{self, OpenLedger};
-use crate::ledger::Head;
+use crate::ledger::{self, Head};
 use crate::project::{self, sql::Project};
+use crate::record::Rows;
 use sql::{Organization, Witness};
 
 pub(crate) const ACTIVE: &str = "active";
@@ -25,6 +26,8 @@ actions! {
     ListOrganizations = "organization.list" needs SiteOrganizationRead;
     /// See one, from inside.
     ShowOrganization = "organization.show" needs OrganizationRead;
+    /// Change an organization's settings.
+    UpdateOrganization = "organization.update" needs OrganizationUpdate;
     /// Destroy an organization's keys; recorded in its own ledger.
     Shred = "organization.shred" needs OrganizationShred;
     /// The site's record of it.
@@ -32,6 +35,13 @@ actions! {
     /// The site's record of a house's newest checkpoint.
     WitnessHouse = "house.checkpoint" needs SiteLedgerRead;
 }
+
+/// How often terraform stores a state in the middle of an apply, in seconds,
+/// unless said otherwise: what a stop then loses is a minute's work.
+pub const SNAPSHOT_DEFAULT_S: u32 = 60;
+/// And at most an hour, which is the longest that terraform takes.
+pub const SNAPSHOT_MAX_S: u32 = 3600;
+const SNAPSHOT: &str = "state.snapshot-interval-s";
 
 /// An organization, for people and programs to read.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -232,6 +242,35 @@ pub(crate) async fn witness(task: &Ctx, code: HouseCode, head: Head) -> Result<(
             let entry = Entry::new(code)
                 .fact("size", head.size)
                 .fact("root", hex::encode(head.root));
+            Ok(Outcome::Recorded((), entry))
+        })
+    })
+    .await
+}
+
+/// How often terraform is to store a state in the middle of an apply, in
+/// seconds; 0 for not at all.
+pub(crate) async fn snapshot_interval_s(rows: &mut Rows) -> Result<u32> {
+    let stored = ledger::sql::setting(rows, SNAPSHOT).await?;
+    let stored = stored.and_then(|text| text.parse().ok());
+    Ok(stored.unwrap_or(SNAPSHOT_DEFAULT_S))
+}
+
+/// Sets how often that is.
+pub async fn set_snapshot_interval_s(ctx: &Ctx, seconds: u32) -> Result<()> {
+    if seconds > SNAPSHOT_MAX_S {
+        let words = format!("the interval is 0, for never, to {SNAPSHOT_MAX_S} seconds");
+        return Err(Error::invalid(words));
+    }
+    let code = ctx.house().code();
+    door::change(ctx, UpdateOrganization, Target::House, move |tx| {
+        let setting = ledger::sql::Setting {
+            name: SNAPSHOT.to_owned(),
+            value: seconds.to_string(),
+        };
+        Box::pin(async move {
+            tx.put(&setting).await?;
+            let entry = Entry::new(code).fact("snapshot-interval-s", seconds);
             Ok(Outcome::Recorded((), entry))
         })
     })

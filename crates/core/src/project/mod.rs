@@ -10,7 +10,8 @@ use statehouse_model::{Name, ProjectId};
 use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Target, actions};
 use crate::error::{Error, Kind, Result};
-use sql::Project;
+use crate::workspace;
+use sql::Project as Row;
 
 /// The project that workspaces belong to unless said otherwise.
 pub const DEFAULT: &str = "default";
@@ -20,6 +21,30 @@ actions! {
     CreateProject = "project.create" needs ProjectCreate;
     /// See projects.
     ListProjects = "project.list" needs ProjectRead;
+    /// See one.
+    ShowProject = "project.show" needs ProjectRead;
+    /// Rename one.
+    UpdateProject = "project.update" needs ProjectUpdate;
+    /// Remove one that is empty.
+    DeleteProject = "project.delete" needs ProjectDelete;
+}
+
+/// How a caller names a project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Project {
+    /// By its id.
+    Id(ProjectId),
+    /// By its name, unique in the organization.
+    Name(Name),
+}
+
+impl Project {
+    pub(crate) fn target(&self) -> Target {
+        match self {
+            Self::Id(id) => Target::Project(id.clone()),
+            Self::Name(name) => Target::ProjectNamed(name.clone()),
+        }
+    }
 }
 
 /// A project, for people and programs to read.
@@ -33,8 +58,8 @@ pub struct ProjectView {
     pub created_at: i64,
 }
 
-impl From<Project> for ProjectView {
-    fn from(project: Project) -> Self {
+impl From<Row> for ProjectView {
+    fn from(project: Row) -> Self {
         Self {
             id: project.id.to_string(),
             name: project.name.to_string(),
@@ -47,17 +72,14 @@ impl From<Project> for ProjectView {
 pub async fn create(ctx: &Ctx, name: Name) -> Result<ProjectView> {
     let id = ProjectId::from_entropy(ctx.house().code(), crate::entropy());
     door::change(ctx, CreateProject, Target::House, move |tx| {
-        let project = Project {
+        let project = Row {
             id: id.clone(),
             name: name.clone(),
             created_at: tx.now(),
         };
         Box::pin(async move {
             if sql::by_name(tx, &project.name).await?.is_some() {
-                return Err(Error::new(
-                    Kind::Conflict,
-                    format!("a project named `{}` exists", project.name),
-                ));
+                return Err(taken(&project.name));
             }
             tx.put(&project).await?;
             let entry = Entry::new(&project.id);
@@ -76,6 +98,72 @@ pub async fn list(ctx: &Ctx) -> Result<Vec<ProjectView>> {
                 .into_iter()
                 .map(ProjectView::from)
                 .collect())
+        })
+    })
+    .await
+}
+
+fn taken(name: &Name) -> Error {
+    Error::new(Kind::Conflict, format!("a project named `{name}` exists"))
+}
+
+/// One project.
+pub async fn show(ctx: &Ctx, project: &Project) -> Result<ProjectView> {
+    let wanted = project.clone();
+    door::read(ctx, ShowProject, &project.target(), move |rows| {
+        Box::pin(async move { Ok(sql::needed(rows, &wanted).await?.into()) })
+    })
+    .await
+}
+
+/// Gives a project another name, which must be free.
+pub async fn rename(ctx: &Ctx, project: &Project, name: Name) -> Result<ProjectView> {
+    let wanted = project.clone();
+    door::change(ctx, UpdateProject, project.target(), move |tx| {
+        let (wanted, name) = (wanted.clone(), name.clone());
+        Box::pin(async move {
+            let mut project = sql::needed(tx, &wanted).await?;
+            if project.name == name {
+                return Ok(Outcome::Unchanged(project.into()));
+            }
+            if project.name.as_str() == DEFAULT {
+                return Err(Error::new(
+                    Kind::Conflict,
+                    format!("the project `{DEFAULT}` keeps its name: new workspaces belong to it"),
+                ));
+            }
+            if sql::by_name(tx, &name).await?.is_some() {
+                return Err(taken(&name));
+            }
+            project.name = name;
+            tx.put(&project).await?;
+            let entry = Entry::new(&project.id);
+            Ok(Outcome::Recorded(project.into(), entry))
+        })
+    })
+    .await
+}
+
+/// Removes a project that has no workspaces. Deleted ones do not count: they
+/// come back in the default project.
+pub async fn delete(ctx: &Ctx, project: &Project) -> Result<()> {
+    let wanted = project.clone();
+    door::change(ctx, DeleteProject, project.target(), move |tx| {
+        let wanted = wanted.clone();
+        Box::pin(async move {
+            let project = sql::needed(tx, &wanted).await?;
+            if project.name.as_str() == DEFAULT {
+                let words = format!("the project `{DEFAULT}` cannot be removed");
+                return Err(Error::new(Kind::Conflict, words));
+            }
+            let count = workspace::sql::of_project(tx, &project.id).await?;
+            if count > 0 {
+                let words = format!("the project `{}` has {count} workspaces", project.name);
+                return Err(Error::new(Kind::Conflict, words)
+                    .hint("move them to another project or delete them first"));
+            }
+            tx.remove::<Row>(&[project.id.as_str().into()]).await?;
+            Ok(Outcome::Recorded((), Entry::new(&project.id)))
         })
     })
     .await

@@ -2,7 +2,8 @@
 
 use statehouse_model::{Name, ProjectId};
 
-use crate::error::Result;
+use super::Project as Ref;
+use crate::error::{Error, Result};
 use crate::record::{Ask, Rows, record};
 
 record! {
@@ -37,4 +38,13 @@ pub(crate) fn ask_name(name: &Name) -> Ask {
 
 pub(crate) async fn all(rows: &mut Rows) -> Result<Vec<Project>> {
     rows.find("ORDER BY name", &[]).await
+}
+
+/// The project that a reference means, which must be there.
+pub(crate) async fn needed(rows: &mut Rows, project: &Ref) -> Result<Project> {
+    let found = match project {
+        Ref::Id(id) => by_id(rows, id).await?,
+        Ref::Name(name) => by_name(rows, name).await?,
+    };
+    found.ok_or_else(|| Error::not_found("project"))
 }

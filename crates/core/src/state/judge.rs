@@ -17,6 +17,9 @@ pub(crate) struct Standing {
     pub(crate) push_by_accepter: bool,
     /// The lock was taken by an apply or destroy.
     pub(crate) applying: bool,
+    /// The caller holds the lock of a `cloud` block, which never says what it
+    /// is for: it counts as applying, and what falls is marked.
+    pub(crate) cloud: bool,
 }
 
 /// What to do with an upload.
@@ -60,6 +63,7 @@ pub(crate) fn judge(
             }
             Unusual::Dropped { before, after }
                 if few(before, after) || destroyed(&old, new, standing) => {}
+            Unusual::Dropped { .. } if standing.cloud => marks.push("resources-dropped"),
             Unusual::Serial { .. } | Unusual::SameSerialOtherBytes { .. } => conflict.push(each),
             Unusual::Lineage { .. } | Unusual::Dropped { .. } => destructive.push(each),
         }
@@ -194,14 +198,22 @@ mod tests {
     const PLAIN: Standing = Standing {
         push_by_accepter: false,
         applying: false,
+        cloud: false,
     };
     const PUSH: Standing = Standing {
         push_by_accepter: true,
         applying: false,
+        cloud: false,
     };
     const APPLY: Standing = Standing {
         push_by_accepter: false,
         applying: true,
+        cloud: false,
+    };
+    const CLOUD: Standing = Standing {
+        push_by_accepter: false,
+        applying: false,
+        cloud: true,
     };
 
     #[test]
@@ -224,6 +236,14 @@ mod tests {
         check(&head(5, 120), &new("a", 6, 0), APPLY, "take");
         check(&head(5, 120), &new("b", 6, 0), APPLY, "quarantine");
         check(&head(5, 9), &new("a", 6, 0), PLAIN, "take");
+        check(
+            &head(5, 120),
+            &new("a", 6, 3),
+            CLOUD,
+            "take resources-dropped",
+        );
+        check(&head(5, 120), &new("b", 6, 120), CLOUD, "quarantine");
+        check(&head(5, 120), &new("a", 4, 120), CLOUD, "conflict");
         check(&head(5, 120), &new("b", 0, 120), PLAIN, "quarantine");
         check(
             &head(5, 120),

@@ -29,6 +29,9 @@ actions! {
     ShowLock = "lock.show" needs WorkspaceRead;
 }
 
+/// The operation of a lock that a `cloud` block took.
+pub const CLOUD: &str = "cloud";
+
 /// Takes the lock. The same id by the same actor again is answered alike.
 pub async fn take(ctx: &Ctx, workspace: &Workspace, info: LockInfo) -> Result<WorkspaceView> {
     let wanted = workspace.clone();
@@ -100,6 +103,36 @@ pub async fn release(ctx: &Ctx, workspace: &Workspace, id: String) -> Result<Wor
             })
         },
     )
+    .await
+}
+
+/// Releases the caller's lock for a client that shows no id: one that was taken
+/// under an id of the server. A lock that another protocol of the same person
+/// holds stays.
+pub async fn release_own(ctx: &Ctx, workspace: &Workspace) -> Result<WorkspaceView> {
+    let wanted = workspace.clone();
+    let actor = ctx.actor().id().to_owned();
+    let target = Target::Workspace(workspace.clone());
+    door::change(ctx, ReleaseLock, target, move |tx| {
+        let (wanted, actor) = (wanted.clone(), actor.clone());
+        Box::pin(async move {
+            let mut workspace = sql::needed(tx, &wanted).await?;
+            let last = workspace.unlocked_id.clone().unwrap_or_default();
+            let repeated = of_server(&last) && released(&workspace, &last, &actor);
+            if workspace.lock_id.is_none() && repeated {
+                return Ok(Outcome::Unchanged(workspace.into()));
+            }
+            if workspace.lock_id.is_none() {
+                return Err(not_locked(&workspace));
+            }
+            if !require_api(tx, &workspace, &actor).await? {
+                return Err(locked(tx, &workspace).await?);
+            }
+            clear(tx, &mut workspace).await?;
+            let entry = Entry::new(&workspace.id).fact("fence", workspace.fence);
+            Ok(Outcome::Recorded(workspace.into(), entry))
+        })
+    })
     .await
 }
 
@@ -189,6 +222,21 @@ pub(super) async fn operation(rows: &mut Rows, workspace: &Row) -> Result<String
     Ok(info(rows, workspace).await?.operation)
 }
 
+/// Whether an id is one that the server gave a lock, because its client chose none.
+fn of_server(id: &str) -> bool {
+    id.parse::<statehouse_model::RequestId>().is_ok()
+}
+
+/// What the lock must say for a client that shows no id: whether the caller
+/// holds it, or nobody does.
+pub(super) async fn require_api(rows: &mut Rows, workspace: &Row, actor: &str) -> Result<bool> {
+    match &workspace.lock_id {
+        None => Ok(false),
+        Some(held) if of_server(held) && holder(workspace) == actor => Ok(true),
+        Some(_) => Err(locked(rows, workspace).await?),
+    }
+}
+
 /// For a repeated upload: the lock may be gone, but not another's.
 pub(super) async fn require_not_of_another(
     rows: &mut Rows,
@@ -204,7 +252,7 @@ pub(super) async fn require_not_of_another(
 }
 
 /// For a decision by a person: nobody is writing.
-pub(super) async fn require_free(rows: &mut Rows, workspace: &Row) -> Result<()> {
+pub(crate) async fn require_free(rows: &mut Rows, workspace: &Row) -> Result<()> {
     if workspace.lock_id.is_none() {
         Ok(())
     } else {
@@ -262,11 +310,23 @@ async fn locked(rows: &mut Rows, workspace: &Row) -> Result<Error> {
         },
         held.id,
     );
-    let hint = format!(
-        "wait for it, or break it: `terraform force-unlock {}`",
-        held.id
-    );
+    let hint = format!("wait for it, or break it: {}", way_out(workspace, &held));
     Ok(Error::new(Kind::Locked(Box::new(held)), words).hint(hint))
+}
+
+/// How a lock is broken, by the client that took it or by hand. A `cloud` block
+/// says in the path of its lock which organization it works in.
+fn way_out(workspace: &Row, held: &LockInfo) -> String {
+    let name = &workspace.name;
+    let by_hand = format!("`statehouse state unlock {name} --force --reason …`");
+    match held.path.split_once('/') {
+        Some((organization, _)) if held.operation == CLOUD => {
+            format!(
+                "`terraform force-unlock {organization}/{name}` where the `cloud` block is, or {by_hand}"
+            )
+        }
+        _ => format!("`terraform force-unlock {}`, or {by_hand}", held.id),
+    }
 }
 
 pub(crate) fn binding<'a>(workspace: &'a Row, id: &'a str) -> Context<'a> {

@@ -9,9 +9,14 @@
 //!
 //! Deliberately absent: rewriting, deleting, merging.
 
+pub(crate) mod announce;
+pub(crate) mod json;
 pub(crate) mod judge;
 pub mod lock;
+mod outputs;
 mod put;
+mod rollback;
+mod shown;
 pub(crate) mod sql;
 #[cfg(test)]
 mod tests;
@@ -29,7 +34,13 @@ use crate::door::{self, Entry, Outcome, Target, actions};
 use crate::error::{Error, Kind, Result};
 use crate::record::Rows;
 use crate::workspace::{self, Workspace};
+pub use announce::{Announced, Wish, announce, upload};
+pub use json::{get as json_of, upload as upload_json};
+pub use outputs::{OutputView, output, outputs};
+pub(crate) use put::WriteState;
 pub use put::{Kept, Put, Upload, put};
+pub use rollback::roll_back;
+pub use shown::{Shown, current, page, shown};
 use sql::Version;
 
 /// Versions on one page of a list.

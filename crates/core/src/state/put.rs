@@ -6,14 +6,15 @@
 
 use std::sync::Arc;
 
+use md5::Md5;
 use sha2::{Digest, Sha256};
-use statehouse_model::{Permission, VersionId, WorkspaceId};
+use statehouse_model::{Permission, UrlId, VersionId, WorkspaceId};
 use statehouse_seal::Keyring;
 use statehouse_terraform::state::{StateFile, Unusual, read};
 
 use super::judge::{Standing, Verdict, judge, judge_opaque};
 use super::sql::Version;
-use super::{CONFLICT, QUARANTINED, VersionView, context, entry, finish, lock, sql};
+use super::{CONFLICT, QUARANTINED, VersionView, announce, context, entry, finish, lock, sql};
 use crate::access;
 use crate::blob::{self, Stored};
 use crate::ctx::Ctx;
@@ -36,6 +37,53 @@ pub struct Upload {
     pub bytes: bytes::Bytes,
     /// The id of the lock that the client says it holds.
     pub lock_id: Option<String>,
+}
+
+/// What is known of an upload that came by terraform's `cloud` block, whose
+/// client names neither its lock nor what it is doing.
+#[derive(Debug, Clone)]
+pub(crate) struct Cloud {
+    /// The version that it is to be.
+    pub(crate) id: VersionId,
+    /// Whether that was announced.
+    pub(crate) announced: bool,
+    /// The signed address that it came to.
+    pub(crate) address: Option<UrlId>,
+    /// What was said of the bytes beforehand.
+    pub(crate) expected: Option<Expected>,
+    /// The version whose content it is, and why it is there again.
+    pub(crate) rolled_back: Option<(VersionId, Option<String>)>,
+}
+
+/// What was said of bytes before they came.
+#[derive(Debug, Clone)]
+pub(crate) struct Expected {
+    pub(crate) md5: Vec<u8>,
+    pub(crate) serial: u64,
+    pub(crate) lineage: String,
+}
+
+impl Expected {
+    /// The bytes are those that were announced. What an encrypted state does
+    /// not say is not compared.
+    fn check(&self, bytes: &[u8], file: &StateFile) -> Result<()> {
+        let (lineage, serial) = match file {
+            StateFile::Plain(plain) => (Some(&plain.lineage), Some(plain.serial)),
+            StateFile::Opaque(opaque) => (opaque.lineage.as_ref(), opaque.serial),
+        };
+        let what = if Md5::digest(bytes).as_slice() != self.md5 {
+            "MD5"
+        } else if serial.is_some_and(|serial| serial != self.serial) {
+            "serial"
+        } else if lineage.is_some_and(|lineage| *lineage != self.lineage) {
+            "lineage"
+        } else {
+            return Ok(());
+        };
+        let words =
+            format!("the bytes are not those that were announced: they have another {what}");
+        Err(Error::invalid(words).hint("nothing was stored; send the announced bytes, whole"))
+    }
 }
 
 /// An upload that was kept aside.
@@ -65,6 +113,7 @@ struct Prepared {
     size: u64,
     digest: [u8; 32],
     lock_id: Option<String>,
+    cloud: Option<Cloud>,
     actor: String,
     target: Target,
     workspace: Workspace,
@@ -74,9 +123,19 @@ struct Prepared {
 
 /// Stores a new version of a workspace's state.
 pub async fn put(ctx: &Ctx, workspace: &Workspace, upload: Upload) -> Result<Put> {
+    put_as(ctx, workspace, upload, None).await
+}
+
+/// The same, by the `cloud` block.
+pub(crate) async fn put_as(
+    ctx: &Ctx,
+    workspace: &Workspace,
+    upload: Upload,
+    cloud: Option<Cloud>,
+) -> Result<Put> {
     let permits = ctx.house().permits();
     if let Some(id) = permits.find(ctx, WriteState::NAME, workspace) {
-        match put_into(ctx, workspace, id, upload.clone()).await {
+        match put_into(ctx, workspace, id, upload.clone(), cloud.clone()).await {
             // The name may mean another workspace by now.
             Err(error) if *error.kind() == Kind::NotFound => {
                 permits.forget(ctx, WriteState::NAME, workspace);
@@ -86,7 +145,7 @@ pub async fn put(ctx: &Ctx, workspace: &Workspace, upload: Upload) -> Result<Put
     }
     let id = workspace::id_of(ctx, WriteState, workspace).await?;
     permits.keep(ctx, WriteState::NAME, workspace, id.clone());
-    put_into(ctx, workspace, id, upload).await
+    put_into(ctx, workspace, id, upload, cloud).await
 }
 
 /// Stores a new version in the workspace with this id, which must still be
@@ -96,11 +155,12 @@ async fn put_into(
     named: &Workspace,
     workspace_id: WorkspaceId,
     upload: Upload,
+    cloud: Option<Cloud>,
 ) -> Result<Put> {
     ctx.house().writable()?;
     let large = upload.bytes.len() > 1024 * 1024;
     let plan_head = sql::ask_head(&workspace_id);
-    let task = prepare_task(ctx, named.clone(), workspace_id, upload);
+    let task = prepare_task(ctx, named.clone(), workspace_id, upload, cloud);
     let prepared = if large {
         let task = tokio::task::spawn_blocking(task).await;
         task.map_err(|error| Error::internal(format!("preparing a state: {error}")))?
@@ -137,6 +197,7 @@ fn prepare_task(
     named: Workspace,
     workspace: WorkspaceId,
     upload: Upload,
+    cloud: Option<Cloud>,
 ) -> impl FnOnce() -> Result<(Prepared, Stored)> + Send + 'static {
     let house = ctx.house().clone();
     let actor = ctx.actor().id().to_owned();
@@ -145,7 +206,13 @@ fn prepare_task(
             Error::invalid(format!("the body is not a state: {error}"))
                 .hint("nothing was stored; the current state is unchanged")
         })?;
-        let id = VersionId::from_entropy(house.code(), crate::entropy());
+        if let Some(expected) = cloud.as_ref().and_then(|cloud| cloud.expected.as_ref()) {
+            expected.check(&upload.bytes, &file)?;
+        }
+        let id = match &cloud {
+            Some(cloud) => cloud.id.clone(),
+            None => VersionId::from_entropy(house.code(), crate::entropy()),
+        };
         let digest: [u8; 32] = Sha256::digest(&upload.bytes).into();
         let prepared = Prepared {
             id,
@@ -153,6 +220,7 @@ fn prepare_task(
             file,
             digest,
             lock_id: upload.lock_id,
+            cloud,
             actor,
             target: Target::Workspace(Workspace::Id(workspace.clone())),
             workspace: Workspace::Id(workspace.clone()),
@@ -234,12 +302,50 @@ impl Prepared {
     }
 }
 
-fn fingerprint(digest: &[u8; 32]) -> Vec<u8> {
+pub(super) fn fingerprint(digest: &[u8; 32]) -> Vec<u8> {
     [b"fingerprint\0".as_slice(), digest].concat()
 }
 
-/// Inside the door: head, lock, verdict, rows.
+/// Inside the door: what was announced, and all that comes of it.
 async fn store(
+    tx: &mut Tx<WriteState>,
+    ctx: &Ctx,
+    prepared: &Prepared,
+    stored: &Stored,
+) -> Result<Outcome<Put>> {
+    let Some(cloud) = &prepared.cloud else {
+        return decide(tx, ctx, prepared, stored).await;
+    };
+    let announced = announce::open(tx, cloud).await?;
+    let mut outcome = decide(tx, ctx, prepared, stored).await?;
+    if let (Some((from, reason)), Outcome::Recorded(_, entry)) = (&cloud.rolled_back, &mut outcome)
+    {
+        entry
+            .facts
+            .insert("rolled-back-to".to_owned(), from.as_str().into());
+        if entry.detail.is_none() {
+            entry.detail = reason.clone().map(|reason| ("detail", reason));
+        }
+    }
+    announce::settle(tx, cloud, announced, outcome).await
+}
+
+/// Whether the lock is held by whom this upload comes from; an error where
+/// another holds it.
+async fn holds_lock(
+    tx: &mut Tx<WriteState>,
+    workspace: &workspace::sql::Workspace,
+    prepared: &Prepared,
+) -> Result<bool> {
+    let actor = &prepared.actor;
+    if prepared.cloud.is_some() {
+        return lock::require_api(tx, workspace, actor).await;
+    }
+    lock::require(tx, workspace, prepared.lock_id.as_deref(), actor).await
+}
+
+/// Inside the door: head, lock, verdict, rows.
+async fn decide(
     tx: &mut Tx<WriteState>,
     ctx: &Ctx,
     prepared: &Prepared,
@@ -258,14 +364,17 @@ async fn store(
     if let Some(head) = &head
         && same_bytes(tx, ctx, prepared, head).await?
     {
-        lock::require_not_of_another(tx, &workspace, shown, actor).await?;
+        if prepared.cloud.is_some() {
+            lock::require_api(tx, &workspace, actor).await?;
+        } else {
+            lock::require_not_of_another(tx, &workspace, shown, actor).await?;
+        }
         return Ok(Outcome::Unchanged(Put::Repeated(head.clone().into())));
     }
-    let locked = lock::require(tx, &workspace, shown, actor).await?;
+    let locked = holds_lock(tx, &workspace, prepared).await?;
     let mut verdict = prepared.judged(head.as_ref(), Standing::default());
     if locked && verdict != Verdict::Take(Vec::new()) {
-        let operation = lock::operation(tx, &workspace).await?;
-        let standing = standing(tx, ctx, &operation, &prepared.target).await?;
+        let standing = standing(tx, ctx, &workspace, prepared).await?;
         verdict = prepared.judged(head.as_ref(), standing);
     }
     let mut version = prepared.version(&workspace.id, Some(stored), &tx.keyring);
@@ -274,6 +383,11 @@ async fn store(
     match verdict {
         Verdict::Take(mut marks) => {
             marks.extend((!locked).then_some("unlocked"));
+            let back = prepared
+                .cloud
+                .as_ref()
+                .and_then(|cloud| cloud.rolled_back.as_ref());
+            marks.extend(back.map(|_| "rolled-back"));
             version.marks = marks.join(",");
             take(tx, workspace, version, stored).await
         }
@@ -331,15 +445,23 @@ async fn same_bytes(
 async fn standing(
     tx: &mut Tx<WriteState>,
     ctx: &Ctx,
-    operation: &str,
-    target: &Target,
+    workspace: &workspace::sql::Workspace,
+    prepared: &Prepared,
 ) -> Result<Standing> {
     let now = tx.now();
-    let pushing = operation == "state-push";
+    let operation = if prepared.cloud.is_some() {
+        lock::CLOUD.to_owned()
+    } else {
+        lock::operation(tx, workspace).await?
+    };
+    let cloud = operation == lock::CLOUD;
+    let pushing = cloud || operation == "state-push";
+    let target = &prepared.target;
     let accepter = pushing && access::holds(tx, ctx, Permission::StateAccept, target, now).await?;
     Ok(Standing {
         push_by_accepter: accepter,
         applying: operation == "OperationTypeApply",
+        cloud,
     })
 }
 

@@ -56,6 +56,44 @@ pub(crate) fn ask_head(workspace: &WorkspaceId) -> Ask {
     )
 }
 
+/// Versions by their ids, in no order.
+pub(crate) async fn by_ids(rows: &mut Rows, ids: &[VersionId]) -> Result<Vec<Version>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let places: Vec<String> = (1..=ids.len()).map(|at| format!("${at}")).collect();
+    let values: Vec<Value> = ids.iter().map(|id| id.as_str().into()).collect();
+    let clause = format!("WHERE id IN ({})", places.join(", "));
+    rows.find(&clause, &values).await
+}
+
+/// How many versions of any status a workspace has.
+pub(crate) async fn count(rows: &mut Rows, workspace: &WorkspaceId) -> Result<u64> {
+    let sql = "SELECT count(*) FROM version WHERE workspace = $1";
+    let found = rows
+        .transaction
+        .query(sql, &[workspace.as_str().into()])
+        .await?;
+    let count = found.first().map(|row| row.int(0)).transpose()?;
+    Ok(u64::try_from(count.unwrap_or(0)).unwrap_or(0))
+}
+
+/// The same as [`page`], by how many to pass over.
+pub(crate) async fn numbered(
+    rows: &mut Rows,
+    workspace: &WorkspaceId,
+    offset: i64,
+    limit: i64,
+) -> Result<Vec<Version>> {
+    let values = [
+        workspace.as_str().into(),
+        Value::Int(offset),
+        Value::Int(limit),
+    ];
+    let clause = "WHERE workspace = $1 ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $2";
+    rows.find(clause, &values).await
+}
+
 /// Versions of a workspace, the newest first.
 pub(crate) async fn page(
     rows: &mut Rows,

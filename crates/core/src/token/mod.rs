@@ -253,8 +253,7 @@ fn unknown() -> Error {
 pub(crate) async fn bearer(site: &House, text: &str) -> Result<Bearer> {
     let token =
         Token::parse(text).map_err(|error| Error::new(Kind::Unauthenticated, error.to_string()))?;
-    let transaction = site.database().begin_read().await?;
-    let mut rows = Rows::new(transaction, site.keyring());
+    let mut rows = door::look(site).await?;
     let found = find(&mut rows, &token, site.now()).await;
     rows.transaction.rollback().await;
     found
@@ -266,8 +265,7 @@ pub(crate) async fn still_valid(ctx: &Ctx) -> Result<()> {
         return Ok(());
     };
     let site = ctx.house();
-    let transaction = site.database().begin_read().await?;
-    let mut rows = Rows::new(transaction, site.keyring());
+    let mut rows = door::look(site).await?;
     let stored = sql::by_id(&mut rows, token).await;
     let account = user::sql::by_id(&mut rows, user).await;
     rows.transaction.rollback().await;
@@ -301,11 +299,28 @@ async fn find(rows: &mut Rows, token: &Token, now: i64) -> Result<Bearer> {
     let genuine = rows
         .keyring
         .token_mac_verify(token.expose().as_bytes(), &expected);
-    let live =
-        |token: &ApiToken| token.revoked_at.is_none() && token.expires_at.is_none_or(|at| at > now);
     let stored = stored
-        .filter(|stored| genuine && live(stored))
+        .filter(|stored| genuine && is_live(stored, now))
         .ok_or_else(unknown)?;
+    bearer_of(rows, stored).await
+}
+
+/// Looks up who a token stands for that was shown before: the one that a
+/// signed address was given out for.
+pub(crate) async fn bearer_by_id(site: &House, id: &TokenId) -> Result<Bearer> {
+    let mut rows = door::look(site).await?;
+    let now = site.now();
+    let found = match sql::by_id(&mut rows, id).await {
+        Ok(Some(token)) if is_live(&token, now) => bearer_of(&mut rows, token).await,
+        Ok(_) => Err(unknown()),
+        Err(error) => Err(error),
+    };
+    rows.transaction.rollback().await;
+    found
+}
+
+/// Whom a good token stands for, if the account is enabled.
+async fn bearer_of(rows: &mut Rows, stored: ApiToken) -> Result<Bearer> {
     let account = user::sql::by_id(rows, &stored.account).await?;
     account
         .filter(|account| account.disabled_at.is_none())

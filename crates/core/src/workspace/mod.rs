@@ -3,15 +3,27 @@
 //! A workspace is found by id or by name; both are resolved inside the
 //! transaction that uses it. Terraform's `http` backend names workspaces that
 //! do not exist yet, so [`ensure`] makes one for callers who may.
+//!
+//! A deleted workspace is no longer found and its name is free; its versions
+//! and its leaves stay, and [`undelete`] brings it back. Deliberately absent:
+//! removing one for good.
 
+mod change;
+mod delete;
+mod search;
 pub(crate) mod sql;
+mod tags;
 
 use statehouse_model::{Name, VersionId, WorkspaceId};
 
 use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Target, actions};
 use crate::error::{Error, Kind, Result};
-use crate::project;
+use crate::project::{self, Project};
+pub use change::{Change, New, Settings, create_as, update};
+pub use delete::{DeletedView, delete, deleted, undelete};
+pub use search::{Full, Order, Page, Search, full, search};
+pub use tags::{TagView, WishedTag, add_tags, all_tags, remove_tags, tags};
 
 /// Workspaces on one page of a list.
 pub const PAGE_MAX: usize = 100;
@@ -34,12 +46,14 @@ pub enum Workspace {
     Name(Name),
     /// The one that a version of a state belongs to.
     Of(VersionId),
+    /// One that was deleted, by its id.
+    Deleted(WorkspaceId),
 }
 
 impl std::fmt::Display for Workspace {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Id(id) => id.fmt(formatter),
+            Self::Id(id) | Self::Deleted(id) => id.fmt(formatter),
             Self::Name(name) => name.fmt(formatter),
             Self::Of(version) => version.fmt(formatter),
         }
@@ -90,61 +104,76 @@ impl From<sql::Workspace> for WorkspaceView {
 
 /// Makes a workspace in `project` (the default one unless named).
 pub async fn create(ctx: &Ctx, name: Name, project: Option<Name>) -> Result<WorkspaceView> {
-    make(ctx, name, project, true).await
+    let new = New {
+        project: project.map(Project::Name),
+        ..New::named(name)
+    };
+    make(ctx, new, true).await
 }
 
 /// The workspace of that name, made in the default project if it is missing.
 pub async fn ensure(ctx: &Ctx, name: Name) -> Result<WorkspaceView> {
-    make(ctx, name, None, false).await
+    make(ctx, New::named(name), false).await
 }
 
-async fn make(ctx: &Ctx, name: Name, project: Option<Name>, fresh: bool) -> Result<WorkspaceView> {
+async fn make(ctx: &Ctx, new: New, fresh: bool) -> Result<WorkspaceView> {
+    proper(&new.name)?;
     let id = WorkspaceId::from_entropy(ctx.house().code(), crate::entropy());
-    let project: Name = match project {
+    let project = match new.project.clone() {
         Some(project) => project,
-        None => project::DEFAULT
-            .parse()
-            .map_err(|error| Error::internal(format!("{error}")))?,
+        None => Project::Name(default_project()?),
     };
-    door::change(
-        ctx,
-        CreateWorkspace,
-        Target::ProjectNamed(project.clone()),
-        move |tx| {
-            let (id, name, project) = (id.clone(), name.clone(), project.clone());
-            Box::pin(async move {
-                if let Some(found) = sql::by_name(tx, &name).await? {
-                    if fresh {
-                        return Err(Error::new(
-                            Kind::Conflict,
-                            format!("a workspace named `{name}` exists"),
-                        ));
-                    }
-                    return Ok(Outcome::Unchanged(found.into()));
+    door::change(ctx, CreateWorkspace, project.target(), move |tx| {
+        let (id, new, project) = (id.clone(), new.clone(), project.clone());
+        Box::pin(async move {
+            if let Some(found) = sql::by_name(tx, &new.name).await? {
+                if fresh {
+                    return Err(taken(&new.name));
                 }
-                let project = project::sql::by_name(tx, &project).await?;
-                let project = project.ok_or_else(|| Error::not_found("project"))?.id;
-                let workspace = sql::Workspace {
-                    id,
-                    project,
-                    name,
-                    created_at: tx.now(),
-                    head: None,
-                    sequence: 0,
-                    fence: 0,
-                    lock_id: None,
-                    lock_holder: None,
-                    locked_at: None,
-                    unlocked_id: None,
-                    unlocked_by: None,
-                };
-                tx.put(&workspace).await?;
-                let entry = Entry::new(&workspace.id).fact("project", workspace.project.as_str());
-                Ok(Outcome::Recorded(workspace.into(), entry))
-            })
-        },
-    )
+                return Ok(Outcome::Unchanged(found.into()));
+            }
+            let workspace = sql::Workspace {
+                id,
+                project: project::sql::needed(tx, &project).await?.id,
+                name: new.name.clone(),
+                created_at: tx.now(),
+                head: None,
+                sequence: 0,
+                fence: 0,
+                lock_id: None,
+                lock_holder: None,
+                locked_at: None,
+                unlocked_id: None,
+                unlocked_by: None,
+            };
+            tx.put(&workspace).await?;
+            change::put_settings(tx, &workspace.id, &new.settings).await?;
+            tags::put(tx, &workspace, &new.tags).await?;
+            let entry = Entry::new(&workspace.id).fact("project", workspace.project.as_str());
+            Ok(Outcome::Recorded(workspace.into(), entry))
+        })
+    })
     .await
+}
+
+fn default_project() -> Result<Name> {
+    project::DEFAULT
+        .parse()
+        .map_err(|error| Error::internal(format!("{error}")))
+}
+
+fn taken(name: &Name) -> Error {
+    Error::new(Kind::Conflict, format!("a workspace named `{name}` exists"))
+}
+
+/// A workspace cannot be called like an id: a deleted one carries its own, and
+/// addresses take either.
+fn proper(name: &Name) -> Result<()> {
+    if name.as_str().parse::<WorkspaceId>().is_ok() {
+        let words = format!("`{name}` is an id and cannot be a name");
+        return Err(Error::invalid(words));
+    }
+    Ok(())
 }
 
 /// One workspace.
@@ -187,16 +216,11 @@ pub(crate) async fn id_of<A: door::Action>(
 
 /// Workspaces by name, after the one named `after`; at most [`PAGE_MAX`].
 pub async fn list(ctx: &Ctx, after: Option<Name>, limit: usize) -> Result<Vec<WorkspaceView>> {
-    let limit = i64::try_from(limit.min(PAGE_MAX)).unwrap_or(0);
-    door::read(ctx, ListWorkspaces, &Target::House, move |rows| {
-        Box::pin(async move {
-            let after = after.map(|name| name.to_string()).unwrap_or_default();
-            Ok(sql::page(rows, &after, limit)
-                .await?
-                .into_iter()
-                .map(WorkspaceView::from)
-                .collect())
-        })
-    })
-    .await
+    let search = Search {
+        after,
+        size: limit,
+        ..Search::default()
+    };
+    let found = search::search(ctx, search).await?;
+    Ok(found.items.into_iter().map(|full| full.workspace).collect())
 }

@@ -1,6 +1,11 @@
-//! Every statement on `workspace`.
+//! Every statement on `workspace`, its settings, its tags and its deletion.
+//!
+//! The row of a deleted workspace carries its own id as its name, so that no
+//! look for a workspace needs a second table to pass it over.
 
-use statehouse_model::{Name, ProjectId, UserId, VersionId, WorkspaceId};
+use std::fmt::Write;
+
+use statehouse_model::{Name, ProjectId, TagId, UserId, VersionId, WorkspaceId};
 
 use crate::db::Value;
 use crate::door::{Action, Tx};
@@ -31,21 +36,62 @@ record! {
     }
 }
 
+record! {
+    /// What was set of a workspace; without a row, nothing was.
+    pub(crate) struct Setting in "workspace_setting" key 1 {
+        workspace: WorkspaceId,
+        description: String,
+        /// The version of the tool, empty where nobody said one.
+        terraform_version: String,
+        working_directory: String,
+        auto_apply: bool,
+        structured_run_output: bool,
+        updated_at: i64,
+    }
+}
+
+record! {
+    /// A tag: a key, and a value that may be empty.
+    pub(crate) struct Tag in "workspace_tag" key 1 {
+        id: TagId,
+        workspace: WorkspaceId,
+        tag: String,
+        value: String,
+        created_at: i64,
+    }
+}
+
+record! {
+    /// What a deleted workspace was called.
+    pub(crate) struct Deletion in "workspace_deletion" key 1 {
+        workspace: WorkspaceId,
+        name: Name,
+        deleted_by: String,
+        deleted_at: i64,
+    }
+}
+
 const NAMED: &str = "WHERE name = $1";
 
+/// Whether a row is that of a workspace that was deleted: its name is its id.
+fn is_deleted(workspace: &Workspace) -> bool {
+    workspace.name.as_str() == workspace.id.as_str()
+}
+
 pub(crate) async fn by_id(rows: &mut Rows, id: &WorkspaceId) -> Result<Option<Workspace>> {
-    rows.by_key(vec![id.as_str().into()]).await
+    let found = rows.by_key(vec![id.as_str().into()]).await?;
+    Ok(found.filter(|found| !is_deleted(found)))
 }
 
 pub(crate) async fn by_name(rows: &mut Rows, name: &Name) -> Result<Option<Workspace>> {
     let mut found = rows.answer(NAMED, vec![name.as_str().into()]).await?;
-    Ok(found.pop())
+    Ok(found.pop().filter(|found| !is_deleted(found)))
 }
 
 /// What [`by_ref`] will ask.
 pub(crate) fn asks(workspace: &Ref) -> Vec<Ask> {
     match workspace {
-        Ref::Id(id) => vec![Ask::rows::<Workspace>(
+        Ref::Id(id) | Ref::Deleted(id) => vec![Ask::rows::<Workspace>(
             "WHERE id = $1",
             vec![id.as_str().into()],
         )],
@@ -60,15 +106,29 @@ pub(crate) fn asks(workspace: &Ref) -> Vec<Ask> {
     }
 }
 
+/// A workspace that was deleted.
+pub(crate) async fn deleted(rows: &mut Rows, id: &WorkspaceId) -> Result<Option<Workspace>> {
+    let found = rows.by_key(vec![id.as_str().into()]).await?;
+    Ok(found.filter(is_deleted))
+}
+
 /// The workspace that a reference means.
 pub(crate) async fn by_ref(rows: &mut Rows, workspace: &Ref) -> Result<Option<Workspace>> {
     match workspace {
         Ref::Id(id) => by_id(rows, id).await,
         Ref::Name(name) => by_name(rows, name).await,
-        Ref::Of(version) => match crate::state::sql::by_id(rows, version).await? {
-            Some(version) => by_id(rows, &version.workspace).await,
-            None => Ok(None),
-        },
+        Ref::Deleted(id) => deleted(rows, id).await,
+        Ref::Of(version) => {
+            let stored = crate::state::sql::by_id(rows, version).await?;
+            let id = match stored.map(|stored| stored.workspace) {
+                Some(id) => Some(id),
+                None => crate::state::announce::workspace_of(rows, version).await?,
+            };
+            match id {
+                Some(id) => by_id(rows, &id).await,
+                None => Ok(None),
+            }
+        }
     }
 }
 
@@ -78,11 +138,165 @@ pub(crate) async fn needed(rows: &mut Rows, workspace: &Ref) -> Result<Workspace
     found.ok_or_else(|| Error::not_found("workspace"))
 }
 
-/// Workspaces by name, after the one named `after`.
-pub(crate) async fn page(rows: &mut Rows, after: &str, limit: i64) -> Result<Vec<Workspace>> {
+/// What a list of workspaces is narrowed to: conditions, and their values.
+pub(crate) struct Clause {
+    words: String,
+    values: Vec<Value>,
+}
+
+impl Clause {
+    /// Every workspace that is not deleted.
+    pub(crate) fn all() -> Self {
+        Self {
+            words: "WHERE name <> id".to_owned(),
+            values: Vec::new(),
+        }
+    }
+
+    /// Takes a value in, and says its place.
+    fn place(&mut self, value: impl Into<Value>) -> usize {
+        self.values.push(value.into());
+        self.values.len()
+    }
+
+    pub(crate) fn after(&mut self, name: &str) {
+        let at = self.place(name);
+        // Writing into a String cannot fail, here and below.
+        let _ = write!(self.words, " AND name > ${at}");
+    }
+
+    pub(crate) fn of_project(&mut self, project: &ProjectId) {
+        let at = self.place(project.as_str());
+        let _ = write!(self.words, " AND project = ${at}");
+    }
+
+    /// The name is like `pattern`, in which `%` stands for anything and `!`
+    /// takes the meaning from what follows it.
+    pub(crate) fn like(&mut self, pattern: &str) {
+        let at = self.place(pattern);
+        let _ = write!(self.words, " AND lower(name) LIKE ${at} ESCAPE '!'");
+    }
+
+    pub(crate) fn tagged(&mut self, tag: &str, value: Option<&str>) {
+        let at = self.place(tag);
+        let _ = write!(
+            self.words,
+            " AND id IN (SELECT workspace FROM workspace_tag WHERE tag = ${at}"
+        );
+        if let Some(value) = value {
+            let at = self.place(value);
+            let _ = write!(self.words, " AND value = ${at}");
+        }
+        self.words.push(')');
+    }
+
+    pub(crate) fn not_tagged(&mut self, tag: &str) {
+        let at = self.place(tag);
+        let _ = write!(
+            self.words,
+            " AND id NOT IN (SELECT workspace FROM workspace_tag WHERE tag = ${at})"
+        );
+    }
+}
+
+/// How many workspaces a clause finds.
+pub(crate) async fn count(rows: &mut Rows, clause: &Clause) -> Result<u64> {
+    let sql = format!("SELECT count(*) FROM workspace {}", clause.words);
+    let found = rows.transaction.query(&sql, &clause.values).await?;
+    let count = found.first().map(|row| row.int(0)).transpose()?;
+    Ok(u64::try_from(count.unwrap_or(0)).unwrap_or(0))
+}
+
+/// A page of the workspaces that a clause finds, in `order`.
+pub(crate) async fn page(
+    rows: &mut Rows,
+    mut clause: Clause,
+    order: &'static str,
+    offset: i64,
+    limit: i64,
+) -> Result<Vec<Workspace>> {
+    let (limit, offset) = (
+        clause.place(Value::Int(limit)),
+        clause.place(Value::Int(offset)),
+    );
+    let _ = write!(
+        clause.words,
+        " ORDER BY {order} LIMIT ${limit} OFFSET ${offset}"
+    );
+    rows.find(&clause.words, &clause.values).await
+}
+
+/// `$1, $2, …` for `count` values.
+fn places(count: usize) -> String {
+    let places: Vec<String> = (1..=count).map(|at| format!("${at}")).collect();
+    places.join(", ")
+}
+
+fn ids(workspaces: &[Workspace]) -> Vec<Value> {
+    let id = |workspace: &Workspace| workspace.id.as_str().into();
+    workspaces.iter().map(id).collect()
+}
+
+/// The settings of these workspaces, of those that have any.
+pub(crate) async fn settings(rows: &mut Rows, of: &[Workspace]) -> Result<Vec<Setting>> {
+    if of.is_empty() {
+        return Ok(Vec::new());
+    }
+    let clause = format!("WHERE workspace IN ({})", places(of.len()));
+    rows.find(&clause, &ids(of)).await
+}
+
+/// The tags of these workspaces, in the order of their keys.
+pub(crate) async fn tags(rows: &mut Rows, of: &[Workspace]) -> Result<Vec<Tag>> {
+    if of.is_empty() {
+        return Ok(Vec::new());
+    }
+    let clause = format!("WHERE workspace IN ({}) ORDER BY tag", places(of.len()));
+    rows.find(&clause, &ids(of)).await
+}
+
+pub(crate) async fn setting(rows: &mut Rows, id: &WorkspaceId) -> Result<Option<Setting>> {
+    rows.one("WHERE workspace = $1", &[id.as_str().into()])
+        .await
+}
+
+/// The keys of all tags of workspaces that are not deleted, and how many
+/// workspaces have each.
+pub(crate) async fn tag_counts(rows: &mut Rows) -> Result<Vec<(String, u64)>> {
+    let sql = "SELECT tag, count(*) FROM workspace_tag
+        JOIN workspace ON workspace.id = workspace_tag.workspace
+        WHERE workspace.name <> workspace.id
+        GROUP BY tag
+        ORDER BY tag";
+    let found = rows.transaction.query(sql, &[]).await?;
+    found
+        .iter()
+        .map(|row| {
+            Ok((
+                row.text(0)?.to_owned(),
+                u64::try_from(row.int(1)?).unwrap_or(0),
+            ))
+        })
+        .collect()
+}
+
+/// How many workspaces a project has, deleted ones aside.
+pub(crate) async fn of_project(rows: &mut Rows, project: &ProjectId) -> Result<u64> {
+    let mut clause = Clause::all();
+    clause.of_project(project);
+    count(rows, &clause).await
+}
+
+pub(crate) async fn deletion(rows: &mut Rows, id: &WorkspaceId) -> Result<Option<Deletion>> {
+    rows.one("WHERE workspace = $1", &[id.as_str().into()])
+        .await
+}
+
+/// Deleted workspaces, the newest deletion first.
+pub(crate) async fn deletions(rows: &mut Rows, limit: i64) -> Result<Vec<Deletion>> {
     rows.find(
-        "WHERE name > $1 ORDER BY name LIMIT $2",
-        &[after.into(), Value::Int(limit)],
+        "ORDER BY deleted_at DESC, workspace LIMIT $1",
+        &[Value::Int(limit)],
     )
     .await
 }

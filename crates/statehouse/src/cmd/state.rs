@@ -100,7 +100,7 @@ const VERSIONS: &[Column] = &[
     ("ID", "id"),
     ("STATUS", "status"),
     ("SERIAL", "serial"),
-    ("RESOURCES", "resources"),
+    ("RESOURCES", "resource-count"),
     ("SIZE", "size"),
     ("ACTOR", "actor"),
     ("CREATED", "created-at"),
@@ -111,7 +111,7 @@ const WAITING: &[Column] = &[
     ("STATUS", "status"),
     ("LINEAGE", "lineage"),
     ("SERIAL", "serial"),
-    ("RESOURCES", "resources"),
+    ("RESOURCES", "resource-count"),
     ("ACTOR", "actor"),
     ("CREATED", "created-at"),
 ];

@@ -53,6 +53,8 @@ async fn announce(server: &Server, config: &Config, json: bool, session: &Sessio
     let ca_pem = fs::read_to_string(ca_file)?;
     let address = format!("https://{}", server.address()?);
     let block = http_block(&address, &token, &ca_pem);
+    let host = cloud_host(&address);
+    let (cloud, credentials) = (cloud_block(&host), credentials(&host, &token));
     let binary = std::env::current_exe()?;
     if json {
         return session.out.json(&json!({
@@ -62,11 +64,57 @@ async fn announce(server: &Server, config: &Config, json: bool, session: &Sessio
             "ca_file": ca_file,
             "binary": binary,
             "http_block": block,
+            "cloud_block": cloud,
+            "credentials": credentials,
         }));
     }
-    session
-        .out
-        .text(&welcome(&address, &token, ca_file, &binary, &block, config))
+    let blocks = Blocks {
+        http: &block,
+        cloud: &cloud,
+        credentials: &credentials,
+    };
+    session.out.text(&welcome(
+        &address, &token, ca_file, &binary, &blocks, config,
+    ))
+}
+
+/// What is printed to be pasted.
+struct Blocks<'a> {
+    http: &'a str,
+    cloud: &'a str,
+    credentials: &'a str,
+}
+
+/// The server as a `cloud` block names one: terraform wants a name there, not a number.
+fn cloud_host(address: &str) -> String {
+    let authority = address.trim_start_matches("https://");
+    authority.replace("127.0.0.1", "localhost")
+}
+
+/// A `cloud` block. Its token stands elsewhere, in the settings of terraform itself.
+fn cloud_block(host: &str) -> String {
+    format!(
+        r#"terraform {{
+  cloud {{
+    hostname     = "{host}"
+    organization = "{organization}"
+
+    workspaces {{
+      name = "example"
+    }}
+  }}
+}}
+"#,
+        organization = first::ORGANIZATION,
+    )
+}
+
+/// The entry in terraform's settings that a `cloud` block takes its token from. A variable `TF_TOKEN_…` cannot name a port.
+fn credentials(host: &str, token: &SecretString) -> String {
+    format!(
+        "credentials \"{host}\" {{\n  token = \"{}\"\n}}\n",
+        token.expose_secret()
+    )
 }
 
 /// A backend block that needs nothing beside it: the authority stands in it, too.
@@ -103,7 +151,7 @@ fn welcome(
     token: &SecretString,
     ca_file: &Path,
     binary: &Path,
-    block: &str,
+    blocks: &Blocks<'_>,
     config: &Config,
 ) -> String {
     let keys = config.keys.dir.display();
@@ -127,10 +175,15 @@ fn welcome(
            export SSL_CERT_FILE={ca}\n\n\
          For the command line of `statehouse`:\n\n  \
            export PATH=\"$PATH:{programs}\" STATEHOUSE_ADDRESS={address} STATEHOUSE_CA={ca} STATEHOUSE_ORGANIZATION={organization} STATEHOUSE_TOKEN={token}\n\n\
-         For Terraform and OpenTofu, ready to paste:\n\n{block}\n\
+         For Terraform and OpenTofu, ready to paste:\n\n{http}\n\
+         Or as a `cloud` block, which also lists workspaces, tags them and reads outputs:\n\n{cloud}\n\
+         with the authority in SSL_CERT_FILE as above, and this in ~/.terraformrc:\n\n{credentials}\n\
          Stop with Ctrl-C.\n",
         organization = first::ORGANIZATION,
         ca = ca_file.display(),
+        http = blocks.http,
+        cloud = blocks.cloud,
+        credentials = blocks.credentials,
     );
     text
 }

@@ -64,7 +64,7 @@ fn the_pasted_block_works_with_nothing_else_set() {
     let versions = server.json(&["state", "list", "example"]);
     assert_eq!(
         (
-            versions[0]["resources"].as_u64(),
+            versions[0]["resource-count"].as_u64(),
             versions[0]["tool-version"].as_str()
         ),
         (Some(1), Some("1.11.4"))

@@ -22,7 +22,7 @@ fn a_state_comes_back_byte_for_byte() {
         (
             pushed["serial"].as_u64(),
             pushed["sequence"].as_u64(),
-            pushed["resources"].as_u64()
+            pushed["resource-count"].as_u64()
         ),
         (Some(1), Some(1), Some(3))
     );
@@ -217,5 +217,5 @@ fn over_a_state_that_moved_on_an_upload_is_accepted_only_by_naming_the_newer_one
     accept(&["--over", head]).done();
     let shown = server.json(&["state", "show", "net"]);
     assert_eq!(shown["id"], kept);
-    assert_eq!(shown["resources"], 3);
+    assert_eq!(shown["resource-count"], 3);
 }

@@ -23,6 +23,7 @@ pub(crate) struct Document {
     status: StatusCode,
     data: Value,
     links: Option<Value>,
+    meta: Option<Value>,
 }
 
 impl Document {
@@ -32,6 +33,7 @@ impl Document {
             status: StatusCode::OK,
             data,
             links: None,
+            meta: None,
         }
     }
 
@@ -50,6 +52,49 @@ impl Document {
             ..Self::one(resources.into())
         }
     }
+
+    /// A page of a list by its number, as the clients of `/api/v2` count them. A list without `meta.pagination` ends for
+    /// them after its first page.
+    pub(crate) fn page(
+        resources: Vec<Value>,
+        pagination: Option<Pagination>,
+        next: Option<String>,
+    ) -> Self {
+        Self {
+            meta: pagination.map(|pagination| json!({ "pagination": pagination.to_json() })),
+            ..Self::list(resources, next)
+        }
+    }
+}
+
+/// Which page of how many.
+#[derive(Clone, Copy)]
+pub(crate) struct Pagination {
+    pub(crate) number: u64,
+    pub(crate) size: usize,
+    pub(crate) total: u64,
+}
+
+impl Pagination {
+    fn pages(self) -> u64 {
+        self.total.div_ceil(self.size.max(1) as u64).max(1)
+    }
+
+    /// The number of the page after this one.
+    pub(crate) fn next(self) -> Option<u64> {
+        (self.number < self.pages()).then(|| self.number + 1)
+    }
+
+    fn to_json(self) -> Value {
+        json!({
+            "current-page": self.number,
+            "page-size": self.size,
+            "prev-page": (self.number > 1).then(|| self.number - 1),
+            "next-page": self.next(),
+            "total-pages": self.pages(),
+            "total-count": self.total,
+        })
+    }
 }
 
 impl IntoResponse for Document {
@@ -57,6 +102,9 @@ impl IntoResponse for Document {
         let mut body = Map::from_iter([("data".to_owned(), self.data)]);
         if let Some(links) = self.links {
             body.insert("links".to_owned(), links);
+        }
+        if let Some(meta) = self.meta {
+            body.insert("meta".to_owned(), meta);
         }
         (
             self.status,
@@ -142,6 +190,106 @@ fn read<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Problem> {
     Ok(wrapped.data.attributes)
 }
 
+/// A document of terraform's own clients: attributes that are not known are passed over, because each version of a client
+/// sends more of them, and what it relates to counts, too. No body at all is a document without either.
+pub(crate) struct Sent<T> {
+    pub(crate) attributes: T,
+    pub(crate) relationships: Relationships,
+}
+
+/// What a sent document relates to.
+#[derive(Default, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Relationships(Map<String, Value>);
+
+impl Relationships {
+    fn data(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)?.get("data").filter(|data| !data.is_null())
+    }
+
+    /// The id of the one thing that it relates to under `name`.
+    pub(crate) fn id(&self, name: &str) -> Option<&str> {
+        self.data(name)?.get("id")?.as_str()
+    }
+
+    /// Everything that it relates to under `name`.
+    pub(crate) fn all<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<Item<T>>, Problem> {
+        let data = self.data(name).cloned().unwrap_or_else(|| json!([]));
+        serde_json::from_value(data)
+            .map_err(|error| Problem::invalid(format!("`{name}` cannot be read: {error}")))
+    }
+}
+
+/// One of several things in a document: new ones have no id.
+#[derive(Deserialize)]
+pub(crate) struct Item<T> {
+    pub(crate) id: Option<String>,
+    pub(crate) attributes: Option<T>,
+}
+
+/// Several things in a document.
+pub(crate) struct SentList<T>(pub(crate) Vec<Item<T>>);
+
+#[derive(Deserialize)]
+struct SentWhole {
+    data: SentData,
+}
+
+#[derive(Deserialize)]
+struct SentData {
+    attributes: Option<Map<String, Value>>,
+    relationships: Option<Relationships>,
+}
+
+fn unreadable(error: &serde_json::Error) -> Problem {
+    let form = r#"send {"data":{"type":"…","attributes":{…}}}"#;
+    Problem::invalid(format!("the document cannot be read: {error}; {form}"))
+}
+
+fn sent<T: DeserializeOwned>(bytes: &Bytes) -> Result<Sent<T>, Problem> {
+    let bytes: &[u8] = if bytes.trim_ascii().is_empty() {
+        br#"{"data":{}}"#
+    } else {
+        bytes
+    };
+    let whole: SentWhole = serde_json::from_slice(bytes).map_err(|error| unreadable(&error))?;
+    let attributes = Value::Object(whole.data.attributes.unwrap_or_default());
+    Ok(Sent {
+        attributes: serde_json::from_value(attributes).map_err(|error| unreadable(&error))?,
+        relationships: whole.data.relationships.unwrap_or_default(),
+    })
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Sent<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let whole = Whole::<body::Json>::from_request(request, state).await?;
+        sent(&whole.bytes)
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for SentList<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        #[derive(Deserialize)]
+        struct Listed<T> {
+            data: Vec<Item<T>>,
+        }
+        let whole = Whole::<body::Json>::from_request(request, state).await?;
+        let listed: Listed<T> =
+            serde_json::from_slice(&whole.bytes).map_err(|error| unreadable(&error))?;
+        Ok(Self(listed.data))
+    }
+}
+
+/// A relation to one thing, or to nothing.
+pub(crate) fn to(kind: &str, id: Option<&str>) -> Value {
+    let data = id.map(|id| json!({ "type": kind, "id": id }));
+    json!({ "data": data })
+}
+
 /// A secret in a document: kept out of `Debug`, and wiped when it is dropped.
 pub(crate) struct Secret(pub(crate) secrecy::SecretString);
 
@@ -149,36 +297,6 @@ impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(|text| Self(text.into()))
     }
-}
-
-/// What is asked of a list.
-#[derive(Deserialize)]
-pub(crate) struct Page {
-    /// How many.
-    #[serde(rename = "page[size]")]
-    pub(crate) size: Option<usize>,
-    /// After this name.
-    #[serde(rename = "page[after]")]
-    pub(crate) after: Option<String>,
-    /// Before this instant.
-    #[serde(rename = "page[before]")]
-    pub(crate) before: Option<String>,
-}
-
-impl Page {
-    /// How many to answer: at least one, at most `max`, which is also what is answered unasked.
-    pub(crate) fn size(&self, max: usize) -> usize {
-        self.size.unwrap_or(max).clamp(1, max)
-    }
-}
-
-/// The address of the page after this one: `cursor` is `page[…]`, and `at` is from where. Neither has a character that an
-/// address would have to escape, but for the brackets and the colons, which are.
-pub(crate) fn next(path: &str, size: usize, cursor: &str, at: &str) -> String {
-    format!(
-        "{path}?page%5Bsize%5D={size}&page%5B{cursor}%5D={}",
-        at.replace(':', "%3A")
-    )
 }
 
 #[cfg(test)]
@@ -222,6 +340,41 @@ mod tests {
     struct Wish {
         reason: String,
         life_days: Option<u32>,
+    }
+
+    #[test]
+    fn a_list_says_which_page_of_how_many_it_is() {
+        let check = |number, total, expected: Value| {
+            let pagination = Pagination {
+                number,
+                size: 2,
+                total,
+            };
+            let got = pagination.to_json();
+            let got = ["prev-page", "next-page", "total-pages"].map(|name| got[name].clone());
+            assert_eq!(json!(got), expected);
+        };
+        check(1, 0, json!([null, null, 1]));
+        check(1, 5, json!([null, 2, 3]));
+        check(3, 5, json!([2, null, 3]));
+    }
+
+    #[derive(Deserialize)]
+    struct Reason {
+        reason: Option<String>,
+    }
+
+    #[test]
+    fn a_sent_document_may_have_anything_beside_what_counts() {
+        let text = r#"{"data":{"type":"","attributes":{"reason":"x","new":[1]},
+            "relationships":{"project":{"data":{"type":"projects","id":"prj-1"}},"run":{"data":null}}}}"#;
+        let read: Sent<Reason> = sent(&Bytes::from_static(text.as_bytes())).unwrap();
+        assert_eq!(read.attributes.reason.as_deref(), Some("x"));
+        assert_eq!(read.relationships.id("project"), Some("prj-1"));
+        assert_eq!(read.relationships.id("run"), None);
+        let nothing: Sent<Reason> = sent(&Bytes::new()).unwrap();
+        assert!(nothing.attributes.reason.is_none());
+        assert!(sent::<Reason>(&Bytes::from_static(b"[]")).is_err());
     }
 
     fn check(body: &'static str, expected: Result<(&str, Option<u32>), ()>) {

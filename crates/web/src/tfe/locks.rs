@@ -1,19 +1,26 @@
-//! The lock of a workspace, for people: who holds it, taking it by hand, giving it back, breaking it.
+//! The lock of a workspace: who holds it, taking it, giving it back, breaking it.
+//!
+//! It is the lock of the `http` backend, too, so that both protocols keep each other out. terraform's `cloud` block names no
+//! id for it; the request's own is taken, so that two clients of one person keep each other out as well, and given back is what
+//! the caller holds under such an id. Our own command line names one.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use statehouse_core::state::lock;
 use statehouse_core::terraform::lock::LockInfo;
-use statehouse_core::user;
+use statehouse_core::workspace::{self, Workspace, WorkspaceView};
+use statehouse_core::{Ctx, user};
 
-use super::document::{Attributes, Document, resource};
+use super::document::{Document, Sent};
 use super::instant;
-use super::workspaces::{KIND, of_id};
+use super::workspaces::{of_id, resource};
 use crate::auth::{Asker, At};
 use crate::problem::Problem;
 
 /// What a lock by hand says that it is for.
-const OPERATION: &str = "lock";
+const BY_HAND: &str = "lock";
+/// What the ledger keeps as the reason of a lock that terraform breaks; it asks its user for none.
+const NO_REASON: &str = "force-unlock by the client";
 
 /// Who holds the lock; `data` is null when nobody does.
 pub(crate) async fn show(asker: Asker, At(id): At<String>) -> Result<Document, Problem> {
@@ -36,73 +43,92 @@ pub(crate) async fn show(asker: Asker, At(id): At<String>) -> Result<Document, P
 }
 
 /// A lock to take.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, Deserialize)]
 pub(crate) struct Take {
-    #[serde(default)]
-    reason: String,
+    reason: Option<String>,
     id: Option<String>,
 }
 
-/// Takes the lock, under the id that the caller chose or the request's own.
+/// Takes the lock, under the id that the caller chose or the request's own. 409 where somebody has it, the caller included.
 pub(crate) async fn take(
     asker: Asker,
     At(id): At<String>,
-    Attributes(take): Attributes<Take>,
+    sent: Sent<Take>,
 ) -> Result<Document, Problem> {
     let (ctx, workspace) = of_id(&asker, &id).await?;
-    let now = (asker.core().options().clock)();
+    let (take, now) = (sent.attributes, (asker.core().options().clock)());
+    let name = workspace::show(&ctx, &workspace).await?.name;
+    let operation = if asker.is_by_hand() {
+        BY_HAND
+    } else {
+        lock::CLOUD
+    };
     let info = LockInfo {
         id: take.id.unwrap_or_else(|| ctx.request().to_string()),
-        operation: OPERATION.to_owned(),
-        info: take.reason,
+        operation: operation.to_owned(),
+        info: take.reason.unwrap_or_default(),
         who: user::show_self(asker.site()).await?.name,
         created: instant::format(now).unwrap_or_default(),
+        path: ctx
+            .organization()
+            .map(|organization| format!("{organization}/{name}"))
+            .unwrap_or_default(),
         ..LockInfo::default()
     };
     // The same bounds as for terraform's own: what is stored must be read back.
     let info = serde_json::to_vec(&info).map_err(|error| Problem::invalid(error.to_string()))?;
     let info = LockInfo::read(&info).map_err(Problem::invalid)?;
-    Ok(Document::one(resource(
-        KIND,
-        &lock::take(&ctx, &workspace, info).await?,
-    )?))
+    answered(&ctx, &workspace, lock::take(&ctx, &workspace, info).await).await
+}
+
+/// The whole workspace, as clients expect it after a change of its lock.
+async fn answered(
+    ctx: &Ctx,
+    workspace: &Workspace,
+    done: statehouse_core::Result<WorkspaceView>,
+) -> Result<Document, Problem> {
+    done.map_err(|error| Problem::from(error).into_conflict())?;
+    let full = workspace::full(ctx, workspace).await?;
+    Ok(Document::one(resource(ctx, &full)))
 }
 
 /// A lock to give back.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, Deserialize)]
 pub(crate) struct Release {
-    id: String,
+    id: Option<String>,
 }
 
-/// Gives the lock back.
+/// Gives the lock back: the one of that id, or whichever the caller took without choosing one.
 pub(crate) async fn release(
     asker: Asker,
     At(id): At<String>,
-    Attributes(release): Attributes<Release>,
+    sent: Sent<Release>,
 ) -> Result<Document, Problem> {
     let (ctx, workspace) = of_id(&asker, &id).await?;
-    Ok(Document::one(resource(
-        KIND,
-        &lock::release(&ctx, &workspace, release.id).await?,
-    )?))
+    let released = match sent.attributes.id {
+        Some(id) => lock::release(&ctx, &workspace, id).await,
+        None => lock::release_own(&ctx, &workspace).await,
+    };
+    answered(&ctx, &workspace, released).await
 }
 
 /// Why a lock is broken.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, Deserialize)]
 pub(crate) struct Force {
-    reason: String,
+    reason: Option<String>,
 }
 
 /// Breaks the lock, whoever holds it.
 pub(crate) async fn force(
     asker: Asker,
     At(id): At<String>,
-    Attributes(force): Attributes<Force>,
+    sent: Sent<Force>,
 ) -> Result<Document, Problem> {
     let (ctx, workspace) = of_id(&asker, &id).await?;
-    let freed = lock::force(&ctx, &workspace, None, Some(force.reason)).await?;
-    Ok(Document::one(resource(KIND, &freed)?))
+    let reason = sent
+        .attributes
+        .reason
+        .unwrap_or_else(|| NO_REASON.to_owned());
+    let forced = lock::force(&ctx, &workspace, None, Some(reason)).await;
+    answered(&ctx, &workspace, forced).await
 }

@@ -1,9 +1,11 @@
-//! Organizations.
+//! Organizations. What `/api/v2` knows one by is its name; the id that the site gives it stands beside it, as `external-id`.
 
 use serde::Deserialize;
-use statehouse_core::org;
+use serde_json::{Value, json};
+use statehouse_core::org::{self, OrganizationView};
 
-use super::document::{Attributes, Document, resource, resources};
+use super::document::{Attributes, Document, Sent};
+use super::instant;
 use crate::auth::{self, Asker, At};
 use crate::problem::Problem;
 
@@ -11,10 +13,34 @@ const KIND: &str = "organizations";
 
 /// Every organization of the site, for its operators.
 pub(crate) async fn list(asker: Asker) -> Result<Document, Problem> {
-    Ok(Document::list(
-        resources(KIND, &org::list(asker.site()).await?)?,
-        None,
-    ))
+    let found = org::list(asker.site()).await?;
+    Ok(Document::list(found.iter().map(resource).collect(), None))
+}
+
+/// An organization as clients read one. Permissions are what they look at before they ask, and no promise.
+fn resource(organization: &OrganizationView) -> Value {
+    let name = &organization.name;
+    json!({
+        "type": KIND,
+        "id": name,
+        "attributes": {
+            "name": name,
+            "external-id": organization.id,
+            "code": organization.code,
+            "status": organization.status,
+            "created-at": instant::format(organization.created_at),
+            "default-execution-mode": "local",
+            "collaborator-auth-policy": "password",
+            "email": null,
+            "permissions": {
+                "can-create-workspace": true,
+                "can-read-entitlement": true,
+                "can-update": true,
+                "can-destroy": false,
+            },
+        },
+        "links": { "self": format!("/api/v2/organizations/{name}") },
+    })
 }
 
 /// One organization.
@@ -23,27 +49,45 @@ pub(crate) async fn show(asker: Asker, At(name): At<String>) -> Result<Document,
         .core()
         .organization(asker.caller(), &auth::name(&name)?)
         .await?;
-    Ok(Document::one(resource(KIND, &found)?))
+    Ok(Document::one(resource(&found)))
+}
+
+/// What to change of an organization.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Change {
+    /// How often terraform stores a state in the middle of an apply; 0 for never.
+    snapshot_interval_s: Option<u32>,
+}
+
+/// Changes an organization.
+pub(crate) async fn update(
+    asker: Asker,
+    At(name): At<String>,
+    sent: Sent<Change>,
+) -> Result<Document, Problem> {
+    let ctx = asker.organization(&name).await?;
+    if let Some(seconds) = sent.attributes.snapshot_interval_s {
+        org::set_snapshot_interval_s(&ctx, seconds).await?;
+    }
+    show(asker, At(name)).await
 }
 
 /// A new organization.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct New {
     name: String,
 }
 
 /// Makes an organization that the caller owns.
-pub(crate) async fn create(
-    asker: Asker,
-    Attributes(new): Attributes<New>,
-) -> Result<Document, Problem> {
+pub(crate) async fn create(asker: Asker, sent: Sent<New>) -> Result<Document, Problem> {
+    let new = sent.attributes;
     let owner = asker.user()?;
     let made = asker
         .core()
         .create_organization(asker.site(), auth::name(&new.name)?, owner)
         .await?;
-    Ok(Document::made(resource(KIND, &made)?))
+    Ok(Document::made(resource(&made)))
 }
 
 /// Why an organization's keys are destroyed.
@@ -63,5 +107,5 @@ pub(crate) async fn shred(
         .core()
         .shred(asker.caller(), &auth::name(&name)?, shred.reason)
         .await?;
-    Ok(Document::one(resource(KIND, &gone)?))
+    Ok(Document::one(resource(&gone)))
 }

@@ -1,6 +1,7 @@
 //! Accounts.
 
 use serde::Deserialize;
+use serde_json::{Value, json};
 use statehouse_core::user;
 
 use super::document::{Attributes, Document, Secret, resource, resources};
@@ -9,12 +10,17 @@ use crate::problem::Problem;
 
 const KIND: &str = "users";
 
-/// The caller's own account.
+/// The caller's own account, with what clients call its parts.
 pub(crate) async fn own(asker: Asker) -> Result<Document, Problem> {
-    Ok(Document::one(resource(
-        KIND,
-        &user::show_self(asker.site()).await?,
-    )?))
+    let own = user::show_self(asker.site()).await?;
+    let mut resource = resource(KIND, &own)?;
+    if let Some(Value::Object(attributes)) = resource.get_mut("attributes") {
+        attributes.insert("username".to_owned(), own.name.into());
+        attributes.insert("is-service-account".to_owned(), false.into());
+        attributes.insert("email".to_owned(), Value::Null);
+        attributes.insert("permissions".to_owned(), json!({}));
+    }
+    Ok(Document::one(resource))
 }
 
 /// Every account.

@@ -1,54 +1,231 @@
 //! Versions of a state: lists of them, their bytes, and the decision on those that wait for one.
 
-use axum::response::Response;
+use axum::http::HeaderName;
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use serde_json::{Value, json};
 use statehouse_core::Ctx;
-use statehouse_core::state::{self, PAGE_MAX, Put, Upload, Which};
+use statehouse_core::state::{self, PAGE_MAX, Put, Shown, Upload, VersionView, Which};
+use statehouse_core::url::Signed;
 use statehouse_core::workspace::Workspace;
 use statehouse_model::VersionId;
 
-use super::document::{self, Attributes, Document, Page, resource, resources};
+use super::document::{Attributes, Document, Pagination, Sent, to};
 use super::instant;
+use super::query::Query;
 use super::workspaces::of_id;
 use crate::auth::{self, Asked, Asker, At};
 use crate::backend::state::bytes;
 use crate::body::{self, Whole};
 use crate::problem::Problem;
 
-const KIND: &str = "state-versions";
+pub(super) const KIND: &str = "state-versions";
+/// What terraform takes the interval of snapshots from.
+const SNAPSHOT_INTERVAL: HeaderName = HeaderName::from_static("x-terraform-snapshot-interval");
+
+/// What is told of a version, beside its addresses.
+fn attributes(version: &VersionView) -> Value {
+    json!({
+        "created-at": instant::format(version.created_at),
+        "serial": version.serial,
+        "sequence": version.sequence,
+        // What other servers call a version that is all there.
+        "status": if version.status == "finished" { "finalized" } else { &version.status },
+        "size": version.size,
+        "lineage": version.lineage,
+        "state-version": 4,
+        "terraform-version": version.tool_version,
+        "tool-version": version.tool_version,
+        "resources-processed": true,
+        "resource-count": version.resources,
+        "intermediate": false,
+        "vcs-commit-sha": null,
+        "vcs-commit-url": null,
+        "opaque": version.opaque,
+        "body-digest": version.body_digest,
+        "commitment": version.commitment,
+        "actor": version.actor,
+        "fence": version.fence,
+        "marks": version.marks,
+    })
+}
+
+/// A version of a list: its bytes are at an address that takes a token, because a signed one for each would be a change of
+/// the ledger for each.
+pub(super) fn resource(origin: &str, version: &VersionView) -> Value {
+    let path = format!("/api/v2/state-versions/{}", version.id);
+    let mut attributes = attributes(version);
+    if let Value::Object(attributes) = &mut attributes {
+        attributes.insert(
+            "hosted-state-download-url".to_owned(),
+            format!("{origin}{path}/download").into(),
+        );
+    }
+    json!({
+        "type": KIND,
+        "id": version.id,
+        "attributes": attributes,
+        "relationships": {
+            "workspace": to("workspaces", Some(&version.workspace)),
+            "run": to("runs", None),
+            "created-by": to("users", Some(&version.actor)),
+            "outputs": { "links": { "related": format!("{path}/outputs") } },
+        },
+        "links": { "self": path },
+    })
+}
+
+fn resources(origin: &str, versions: &[VersionView]) -> Vec<Value> {
+    versions
+        .iter()
+        .map(|version| resource(origin, version))
+        .collect()
+}
 
 /// A page of a workspace's versions, the newest first.
 pub(crate) async fn list(
     asker: Asker,
     At(id): At<String>,
-    Asked(page): Asked<Page>,
+    query: Query,
 ) -> Result<Document, Problem> {
     let (ctx, workspace) = of_id(&asker, &id).await?;
-    let wrong =
-        || Problem::invalid("`page[before]` is no instant; take it from the link to the next page");
-    let before = page
-        .before
-        .as_deref()
-        .map(|text| instant::parse(text).ok_or_else(wrong))
-        .transpose()?;
-    let size = page.size(PAGE_MAX);
-    let found = state::list(&ctx, &workspace, before, size).await?;
-    let last = found
-        .last()
-        .filter(|_| found.len() == size)
-        .and_then(|last| instant::format(last.created_at));
     let path = format!("/api/v2/workspaces/{workspace}/state-versions");
-    let next = last.map(|last| document::next(&path, size, "before", &last));
-    Ok(Document::list(resources(KIND, &found)?, next))
+    page(&asker, &ctx, &workspace, &query, &path).await
+}
+
+/// The same, of the workspace that the filter names.
+pub(crate) async fn list_named(asker: Asker, query: Query) -> Result<Document, Problem> {
+    let part = |what: &str| {
+        let name = format!("filter[{what}][name]");
+        let missing = || Problem::invalid(format!("`{name}` is missing"));
+        query.get(&name).ok_or_else(missing)
+    };
+    let (organization, name) = (part("organization")?, part("workspace")?);
+    let ctx = asker.organization(organization).await?;
+    let workspace = Workspace::Name(auth::name(name)?);
+    page(&asker, &ctx, &workspace, &query, "/api/v2/state-versions").await
+}
+
+async fn page(
+    asker: &Asker,
+    ctx: &Ctx,
+    workspace: &Workspace,
+    query: &Query,
+    path: &str,
+) -> Result<Document, Problem> {
+    let size = query.size(PAGE_MAX)?;
+    let cursor = |last: Option<&VersionView>| {
+        let last = last.and_then(|last| instant::format(last.created_at));
+        last.map(|last| query.next(path, "page[before]", &last))
+    };
+    if let Some(text) = query.get("page[before]") {
+        let wrong = || {
+            Problem::invalid("`page[before]` is no instant; take it from the link to the next page")
+        };
+        let before = instant::parse(text).ok_or_else(wrong)?;
+        let found = state::list(ctx, workspace, Some(before), size).await?;
+        let next = cursor(found.last().filter(|_| found.len() == size));
+        return Ok(Document::page(
+            resources(asker.origin(), &found),
+            None,
+            next,
+        ));
+    }
+    let number = query.number()?;
+    let found = state::page(ctx, workspace, number.unwrap_or(1), size).await?;
+    let pagination = Pagination {
+        number: number.unwrap_or(1).max(1),
+        size,
+        total: found.total,
+    };
+    let next = if number.is_none() {
+        cursor(found.items.last().filter(|_| found.items.len() == size))
+    } else {
+        let next = pagination.next();
+        next.map(|next| query.next(path, "page[number]", &next.to_string()))
+    };
+    Ok(Document::page(
+        resources(asker.origin(), &found.items),
+        Some(pagination),
+        next,
+    ))
+}
+
+/// The current version. 404 where there is none: that is how clients know that a workspace is new.
+pub(crate) async fn current(asker: Asker, At(id): At<String>) -> Result<Response, Problem> {
+    let (ctx, workspace) = of_id(&asker, &id).await?;
+    let (found, interval) = state::current(&ctx, &workspace).await?;
+    // The first apply learns from the refusal how often it is to store its state.
+    let Some(found) = found else {
+        return Ok(answer(Problem::not_found(), interval));
+    };
+    Ok(answer(
+        Document::one(shown(asker.origin(), &found)),
+        found.snapshot_interval_s,
+    ))
+}
+
+/// One version, announced or stored.
+pub(crate) async fn show(asker: Asker, At(id): At<String>) -> Result<Response, Problem> {
+    let id: VersionId = auth::id(&id)?;
+    let ctx = asker.house_of(&id).await?;
+    let found = state::shown(&ctx, id).await?;
+    Ok(answer(
+        Document::one(shown(asker.origin(), &found)),
+        found.snapshot_interval_s,
+    ))
+}
+
+/// A version with its addresses, signed for the caller: whole ones, because clients fetch them as they are.
+pub(super) fn shown(origin: &str, shown: &Shown) -> Value {
+    let link = |direction: &str, signed: Option<&Signed>| {
+        signed.map(|signed| {
+            let (id, signature) = (&signed.id, &signed.signature);
+            format!("{origin}/api/v2/{direction}/{id}/{signature}")
+        })
+    };
+    let links = [
+        (
+            "hosted-state-download-url",
+            link("downloads", shown.state.as_ref()),
+        ),
+        (
+            "hosted-json-state-download-url",
+            link("downloads", shown.json.as_ref()),
+        ),
+        (
+            "hosted-state-upload-url",
+            link("uploads", shown.put_state.as_ref()),
+        ),
+        (
+            "hosted-json-state-upload-url",
+            link("uploads", shown.put_json.as_ref()),
+        ),
+    ];
+    let mut resource = resource(origin, &shown.version);
+    if let Some(Value::Object(attributes)) = resource.get_mut("attributes") {
+        let link = |(name, link): (&str, Option<String>)| (name.to_owned(), link.into());
+        attributes.extend(links.map(link));
+    }
+    resource
+}
+
+/// An answer that tells terraform how often to store a state in the middle of an apply.
+pub(super) fn answer(answer: impl IntoResponse, seconds: u32) -> Response {
+    let mut response = answer.into_response();
+    if seconds > 0 {
+        response
+            .headers_mut()
+            .insert(SNAPSHOT_INTERVAL, seconds.into());
+    }
+    response
 }
 
 /// Uploads that wait for a person.
 pub(crate) async fn kept(asker: Asker, At(id): At<String>) -> Result<Document, Problem> {
     let (ctx, workspace) = of_id(&asker, &id).await?;
-    Ok(Document::list(
-        resources(KIND, &state::kept(&ctx, &workspace).await?)?,
-        None,
-    ))
+    let kept = state::kept(&ctx, &workspace).await?;
+    Ok(Document::list(resources(asker.origin(), &kept), None))
 }
 
 /// Which version to download.
@@ -74,7 +251,7 @@ pub(crate) async fn download(
 /// The query of an upload.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Shown {
+pub(crate) struct Held {
     lock_id: Option<String>,
 }
 
@@ -82,17 +259,17 @@ pub(crate) struct Shown {
 pub(crate) async fn upload(
     asker: Asker,
     At(id): At<String>,
-    Asked(shown): Asked<Shown>,
+    Asked(held): Asked<Held>,
     body: Whole<body::State>,
 ) -> Result<Document, Problem> {
     let (ctx, workspace) = of_id(&asker, &id).await?;
     let upload = Upload {
         bytes: body.bytes.clone(),
-        lock_id: shown.lock_id,
+        lock_id: held.lock_id,
     };
     match state::put(&ctx, &workspace, upload).await? {
-        Put::Stored(version) => Ok(Document::made(resource(KIND, &version)?)),
-        Put::Repeated(version) => Ok(Document::one(resource(KIND, &version)?)),
+        Put::Stored(version) => Ok(Document::made(resource(asker.origin(), &version))),
+        Put::Repeated(version) => Ok(Document::one(resource(asker.origin(), &version))),
         Put::Kept(kept) => Err(Problem::kept(&kept)),
     }
 }
@@ -114,10 +291,8 @@ pub(crate) async fn accept(
 ) -> Result<Document, Problem> {
     let over = decision.over.as_deref().map(auth::id).transpose()?;
     let (ctx, workspace, id) = waiting(&asker, &id).await?;
-    Ok(Document::one(resource(
-        KIND,
-        &state::accept_over(&ctx, &workspace, id, decision.reason, over).await?,
-    )?))
+    let accepted = state::accept_over(&ctx, &workspace, id, decision.reason, over).await?;
+    Ok(Document::one(resource(asker.origin(), &accepted)))
 }
 
 /// Decides that a kept upload is not to be used.
@@ -127,10 +302,8 @@ pub(crate) async fn discard(
     Attributes(decision): Attributes<Decision>,
 ) -> Result<Document, Problem> {
     let (ctx, workspace, id) = waiting(&asker, &id).await?;
-    Ok(Document::one(resource(
-        KIND,
-        &state::discard(&ctx, &workspace, id, decision.reason).await?,
-    )?))
+    let discarded = state::discard(&ctx, &workspace, id, decision.reason).await?;
+    Ok(Document::one(resource(asker.origin(), &discarded)))
 }
 
 /// The house of a version that waits, and its workspace: the one it belongs to.
@@ -138,4 +311,35 @@ async fn waiting(asker: &Asker, text: &str) -> Result<(Ctx, Workspace, VersionId
     let id: VersionId = auth::id(text)?;
     let ctx = asker.house_of(&id).await?;
     Ok((ctx, Workspace::Of(id.clone()), id))
+}
+
+/// Why somebody goes back.
+#[derive(Default, Deserialize)]
+pub(crate) struct Back {
+    reason: Option<String>,
+}
+
+/// Makes the content of an older version the current one again, for whoever holds the lock.
+pub(crate) async fn roll_back(
+    asker: Asker,
+    At(id): At<String>,
+    sent: Sent<Back>,
+) -> Result<Response, Problem> {
+    let (ctx, workspace) = of_id(&asker, &id).await?;
+    let missing = || {
+        Problem::unprocessable("relate to the version to go back to, as `rollback-state-version`")
+    };
+    let to = sent.relationships.id("rollback-state-version");
+    let to: VersionId = auth::id(to.ok_or_else(missing)?)?;
+    let put = state::roll_back(&ctx, &workspace, to, sent.attributes.reason).await;
+    match put.map_err(|error| Problem::from(error).into_conflict())? {
+        Put::Stored(version) | Put::Repeated(version) => {
+            let found = state::shown(&ctx, auth::id(&version.id)?).await?;
+            Ok(answer(
+                Document::one(shown(asker.origin(), &found)),
+                found.snapshot_interval_s,
+            ))
+        }
+        Put::Kept(kept) => Err(Problem::kept(&kept).in_detail(None)),
+    }
 }

@@ -9,12 +9,15 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use statehouse_core::Ctx;
 use statehouse_core::access::{self, Scope};
+use statehouse_core::project;
 use statehouse_core::state::{self, Put, Upload};
 use statehouse_core::workspace::{self, Workspace};
 use statehouse_model::Role;
 use statehouse_web::{ROUTES, Route};
 
-use crate::support::{Answer, Person, Server, document, lock, name, request, state as bytes_of};
+use crate::support::{
+    Answer, Person, Server, document, hex_md5, lock, name, request, state as bytes_of,
+};
 
 /// What every role gets from every route, as it was reviewed.
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/access_matrix.txt");
@@ -105,6 +108,37 @@ async fn prepare(world: &World, route: &Route, who: Option<&Person>, tag: &str) 
         of_workspace(world, route.method, last, tag, &mut call).await;
     } else if route.path.contains("/{organization}") {
         of_organization(world, route.method, last, tag, &mut call).await;
+    } else if route.path.contains("/{url}/") {
+        of_url(world, route.method, who, tag, &mut call).await;
+    } else if route.path.contains("/{project}") {
+        let made = project::create(&world.acme, name(tag)).await.unwrap();
+        call.fill("{project}", &made.id);
+        call.say(&json!({ "name": format!("{tag}-new") }));
+    } else if route.path.contains("/{output}") {
+        let (_, at) = outputs_of(world, tag).await;
+        let listed = world.server.call(&world.owner, "GET", &at, "").await;
+        let listed = listed.is(200).json();
+        call.fill("{output}", listed["data"][0]["id"].as_str().unwrap());
+    } else if route.path.ends_with("/outputs") {
+        let (version, _) = outputs_of(world, tag).await;
+        call.fill("{version}", &version);
+    } else if route.path.ends_with("/json-download") {
+        let workspace = world.workspace(tag).await;
+        let version = announced(world, &world.owner, &workspace, 7).await;
+        let put = version["json"].as_str().unwrap();
+        let form = request("PUT", put, None, r#"{"format_version":"1.0"}"#.into());
+        world.server.send(form).await.is(200);
+        call.fill("{version}", version["id"].as_str().unwrap());
+    } else if route.path.ends_with("/{version}") || route.path.ends_with("/download") {
+        let workspace = world.workspace(tag).await;
+        let Put::Stored(version) = world.put(&workspace, 2).await else {
+            panic!("a newer state was not taken")
+        };
+        call.fill("{version}", &version.id);
+    } else if route.path == "/api/v2/state-versions" {
+        world.workspace(tag).await;
+        let query = format!("?filter[organization][name]=acme&filter[workspace][name]={tag}");
+        call.path.push_str(&query);
     } else if route.path.contains("/{version}/") {
         let workspace = world.workspace(tag).await;
         world.put(&workspace, 3).await;
@@ -123,6 +157,79 @@ async fn prepare(world: &World, route: &Route, who: Option<&Person>, tag: &str) 
     call
 }
 
+/// A version of a new workspace that has a sensitive output, and the address of its outputs.
+async fn outputs_of(world: &World, tag: &str) -> (String, String) {
+    let workspace = world.workspace(tag).await;
+    let output = r#""outputs":{"secret":{"value":"x","type":"string","sensitive":true}}"#;
+    let bytes = bytes_of("a", 2, 1).replace(r#""outputs":{}"#, output);
+    let upload = Upload {
+        bytes: bytes.into(),
+        lock_id: None,
+    };
+    let Put::Stored(version) = state::put(&world.acme, &workspace, upload).await.unwrap() else {
+        panic!("a newer state was not taken")
+    };
+    let at = format!("/api/v2/state-versions/{}/outputs", version.id);
+    (version.id, at)
+}
+
+/// What is announced by `who`: the id, and the paths of both addresses; null for those who may not.
+async fn announced(world: &World, who: &Person, workspace: &Workspace, serial: u64) -> Value {
+    let bytes = bytes_of("a", serial, 1);
+    let path = format!("/api/v2/workspaces/{workspace}/state-versions");
+    let wish = json!({ "serial": serial, "lineage": "a", "md5": hex_md5(&bytes) });
+    let made = world.server.post(who, &path, wish).await;
+    if made.status.as_u16() != 201 {
+        return Value::Null;
+    }
+    let made = made.json();
+    let link = |name: &str| {
+        let link = made["data"]["attributes"][name].as_str().unwrap();
+        link.strip_prefix("https://localhost").unwrap().to_owned()
+    };
+    json!({
+        "id": made["data"]["id"],
+        "state": link("hosted-state-upload-url"),
+        "json": link("hosted-json-state-upload-url"),
+    })
+}
+
+/// A signed address is a right by itself: whoever may have one given out gets one of their own, everybody else one whose
+/// signature is wrong.
+async fn of_url(world: &World, method: &str, who: Option<&Person>, tag: &str, call: &mut Call) {
+    let workspace = world.workspace(tag).await;
+    let mut given = Value::Null;
+    if method == "PUT" {
+        call.body = bytes_of("a", 2, 1).into();
+        if let Some(who) = who {
+            given = announced(world, who, &workspace, 2).await["state"].clone();
+        }
+    } else if let Some(who) = who {
+        let path = format!("/api/v2/workspaces/{workspace}/current-state-version");
+        let shown = world.server.call(who, "GET", &path, "").await;
+        if shown.status.as_u16() == 200 {
+            let link = &shown.json()["data"]["attributes"]["hosted-state-download-url"];
+            let link = link
+                .as_str()
+                .map(|link| link.replace("https://localhost", ""));
+            given = link.into();
+        }
+    }
+    if let Some(given) = given.as_str() {
+        given.clone_into(&mut call.path);
+        return;
+    }
+    let of_owner = announced(world, &world.owner, &workspace, 3).await;
+    let (path, _) = of_owner["state"]
+        .as_str()
+        .unwrap()
+        .rsplit_once('/')
+        .unwrap();
+    let id = path.rsplit('/').next().unwrap();
+    call.fill("{url}", id);
+    call.fill("{signature}", &"00".repeat(36));
+}
+
 async fn of_workspace(world: &World, method: &str, last: &str, tag: &str, call: &mut Call) {
     let workspace = world.workspace(tag).await;
     match (method, last) {
@@ -137,11 +244,53 @@ async fn of_workspace(world: &World, method: &str, last: &str, tag: &str, call: 
             hold(world, &workspace).await;
             call.say(&json!({ "reason": "tried" }));
         }
+        ("PATCH", "{workspace}") => call.say(&json!({ "description": tag })),
+        ("PATCH", "tag-bindings") => {
+            call.body =
+                r#"{"data":[{"type":"tag-bindings","attributes":{"key":"k","value":"v"}}]}"#.into();
+        }
+        (_, "tags") => {
+            call.body = r#"{"data":[{"type":"tags","attributes":{"name":"k"}}]}"#.into();
+        }
+        ("POST", "state-versions") => {
+            let md5 = hex_md5(&bytes_of("a", 2, 1));
+            call.say(&json!({ "serial": 2, "lineage": "a", "md5": md5 }));
+        }
+        ("PATCH", "state-versions") => go_back(world, &workspace, call).await,
+        ("POST", "safe-delete") => {
+            let upload = Upload {
+                bytes: bytes_of("a", 2, 0).into(),
+                lock_id: None,
+            };
+            state::put(&world.acme, &workspace, upload).await.unwrap();
+        }
+        ("POST", "undelete") => {
+            workspace::delete(&world.acme, &workspace, false)
+                .await
+                .unwrap();
+        }
         _ => {}
     }
     let by_name = call.path.starts_with("/state/");
     let id = workspace.to_string();
     call.fill("{workspace}", if by_name { tag } else { &id });
+}
+
+/// Asks to go back to the first version of a workspace, which its owner holds the lock of, as nobody can for others.
+async fn go_back(world: &World, workspace: &Workspace, call: &mut Call) {
+    let first = state::list(&world.acme, workspace, None, 1).await.unwrap();
+    world.put(workspace, 2).await;
+    let path = format!("/api/v2/workspaces/{workspace}/actions/lock");
+    world
+        .server
+        .post(&world.owner, &path, json!({}))
+        .await
+        .is(200);
+    let to = json!({ "data": { "type": "state-versions", "id": first[0].id } });
+    let relations = json!({ "rollback-state-version": to });
+    call.body = json!({ "data": { "relationships": relations } })
+        .to_string()
+        .into();
 }
 
 async fn of_organization(world: &World, method: &str, last: &str, tag: &str, call: &mut Call) {
@@ -168,7 +317,17 @@ async fn of_organization(world: &World, method: &str, last: &str, tag: &str, cal
         (_, "{name}") => {
             world.workspace(tag).await;
             call.fill("{name}", tag);
+            if method == "PATCH" {
+                call.say(&json!({ "description": tag }));
+            }
         }
+        ("POST", "safe-delete") => {
+            workspace::create(&world.acme, name(tag), None)
+                .await
+                .unwrap();
+            call.fill("{name}", tag);
+        }
+        ("PATCH", "{organization}") => call.say(&json!({ "snapshot-interval-s": 60 })),
         _ => {}
     }
 }

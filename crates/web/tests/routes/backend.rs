@@ -249,7 +249,7 @@ async fn a_kept_conflict_becomes_the_state_when_somebody_accepts_it() {
         .await
         .is(200)
         .json();
-    assert_eq!(accepted["data"]["attributes"]["status"], "finished");
+    assert_eq!(accepted["data"]["attributes"]["status"], "finalized");
     assert_eq!(server.call(&owner, "GET", AT, "").await.is(200).text(), new);
 }
 

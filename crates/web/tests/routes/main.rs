@@ -13,6 +13,7 @@
 
 mod access;
 mod backend;
+mod cloud;
 mod health;
 mod platform;
 mod refusals;

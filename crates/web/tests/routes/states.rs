@@ -66,13 +66,13 @@ async fn a_lock_is_taken_shown_given_back_and_broken() {
         acme.post(owner, &format!("{actions}/{action}"), attributes, status)
             .await
     };
-    let refused = act("lock", json!({ "id": "two" }), 423).await;
+    let refused = act("lock", json!({ "id": "two" }), 409).await;
     assert_eq!(refused["errors"][0]["meta"]["lock"]["ID"], id);
     act("unlock", json!({ "id": id }), 200).await;
     act("unlock", json!({ "id": "never" }), 409).await;
     act("lock", json!({ "id": "two" }), 200).await;
-    act("force-unlock", json!({}), 400).await;
     act("force-unlock", json!({ "reason": "stuck" }), 200).await;
+    act("force-unlock", json!({}), 409).await;
     act("lock", json!({ "id": "x".repeat(300) }), 400).await;
 }
 

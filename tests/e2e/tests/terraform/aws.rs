@@ -66,13 +66,13 @@ fn aws_resources_are_made_kept_and_destroyed() {
     project.is_settled();
     assert_eq!(project.pull(), server.pull("aws"));
     let newest = &server.versions("aws")[0];
-    assert_eq!(newest["resources"], count + 1);
+    assert_eq!(newest["resource-count"], count + 1);
 
     let destroyed = format!("{} destroyed", count + 1);
     project
         .run(&["destroy", "-auto-approve"])
         .ends(0, &[&destroyed]);
-    assert_eq!(server.versions("aws")[0]["resources"], 0);
+    assert_eq!(server.versions("aws")[0]["resource-count"], 0);
     prove(&server, "aws");
     server.stop();
 }

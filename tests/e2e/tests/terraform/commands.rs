@@ -108,7 +108,7 @@ pub(crate) fn destroy_of_many(server: Server) -> Server {
     project
         .run(&["destroy", "-auto-approve"])
         .ends(0, &["40 destroyed"]);
-    assert_eq!(server.versions("many")[0]["resources"], 0);
+    assert_eq!(server.versions("many")[0]["resource-count"], 0);
     assert_eq!(server.waiting("many"), [] as [Value; 0]);
     prove(&server, "many");
     server

@@ -2,7 +2,7 @@
 
 use crate::support::house::{House, Server};
 use crate::support::postgres::Cluster;
-use crate::{commands, locks, lost, unusual};
+use crate::{cloud, commands, locks, lost, unusual};
 
 /// What happens to a server, which is given back in service.
 type Scenario = fn(Server) -> Server;
@@ -63,8 +63,48 @@ fn a_lost_answer_changes_nothing() {
 }
 
 #[test]
+fn every_command_works_through_the_cloud_block() {
+    check(cloud::every_command);
+}
+
+#[test]
+fn a_client_asks_in_the_order_that_was_measured() {
+    check(cloud::order);
+}
+
+#[test]
+fn workspaces_are_found_by_their_tags_and_projects() {
+    check(cloud::tags);
+}
+
+#[test]
+fn states_move_into_the_cloud_block_and_out_of_it() {
+    check(cloud::migrations);
+}
+
+#[test]
+fn the_remote_backend_works_by_name_and_by_prefix() {
+    check(cloud::remote);
+}
+
+#[test]
+fn two_users_of_the_cloud_block_keep_each_other_out() {
+    check(cloud::locks);
+}
+
+#[test]
+fn an_upload_that_fails_leaves_a_way_on() {
+    check(cloud::failed_upload);
+}
+
+#[test]
 fn all_of_it_holds_on_postgresql() {
-    let scenarios: [Scenario; 10] = [
+    let scenarios: [Scenario; 15] = [
+        cloud::every_command,
+        cloud::tags,
+        cloud::migrations,
+        cloud::remote,
+        cloud::locks,
         commands::every_command,
         commands::migration,
         commands::destroy_of_many,

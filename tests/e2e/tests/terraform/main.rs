@@ -18,6 +18,7 @@
 )]
 
 mod aws;
+mod cloud;
 mod commands;
 mod credentials;
 mod disk;

@@ -77,7 +77,7 @@ pub(crate) fn shrinking(server: Server) -> Server {
     assert_eq!(server.lock_id("shrinking"), None);
 
     let waiting = server.waiting("shrinking");
-    assert_eq!(waiting[0]["resources"], 3, "{waiting:?}");
+    assert_eq!(waiting[0]["resource-count"], 3, "{waiting:?}");
     let id = waiting[0]["id"].as_str().unwrap();
     server
         .run(&["state", "accept", id, "--reason", "the rest was moved"])

@@ -28,6 +28,7 @@ pub(super) async fn objects(rows: &mut Rows, ctx: &Ctx, report: &mut LiveReport)
             object(rows, ctx, &version, report).await?;
         }
     }
+    json_forms(rows, ctx, report).await?;
     leftovers(rows, report).await?;
     locks(rows, report).await
 }
@@ -45,8 +46,26 @@ async fn one_by_one(rows: &mut Rows, ctx: &Ctx, report: &mut LiveReport) -> Resu
             object(rows, ctx, &version, report).await?;
         }
     }
+    json_forms(rows, ctx, report).await?;
     leftovers(rows, report).await?;
     locks(rows, report).await
+}
+
+/// The JSON form of every version that has one opens and is what was put.
+async fn json_forms(rows: &mut Rows, ctx: &Ctx, report: &mut LiveReport) -> Result<()> {
+    let sql = "SELECT version FROM version_json ORDER BY version";
+    for id in rows.transaction.query(sql, &[]).await? {
+        let version = id.text(0)?;
+        let found: Result<Option<state::json::sql::VersionJson>> =
+            rows.one("WHERE version = $1", &[version.into()]).await;
+        let Ok(Some(form)) = found else { continue };
+        report.objects += 1;
+        if let Err(error) = state::json::open(rows, ctx, &form).await {
+            let place = format!("JSON form of version {version}");
+            report.add("unreadable", place, error.message());
+        }
+    }
+    Ok(())
 }
 
 async fn object(
@@ -81,8 +100,10 @@ async fn object(
 
 /// Sealed bytes that belong to no version, and indexes that lie.
 async fn leftovers(rows: &mut Rows, report: &mut LiveReport) -> Result<()> {
-    let sql =
-        "SELECT version FROM blob WHERE version NOT IN (SELECT id FROM version) ORDER BY version";
+    let sql = "SELECT version FROM blob
+        WHERE version NOT IN (SELECT id FROM version)
+        AND version NOT IN (SELECT id FROM version_json)
+        ORDER BY version";
     for row in rows.transaction.query(sql, &[]).await? {
         report.add(
             "extra",

@@ -223,7 +223,7 @@ impl Check<'_> {
             let page = self.get(&next);
             for version in page["data"].as_array().expect("a list") {
                 assert_eq!(
-                    version["attributes"]["status"], "finished",
+                    version["attributes"]["status"], "finalized",
                     "{}: {version}",
                     desk.name
                 );

@@ -9,6 +9,7 @@ use statehouse_core::state::{self, Put, Upload, lock};
 use statehouse_core::terraform::lock::LockInfo;
 use statehouse_core::workspace::Workspace;
 use statehouse_core::{Caller, Core, Ctx, key, ledger, project, token, user, workspace};
+use statehouse_e2e::cloud;
 use statehouse_e2e::random::Random;
 use statehouse_e2e::site::{Site, files};
 use statehouse_e2e::states;
@@ -211,7 +212,12 @@ async fn first_day(core: &Arc<Core>, random: &mut Random) -> Accounts {
                 .await
                 .unwrap();
             fill(&ctx, workspace, random).await;
+            announce(core, &ctx, workspace, random).await;
         }
+        workspace::create(&ctx, name("gone"), None).await.unwrap();
+        workspace::delete(&ctx, &workspace_named("gone"), true)
+            .await
+            .unwrap();
         lock::take(&ctx, &workspace_named("stage"), lock_info("earlier"))
             .await
             .unwrap();
@@ -262,6 +268,28 @@ async fn fill(ctx: &Ctx, workspace: &str, random: &mut Random) {
             _ => {}
         }
     }
+}
+
+/// What the `cloud` block brings: settings, a tag, a state with its JSON form, and one that was announced and never came.
+async fn announce(core: &Core, ctx: &Ctx, workspace: &str, random: &mut Random) {
+    let reference = workspace_named(workspace);
+    cloud::describe(ctx, &reference, "what it is for").await;
+    let lineage = states::lineage(random);
+    let wish = states::Wish {
+        lineage: &lineage,
+        serial: 1,
+        bytes: SMALL,
+        secrets: &[],
+    };
+    let bytes = states::plain(random, &wish);
+    let form = r#"{"format_version":"1.0"}"#.to_owned();
+    cloud::send(core, ctx, &reference, (&lineage, 1), bytes, form).await;
+    let never = state::Wish {
+        serial: 2,
+        lineage,
+        md5: [0; 16],
+    };
+    state::announce(ctx, &reference, never).await.unwrap();
 }
 
 async fn put(

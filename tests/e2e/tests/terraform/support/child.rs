@@ -91,9 +91,18 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(command: &mut Command) -> Self {
+        Self::with(command, Stdio::null())
+    }
+
+    /// With what it reads as if somebody typed it.
+    pub(crate) fn typed(command: &mut Command, typed: File) -> Self {
+        Self::with(command, typed.into())
+    }
+
+    fn with(command: &mut Command, input: Stdio) -> Self {
         let what = format!("{command:?}");
         let (out, err) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
-        command.stdin(Stdio::null());
+        command.stdin(input);
         command.stdout(out.try_clone().unwrap());
         command.stderr(err.try_clone().unwrap());
         let child = command.spawn();

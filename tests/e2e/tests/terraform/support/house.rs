@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::child::{Ran, Running, until};
 use super::components;
+use super::project::Project;
 use super::small_disk::SmallDisk;
 
 /// A server that is not ready by then never will be. A quiet machine needs a third of a second.
@@ -116,6 +117,7 @@ impl House {
             token: text("token"),
             authority: text("ca_file").into(),
             block: ready["http_block"].as_str().map(str::to_owned),
+            cloud_block: ready["cloud_block"].as_str().map(str::to_owned),
             house: self.clone(),
             running,
         };
@@ -164,6 +166,7 @@ pub(crate) struct Server {
     pub(crate) token: String,
     authority: PathBuf,
     block: Option<String>,
+    cloud_block: Option<String>,
     running: Running,
 }
 
@@ -183,6 +186,35 @@ impl Server {
                 self.authority_pem(),
             ),
         }
+    }
+
+    /// The server as a `cloud` block names it.
+    pub(crate) fn host(&self) -> String {
+        let authority = self.address.strip_prefix("https://").unwrap();
+        authority.replace("127.0.0.1", "localhost")
+    }
+
+    /// The `cloud` block as the server printed it, with these workspaces.
+    pub(crate) fn cloud(&self, workspaces: &str) -> String {
+        let block = "terraform {\n  cloud {\n    hostname     = \"HOST\"\n    organization = \"main\"\n\n    \
+             workspaces {\n      name = \"example\"\n    }\n  }\n}\n";
+        let block = block.replace("HOST", &self.host());
+        if let Some(printed) = &self.cloud_block {
+            assert_eq!(*printed, block);
+        }
+        block.replace("name = \"example\"", workspaces)
+    }
+
+    /// A folder with a configuration, whose terraform knows this server and a token for it.
+    pub(crate) fn project(&self, token: &str, block: &str, main: &str) -> Project {
+        let credentials = format!(
+            "credentials \"{}\" {{\n  token = \"{token}\"\n}}\n",
+            self.host()
+        );
+        let authority = self.authority.to_str().unwrap();
+        Project::new(block, main)
+            .with_cli_config(&credentials)
+            .with("SSL_CERT_FILE", authority)
     }
 
     /// The block as the server printed it.

@@ -33,6 +33,7 @@ pub(crate) fn slow_resource() -> String {
 pub(crate) struct Project {
     folder: TempDir,
     cli_config: Option<PathBuf>,
+    environment: Vec<(String, String)>,
 }
 
 impl Project {
@@ -42,6 +43,7 @@ impl Project {
         let project = Self {
             folder,
             cli_config: None,
+            environment: Vec::new(),
         };
         project.write("backend.tf", backend);
         project.write("main.tf", main);
@@ -59,6 +61,13 @@ impl Project {
     pub(crate) fn with_cli_config(mut self, text: &str) -> Self {
         self.write("cli.tfrc", text);
         self.cli_config = Some(self.path("cli.tfrc"));
+        self
+    }
+
+    /// With a variable more in terraform's environment.
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.environment.retain(|(set, _)| set != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -83,6 +92,9 @@ impl Project {
         command
             .env("TF_IN_AUTOMATION", "1")
             .env("TF_CLI_ARGS", "-no-color");
+        for (name, value) in &self.environment {
+            command.env(name, value);
+        }
         if let Some(file) = &self.cli_config {
             command.env("TF_CLI_CONFIG_FILE", file);
         }
@@ -91,6 +103,15 @@ impl Project {
 
     pub(crate) fn run(&self, args: &[&str]) -> Ran {
         Ran::of(&mut self.command(args))
+    }
+
+    /// The same, with what a user types.
+    pub(crate) fn answer(&self, args: &[&str], typed: &str) -> Ran {
+        self.write("typed", typed);
+        let typed = fs_err::File::open(self.path("typed")).unwrap();
+        let mut command = self.command(args);
+        command.env_remove("TF_INPUT");
+        Running::typed(&mut command, typed.into_parts().0).end()
     }
 
     /// The same, not waited for.

@@ -1,0 +1,54 @@
+//! Every statement on `signed_url`.
+
+use statehouse_model::{TokenId, UrlId, VersionId, WorkspaceId};
+
+use crate::db::Value;
+use crate::error::Result;
+use crate::record::{Rows, record};
+
+record! {
+    /// Who may do what to one version, without showing the token again.
+    pub(crate) struct SignedUrl in "signed_url" key 1 {
+        id: UrlId,
+        actor: String,
+        token: TokenId,
+        /// A word of [`super::Purpose`].
+        purpose: String,
+        version: VersionId,
+        workspace: WorkspaceId,
+        created_at: i64,
+        expires_at: i64,
+        /// When it was used, for what is done once.
+        used_at: Option<i64>,
+    }
+}
+
+pub(crate) async fn by_id(rows: &mut Rows, id: &UrlId) -> Result<Option<SignedUrl>> {
+    rows.one("WHERE id = $1", &[id.as_str().into()]).await
+}
+
+/// The address of a version for a purpose, that a token has until after `until`.
+pub(crate) async fn of_version(
+    rows: &mut Rows,
+    version: &VersionId,
+    purpose: &str,
+    token: &TokenId,
+    until: i64,
+) -> Result<Option<SignedUrl>> {
+    let clause = "WHERE version = $1 AND purpose = $2 AND token = $3 AND expires_at > $4
+        ORDER BY expires_at LIMIT 1";
+    let values = [
+        version.as_str().into(),
+        purpose.into(),
+        token.as_str().into(),
+        Value::Int(until),
+    ];
+    rows.one(clause, &values).await
+}
+
+/// Addresses that ended before `now`.
+pub(crate) async fn ended(rows: &mut Rows, now: i64, limit: i64) -> Result<Vec<SignedUrl>> {
+    let clause = "WHERE expires_at < $1 ORDER BY expires_at, id LIMIT $2";
+    rows.find(clause, &[Value::Int(now), Value::Int(limit)])
+        .await
+}

@@ -1,0 +1,136 @@
+//! Deleting a workspace, and bringing it back.
+
+use statehouse_model::{Name, WorkspaceId};
+
+use super::sql::{self, Deletion};
+use super::{Workspace, WorkspaceView, default_project, proper, taken};
+use crate::ctx::Ctx;
+use crate::door::{self, Entry, Outcome, Target, actions};
+use crate::error::{Error, Kind, Result};
+use crate::project::{self, Project};
+use crate::state;
+
+actions! {
+    /// Delete a workspace.
+    DeleteWorkspace = "workspace.delete" needs WorkspaceDelete;
+    /// Bring it back.
+    UndeleteWorkspace = "workspace.undelete" needs WorkspaceDelete;
+    /// See what was deleted.
+    ListDeleted = "workspace.list-deleted" needs WorkspaceDelete;
+}
+
+/// A deleted workspace, for people and programs to read.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct DeletedView {
+    /// Its id.
+    pub id: String,
+    /// What it was called.
+    pub name: String,
+    /// Who deleted it.
+    pub deleted_by: String,
+    /// When, in microseconds since 1970.
+    pub deleted_at: i64,
+}
+
+impl From<Deletion> for DeletedView {
+    fn from(deletion: Deletion) -> Self {
+        Self {
+            id: deletion.workspace.to_string(),
+            name: deletion.name.to_string(),
+            deleted_by: deletion.deleted_by,
+            deleted_at: deletion.deleted_at,
+        }
+    }
+}
+
+/// Deletes a workspace that nobody holds the lock of; `safe` only one that
+/// manages nothing any more. Its versions stay where they are.
+pub async fn delete(ctx: &Ctx, workspace: &Workspace, safe: bool) -> Result<DeletedView> {
+    let wanted = workspace.clone();
+    let actor = ctx.actor().id().to_owned();
+    let target = Target::Workspace(workspace.clone());
+    door::change(ctx, DeleteWorkspace, target, move |tx| {
+        let (wanted, actor) = (wanted.clone(), actor.clone());
+        Box::pin(async move {
+            let mut workspace = sql::needed(tx, &wanted).await?;
+            state::lock::require_free(tx, &workspace).await?;
+            let head = match &workspace.head {
+                Some(head) => state::sql::by_id(tx, head).await?,
+                None => None,
+            };
+            let inhabited = head.is_some_and(|head| head.opaque || head.resources > 0);
+            if safe && inhabited {
+                let words = format!(
+                    "workspace `{}` still manages resources and is not safe to delete",
+                    workspace.name
+                );
+                return Err(Error::new(Kind::Conflict, words)
+                    .hint("destroy them first, or delete it by force: what it manages stays as it is, unmanaged"));
+            }
+            let deletion = Deletion {
+                workspace: workspace.id.clone(),
+                name: workspace.name.clone(),
+                deleted_by: actor,
+                deleted_at: tx.now(),
+            };
+            workspace.name = name_of(&workspace.id)?;
+            tx.put(&workspace).await?;
+            tx.put(&deletion).await?;
+            let entry = Entry::new(&workspace.id);
+            Ok(Outcome::Recorded(deletion.into(), entry))
+        })
+    })
+    .await
+}
+
+/// What a deleted workspace is called in its row.
+fn name_of(id: &WorkspaceId) -> Result<Name> {
+    id.as_str()
+        .parse()
+        .map_err(|error| Error::internal(format!("{error}")))
+}
+
+/// Brings a deleted workspace back, under its old name or another.
+pub async fn undelete(ctx: &Ctx, id: WorkspaceId, name: Option<Name>) -> Result<WorkspaceView> {
+    if let Some(name) = &name {
+        proper(name)?;
+    }
+    let target = Target::Workspace(Workspace::Deleted(id.clone()));
+    door::change(ctx, UndeleteWorkspace, target, move |tx| {
+        let (id, name) = (id.clone(), name.clone());
+        Box::pin(async move {
+            let gone = || Error::not_found("workspace");
+            let mut workspace = sql::deleted(tx, &id).await?.ok_or_else(gone)?;
+            let deletion = sql::deletion(tx, &id).await?.ok_or_else(|| {
+                Error::tampered(format!(
+                    "what the deleted workspace `{id}` was called is missing"
+                ))
+            })?;
+            workspace.name = name.unwrap_or(deletion.name);
+            if sql::by_name(tx, &workspace.name).await?.is_some() {
+                return Err(taken(&workspace.name).hint("bring it back under another `name`"));
+            }
+            if project::sql::by_id(tx, &workspace.project).await?.is_none() {
+                let default = Project::Name(default_project()?);
+                workspace.project = project::sql::needed(tx, &default).await?.id;
+            }
+            tx.put(&workspace).await?;
+            tx.remove::<Deletion>(&[id.as_str().into()]).await?;
+            let entry = Entry::new(&workspace.id).fact("project", workspace.project.as_str());
+            Ok(Outcome::Recorded(workspace.into(), entry))
+        })
+    })
+    .await
+}
+
+/// Deleted workspaces, the newest deletion first; at most [`super::PAGE_MAX`].
+pub async fn deleted(ctx: &Ctx) -> Result<Vec<DeletedView>> {
+    let limit = i64::try_from(super::PAGE_MAX).unwrap_or(i64::MAX);
+    door::read(ctx, ListDeleted, &Target::House, move |rows| {
+        Box::pin(async move {
+            let found = sql::deletions(rows, limit).await?;
+            Ok(found.into_iter().map(DeletedView::from).collect())
+        })
+    })
+    .await
+}
