@@ -37,7 +37,9 @@ struct Shape {
 }
 
 fn main() {
-    let megabytes = std::env::args().nth(1).map_or(50, |number| number.parse().unwrap());
+    let megabytes = std::env::args()
+        .nth(1)
+        .map_or(50, |number| number.parse().unwrap());
     let base = Shape {
         bytes: megabytes << 20,
         module: "net",
@@ -45,11 +47,42 @@ fn main() {
     };
     let first = state(base);
     let cases = [
-        ("1 in 100 changed", Shape { changed_every: 100, ..base }),
-        ("every instance changed", Shape { changed_every: 1, ..base }),
-        ("only spelled otherwise", Shape { respelled: true, ..base }),
-        ("every instance moved", Shape { module: "core", ..base }),
-        ("nothing in common", Shape { module: "core", salt: 7, ..base }),
+        (
+            "1 in 100 changed",
+            Shape {
+                changed_every: 100,
+                ..base
+            },
+        ),
+        (
+            "every instance changed",
+            Shape {
+                changed_every: 1,
+                ..base
+            },
+        ),
+        (
+            "only spelled otherwise",
+            Shape {
+                respelled: true,
+                ..base
+            },
+        ),
+        (
+            "every instance moved",
+            Shape {
+                module: "core",
+                ..base
+            },
+        ),
+        (
+            "nothing in common",
+            Shape {
+                module: "core",
+                salt: 7,
+                ..base
+            },
+        ),
     ];
     println!("state: {} MB", first.len() >> 20);
     for (name, shape) in cases {
@@ -58,9 +91,16 @@ fn main() {
         let (ms, mb) = measure(|| {
             let (old, new) = (read(&first), read(&second));
             let found = diff(Side::of(&old), Side::of(&new), Limits::default());
-            words = format!("{:?}, {} KB of JSON", found.totals, serde_json::to_vec(&found).unwrap().len() >> 10);
+            words = format!(
+                "{:?}, {} KB of JSON",
+                found.totals,
+                serde_json::to_vec(&found).unwrap().len() >> 10
+            );
         });
-        println!("diff, {name}: {ms} ms, {mb} MB above two inputs of {} MB\n    {words}", (first.len() + second.len()) >> 20);
+        println!(
+            "diff, {name}: {ms} ms, {mb} MB above two inputs of {} MB\n    {words}",
+            (first.len() + second.len()) >> 20
+        );
     }
     let (ms, mb) = measure(|| drop(read(&first)));
     println!("read: {ms} ms, {mb} MB");
@@ -76,8 +116,11 @@ fn main() {
     });
     println!("restated: {ms} ms, {mb} MB");
     let (old, new) = (read(&first), read(&second));
-    let subject: statehouse_terraform::address::Subject =
-        old.instances()[old.instances().len() / 2].address().parse().unwrap();
+    let subject: statehouse_terraform::address::Subject = old.instances()
+        [old.instances().len() / 2]
+        .address()
+        .parse()
+        .unwrap();
     let (ms, mb) = measure(|| {
         let mut history = History::of(subject.clone());
         let mut blame = Blame::of(&subject);
@@ -132,11 +175,21 @@ fn state(shape: Shape) -> String {
             shape,
             3,
             &[
-                ("module", format!("\"module.{}[\\\"zone {}\\\"]\"", shape.module, resources.len() / 50)),
+                (
+                    "module",
+                    format!(
+                        "\"module.{}[\\\"zone {}\\\"]\"",
+                        shape.module,
+                        resources.len() / 50
+                    ),
+                ),
                 ("mode", "\"managed\"".to_owned()),
                 ("type", format!("\"{kind}\"")),
                 ("name", format!("\"r{:06}\"", resources.len())),
-                ("provider", r#""provider[\"registry.terraform.io/hashicorp/aws\"]""#.to_owned()),
+                (
+                    "provider",
+                    r#""provider[\"registry.terraform.io/hashicorp/aws\"]""#.to_owned(),
+                ),
                 ("instances", list(shape, 4, &instances)),
             ],
         );
@@ -150,7 +203,10 @@ fn state(shape: Shape) -> String {
             ("version", "4".to_owned()),
             ("terraform_version", "\"1.11.4\"".to_owned()),
             ("serial", "7".to_owned()),
-            ("lineage", "\"9c0210eb-31f9-1374-c2d5-f0092457c12a\"".to_owned()),
+            (
+                "lineage",
+                "\"9c0210eb-31f9-1374-c2d5-f0092457c12a\"".to_owned(),
+            ),
             ("outputs", "{}".to_owned()),
             ("resources", list(shape, 2, &resources)),
             ("check_results", "null".to_owned()),
@@ -178,7 +234,11 @@ fn instance(shape: Shape, number: u64, key: u64) -> String {
             ("owner", "\"platform\"".to_owned()),
         ],
     );
-    let blocks = list(shape, 9, &["\"10.0.0.0/24\"".to_owned(), "\"10.0.1.0/24\"".to_owned()]);
+    let blocks = list(
+        shape,
+        9,
+        &["\"10.0.0.0/24\"".to_owned(), "\"10.0.1.0/24\"".to_owned()],
+    );
     let rule = object(
         shape,
         8,
@@ -195,7 +255,10 @@ fn instance(shape: Shape, number: u64, key: u64) -> String {
         shape,
         6,
         &[
-            ("arn", format!("\"arn:aws:ec2:eu-west-1:123456789012:thing/{id:016x}\"")),
+            (
+                "arn",
+                format!("\"arn:aws:ec2:eu-west-1:123456789012:thing/{id:016x}\""),
+            ),
             ("assume_role_policy", policy.to_owned()),
             ("availability_zone", "\"eu-west-1a\"".to_owned()),
             ("encrypted", "false".to_owned()),
@@ -214,7 +277,10 @@ fn instance(shape: Shape, number: u64, key: u64) -> String {
     let step = object(
         shape,
         8,
-        &[("type", "\"get_attr\"".to_owned()), ("value", "\"kms_key_id\"".to_owned())],
+        &[
+            ("type", "\"get_attr\"".to_owned()),
+            ("value", "\"kms_key_id\"".to_owned()),
+        ],
     );
     object(
         shape,
@@ -223,17 +289,28 @@ fn instance(shape: Shape, number: u64, key: u64) -> String {
             ("index_key", key.to_string()),
             ("schema_version", "0".to_owned()),
             ("attributes", attributes),
-            ("sensitive_attributes", list(shape, 6, &[list(shape, 7, &[step])])),
-            ("private", "\"eyJlMmJmYjczMC1lY2FhLTExZTYtOGY4OC0zNDM2M2JjN2M0YzAiOnt9fQ==\"".to_owned()),
-            ("dependencies", list(shape, 6, &["\"module.net.aws_vpc.main\"".to_owned()])),
+            (
+                "sensitive_attributes",
+                list(shape, 6, &[list(shape, 7, &[step])]),
+            ),
+            (
+                "private",
+                "\"eyJlMmJmYjczMC1lY2FhLTExZTYtOGY4OC0zNDM2M2JjN2M0YzAiOnt9fQ==\"".to_owned(),
+            ),
+            (
+                "dependencies",
+                list(shape, 6, &["\"module.net.aws_vpc.main\"".to_owned()]),
+            ),
         ],
     )
 }
 
 fn object(shape: Shape, depth: usize, members: &[(&str, String)]) -> String {
     let colon = if shape.respelled { ":" } else { ": " };
-    let mut members: Vec<String> =
-        members.iter().map(|(key, value)| format!("\"{key}\"{colon}{value}")).collect();
+    let mut members: Vec<String> = members
+        .iter()
+        .map(|(key, value)| format!("\"{key}\"{colon}{value}"))
+        .collect();
     if shape.respelled {
         members.reverse();
     }

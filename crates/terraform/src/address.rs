@@ -100,8 +100,12 @@ fn is_printable(letter: char) -> bool {
         return !letter.is_ascii_control();
     }
     let mut bytes = [b'a'; 5];
-    let width = letter.encode_utf8(bytes.get_mut(1..).unwrap_or_default()).len();
-    let text = bytes.get(..=width).and_then(|text| std::str::from_utf8(text).ok());
+    let width = letter
+        .encode_utf8(bytes.get_mut(1..).unwrap_or_default())
+        .len();
+    let text = bytes
+        .get(..=width)
+        .and_then(|text| std::str::from_utf8(text).ok());
     text.is_some_and(|text| text.escape_debug().eq(text.chars()))
 }
 
@@ -140,11 +144,11 @@ impl fmt::Display for Path {
 
 /// Appends the spelling of a step into an object.
 pub(crate) fn push_key(path: &mut String, key: &str) {
-    let mut letters = key.bytes();
+    let mut letters = key.chars();
     let plain = letters
         .next()
-        .is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
-        && letters.all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, b'_' | b'-'));
+        .is_some_and(|first| first.is_alphabetic() || first == '_')
+        && letters.all(|letter| letter.is_alphanumeric() || matches!(letter, '_' | '-'));
     if !plain {
         let _ = write!(path, "[{}]", Quoted(key));
         return;
@@ -190,12 +194,8 @@ impl fmt::Display for Subject {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.address)?;
         match &self.path {
-            Some(path) if matches!(path.0.first(), Some(Step::Key(_))) => {
-                let path = path.to_string();
-                let dot = if path.starts_with('[') { "" } else { "." };
-                write!(out, "{dot}{path}")
-            }
-            _ => Ok(()),
+            Some(path) => write!(out, ".{path}"),
+            None => Ok(()),
         }
     }
 }
@@ -204,16 +204,22 @@ impl fmt::Display for Subject {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubjectError {
     /// There is nothing.
-    #[error("no resource is named; write an address such as `aws_instance.web[0]` or `module.net.aws_vpc.main.tags.Name`")]
+    #[error(
+        "no resource is named; write an address such as `aws_instance.web[0]` or `module.net.aws_vpc.main.tags.Name`"
+    )]
     Empty,
     /// Longer than [`SUBJECT_BYTES_MAX`].
-    #[error("the address has {bytes} bytes, more than {SUBJECT_BYTES_MAX}; name one resource, as `terraform state list` prints it")]
+    #[error(
+        "the address has {bytes} bytes, more than {SUBJECT_BYTES_MAX}; name one resource, as `terraform state list` prints it"
+    )]
     TooLong {
         /// Its length.
         bytes: usize,
     },
     /// Something else stands where it must go on otherwise.
-    #[error("expected {expected} at letter {letter}; write an address as `terraform state list` prints it, then possibly `.` and an attribute")]
+    #[error(
+        "expected {expected} at letter {letter}; write an address as `terraform state list` prints it, then possibly `.` and an attribute"
+    )]
     Expected {
         /// What must stand there.
         expected: &'static str,
@@ -256,9 +262,7 @@ impl FromStr for Subject {
                 path: None,
             });
         }
-        if !reader.rest.starts_with('[') {
-            reader.dot("`.` and an attribute, or the end")?;
-        }
+        reader.dot("`.` and an attribute, or the end")?;
         let path = Some(reader.path()?);
         Ok(Subject { address, path })
     }

@@ -9,14 +9,15 @@
 //!
 //! Errors quote nothing of the content.
 
+mod mask;
 mod read;
 mod secret;
 mod shown;
 mod view;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -279,9 +280,8 @@ impl<'a> Instance<'a> {
 
     /// What the instance has beside its attributes.
     pub(crate) fn aside(&self) -> Aside<'_> {
-        let text = |raw: Option<&'a RawValue>, absent| {
-            Cow::Borrowed(raw.map_or(absent, RawValue::get))
-        };
+        let text =
+            |raw: Option<&'a RawValue>, absent| Cow::Borrowed(raw.map_or(absent, RawValue::get));
         Aside {
             tainted: self.tainted,
             create_before_destroy: self.create_before_destroy,
@@ -412,7 +412,9 @@ pub(crate) fn tags_of(view: &View<'_>) -> Vec<(String, String)> {
         };
         let members = node.members();
         if members.len() > TAGS_MAX
-            || members.iter().any(|(_, value)| !matches!(value.kind(), Kind::Text | Kind::Null))
+            || members
+                .iter()
+                .any(|(_, value)| !matches!(value.kind(), Kind::Text | Kind::Null))
         {
             continue;
         }

@@ -12,17 +12,18 @@
 //!
 //! The answer is bounded by [`Limits`]: everything is counted in [`Totals`], and what is not listed is counted in what was left out.
 
+mod change;
 mod pair;
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use serde::Serialize;
-
 use crate::address::Mode;
-use crate::content::{Aside, Content, Instance, Output, Provider, Shown, ShownState, View};
-use crate::json::{Tape, same, shortened};
+use crate::content::{Content, Instance, Output, ShownState, View};
+use crate::json::{same, shortened};
 
+use change::same_text;
+pub use change::{Became, Change, Diff, Facts, Header, OutputChange, ResourceChange, Totals};
 pub use pair::{AttributeChange, Attributes};
 pub(crate) use pair::{Room, compare};
 
@@ -75,203 +76,6 @@ impl<'s> Side<'s> {
     pub(crate) fn view(&self, instance: &Instance<'s>) -> View<'s> {
         View::of(instance, self.shown)
     }
-}
-
-/// What is different. Lists are in the order of addresses and names.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Diff {
-    /// What the states say of themselves.
-    pub header: Header,
-    /// How much there is, listed or not.
-    pub totals: Totals,
-    /// Outputs.
-    pub outputs: Vec<OutputChange>,
-    /// Instances.
-    pub resources: Vec<ResourceChange>,
-    /// Outputs that are not listed.
-    pub outputs_left_out: u64,
-    /// Instances that are not listed.
-    pub resources_left_out: u64,
-}
-
-impl Diff {
-    /// Whether nothing but the states' descriptions of themselves differs.
-    pub fn is_empty(&self) -> bool {
-        self.totals == Totals::default()
-    }
-}
-
-/// A value and what it became.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Became<T> {
-    /// On the first side.
-    pub before: T,
-    /// On the second side.
-    pub after: T,
-}
-
-impl<T: PartialEq> Became<T> {
-    fn of(before: T, after: T) -> Option<Became<T>> {
-        (before != after).then_some(Became { before, after })
-    }
-}
-
-/// How the states' descriptions of themselves differ.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Header {
-    /// Serials, if they differ.
-    pub serial: Option<Became<u64>>,
-    /// Lineages, if they differ.
-    pub lineage: Option<Became<String>>,
-    /// Versions of the program that wrote them, if they differ.
-    pub terraform_version: Option<Became<String>>,
-}
-
-/// How many there are of each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Totals {
-    /// Instances only the second side has.
-    pub added: u64,
-    /// Instances only the first side has.
-    pub removed: u64,
-    /// Instances that are otherwise.
-    pub changed: u64,
-    /// Instances at another address, changed or not.
-    pub moved: u64,
-    /// Attributes of changed and moved instances.
-    pub attributes: u64,
-    /// Outputs only the second side has.
-    pub outputs_added: u64,
-    /// Outputs only the first side has.
-    pub outputs_removed: u64,
-    /// Outputs that are otherwise.
-    pub outputs_changed: u64,
-}
-
-/// What happened to an instance or output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Change {
-    /// Only the second side has it.
-    Added,
-    /// Only the first side has it.
-    Removed,
-    /// It is otherwise.
-    Changed,
-    /// It is at another address, and possibly otherwise.
-    Moved,
-}
-
-/// An output that differs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct OutputChange {
-    /// Its name.
-    pub name: String,
-    /// What happened.
-    pub change: Change,
-    /// Its value on the first side.
-    pub before: Option<Shown>,
-    /// Its value on the second side.
-    pub after: Option<Shown>,
-    /// Whether it is declared sensitive, if that differs.
-    pub sensitive: Option<Became<bool>>,
-    /// Whether its type differs.
-    pub type_changed: bool,
-}
-
-/// An instance that differs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct ResourceChange {
-    /// The address, on the second side if it moved.
-    pub address: String,
-    /// Managed or read only.
-    pub mode: Mode,
-    /// The type.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// The name.
-    pub name: String,
-    /// The module's address; empty for the root module.
-    pub module: String,
-    /// The key of a deposed object.
-    pub deposed: Option<String>,
-    /// What happened.
-    pub change: Change,
-    /// The address on the first side, if it moved.
-    pub moved_from: Option<String>,
-    /// What is otherwise beside the attributes.
-    pub facts: Facts,
-    /// Attributes that are otherwise.
-    pub attributes: Vec<AttributeChange>,
-    /// Attributes that are not listed.
-    pub attributes_left_out: u64,
-}
-
-/// What is otherwise beside an instance's attributes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Facts {
-    /// Tainted or not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tainted: Option<Became<bool>>,
-    /// The provider configuration.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub provider: Option<Became<Provider>>,
-    /// Version of the provider's schema.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub schema_version: Option<Became<u64>>,
-    /// Whether a replacement is created first.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub create_before_destroy: Option<Became<bool>>,
-    /// Whether it depends on other resources than before.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub dependencies: bool,
-    /// Whether the identity beside the attributes is another.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub identity: bool,
-    /// Whether what the provider keeps for itself is otherwise. What that is, is never shown.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub private: bool,
-    /// Whether other attributes are marked as sensitive.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub marks: bool,
-}
-
-impl Facts {
-    pub(crate) fn between(before: &Aside<'_>, after: &Aside<'_>) -> Facts {
-        if before == after {
-            return Facts::default();
-        }
-        let provider = |aside: &Aside<'_>| Provider::read(&aside.provider);
-        Facts {
-            tainted: Became::of(before.tainted, after.tainted),
-            provider: Became::of(provider(before), provider(after)),
-            schema_version: Became::of(before.schema_version, after.schema_version),
-            create_before_destroy: Became::of(
-                before.create_before_destroy,
-                after.create_before_destroy,
-            ),
-            dependencies: !same_text(&before.dependencies, &after.dependencies),
-            identity: !same_text(&before.identity, &after.identity),
-            private: !same_text(&before.private, &after.private),
-            marks: !same_text(&before.marks, &after.marks),
-        }
-    }
-
-    /// Whether nothing is otherwise.
-    pub fn is_empty(&self) -> bool {
-        *self == Facts::default()
-    }
-}
-
-fn same_text(before: &str, after: &str) -> bool {
-    before == after || same(Tape::read(before).root(), Tape::read(after).root())
 }
 
 /// Compares two states.
@@ -336,15 +140,20 @@ fn zip_by<'p, T>(
 pub(crate) fn pairs<'p>(before: Side<'p>, after: Side<'p>) -> Vec<Pair<'p, 'p>> {
     let mut pairs = Vec::new();
     let place = |a: &Instance<'_>, b: &Instance<'_>| a.place(b);
-    zip_by(before.content.instances(), after.content.instances(), place, |a, b| {
-        let same = a.zip(b).is_some_and(|(a, b)| a.has_text_of(b));
-        if !same {
-            pairs.push(Pair {
-                before: a,
-                after: b,
-            });
-        }
-    });
+    zip_by(
+        before.content.instances(),
+        after.content.instances(),
+        place,
+        |a, b| {
+            let same = a.zip(b).is_some_and(|(a, b)| a.has_text_of(b));
+            if !same {
+                pairs.push(Pair {
+                    before: a,
+                    after: b,
+                });
+            }
+        },
+    );
     join_moved(&mut pairs, before, after);
     pairs
 }
@@ -423,7 +232,9 @@ pub(crate) fn id_of(instance: &Instance<'_>, shown: Option<&ShownState<'_>>) -> 
 /// The `id` in a view.
 pub(crate) fn id_in(view: &View<'_>) -> Option<String> {
     let root = view.root();
-    let id = root.get("id").filter(|id| view.shows(root) && view.shows(*id))?;
+    let id = root
+        .get("id")
+        .filter(|id| view.shows(root) && view.shows(*id))?;
     let id = id.text().filter(|id| !id.is_empty())?;
     Some(id.into_owned())
 }
@@ -446,7 +257,13 @@ impl Listing {
         }
     }
 
-    fn take(&mut self, before: Side<'_>, after: Side<'_>, pair: &Pair<'_, '_>, totals: &mut Totals) {
+    fn take(
+        &mut self,
+        before: Side<'_>,
+        after: Side<'_>,
+        pair: &Pair<'_, '_>,
+        totals: &mut Totals,
+    ) {
         let full = self.entries.len() >= self.limits.entries;
         let room = Room {
             attributes: if full {
@@ -457,8 +274,18 @@ impl Listing {
             value_bytes: self.limits.value_bytes,
         };
         let (instance, change, facts, attributes) = match (pair.before, pair.after) {
-            (Some(instance), None) => (instance, Change::Removed, Facts::default(), Attributes::default()),
-            (None, Some(instance)) => (instance, Change::Added, Facts::default(), Attributes::default()),
+            (Some(instance), None) => (
+                instance,
+                Change::Removed,
+                Facts::default(),
+                Attributes::default(),
+            ),
+            (None, Some(instance)) => (
+                instance,
+                Change::Added,
+                Facts::default(),
+                Attributes::default(),
+            ),
             (Some(old), Some(new)) => {
                 let attributes = compare(&before.view(old), &after.view(new), room);
                 let facts = Facts::between(&old.aside(), &new.aside());
@@ -466,7 +293,11 @@ impl Listing {
                 if !moved && facts.is_empty() && attributes.is_empty() {
                     return;
                 }
-                let change = if moved { Change::Moved } else { Change::Changed };
+                let change = if moved {
+                    Change::Moved
+                } else {
+                    Change::Changed
+                };
                 (new, change, facts, attributes)
             }
             (None, None) => return,
@@ -508,42 +339,49 @@ pub(crate) fn diff_outputs(
 ) -> (Vec<OutputChange>, u64) {
     let (mut listed, mut left_out) = (Vec::new(), 0);
     let place = |a: &Output<'_>, b: &Output<'_>| a.name().cmp(b.name());
-    zip_by(before.content.outputs(), after.content.outputs(), place, |a, b| {
-        let old = a.map(|output| output.view(before.shown));
-        let new = b.map(|output| output.view(after.shown));
-        let change = match (a.zip(old.as_ref()), b.zip(new.as_ref())) {
-            (Some((a, old)), Some((b, new))) => {
-                if same(old.root(), new.root()) && !differs_beside(a, b) {
-                    return;
+    zip_by(
+        before.content.outputs(),
+        after.content.outputs(),
+        place,
+        |a, b| {
+            let old = a.map(|output| output.view(before.shown));
+            let new = b.map(|output| output.view(after.shown));
+            let change = match (a.zip(old.as_ref()), b.zip(new.as_ref())) {
+                (Some((a, old)), Some((b, new))) => {
+                    if same(old.root(), new.root()) && !differs_beside(a, b) {
+                        return;
+                    }
+                    totals.outputs_changed += 1;
+                    Change::Changed
                 }
-                totals.outputs_changed += 1;
-                Change::Changed
+                (Some(_), None) => {
+                    totals.outputs_removed += 1;
+                    Change::Removed
+                }
+                _ => {
+                    totals.outputs_added += 1;
+                    Change::Added
+                }
+            };
+            if listed.len() >= limits.entries {
+                left_out += 1;
+                return;
             }
-            (Some(_), None) => {
-                totals.outputs_removed += 1;
-                Change::Removed
-            }
-            _ => {
-                totals.outputs_added += 1;
-                Change::Added
-            }
-        };
-        if listed.len() >= limits.entries {
-            left_out += 1;
-            return;
-        }
-        let (shown_before, shown_after) =
-            pair::show_both(old.as_ref(), new.as_ref(), limits.value_bytes);
-        let name = a.or(b).map_or("", |output| output.name());
-        listed.push(OutputChange {
-            name: shortened(name, NAME_BYTES_MAX),
-            change,
-            before: shown_before,
-            after: shown_after,
-            sensitive: a.zip(b).and_then(|(a, b)| Became::of(a.is_sensitive(), b.is_sensitive())),
-            type_changed: a.zip(b).is_some_and(|(a, b)| types_differ(a, b)),
-        });
-    });
+            let (shown_before, shown_after) =
+                pair::show_both(old.as_ref(), new.as_ref(), limits.value_bytes);
+            let name = a.or(b).map_or("", |output| output.name());
+            listed.push(OutputChange {
+                name: shortened(name, NAME_BYTES_MAX),
+                change,
+                before: shown_before,
+                after: shown_after,
+                sensitive: a
+                    .zip(b)
+                    .and_then(|(a, b)| Became::of(a.is_sensitive(), b.is_sensitive())),
+                type_changed: a.zip(b).is_some_and(|(a, b)| types_differ(a, b)),
+            });
+        },
+    );
     (listed, left_out)
 }
 

@@ -147,7 +147,10 @@ impl History {
         let mut points = Vec::from(self.points);
         for change in points.iter_mut().flat_map(|point| &mut point.attributes) {
             if self.hidden.covers(&change.path) {
-                for shown in [&mut change.before, &mut change.after].into_iter().flatten() {
+                for shown in [&mut change.before, &mut change.after]
+                    .into_iter()
+                    .flatten()
+                {
                     *shown = Shown::sensitive();
                 }
             }
@@ -163,7 +166,12 @@ impl History {
 }
 
 /// What happened to the subject between two versions.
-fn point(subject: &Subject, version: u64, before: Option<&Seen>, now: Option<&Kept>) -> Option<Point> {
+fn point(
+    subject: &Subject,
+    version: u64,
+    before: Option<&Seen>,
+    now: Option<&Kept>,
+) -> Option<Point> {
     let empty = |event, address: &str| Point {
         version,
         event,

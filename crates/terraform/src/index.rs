@@ -154,13 +154,25 @@ fn entry(instance: &Instance<'_>, view: &View<'_>, key: &[u8; 32]) -> Option<Ent
 fn digest(view: &View<'_>, aside: &Aside<'_>, key: &[u8; 32]) -> [u8; 32] {
     let mut inner = Sha256::new();
     let mut write = |bytes: &[u8]| inner.update(bytes);
-    write(&[u8::from(aside.tainted), u8::from(aside.create_before_destroy)]);
+    write(&[
+        u8::from(aside.tainted),
+        u8::from(aside.create_before_destroy),
+    ]);
     write(&aside.schema_version.to_be_bytes());
     let provider = Provider::read(&aside.provider);
     write_sized(b"p", provider.source.as_bytes(), &mut write);
     let alias = provider.alias.as_deref();
-    write_sized(alias.map_or(b"-", |_| b"a"), alias.unwrap_or_default().as_bytes(), &mut write);
-    for text in [&aside.dependencies, &aside.identity, &aside.private, &aside.marks] {
+    write_sized(
+        alias.map_or(b"-", |_| b"a"),
+        alias.unwrap_or_default().as_bytes(),
+        &mut write,
+    );
+    for text in [
+        &aside.dependencies,
+        &aside.identity,
+        &aside.private,
+        &aside.marks,
+    ] {
         write_meaning(Tape::read(&**text).root(), &mut write);
     }
     write_meaning(view.root(), &mut write);

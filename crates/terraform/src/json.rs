@@ -120,7 +120,10 @@ fn slots(text: &[u8]) -> Vec<Slot> {
 }
 
 fn ends_scalar(byte: u8) -> bool {
-    matches!(byte, b',' | b':' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r')
+    matches!(
+        byte,
+        b',' | b':' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r'
+    )
 }
 
 /// Where the text that begins at `at`, behind its quotation mark, has its closing one.

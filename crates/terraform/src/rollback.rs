@@ -145,7 +145,13 @@ impl Preview {
         preview
     }
 
-    fn take<'s>(&mut self, current: Side<'s>, target: Side<'s>, now: &Instance<'s>, old: &Instance<'s>) {
+    fn take<'s>(
+        &mut self,
+        current: Side<'s>,
+        target: Side<'s>,
+        now: &Instance<'s>,
+        old: &Instance<'s>,
+    ) {
         let room = Room {
             attributes: ATTRIBUTES_EACH_MAX,
             value_bytes: 0,
@@ -156,11 +162,19 @@ impl Preview {
         if !moved && attributes.is_empty() && facts.is_empty() {
             return;
         }
-        let list = if moved { &mut self.moved } else { &mut self.reverted };
+        let list = if moved {
+            &mut self.moved
+        } else {
+            &mut self.reverted
+        };
         list.push(|| Affected {
             moves_to: moved.then(|| shortened(&old.address(), NAME_BYTES_MAX)),
             facts,
-            attributes: attributes.listed.into_iter().map(|change| change.path).collect(),
+            attributes: attributes
+                .listed
+                .into_iter()
+                .map(|change| change.path)
+                .collect(),
             attributes_left_out: attributes.left_out,
             ..Affected::at(now)
         });
@@ -185,7 +199,11 @@ impl Preview {
         }
         let mut say = |addresses: &Addresses, words: &str| {
             if addresses.total > 0 {
-                said.push(format!("{} {words}: {}.", count(addresses.total), Named(addresses)));
+                said.push(format!(
+                    "{} {words}: {}.",
+                    count(addresses.total),
+                    Named(addresses)
+                ));
             }
         };
         say(
@@ -274,7 +292,10 @@ fn outputs_of(current: Side<'_>, target: Side<'_>) -> Addresses {
     let (outputs, left_out) = diff_outputs(current, target, limits, &mut Totals::default());
     Addresses {
         total: outputs.len() as u64 + left_out,
-        listed: outputs.into_iter().map(|output| Affected::named(output.name)).collect(),
+        listed: outputs
+            .into_iter()
+            .map(|output| Affected::named(output.name))
+            .collect(),
     }
 }
 
@@ -285,13 +306,17 @@ pub enum RestateError {
     #[error(transparent)]
     Content(#[from] ContentError),
     /// Above [`SERIAL_MAX`].
-    #[error("serial {serial} is above {SERIAL_MAX}, the highest that every reader agrees on; push a state of a new lineage instead")]
+    #[error(
+        "serial {serial} is above {SERIAL_MAX}, the highest that every reader agrees on; push a state of a new lineage instead"
+    )]
     Serial {
         /// The serial asked for.
         serial: u64,
     },
     /// What was written does not read as what was meant.
-    #[error("the state cannot be given another serial without changing more of it; download it, change `serial` by hand, and push it")]
+    #[error(
+        "the state cannot be given another serial without changing more of it; download it, change `serial` by hand, and push it"
+    )]
     Unlike,
 }
 

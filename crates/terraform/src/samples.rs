@@ -43,13 +43,21 @@ pub(crate) fn instance(fields: &str, attributes: &str) -> String {
 
 /// One resource `aws_x.a` with one instance with these attributes.
 pub(crate) fn only(attributes: &str) -> String {
-    state(1, "", &[resource("aws_x", "a", &[instance("", attributes)])])
+    state(
+        1,
+        "",
+        &[resource("aws_x", "a", &[instance("", attributes)])],
+    )
 }
 
 /// The same with marks.
 pub(crate) fn marked(attributes: &str, marks: &str) -> String {
     let fields = format!(r#""sensitive_attributes":{marks}"#);
-    state(1, "", &[resource("aws_x", "a", &[instance(&fields, attributes)])])
+    state(
+        1,
+        "",
+        &[resource("aws_x", "a", &[instance(&fields, attributes)])],
+    )
 }
 
 /// Numbers in a row that looks like chance and is always the same (SplitMix64).
@@ -73,12 +81,16 @@ impl Chance {
     pub(crate) fn value(&mut self, depth: u64, canary: &str) -> String {
         match self.below(if depth > 3 { 4 } else { 7 }) {
             0 => self.pick(&["null", "true", "false"]).to_owned(),
-            1 => format!("\"{}{canary}\"", self.pick(&["", "a", "é\\n", "{", "\\u0041"])),
+            1 => format!(
+                "\"{}{canary}\"",
+                self.pick(&["", "a", "é\\n", "{", "\\u0041"])
+            ),
             2 => format!("{canary}{}", self.below(3)),
             3 => self.pick(&["[]", "{}"]).to_owned(),
             4 => {
-                let elements: Vec<_> =
-                    (0..self.below(4)).map(|_| self.value(depth + 1, canary)).collect();
+                let elements: Vec<_> = (0..self.below(4))
+                    .map(|_| self.value(depth + 1, canary))
+                    .collect();
                 format!("[{}]", elements.join(","))
             }
             _ => self.object(depth + 1, canary),
@@ -121,7 +133,11 @@ impl Chance {
             }
             resources.push(resource("aws_x", name, &instances));
         }
-        let outputs = format!("\"o{}\":{{\"value\":{},\"type\":\"dynamic\"}}", self.below(3), self.value(0, canary));
+        let outputs = format!(
+            "\"o{}\":{{\"value\":{},\"type\":\"dynamic\"}}",
+            self.below(3),
+            self.value(0, canary)
+        );
         let serial = self.below(3);
         state(serial, &outputs, &resources)
     }

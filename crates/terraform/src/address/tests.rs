@@ -46,7 +46,10 @@ fn keys_are_spelled_as_terraform_spells_them() {
     for (key, spelled) in SPELLED {
         assert_eq!(Key::Text(Cow::Borrowed(key)).to_string(), *spelled);
     }
-    assert_eq!(Key::Text("\u{e0001}".into()).to_string(), r#"["\U000e0001"]"#);
+    assert_eq!(
+        Key::Text("\u{e0001}".into()).to_string(),
+        r#"["\U000e0001"]"#
+    );
     assert_eq!(Key::Number(12).to_string(), "[12]");
     assert_eq!(Key::None.to_string(), "");
 }
@@ -59,7 +62,10 @@ fn what_terraform_spells_is_parsed_back() {
             format!("module.a{key}.module.sub.data.aws_ami.x{key}"),
         ] {
             let subject: Subject = address.parse().unwrap();
-            assert_eq!((subject.address(), subject.path()), (address.as_str(), None));
+            assert_eq!(
+                (subject.address(), subject.path()),
+                (address.as_str(), None)
+            );
             let with_path: Subject = format!("{address}.tags{key}").parse().unwrap();
             assert_eq!(with_path.address(), address);
             assert_eq!(with_path.path().unwrap().steps().len(), 2);
@@ -73,16 +79,29 @@ fn a_subject_is_an_address_and_possibly_a_path() {
     for (text, address, path) in [
         ("aws_instance.web", "aws_instance.web", ""),
         (" aws_instance.web[0] ", "aws_instance.web[0]", ""),
-        ("aws_instance.web[0].tags.Name", "aws_instance.web[0]", "tags.Name"),
+        (
+            "aws_instance.web[0].tags.Name",
+            "aws_instance.web[0]",
+            "tags.Name",
+        ),
         (
             "module.a[\"x.y\"].aws_sg.s.ingress[0].cidr_blocks[1]",
             "module.a[\"x.y\"].aws_sg.s",
             "ingress[0].cidr_blocks[1]",
         ),
+        ("a.b.[\"x y\"]", "a.b", "[\"x y\"]"),
         ("data.aws_ami.a.id", "data.aws_ami.a", "id"),
-        ("aws_instance.web.tags[\"a.b\"]", "aws_instance.web", "tags[\"a.b\"]"),
-        ("aws_instance.web.tags[\"Name\"]", "aws_instance.web", "tags.Name"),
-        ("größe.breite.höhe", "größe.breite", "[\"höhe\"]"),
+        (
+            "aws_instance.web.tags[\"a.b\"]",
+            "aws_instance.web",
+            "tags[\"a.b\"]",
+        ),
+        (
+            "aws_instance.web.tags[\"Name\"]",
+            "aws_instance.web",
+            "tags.Name",
+        ),
+        ("größe.breite.höhe", "größe.breite", "höhe"),
     ] {
         let subject: Subject = text.parse().unwrap();
         assert_eq!(subject.address(), address, "{text}");
@@ -108,10 +127,16 @@ fn what_names_nothing_is_refused_in_words() {
         ("aws_instance.web[", "a number or a text"),
         ("aws_instance.web[x]", "a number or a text"),
         ("aws_instance.web[0", "`]` at letter 19"),
-        ("aws_instance.web[\"x]", "closing quotation mark at letter 21"),
+        (
+            "aws_instance.web[\"x]",
+            "closing quotation mark at letter 21",
+        ),
         ("aws_instance.web[\"\\q\"]", "behind `\\`"),
         ("aws_instance.web[\"\\ud800\"]", "behind `\\`"),
-        ("aws_instance.web[99999999999999999999]", "a number or a text"),
+        (
+            "aws_instance.web[99999999999999999999]",
+            "a number or a text",
+        ),
         ("aws_instance.web.", "an attribute at letter 18"),
         ("aws_instance.web.a b", "`.`, `[` or the end at letter 19"),
         ("aws_instance.web.a..b", "an attribute at letter 20"),
@@ -122,7 +147,12 @@ fn what_names_nothing_is_refused_in_words() {
         assert!(error.contains(words), "{text}: {error}");
     }
     let long = format!("a.b[\"{}\"]", "x".repeat(SUBJECT_BYTES_MAX));
-    assert!(long.parse::<Subject>().unwrap_err().to_string().contains("more than 4096"));
+    assert!(
+        long.parse::<Subject>()
+            .unwrap_err()
+            .to_string()
+            .contains("more than 4096")
+    );
     let deep = format!("a.b.c{}", "[0]".repeat(STEPS_MAX));
     assert!(deep.parse::<Subject>().is_err());
 }

@@ -90,7 +90,10 @@ fn assemble(found: Found<'_>) -> Result<Parts<'_>, Wrong<'_>> {
             sensitive: flag(sensitive, "`sensitive` of an output must be true or false")?,
         });
     }
-    let count = found.resources.iter().map(|resource| resource.instances.len());
+    let count = found
+        .resources
+        .iter()
+        .map(|resource| resource.instances.len());
     parts.instances.reserve(count.sum());
     for resource in found.resources {
         let instances = resource.instances;
@@ -145,7 +148,11 @@ fn instance<'a>(
     ] = fields;
     let status = text(status, "`status` of an instance must be a text")?;
     let deposed = text(deposed, "`deposed` of an instance must be a text")?;
-    let attributes = begins(attributes, b'{', "`attributes` of an instance must be an object")?;
+    let attributes = begins(
+        attributes,
+        b'{',
+        "`attributes` of an instance must be an object",
+    )?;
     let flat = begins(attributes_flat, b'{', "`attributes_flat` must be an object")?;
     Ok(Instance {
         resource: Arc::clone(resource),
@@ -182,7 +189,10 @@ fn text<'a>(
     must: &'static str,
 ) -> Result<Option<Cow<'a, str>>, Wrong<'a>> {
     let Some(value) = value else { return Ok(None) };
-    let inner = value.get().strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    let inner = value
+        .get()
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
     let inner = inner.ok_or(Wrong { must, value })?;
     Ok(Some(unescape(inner)))
 }

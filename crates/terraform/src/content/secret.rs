@@ -50,25 +50,66 @@ const SECRETS: &[&[&str]] = &[
 
 /// Words behind a secret that say how it is written, not what is known of it.
 const TAILS: &[&str] = &[
-    "base64", "b64", "binary", "current", "data", "json", "new", "old", "openssh", "pem", "pkcs8",
-    "plain", "plaintext", "previous", "raw", "string", "text", "value", "values", "wo",
+    "base64",
+    "b64",
+    "binary",
+    "current",
+    "data",
+    "json",
+    "new",
+    "old",
+    "openssh",
+    "pem",
+    "pkcs8",
+    "plain",
+    "plaintext",
+    "previous",
+    "raw",
+    "string",
+    "text",
+    "value",
+    "values",
+    "wo",
 ];
 
 /// Words in a resource's type that say that it carries a secret; [`CARRIED`] says where.
-const CARRIER_TYPES: &[&str] = &["password", "secret", "secrets", "token", "credential", "credentials", "vault"];
+const CARRIER_TYPES: &[&str] = &[
+    "password",
+    "secret",
+    "secrets",
+    "token",
+    "credential",
+    "credentials",
+    "vault",
+];
 
 /// Types that carry secrets without saying so.
-const CARRIERS: &[&str] = &["aws_ssm_parameter", "tls_private_key", "google_service_account_key"];
+const CARRIERS: &[&str] = &[
+    "aws_ssm_parameter",
+    "tls_private_key",
+    "google_service_account_key",
+];
 
 /// Attributes that hold the secret of a type that carries one.
 const CARRIED: &[&str] = &[
-    "bcrypt_hash", "binary_data", "content", "contents", "data", "data_json", "payload", "plaintext",
-    "result", "string_data", "value", "values",
+    "bcrypt_hash",
+    "binary_data",
+    "content",
+    "contents",
+    "data",
+    "data_json",
+    "payload",
+    "plaintext",
+    "result",
+    "string_data",
+    "value",
+    "values",
 ];
 
 /// Attributes of one type that hold what others said, secrets included: another state's outputs come without their marks
 /// (measured with 1.11.4), and a backend's configuration holds its credentials.
-const HEARSAY: &[(&str, &[&str])] = &[("terraform_remote_state", &["outputs", "defaults", "config"])];
+const HEARSAY: &[(&str, &[&str])] =
+    &[("terraform_remote_state", &["outputs", "defaults", "config"])];
 
 /// Whether a name is secret.
 pub(super) fn is_secret(name: &str) -> bool {
@@ -105,7 +146,9 @@ pub(super) fn is_carried(kind: &str, attribute: &str) -> bool {
 
 fn is_carrier(kind: &str) -> bool {
     CARRIERS.contains(&kind)
-        || words(kind).iter().any(|word| CARRIER_TYPES.contains(&word.as_str()))
+        || words(kind)
+            .iter()
+            .any(|word| CARRIER_TYPES.contains(&word.as_str()))
 }
 
 /// Whether there is a piece of which every secret name has one. Most names, and most texts, are told apart by that, without looking
@@ -137,7 +180,8 @@ pub(super) fn has_stem(text: &[u8]) -> bool {
 /// `password_2` and `ses_smtp_password_v4` are passwords too.
 fn is_tail(word: &str) -> bool {
     let number = word.strip_prefix('v').unwrap_or(word);
-    TAILS.contains(&word) || (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    TAILS.contains(&word)
+        || (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// The words of a name in small letters: what `_`, `-`, `.`, blanks and the like divide, and `camelCase`. Digits behind a
@@ -149,8 +193,13 @@ fn words(name: &str) -> Vec<String> {
     while let Some(letter) = letters.next() {
         let begins = (letter.is_uppercase()
             && (before.is_lowercase()
-                || (before.is_uppercase() && letters.peek().is_some_and(|next| next.is_lowercase()))))
-            || (letter.is_numeric() && before.is_alphabetic() && before != 'v' && before != 'b' && before != 's');
+                || (before.is_uppercase()
+                    && letters.peek().is_some_and(|next| next.is_lowercase()))))
+            || (letter.is_numeric()
+                && before.is_alphabetic()
+                && before != 'v'
+                && before != 'b'
+                && before != 's');
         if !letter.is_alphanumeric() || begins {
             words.push(String::new());
         }

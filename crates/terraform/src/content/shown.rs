@@ -34,7 +34,9 @@ pub(super) enum Marks<'t> {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ShownError {
     /// Not JSON, or too deep or too long.
-    #[error("the JSON state is not JSON below 4 GiB of at most {DEPTH_MAX} levels; send what `terraform show -json` prints")]
+    #[error(
+        "the JSON state is not JSON below 4 GiB of at most {DEPTH_MAX} levels; send what `terraform show -json` prints"
+    )]
     NotJson,
     /// JSON of another form.
     #[error("the JSON state has no `values` in the form of `terraform show -json`")]
@@ -88,22 +90,34 @@ impl<'a> ShownState<'a> {
 
     /// The marks of an instance.
     pub(super) fn marks(&self, instance: &Instance<'_>) -> Option<Marks<'_>> {
-        let found = self.marks.get(&named(&instance.address(), instance.deposed()))?;
-        Some(found.map_or(Marks::Contradictory, |slot| Marks::Like(self.tape.node(slot))))
+        let found = self
+            .marks
+            .get(&named(&instance.address(), instance.deposed()))?;
+        Some(found.map_or(Marks::Contradictory, |slot| {
+            Marks::Like(self.tape.node(slot))
+        }))
     }
 
     pub(super) fn hides_output(&self, name: &str) -> bool {
-        self.outputs.binary_search_by(|known| known.as_str().cmp(name)).is_ok()
+        self.outputs
+            .binary_search_by(|known| known.as_str().cmp(name))
+            .is_ok()
     }
 }
 
 fn named(address: &str, deposed: Option<&str>) -> String {
-    deposed.map_or_else(|| address.to_owned(), |deposed| format!("{address}\0{deposed}"))
+    deposed.map_or_else(
+        || address.to_owned(),
+        |deposed| format!("{address}\0{deposed}"),
+    )
 }
 
 fn collect(module: Node<'_>, marks: &mut HashMap<String, Option<u32>>) -> Result<(), ShownError> {
     for resource in module.get("resources").into_iter().flat_map(Node::elements) {
-        let address = resource.get("address").and_then(Node::text).ok_or(ShownError::Shape)?;
+        let address = resource
+            .get("address")
+            .and_then(Node::text)
+            .ok_or(ShownError::Shape)?;
         let deposed = resource.get("deposed_key").and_then(Node::text);
         let Some(values) = resource.get("sensitive_values") else {
             continue;
@@ -113,7 +127,11 @@ fn collect(module: Node<'_>, marks: &mut HashMap<String, Option<u32>>) -> Result
             .and_modify(|found| *found = None)
             .or_insert(Some(values.slot()));
     }
-    for child in module.get("child_modules").into_iter().flat_map(Node::elements) {
+    for child in module
+        .get("child_modules")
+        .into_iter()
+        .flat_map(Node::elements)
+    {
         collect(child, marks)?;
     }
     Ok(())

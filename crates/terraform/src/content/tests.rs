@@ -60,28 +60,57 @@ fn instances_are_read_in_order_with_their_addresses() {
     assert!(deposed.attributes().contains("\"8\""));
     assert_eq!(nine.dependencies(), ["terraform_data.count"]);
     let tags = tags_of(&View::of(volume, None));
-    assert_eq!(tags, [("Name".to_owned(), "n".to_owned()), ("env".to_owned(), "prod".to_owned())]);
+    assert_eq!(
+        tags,
+        [
+            ("Name".to_owned(), "n".to_owned()),
+            ("env".to_owned(), "prod".to_owned())
+        ]
+    );
     assert_eq!(content.instance(&addresses[1]).unwrap().deposed(), None);
     assert!(content.instance("aws_ebs_volume.e").is_none());
-    let outputs: Vec<_> = content.outputs().iter().map(|output| (output.name(), output.is_sensitive())).collect();
+    let outputs: Vec<_> = content
+        .outputs()
+        .iter()
+        .map(|output| (output.name(), output.is_sensitive()))
+        .collect();
     assert_eq!(outputs, [("list", false), ("o", true)]);
-    assert_eq!(content.outputs()[0].view(None).whole(100).text, r#"[1,"a",{"b":true}]"#);
+    assert_eq!(
+        content.outputs()[0].view(None).whole(100).text,
+        r#"[1,"a",{"b":true}]"#
+    );
     assert_eq!(content.outputs()[1].view(None).whole(100).text, SENSITIVE);
 }
 
 #[test]
 fn providers_are_read_in_each_spelling() {
     for (spelled, source, alias) in [
-        (r#"provider["registry.terraform.io/hashicorp/aws"]"#, "registry.terraform.io/hashicorp/aws", None),
-        (r#"provider["registry.terraform.io/hashicorp/aws"].west"#, "registry.terraform.io/hashicorp/aws", Some("west")),
-        (r#"module.a["x"].provider["terraform.io/builtin/terraform"].w"#, "terraform.io/builtin/terraform", Some("w")),
+        (
+            r#"provider["registry.terraform.io/hashicorp/aws"]"#,
+            "registry.terraform.io/hashicorp/aws",
+            None,
+        ),
+        (
+            r#"provider["registry.terraform.io/hashicorp/aws"].west"#,
+            "registry.terraform.io/hashicorp/aws",
+            Some("west"),
+        ),
+        (
+            r#"module.a["x"].provider["terraform.io/builtin/terraform"].w"#,
+            "terraform.io/builtin/terraform",
+            Some("w"),
+        ),
         ("provider.aws", "aws", None),
         ("module.a.provider.aws.west", "aws", Some("west")),
         ("something else", "something else", None),
         ("", "", None),
     ] {
         let provider = Provider::read(spelled);
-        assert_eq!((provider.source.as_str(), provider.alias.as_deref()), (source, alias), "{spelled}");
+        assert_eq!(
+            (provider.source.as_str(), provider.alias.as_deref()),
+            (source, alias),
+            "{spelled}"
+        );
     }
 }
 
@@ -89,11 +118,17 @@ fn providers_are_read_in_each_spelling() {
 fn shown(state: &str, json_state: Option<&str>) -> String {
     let content = content(state);
     let json_state = json_state.map(|text| ShownState::read(text.as_bytes()).unwrap());
-    View::of(&content.instances()[0], json_state.as_ref()).whole(100_000).text
+    View::of(&content.instances()[0], json_state.as_ref())
+        .whole(100_000)
+        .text
 }
 
 fn check(state: &str, expected: &str) {
-    assert_eq!(shown(state, None), expected.replace('*', "\"(sensitive)\""), "{state}");
+    assert_eq!(
+        shown(state, None),
+        expected.replace('*', "\"(sensitive)\""),
+        "{state}"
+    );
 }
 
 fn step(key: &str) -> String {
@@ -102,35 +137,68 @@ fn step(key: &str) -> String {
 
 #[test]
 fn marks_hide_what_they_lead_to() {
-    let index = |index: u32| format!(r#"{{"type":"index","value":{{"value":{index},"type":"number"}}}}"#);
-    let text = |key: &str| format!(r#"{{"type":"index","value":{{"value":"{key}","type":"string"}}}}"#);
+    let index =
+        |index: u32| format!(r#"{{"type":"index","value":{{"value":{index},"type":"number"}}}}"#);
+    let text =
+        |key: &str| format!(r#"{{"type":"index","value":{{"value":"{key}","type":"string"}}}}"#);
     let attributes = r#"{"a":1,"l":["x","y"],"m":{"k.k":"z","n":2}}"#;
     for (mark, expected) in [
         (step("a"), r#"{"a":*,"l":["x","y"],"m":{"k.k":"z","n":2}}"#),
-        (format!("{},{}", step("l"), index(1)), r#"{"a":1,"l":["x",*],"m":{"k.k":"z","n":2}}"#),
-        (format!("{},{}", step("m"), text("k.k")), r#"{"a":1,"l":["x","y"],"m":{"k.k":*,"n":2}}"#),
-        (format!("{},{}", step("m"), step("n")), r#"{"a":1,"l":["x","y"],"m":{"k.k":"z","n":*}}"#),
-        (format!(r#"{},{{"type":"index","value":0}}"#, step("l")), r#"{"a":1,"l":[*,"y"],"m":{"k.k":"z","n":2}}"#),
+        (
+            format!("{},{}", step("l"), index(1)),
+            r#"{"a":1,"l":["x",*],"m":{"k.k":"z","n":2}}"#,
+        ),
+        (
+            format!("{},{}", step("m"), text("k.k")),
+            r#"{"a":1,"l":["x","y"],"m":{"k.k":*,"n":2}}"#,
+        ),
+        (
+            format!("{},{}", step("m"), step("n")),
+            r#"{"a":1,"l":["x","y"],"m":{"k.k":"z","n":*}}"#,
+        ),
+        (
+            format!(r#"{},{{"type":"index","value":0}}"#, step("l")),
+            r#"{"a":1,"l":[*,"y"],"m":{"k.k":"z","n":2}}"#,
+        ),
         // Leads nowhere: what it would lie in.
-        (format!("{},{}", step("l"), index(2)), r#"{"a":1,"l":*,"m":{"k.k":"z","n":2}}"#),
-        (format!("{},{}", step("m"), step("q")), r#"{"a":1,"l":["x","y"],"m":*}"#),
-        (format!("{},{}", step("a"), step("q")), r#"{"a":*,"l":["x","y"],"m":{"k.k":"z","n":2}}"#),
+        (
+            format!("{},{}", step("l"), index(2)),
+            r#"{"a":1,"l":*,"m":{"k.k":"z","n":2}}"#,
+        ),
+        (
+            format!("{},{}", step("m"), step("q")),
+            r#"{"a":1,"l":["x","y"],"m":*}"#,
+        ),
+        (
+            format!("{},{}", step("a"), step("q")),
+            r#"{"a":*,"l":["x","y"],"m":{"k.k":"z","n":2}}"#,
+        ),
         // An element of a set goes by its value.
         (
-            format!(r#"{},{{"type":"index","value":{{"value":{{"x":1}},"type":["object",{{"x":"number"}}]}}}}"#, step("l")),
+            format!(
+                r#"{},{{"type":"index","value":{{"value":{{"x":1}},"type":["object",{{"x":"number"}}]}}}}"#,
+                step("l")
+            ),
             r#"{"a":1,"l":*,"m":{"k.k":"z","n":2}}"#,
         ),
         (String::new(), "\"(sensitive)\""),
     ] {
         let state = marked(attributes, &format!("[[{mark}]]"));
         let expected = if mark.is_empty() { SENSITIVE } else { expected };
-        assert_eq!(shown(&state, None), expected.replace('*', "\"(sensitive)\""), "{mark}");
+        assert_eq!(
+            shown(&state, None),
+            expected.replace('*', "\"(sensitive)\""),
+            "{mark}"
+        );
     }
 }
 
 #[test]
 fn marks_in_the_older_form_of_a_text_are_followed() {
-    check(&marked(r#"{"a":[{"b":1}],"c":2}"#, r#"["a[0].b"]"#), r#"{"a":[{"b":*}],"c":2}"#);
+    check(
+        &marked(r#"{"a":[{"b":1}],"c":2}"#, r#"["a[0].b"]"#),
+        r#"{"a":[{"b":*}],"c":2}"#,
+    );
     check(&marked(r#"{"a":1,"c":2}"#, r#"["c"]"#), r#"{"a":1,"c":*}"#);
 }
 
@@ -150,7 +218,11 @@ fn marks_that_cannot_be_read_hide_everything() {
         "[\"\"]",
         "[[],\"\"]",
     ] {
-        assert_eq!(shown(&marked(r#"{"a":1}"#, marks), None), SENSITIVE, "{marks}");
+        assert_eq!(
+            shown(&marked(r#"{"a":1}"#, marks), None),
+            SENSITIVE,
+            "{marks}"
+        );
     }
     for marks in ["[]", "null"] {
         check(&marked(r#"{"a":1}"#, marks), r#"{"a":1}"#);
@@ -162,9 +234,18 @@ fn marks_that_cannot_be_read_hide_everything() {
 fn marks_reach_into_values_that_carry_their_type() {
     let attributes = r#"{"input":{"value":{"a":1,"pw":"x","value":2,"type":3},"type":["object",{"a":"number"}]}}"#;
     for (marks, expected) in [
-        (format!("[[{},{}]]", step("input"), step("pw")), r#"{"input":{"type":["object",{"a":"number"}],"value":{"a":1,"pw":*,"type":3,"value":2}}}"#),
-        (format!("[[{},{}]]", step("input"), step("value")), r#"{"input":{"type":["object",{"a":"number"}],"value":*}}"#),
-        (format!("[[{},{}]]", step("input"), step("type")), r#"{"input":{"type":*,"value":{"a":1,"pw":"x","type":*,"value":2}}}"#),
+        (
+            format!("[[{},{}]]", step("input"), step("pw")),
+            r#"{"input":{"type":["object",{"a":"number"}],"value":{"a":1,"pw":*,"type":3,"value":2}}}"#,
+        ),
+        (
+            format!("[[{},{}]]", step("input"), step("value")),
+            r#"{"input":{"type":["object",{"a":"number"}],"value":*}}"#,
+        ),
+        (
+            format!("[[{},{}]]", step("input"), step("type")),
+            r#"{"input":{"type":*,"value":{"a":1,"pw":"x","type":*,"value":2}}}"#,
+        ),
         (format!("[[{}]]", step("input")), r#"{"input":*}"#),
     ] {
         check(&marked(attributes, &marks), expected);
@@ -175,8 +256,22 @@ fn marks_reach_into_values_that_carry_their_type() {
 #[test]
 fn what_terraform_data_repeats_is_hidden_too() {
     let attributes = r#"{"id":"i","input":{"value":{"x":"c4n4ry"},"type":["object",{"x":"string"}]},"output":{"value":{"x":"c4n4ry"},"type":["object",{"x":"string"}]}}"#;
-    let marks = format!(r#""sensitive_attributes":[[{},{}]]"#, step("input"), step("x"));
-    let of = |marks: &str| state(1, "", &[resource("terraform_data", "d", &[instance(marks, attributes)])]);
+    let marks = format!(
+        r#""sensitive_attributes":[[{},{}]]"#,
+        step("input"),
+        step("x")
+    );
+    let of = |marks: &str| {
+        state(
+            1,
+            "",
+            &[resource(
+                "terraform_data",
+                "d",
+                &[instance(marks, attributes)],
+            )],
+        )
+    };
     assert!(!shown(&of(&marks), None).contains(CANARY));
     assert!(shown(&of(""), None).contains(CANARY), "control");
     let json_state = r#"{"format_version":"1.0","values":{"root_module":{"resources":[{"address":"terraform_data.d","sensitive_values":{"input":{"x":true},"output":{}}}]}}}"#;
@@ -188,22 +283,53 @@ fn secrets_are_hidden_by_name_at_any_depth() {
     for (attributes, expected) in [
         (r#"{"a":1,"password":"x"}"#, r#"{"a":1,"password":*}"#),
         (r#"{"password":""}"#, r#"{"password":*}"#),
-        (r#"{"password":null,"manage_master_user_password":true}"#, r#"{"manage_master_user_password":true,"password":null}"#),
-        (r#"{"environment":[{"variables":{"DB_PASSWORD":"x","HOST":"h"}}]}"#, r#"{"environment":[{"variables":{"DB_PASSWORD":*,"HOST":"h"}}]}"#),
-        (r#"{"set":[{"name":"db.password","value":"x"},{"name":"host","value":"h"}]}"#, r#"{"set":[{"name":"db.password","value":*},{"name":"host","value":"h"}]}"#),
+        (
+            r#"{"password":null,"manage_master_user_password":true}"#,
+            r#"{"manage_master_user_password":true,"password":null}"#,
+        ),
+        (
+            r#"{"environment":[{"variables":{"DB_PASSWORD":"x","HOST":"h"}}]}"#,
+            r#"{"environment":[{"variables":{"DB_PASSWORD":*,"HOST":"h"}}]}"#,
+        ),
+        (
+            r#"{"set":[{"name":"db.password","value":"x"},{"name":"host","value":"h"}]}"#,
+            r#"{"set":[{"name":"db.password","value":*},{"name":"host","value":"h"}]}"#,
+        ),
         (r#"{"p\u0061ssword":"x"}"#, r#"{"password":*}"#),
-        (r#"{"c":"[{\"environment\":[{\"name\":\"API_TOKEN\",\"value\":\"x\"}]}]"}"#, r#"{"c":*}"#),
+        (
+            r#"{"c":"[{\"environment\":[{\"name\":\"API_TOKEN\",\"value\":\"x\"}]}]"}"#,
+            r#"{"c":*}"#,
+        ),
         (r#"{"c":"{\"p\\u0061ssword\":\"x\"}"}"#, r#"{"c":*}"#),
         (r#"{"c":"{\"a\":\"{\\\"secret\\\":1}\"}"}"#, r#"{"c":*}"#),
-        (r#"{"c":"{\"a\":1}","d":"{password: x"}"#, r#"{"c":"{\"a\":1}","d":"{password: x"}"#),
+        (
+            r#"{"c":"{\"a\":1}","d":"{password: x"}"#,
+            r#"{"c":"{\"a\":1}","d":"{password: x"}"#,
+        ),
     ] {
         check(&only(attributes), expected);
     }
-    let carrier = state(1, "", &[resource("random_password", "a", &[instance("", r#"{"length":4,"result":"x"}"#)])]);
+    let carrier = state(
+        1,
+        "",
+        &[resource(
+            "random_password",
+            "a",
+            &[instance("", r#"{"length":4,"result":"x"}"#)],
+        )],
+    );
     check(&carrier, r#"{"length":4,"result":*}"#);
-    let output = state(1, r#""db_password":{"value":"x","type":"string"},"o":{"value":{"token":"x","y":1},"type":"dynamic"}"#, &[]);
+    let output = state(
+        1,
+        r#""db_password":{"value":"x","type":"string"},"o":{"value":{"token":"x","y":1},"type":"dynamic"}"#,
+        &[],
+    );
     let output = content(&output);
-    let texts: Vec<_> = output.outputs().iter().map(|output| output.view(None).whole(99).text).collect();
+    let texts: Vec<_> = output
+        .outputs()
+        .iter()
+        .map(|output| output.view(None).whole(99).text)
+        .collect();
     assert_eq!(texts, [SENSITIVE, r#"{"token":"(sensitive)","y":1}"#]);
 }
 
@@ -217,44 +343,94 @@ fn the_json_state_hides_what_the_schema_says() {
     let attributes = r#"{"a":"x","l":[{"b":"y","c":"z"}],"w":{"value":{"q":1},"type":["object"]}}"#;
     for (values, expected) in [
         ("{}", attributes),
-        (r#"{"a":true}"#, r#"{"a":*,"l":[{"b":"y","c":"z"}],"w":{"type":["object"],"value":{"q":1}}}"#),
-        (r#"{"l":[{"b":true}]}"#, r#"{"a":"x","l":[{"b":*,"c":"z"}],"w":{"type":["object"],"value":{"q":1}}}"#),
-        (r#"{"l":[{},{"b":true}]}"#, r#"{"a":"x","l":*,"w":{"type":["object"],"value":{"q":1}}}"#),
-        (r#"{"w":{"q":true}}"#, r#"{"a":"x","l":[{"b":"y","c":"z"}],"w":{"type":["object"],"value":{"q":*}}}"#),
+        (
+            r#"{"a":true}"#,
+            r#"{"a":*,"l":[{"b":"y","c":"z"}],"w":{"type":["object"],"value":{"q":1}}}"#,
+        ),
+        (
+            r#"{"l":[{"b":true}]}"#,
+            r#"{"a":"x","l":[{"b":*,"c":"z"}],"w":{"type":["object"],"value":{"q":1}}}"#,
+        ),
+        (
+            r#"{"l":[{},{"b":true}]}"#,
+            r#"{"a":"x","l":*,"w":{"type":["object"],"value":{"q":1}}}"#,
+        ),
+        (
+            r#"{"w":{"q":true}}"#,
+            r#"{"a":"x","l":[{"b":"y","c":"z"}],"w":{"type":["object"],"value":{"q":*}}}"#,
+        ),
         (r#"{"gone":true}"#, "*"),
         (r#"{"gone":{"x":[]},"a":false}"#, attributes),
-        (r#"{"a":"odd"}"#, r#"{"a":*,"l":[{"b":"y","c":"z"}],"w":{"type":["object"],"value":{"q":1}}}"#),
+        (
+            r#"{"a":"odd"}"#,
+            r#"{"a":*,"l":[{"b":"y","c":"z"}],"w":{"type":["object"],"value":{"q":1}}}"#,
+        ),
         ("true", "*"),
         ("null", "*"),
     ] {
-        let expected = expected.replace(r#""w":{"value":{"q":1},"type":["object"]}"#, r#""w":{"type":["object"],"value":{"q":1}}"#);
-        let expected = if expected == "*" { SENSITIVE.to_owned() } else { expected.replace('*', "\"(sensitive)\"") };
-        assert_eq!(shown(&only(attributes), Some(&json(values))), expected, "{values}");
+        let expected = expected.replace(
+            r#""w":{"value":{"q":1},"type":["object"]}"#,
+            r#""w":{"type":["object"],"value":{"q":1}}"#,
+        );
+        let expected = if expected == "*" {
+            SENSITIVE.to_owned()
+        } else {
+            expected.replace('*', "\"(sensitive)\"")
+        };
+        assert_eq!(
+            shown(&only(attributes), Some(&json(values))),
+            expected,
+            "{values}"
+        );
     }
-    let twice = json("{}").replace(r#""resources":["#, r#""resources":[{"address":"aws_x.a","sensitive_values":{}},"#);
+    let twice = json("{}").replace(
+        r#""resources":["#,
+        r#""resources":[{"address":"aws_x.a","sensitive_values":{}},"#,
+    );
     assert_eq!(shown(&only(attributes), Some(&twice)), SENSITIVE);
     let text = json("{}");
     let marks = ShownState::read(text.as_bytes()).unwrap();
-    let outputs = state(1, r#""o":{"value":1,"type":"number"},"p":{"value":2,"type":"number"}"#, &[]);
+    let outputs = state(
+        1,
+        r#""o":{"value":1,"type":"number"},"p":{"value":2,"type":"number"}"#,
+        &[],
+    );
     let outputs = content(&outputs);
-    let texts: Vec<_> = outputs.outputs().iter().map(|output| output.view(Some(&marks)).whole(99).text).collect();
+    let texts: Vec<_> = outputs
+        .outputs()
+        .iter()
+        .map(|output| output.view(Some(&marks)).whole(99).text)
+        .collect();
     assert_eq!(texts, [SENSITIVE, "2"]);
 }
 
 #[test]
 fn what_is_no_json_state_is_refused_without_quoting_it() {
-    for text in ["", "c4n4ry", "[\"c4n4ry\"]", "{\"c4n4ry\":1}", r#"{"values":7}"#, r#"{"values":{"root_module":{"resources":[{"c4n4ry":1}]}}}"#] {
+    for text in [
+        "",
+        "c4n4ry",
+        "[\"c4n4ry\"]",
+        "{\"c4n4ry\":1}",
+        r#"{"values":7}"#,
+        r#"{"values":{"root_module":{"resources":[{"c4n4ry":1}]}}}"#,
+    ] {
         let error = ShownState::read(text.as_bytes()).expect_err(text);
         assert!(!error.to_string().contains(CANARY));
     }
     let deep = format!("{{\"values\":{}", "[".repeat(200));
-    assert_eq!(ShownState::read(deep.as_bytes()).unwrap_err(), ShownError::NotJson);
+    assert_eq!(
+        ShownState::read(deep.as_bytes()).unwrap_err(),
+        ShownError::NotJson
+    );
     assert!(ShownState::read(br#"{"format_version":"1.0"}"#).is_ok());
 }
 
 #[test]
 fn values_are_found_by_path_and_hidden_with_what_they_lie_in() {
-    let state = marked(r#"{"a":{"b":[1,"c4n4ry"]},"tags":{"a.b":"t"}}"#, &format!("[[{}]]", step("a")));
+    let state = marked(
+        r#"{"a":{"b":[1,"c4n4ry"]},"tags":{"a.b":"t"}}"#,
+        &format!("[[{}]]", step("a")),
+    );
     let content = content(&state);
     let view = View::of(&content.instances()[0], None);
     let at = |path: &str| view.at(&path.parse().unwrap(), 99).map(|shown| shown.text);
@@ -279,20 +455,47 @@ fn wrong_parts_are_refused_without_quoting_them() {
     for (text, words) in [
         (of("7"), "`instances` of each a list of objects"),
         (of("\"c4n4ry\""), "`instances` of each a list of objects"),
-        (of(r#"{"attributes":"c4n4ry"}"#), "`attributes` of an instance must be an object at line 1"),
+        (
+            of(r#"{"attributes":"c4n4ry"}"#),
+            "`attributes` of an instance must be an object at line 1",
+        ),
         (of(r#"{"index_key":1.5}"#), "`index_key`"),
         (of(r#"{"index_key":{"c4n4ry":1}}"#), "`index_key`"),
         (of(r#"{"deposed":{"c4n4ry":1}}"#), "`deposed`"),
-        (of(r#"{"attributes":{},"attributes":{"c4n4ry":1}}"#), "`attributes` is there twice"),
-        (of(r#"{"Attributes":{"c4n4ry":1}}"#), "`attributes` is spelled in other letters"),
-        (of(r#"{"dependencies":{"c4n4ry":1}}"#), "`dependencies` must be a list"),
-        (of("{}").replace("managed", "c4n4ry"), "`mode` of a resource must be `managed` or `data`"),
-        (of("{}").replace("\"type\":\"aws_x\"", "\"type\":[\"c4n4ry\"]"), "`type` of a resource must be a text"),
-        (state(1, "\"o\":\"c4n4ry\"", &[]), "`outputs` must be an object of objects"),
-        (state(1, "\"o\":{\"sensitive\":\"c4n4ry\"}", &[]), "`sensitive` of an output"),
+        (
+            of(r#"{"attributes":{},"attributes":{"c4n4ry":1}}"#),
+            "`attributes` is there twice",
+        ),
+        (
+            of(r#"{"Attributes":{"c4n4ry":1}}"#),
+            "`attributes` is spelled in other letters",
+        ),
+        (
+            of(r#"{"dependencies":{"c4n4ry":1}}"#),
+            "`dependencies` must be a list",
+        ),
+        (
+            of("{}").replace("managed", "c4n4ry"),
+            "`mode` of a resource must be `managed` or `data`",
+        ),
+        (
+            of("{}").replace("\"type\":\"aws_x\"", "\"type\":[\"c4n4ry\"]"),
+            "`type` of a resource must be a text",
+        ),
+        (
+            state(1, "\"o\":\"c4n4ry\"", &[]),
+            "`outputs` must be an object of objects",
+        ),
+        (
+            state(1, "\"o\":{\"sensitive\":\"c4n4ry\"}", &[]),
+            "`sensitive` of an output",
+        ),
     ] {
         let error = Content::read(text.as_bytes()).expect_err(&text).to_string();
-        assert!(error.contains(words) && !error.contains(CANARY), "{text}: {error}");
+        assert!(
+            error.contains(words) && !error.contains(CANARY),
+            "{text}: {error}"
+        );
     }
     let whole = of(&instance("", r#"{"a":"c4n4ry"}"#));
     for end in 0..whole.len() {
@@ -304,8 +507,16 @@ fn wrong_parts_are_refused_without_quoting_them() {
 
 #[test]
 fn of_an_instance_that_stands_there_twice_the_last_one_counts() {
-    let first = resource("aws_x", "a", &[instance("", "{\"v\":1}"), instance("", "{\"v\":2}")]);
-    let text = state(1, "", &[first, resource("aws_x", "a", &[instance("", "{\"v\":3}")])]);
+    let first = resource(
+        "aws_x",
+        "a",
+        &[instance("", "{\"v\":1}"), instance("", "{\"v\":2}")],
+    );
+    let text = state(
+        1,
+        "",
+        &[first, resource("aws_x", "a", &[instance("", "{\"v\":3}")])],
+    );
     let content = content(&text);
     assert_eq!((content.instances().len(), content.repeated()), (1, 2));
     assert_eq!(content.instances()[0].attributes(), "{\"v\":3}");
@@ -319,11 +530,18 @@ fn marks_made_to_cost_time_hide_everything_soon() {
         deep = format!(r#"{{"value":{deep},"type":1}}"#);
     }
     let mark = vec![step("value"); 100].join(",");
-    let wide: Vec<_> = (0..20_000).map(|key| format!("\"k{key}\":\"c4n4ry\"")).collect();
-    let marks: Vec<_> = (0..20_000).map(|key| format!("[{}]", step(&format!("k{key}")))).collect();
+    let wide: Vec<_> = (0..20_000)
+        .map(|key| format!("\"k{key}\":\"c4n4ry\""))
+        .collect();
+    let marks: Vec<_> = (0..20_000)
+        .map(|key| format!("[{}]", step(&format!("k{key}"))))
+        .collect();
     for (attributes, marks) in [
         (deep, format!("[[{mark}]]")),
-        (format!("{{{}}}", wide.join(",")), format!("[{}]", marks.join(","))),
+        (
+            format!("{{{}}}", wide.join(",")),
+            format!("[{}]", marks.join(",")),
+        ),
     ] {
         let started = Instant::now();
         assert!(!shown(&marked(&attributes, &marks), None).contains(CANARY));
@@ -333,7 +551,10 @@ fn marks_made_to_cost_time_hide_everything_soon() {
 
 #[test]
 fn a_hundred_thousand_instances_are_read() {
-    let instances: Vec<_> = (0..100_000).rev().map(|key| instance(&format!("\"index_key\":{key}"), "{\"n\":1e400}")).collect();
+    let instances: Vec<_> = (0..100_000)
+        .rev()
+        .map(|key| instance(&format!("\"index_key\":{key}"), "{\"n\":1e400}"))
+        .collect();
     let text = state(1, "", &[resource("aws_x", "a", &instances)]);
     let content = content(&text);
     assert_eq!(content.instances().len(), 100_000);
@@ -349,6 +570,9 @@ fn random_marks_never_show_more_than_none() {
         let marks = chance.value(0, "1");
         let plain = shown(&marked(&attributes, "[]"), None);
         let hidden = shown(&marked(&attributes, &marks), None);
-        assert!(hidden.matches('7').count() <= plain.matches('7').count(), "{attributes} {marks}");
+        assert!(
+            hidden.matches('7').count() <= plain.matches('7').count(),
+            "{attributes} {marks}"
+        );
     }
 }

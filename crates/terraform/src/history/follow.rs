@@ -60,7 +60,10 @@ impl Follow {
 
     /// Looks at a version: what the one before had, and what this one has.
     pub(super) fn see(&mut self, side: Side<'_>) -> (Option<Seen>, Option<&Kept>) {
-        let found = side.content.instance(&self.address).or_else(|| self.moved(side));
+        let found = side
+            .content
+            .instance(&self.address)
+            .or_else(|| self.moved(side));
         let with_shown = side.shown.is_some();
         let plain = !with_shown && !self.with_shown;
         self.with_shown = with_shown;

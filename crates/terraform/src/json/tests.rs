@@ -38,7 +38,10 @@ fn values_are_the_same_when_terraform_reads_the_same() {
         (r#""<&>""#, r#""\u003c\u0026\u003e""#),
         (r#""😀""#, r#""\ud83d\ude00""#),
         (r#""/""#, r#""\/""#),
-        (r#"{"a":1,"b":[true,null]}"#, "{ \"b\" : [ true , null ] ,\n\"a\":1.0 }"),
+        (
+            r#"{"a":1,"b":[true,null]}"#,
+            "{ \"b\" : [ true , null ] ,\n\"a\":1.0 }",
+        ),
         (r#"{"a":1,"a":2}"#, r#"{"a":2}"#),
         (r#"{"\u0061":2}"#, r#"{"a":2}"#),
         ("[]", "[ ]"),
