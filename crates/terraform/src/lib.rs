@@ -2,10 +2,21 @@
 //!
 //! This room turns the bytes that `terraform` and `tofu` put on the wire into types that the rest of the house can trust:
 //! [`state`] reads a state file's own description of itself and says what is unusual about a new one, [`lock`] reads and
-//! writes lock information. Everything here is pure: bytes in, values out.
+//! writes lock information. [`content`] reads what a state holds, with what is sensitive hidden; on it stand [`diff`] (two states
+//! compared), [`index`] (what there is, to be searched), [`history`] (what became of one resource over many states) and
+//! [`rollback`] (what going back to a state will mean). Everything here is pure: bytes in, values out.
 //!
-//! Deliberately absent: HTTP, SQL, async, and any change of the bytes. A state is stored as it came; what is read here only
-//! describes it.
+//! Deliberately absent: HTTP, SQL, async, and any change of the bytes, with one exception: a rollback restates an old state under
+//! another serial ([`rollback::restated`]). A state is stored as it came; what is read here only describes it.
 
+pub mod address;
+pub mod content;
+pub mod diff;
+pub mod history;
+pub mod index;
+mod json;
 pub mod lock;
+pub mod rollback;
+#[cfg(test)]
+mod samples;
 pub mod state;

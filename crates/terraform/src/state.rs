@@ -12,7 +12,7 @@
 //! Deliberately absent: the resources themselves, any judgement on whether the content makes sense to a provider, and any
 //! quotation of the content in an error, since states hold secrets and errors are logged.
 
-mod parse;
+pub(crate) mod parse;
 mod unusual;
 
 pub use unusual::{Unusual, unusual};
@@ -220,7 +220,7 @@ fn opaque(header: parse::Header, bytes: usize) -> Result<StateFile, StateError> 
 }
 
 /// Line and column, from 1, of the byte at `offset`.
-fn place(bytes: &[u8], offset: usize) -> (usize, usize) {
+pub(crate) fn place(bytes: &[u8], offset: usize) -> (usize, usize) {
     let before = bytes.get(..offset).unwrap_or(bytes);
     let line = before.split(|byte| *byte == b'\n').count();
     let column = before

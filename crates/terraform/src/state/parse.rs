@@ -29,7 +29,7 @@ pub(super) struct Header {
 
 /// The part that is being read and what it must be: the words of the refusal if it is something else. `serde_json` would quote
 /// the value instead, and the value may be a secret.
-type Must = Cell<&'static str>;
+pub(crate) type Must = Cell<&'static str>;
 
 /// Reads the top level of a state file. The text must not nest too deep; see [`too_deep`].
 pub(super) fn header(text: &str) -> Result<Header, StateError> {
@@ -41,7 +41,7 @@ pub(super) fn header(text: &str) -> Result<Header, StateError> {
         .map_err(|error| refusal(&error, must.get()))
 }
 
-fn refusal(error: &serde_json::Error, must: &str) -> StateError {
+pub(crate) fn refusal(error: &serde_json::Error, must: &str) -> StateError {
     let (line, column) = (error.line(), error.column());
     let words = error.to_string();
     let words = words
@@ -68,7 +68,7 @@ fn refusal(error: &serde_json::Error, must: &str) -> StateError {
 
 /// Where the text first nests deeper than [`DEPTH_MAX`], if it does. Skipping needs memory for each level, and other readers
 /// need stack, so this is asked before anything is read.
-pub(super) fn too_deep(bytes: &[u8]) -> Option<usize> {
+pub(crate) fn too_deep(bytes: &[u8]) -> Option<usize> {
     let mut depth = 0_usize;
     let mut at = bytes.iter().enumerate();
     while let Some((offset, byte)) = at.next() {
@@ -96,13 +96,13 @@ pub(super) fn too_deep(bytes: &[u8]) -> Option<usize> {
 }
 
 /// The known keys of one object, and which of them were there already.
-struct Keys {
+pub(crate) struct Keys {
     known: &'static [&'static str],
     seen: u32,
 }
 
 impl Keys {
-    fn new(known: &'static [&'static str]) -> Keys {
+    pub(crate) fn new(known: &'static [&'static str]) -> Keys {
         Keys { known, seen: 0 }
     }
 }

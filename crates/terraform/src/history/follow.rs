@@ -1,0 +1,177 @@
+//! One instance, followed from version to version, and what was ever hidden in it.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use crate::address::overlaps;
+use crate::content::{Aside, Instance, View};
+use crate::diff::{NAME_BYTES_MAX, Side, id_in, id_of};
+
+/// Most places that are remembered as hidden; with more, everything is.
+const HIDDEN_MAX: usize = 10_000;
+
+/// An instance with texts of its own.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) address: String,
+    pub(super) view: View<'static>,
+    pub(super) aside: Aside<'static>,
+    kind: String,
+    source: String,
+    /// Its `id`, if no other instance of the version has the same type, provider and `id`.
+    id: Option<String>,
+}
+
+/// What the version before had.
+#[derive(Debug)]
+pub(super) struct Seen {
+    /// The instance; not given where it is unchanged.
+    pub(super) kept: Option<Kept>,
+    /// Whether the new version has the very same text at the same address.
+    pub(super) unchanged: bool,
+}
+
+/// The instance in the version that was looked at last.
+#[derive(Debug)]
+pub(super) struct Follow {
+    /// The address it is looked for at: the subject's, or where it moved to.
+    address: String,
+    kept: Option<Kept>,
+    with_shown: bool,
+}
+
+impl Follow {
+    pub(super) fn new(address: &str) -> Follow {
+        Follow {
+            address: address.to_owned(),
+            kept: None,
+            with_shown: false,
+        }
+    }
+
+    /// Where it is, if the last version has it.
+    pub(super) fn address(&self) -> Option<&str> {
+        self.kept.as_ref().map(|kept| kept.address.as_str())
+    }
+
+    pub(super) fn kept(&self) -> Option<&Kept> {
+        self.kept.as_ref()
+    }
+
+    /// Looks at a version: what the one before had, and what this one has.
+    pub(super) fn see(&mut self, side: Side<'_>) -> (Option<Seen>, Option<&Kept>) {
+        let found = side
+            .content
+            .instance(&self.address)
+            .or_else(|| self.moved(side));
+        let with_shown = side.shown.is_some();
+        let plain = !with_shown && !self.with_shown;
+        self.with_shown = with_shown;
+        let unchanged = plain
+            && found.zip(self.kept.as_ref()).is_some_and(|(found, kept)| {
+                kept.view.is_text(found.attributes())
+                    && kept.aside == found.aside()
+                    && found.address() == kept.address
+            });
+        if unchanged {
+            if let (Some(found), Some(kept)) = (found, self.kept.as_mut()) {
+                // Others may have come or gone meanwhile.
+                kept.id = lone_id(found, &kept.view, side);
+            }
+            let seen = Seen {
+                kept: None,
+                unchanged,
+            };
+            return (Some(seen), self.kept.as_ref());
+        }
+        let now = found.map(|found| keep(found, side));
+        if let Some(now) = &now {
+            self.address.clone_from(&now.address);
+        }
+        let seen = Seen {
+            kept: std::mem::replace(&mut self.kept, now),
+            unchanged,
+        };
+        (Some(seen), self.kept.as_ref())
+    }
+
+    /// The one instance of a version that is the one that was followed, at another address.
+    fn moved<'s>(&self, side: Side<'s>) -> Option<&'s Instance<'s>> {
+        let kept = self.kept.as_ref()?;
+        let id = kept.id.as_deref()?;
+        let mut candidates = alike(side, &kept.kind, &kept.source, id);
+        let only = candidates.next()?;
+        candidates.next().is_none().then_some(only)
+    }
+}
+
+/// The instances of a version with a type, provider and `id`.
+fn alike<'s>(
+    side: Side<'s>,
+    kind: &str,
+    source: &str,
+    id: &str,
+) -> impl Iterator<Item = &'s Instance<'s>> {
+    side.content.instances().iter().filter(move |instance| {
+        instance.kind() == kind
+            && may_hold(instance, id)
+            && instance.provider().source == source
+            && id_of(instance, side.shown).as_deref() == Some(id)
+    })
+}
+
+/// Rules out most instances without looking for their `id`: a text without escapes stands in the attributes as it is.
+fn may_hold(instance: &Instance<'_>, id: &str) -> bool {
+    let text = instance.attributes();
+    text.contains(id) || text.contains('\\')
+}
+
+fn lone_id(instance: &Instance<'_>, view: &View<'_>, side: Side<'_>) -> Option<String> {
+    let id = id_in(view)?;
+    let source = instance.provider().source;
+    let alone = alike(side, instance.kind(), &source, &id).count() == 1;
+    alone.then_some(id)
+}
+
+fn keep(instance: &Instance<'_>, side: Side<'_>) -> Kept {
+    let view = View::of(instance, side.shown);
+    Kept {
+        address: instance.address(),
+        aside: instance.aside().into_owned(),
+        kind: instance.kind().to_owned(),
+        source: instance.provider().source,
+        id: lone_id(instance, &view, side),
+        view: view.into_owned(),
+    }
+}
+
+/// The places that were hidden in some version.
+#[derive(Debug, Default)]
+pub(super) struct Hidden {
+    paths: BTreeSet<Cow<'static, str>>,
+    everything: bool,
+}
+
+impl Hidden {
+    pub(super) fn learn(&mut self, view: &View<'_>) {
+        if !view.hides_in(view.root()) || self.everything {
+            return;
+        }
+        view.leaves(&mut |path, node| {
+            if !view.shows(node) && !self.paths.contains(path) {
+                self.paths.insert(Cow::Owned(path.to_owned()));
+            }
+        });
+        if self.paths.len() > HIDDEN_MAX {
+            self.everything = true;
+            self.paths.clear();
+        }
+    }
+
+    /// Whether something at or around the path was hidden. A path that was shortened cannot be told from others.
+    pub(super) fn covers(&self, path: &str) -> bool {
+        self.everything
+            || path.len() > NAME_BYTES_MAX
+            || self.paths.iter().any(|hidden| overlaps(hidden, path))
+    }
+}
