@@ -15,11 +15,11 @@ mod name;
 mod permission;
 mod token;
 
-pub use actor::Actor;
+pub use actor::{Actor, ActorId, Subject};
 pub use id::{
-    GrantId, HouseCode, HouseId, IdError, OrganizationId, ProjectId, RequestId, TokenId, UserId,
-    VersionId, WorkspaceId,
+    GrantId, HouseCode, HouseId, HouseTokenId, IdError, MembershipId, OrganizationId, ProjectId,
+    RequestId, TeamId, TeamProjectId, TeamWorkspaceId, TokenId, UserId, VersionId, WorkspaceId,
 };
 pub use name::{Name, NameError};
 pub use permission::{Level, Permission, Role, UnknownName};
-pub use token::{Token, TokenError};
+pub use token::{Token, TokenError, TokenKind};
