@@ -1,5 +1,7 @@
 //! What a process owns: the site, the open houses, the clock.
 
+mod people;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +10,7 @@ use fs_err as fs;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use statehouse_ledger::Hash;
-use statehouse_model::{Actor, HouseCode, Name, TokenId, UserId};
+use statehouse_model::{Actor, HouseCode, Name, Token, TokenId, TokenKind, UserId};
 use statehouse_seal::{RootError, RootKeys, make_directory};
 use tokio::sync::mpsc;
 
@@ -54,12 +56,19 @@ pub struct Options {
 #[derive(Clone)]
 pub struct Caller {
     site: Ctx,
+    /// The one house that a token of a team or an organization is good in.
+    home: Option<HouseCode>,
 }
 
 impl Caller {
     /// The caller in the site: accounts, tokens, organizations.
     pub fn site(&self) -> &Ctx {
         &self.site
+    }
+
+    /// The house of a token that belongs to a team or an organization.
+    pub fn home(&self) -> Option<HouseCode> {
+        self.home
     }
 }
 
@@ -75,6 +84,8 @@ pub struct Core {
     bearers: Memo<[u8; 32], token::Bearer>,
     valid: Memo<TokenId, ()>,
     names: Memo<Name, Option<org::sql::Organization>>,
+    codes: Memo<HouseCode, Option<org::sql::Organization>>,
+    disabling: tokio::sync::Mutex<()>,
     faults: Faults,
 }
 
@@ -157,6 +168,8 @@ impl Core {
             bearers: Memo::new(MEMO_MAX),
             valid: Memo::new(MEMO_MAX),
             names: Memo::new(MEMO_MAX),
+            codes: Memo::new(MEMO_MAX),
+            disabling: tokio::sync::Mutex::default(),
             faults,
         });
         if core.site.head().is_none() && core.site.read_only().is_none() {
@@ -193,17 +206,44 @@ impl Core {
     /// Who a token stands for.
     pub async fn authenticate(&self, token: &str, source: Option<IpAddr>) -> Result<Caller> {
         let question: [u8; 32] = Sha256::digest(token).into();
+        let token = token::parse(token)?;
+        if token.kind() != TokenKind::User {
+            let bearer = self.house_bearer(&token, question).await?;
+            return Ok(Caller {
+                site: Ctx::new(self.site.clone(), bearer.actor, bearer.scopes, source),
+                home: Some(token.house()),
+            });
+        }
         let bearer = match self.bearers.ask(&self.site, &question) {
             Ok(bearer) => bearer,
             Err(asked) => {
-                let bearer = token::bearer(&self.site, token).await?;
+                let bearer = token::bearer(&self.site, &token).await?;
                 self.bearers.keep(asked, question, bearer.clone(), 1);
                 bearer
             }
         };
         Ok(Caller {
             site: Ctx::new(self.site.clone(), bearer.actor, bearer.scopes, source),
+            home: None,
         })
+    }
+
+    /// Who a token stands for that belongs to a team or an organization. It is
+    /// never answered from what is remembered under the head of another house.
+    async fn house_bearer(&self, token: &Token, question: [u8; 32]) -> Result<token::Bearer> {
+        let organization = self.coded(token.house()).await?;
+        let active = organization.filter(|organization| organization.status == org::ACTIVE);
+        let Some(organization) = active else {
+            return Err(token::house::bearer_of_nobody(&self.site, token).await);
+        };
+        let house = self.opened(organization.code).await?;
+        let asked = match house.bearers().ask(&house, &question) {
+            Ok(bearer) => return Ok(bearer),
+            Err(asked) => asked,
+        };
+        let bearer = token::house::bearer(&house, token).await?;
+        house.bearers().keep(asked, question, bearer.clone(), 1);
+        Ok(bearer)
     }
 
     /// Checks a name and password and makes a token for the account.
@@ -224,9 +264,7 @@ impl Core {
 
     /// The house that an id belongs to, if the caller may see it.
     pub async fn enter_code(&self, caller: &Caller, code: HouseCode) -> Result<Ctx> {
-        let organization = self
-            .directory(|rows| Box::pin(async move { org::sql::by_code(rows, code).await }))
-            .await?;
+        let organization = self.coded(code).await?;
         self.enter_found(caller, organization).await
     }
 
@@ -238,18 +276,22 @@ impl Core {
         // A request may have waited minutes for its body since its token was read.
         self.still_valid(caller.site()).await?;
         let organization = organization.ok_or_else(|| Error::not_found("organization"))?;
-        if organization.status != org::ACTIVE {
+        let foreign = caller.home.is_some_and(|home| home != organization.code);
+        if foreign || organization.status != org::ACTIVE {
             return Err(Error::not_found("organization"));
         }
-        // What keeps it from opening is the operator's business, and would
-        // tell others that it exists.
-        let opened = self.house(organization.code).await.map_err(|error| {
-            tracing::error!(house = %organization.code, %error, "an organization does not open");
+        Ok(caller.site.enter(self.opened(organization.code).await?))
+    }
+
+    /// The open house of an organization that is there. What keeps it from
+    /// opening is the operator's business.
+    async fn opened(&self, code: HouseCode) -> Result<Arc<House>> {
+        self.house(code).await.map_err(|error| {
+            tracing::error!(house = %code, %error, "an organization does not open");
             Error::unavailable("the organization cannot be opened now")
                 .hint("an operator of the server finds the cause in its log")
                 .because(error)
-        })?;
-        Ok(caller.site.enter(opened))
+        })
     }
 
     /// The organization of that name, for a caller who may see it.
@@ -271,7 +313,8 @@ impl Core {
     }
 
     async fn still_valid(&self, ctx: &Ctx) -> Result<()> {
-        let Some(id) = ctx.actor().token() else {
+        // A token of a house is looked at again inside its transactions.
+        let Actor::User { token: id, .. } = ctx.actor() else {
             return Ok(());
         };
         match self.valid.ask(&self.site, id) {
@@ -294,6 +337,18 @@ impl Core {
             .directory(|rows| Box::pin(async move { org::sql::by_name(rows, &wanted).await }))
             .await?;
         self.names.keep(asked, name.clone(), found.clone(), 1);
+        Ok(found)
+    }
+
+    async fn coded(&self, code: HouseCode) -> Result<Option<org::sql::Organization>> {
+        let asked = match self.codes.ask(&self.site, &code) {
+            Ok(organization) => return Ok(organization),
+            Err(asked) => asked,
+        };
+        let found = self
+            .directory(|rows| Box::pin(async move { org::sql::by_code(rows, code).await }))
+            .await?;
+        self.codes.keep(asked, code, found.clone(), 1);
         Ok(found)
     }
 
@@ -520,6 +575,7 @@ async fn tend(core: std::sync::Weak<Core>) {
         for house in core.houses.all() {
             house.reads().flush(&house, false).await;
             house.opened().tend();
+            house.bearers().tend();
         }
         core.houses.close_idle((core.options.clock)()).await;
     }

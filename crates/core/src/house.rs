@@ -35,6 +35,7 @@ use crate::fault::Faults;
 use crate::ledger::{self, Anchors, Head, Signed};
 use crate::memo::Memo;
 use crate::state;
+use crate::token;
 use follow::{follow, spawn_writer, sweep};
 use open::{judged, look, open_keyring};
 pub(crate) use refusals::Refusals;
@@ -45,6 +46,9 @@ const QUEUE: usize = 1024;
 
 /// Opened states kept for a second, per house, in bytes.
 const OPENED_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Bearers of the house's own tokens kept for a second.
+const BEARERS_MAX: usize = 1024;
 
 /// What the writer and the operations of a house share.
 pub(crate) struct Base {
@@ -107,6 +111,7 @@ pub struct House {
     blobs: Blobs,
     anchors: Anchors,
     opened: Memo<state::Question, state::Opened>,
+    bearers: Memo<[u8; 32], token::Bearer>,
     read_only: RwLock<Option<Arc<ReadOnly>>>,
     first_keys: Option<Vec<u8>>,
     used_at: AtomicI64,
@@ -175,6 +180,7 @@ impl House {
             reads: Reads::default(),
             anchors: opening.anchors,
             opened: Memo::new(OPENED_BYTES_MAX),
+            bearers: Memo::new(BEARERS_MAX),
             read_only: RwLock::new(read_only.map(Arc::new)),
             first_keys,
             used_at: AtomicI64::new(now),
@@ -252,6 +258,11 @@ impl House {
     /// States that were opened under the present head.
     pub(crate) fn opened(&self) -> &Memo<state::Question, state::Opened> {
         &self.opened
+    }
+
+    /// Who the house's own tokens stood for under the present head.
+    pub(crate) fn bearers(&self) -> &Memo<[u8; 32], token::Bearer> {
+        &self.bearers
     }
 
     pub(crate) fn blobs(&self) -> &Blobs {

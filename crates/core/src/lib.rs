@@ -20,12 +20,14 @@ mod house;
 mod houses;
 pub mod key;
 pub mod ledger;
+pub mod member;
 mod memo;
 pub mod org;
 pub mod project;
 mod record;
 mod small;
 pub mod state;
+pub mod team;
 #[cfg(test)]
 mod testing;
 pub mod token;

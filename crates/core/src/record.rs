@@ -14,8 +14,8 @@ mod tests;
 
 use statehouse_ledger::row::{self, Cell};
 use statehouse_model::{
-    GrantId, HouseCode, Name, OrganizationId, Permission, ProjectId, Role, TokenId, UserId,
-    VersionId, WorkspaceId,
+    ActorId, GrantId, HouseCode, HouseTokenId, Name, OrganizationId, Permission, ProjectId, Role,
+    Subject, TeamId, TokenId, UserId, VersionId, WorkspaceId,
 };
 use statehouse_seal::Keyring;
 
@@ -158,13 +158,17 @@ macro_rules! text_columns {
 }
 
 text_columns!(
+    ActorId,
     GrantId,
     HouseCode,
+    HouseTokenId,
     Name,
     OrganizationId,
     Permission,
     ProjectId,
     Role,
+    Subject,
+    TeamId,
     TokenId,
     UserId,
     VersionId,

@@ -50,7 +50,9 @@ pub struct Token {
 
 /// Why a text is no token; deliberately without the text itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a Statehouse token: expected `sth_user_…`, `sth_team_…` or `sth_org_…` with a matching checksum")]
+#[error(
+    "not a Statehouse token: expected `sth_user_…`, `sth_team_…` or `sth_org_…` with a matching checksum"
+)]
 pub struct TokenError;
 
 impl Token {

@@ -4,11 +4,12 @@ use statehouse_model::HouseCode;
 
 use crate::db::Migration;
 use crate::record::Table;
-use crate::{access, key, ledger, org, project, state, token, user, workspace};
+use crate::{access, key, ledger, org, project, state, team, token, user, workspace};
 
 const COMMON: &str = include_str!("../../migrations/common/0001_ledger.sql");
 const SITE: &str = include_str!("../../migrations/site/0001_site.sql");
 const HOUSE: &str = include_str!("../../migrations/house/0001_state.sql");
+const PEOPLE: &str = include_str!("../../migrations/house/0002_people.sql");
 
 /// The evidential tables that the site and every organization have.
 const SHARED_TABLES: [Table; 2] = [
@@ -28,13 +29,16 @@ static SITE_TABLES: [Table; 7] = [
 ];
 
 /// The evidential tables of an organization.
-static HOUSE_TABLES: [Table; 6] = [
+static HOUSE_TABLES: [Table; 9] = [
     SHARED_TABLES[0],
     SHARED_TABLES[1],
     Table::of::<access::sql::Grant>(),
     Table::of::<project::sql::Project>(),
     Table::of::<workspace::sql::Workspace>(),
     Table::of::<state::sql::Version>(),
+    Table::of::<team::sql::Team>(),
+    Table::of::<team::sql::TeamMember>(),
+    Table::of::<token::sql::HouseToken>(),
 ];
 
 /// Every evidential table of a house, in the order they are verified in.
@@ -42,22 +46,15 @@ pub(crate) fn tables(site: bool) -> &'static [Table] {
     if site { &SITE_TABLES } else { &HOUSE_TABLES }
 }
 
-pub(crate) fn migrations(code: HouseCode) -> [Migration; 2] {
-    let own = if code.is_site() {
-        ("site", SITE)
+pub(crate) fn migrations(code: HouseCode) -> Vec<Migration> {
+    let own: &[(&'static str, &'static str)] = if code.is_site() {
+        &[("site", SITE)]
     } else {
-        ("state", HOUSE)
+        &[("state", HOUSE), ("people", PEOPLE)]
     };
-    [
-        Migration {
-            number: 1,
-            name: "ledger",
-            sql: COMMON,
-        },
-        Migration {
-            number: 2,
-            name: own.0,
-            sql: own.1,
-        },
-    ]
+    let all = std::iter::once(&("ledger", COMMON)).chain(own);
+    let numbered = (1..).zip(all);
+    numbered
+        .map(|(number, &(name, sql))| Migration { number, name, sql })
+        .collect()
 }

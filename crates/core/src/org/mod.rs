@@ -10,13 +10,19 @@ use crate::door::{self, Entry, Outcome, Target, actions};
 use crate::error::{Error, Kind, Result};
 use crate::key::{self, OpenLedger};
 use crate::ledger::Head;
+use crate::ledger::sql::Setting;
 use crate::project::{self, sql::Project};
+use crate::record::Rows;
 use sql::{Organization, Witness};
 
 pub(crate) const ACTIVE: &str = "active";
 /// Its keys are being destroyed; nobody enters any more.
 pub(crate) const SHREDDING: &str = "shredding";
 pub(crate) const SHREDDED: &str = "shredded";
+
+/// The setting that holds it.
+const EMAIL: &str = "email";
+const EMAIL_BYTES_MAX: usize = 254;
 
 actions! {
     /// Make an organization.
@@ -25,6 +31,8 @@ actions! {
     ListOrganizations = "organization.list" needs SiteOrganizationRead;
     /// See one, from inside.
     ShowOrganization = "organization.show" needs OrganizationRead;
+    /// Say whom to write to about it.
+    SetEmail = "organization.email" needs OrganizationManage;
     /// Destroy an organization's keys; recorded in its own ledger.
     Shred = "organization.shred" needs OrganizationShred;
     /// The site's record of it.
@@ -135,7 +143,7 @@ pub(crate) async fn begin(ctx: &Ctx, wrapped: Vec<u8>, owner: Option<UserId>) ->
                 let role = Role::Owner;
                 tx.put(&Grant {
                     id: grant,
-                    subject: owner,
+                    subject: owner.into(),
                     role,
                     scope,
                     created_at: now,
@@ -169,6 +177,41 @@ pub(crate) async fn show(ctx: &Ctx, organization: Organization) -> Result<Organi
         Box::pin(async { Ok(organization.into()) })
     })
     .await
+}
+
+/// Whom to write to about the organization; empty when nobody was named.
+pub async fn email(ctx: &Ctx) -> Result<String> {
+    door::read(ctx, ShowOrganization, &Target::House, |rows| {
+        Box::pin(async move { setting(rows, EMAIL).await })
+    })
+    .await
+}
+
+/// Says whom to write to about the organization.
+pub async fn set_email(ctx: &Ctx, email: String) -> Result<()> {
+    if email.len() > EMAIL_BYTES_MAX || email.chars().any(char::is_control) {
+        let words =
+            format!("an address has at most {EMAIL_BYTES_MAX} bytes, all of them printable");
+        return Err(Error::invalid(words));
+    }
+    let code = ctx.house().code();
+    door::change(ctx, SetEmail, Target::House, move |tx| {
+        let email = email.clone();
+        Box::pin(async move {
+            if setting(tx, EMAIL).await? == email {
+                return Ok(Outcome::Unchanged(()));
+            }
+            let name = EMAIL.to_owned();
+            tx.put(&Setting { name, value: email }).await?;
+            Ok(Outcome::Recorded((), Entry::new(code)))
+        })
+    })
+    .await
+}
+
+async fn setting(rows: &mut Rows, name: &str) -> Result<String> {
+    let found: Option<Setting> = rows.one("WHERE name = $1", &[name.into()]).await?;
+    Ok(found.map(|setting| setting.value).unwrap_or_default())
 }
 
 /// Records in the house's own ledger that its keys are about to be destroyed.

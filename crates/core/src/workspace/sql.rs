@@ -1,6 +1,6 @@
 //! Every statement on `workspace`.
 
-use statehouse_model::{Name, ProjectId, UserId, VersionId, WorkspaceId};
+use statehouse_model::{ActorId, Name, ProjectId, VersionId, WorkspaceId};
 
 use crate::db::Value;
 use crate::door::{Action, Tx};
@@ -23,11 +23,11 @@ record! {
         fence: u64,
         /// The id under which the lock is held.
         lock_id: Option<String>,
-        lock_holder: Option<UserId>,
+        lock_holder: Option<ActorId>,
         locked_at: Option<i64>,
         /// The lock that was released last, so that a repeated release is one.
         unlocked_id: Option<String>,
-        unlocked_by: Option<UserId>,
+        unlocked_by: Option<ActorId>,
     }
 }
 
