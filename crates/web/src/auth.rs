@@ -18,7 +18,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
 use statehouse_core::{Caller, Core, Ctx};
-use statehouse_model::{HouseCode, HouseId, Name, UserId};
+use statehouse_model::{Actor, HouseCode, HouseId, Name, UserId};
 
 use crate::answer::Named;
 use crate::problem::Problem;
@@ -73,6 +73,25 @@ impl Asker {
     /// The caller in the site.
     pub(crate) fn site(&self) -> &Ctx {
         self.caller.site()
+    }
+
+    /// What the caller is called: an account's name, or the team's or organization's behind its token.
+    pub(crate) async fn called(&self) -> Result<String, Problem> {
+        match self.site().actor() {
+            Actor::Team { team, .. } => {
+                let ctx = self.house_of(team).await?;
+                let team = statehouse_core::team::show(&ctx, team.clone()).await?;
+                Ok(format!("api-team-{}", team.name))
+            }
+            Actor::Organization { .. } => {
+                let own = self.core.organizations_of(&self.caller).await?.pop();
+                let own = own.ok_or_else(Problem::not_found)?;
+                Ok(format!("api-org-{}", own.name))
+            }
+            Actor::User { .. } | Actor::Task(_) | Actor::Operator => {
+                Ok(statehouse_core::user::show_self(self.site()).await?.name)
+            }
+        }
     }
 
     /// The account that the caller is.

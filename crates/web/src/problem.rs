@@ -175,6 +175,21 @@ impl Problem {
         )
     }
 
+    /// The request can be read, and what it asks for cannot be.
+    pub(crate) fn unprocessable(words: impl std::fmt::Display) -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "unprocessable",
+            "Cannot be done so",
+            format!("{words}"),
+        )
+    }
+
+    /// It contradicts what is stored, and `hint` says what to do.
+    pub(crate) fn conflict(words: &str, hint: &str) -> Self {
+        Self::from(Error::new(Kind::Conflict, words).hint(hint))
+    }
+
     /// The request carries no token.
     pub(crate) fn unauthenticated(words: &str) -> Self {
         let hint = "send a token as `Authorization: Bearer …`, or as the password of Basic authentication with any user name";

@@ -70,10 +70,17 @@ routes! {
 
     POST   "/api/v2/login" => tfe::tokens::login;
     GET    "/api/v2/account/details" => tfe::users::own;
+    PATCH  "/api/v2/account/update" => tfe::users::update_own;
+    PATCH  "/api/v2/account/password" => tfe::users::change_own_password;
     GET    "/api/v2/permissions" => tfe::permissions::list;
 
     GET    "/api/v2/users" => tfe::users::list;
     POST   "/api/v2/users" => tfe::users::create;
+    GET    "/api/v2/users/{user}" => tfe::users::show;
+    GET    "/api/v2/users/{user}/authentication-tokens" => tfe::authentication_tokens::list_own;
+    POST   "/api/v2/users/{user}/authentication-tokens" => tfe::authentication_tokens::create_own;
+    GET    "/api/v2/authentication-tokens/{token}" => tfe::authentication_tokens::show;
+    DELETE "/api/v2/authentication-tokens/{token}" => tfe::authentication_tokens::delete;
     POST   "/api/v2/users/{user}/actions/disable" => tfe::users::disable;
     POST   "/api/v2/users/{user}/actions/set-password" => tfe::users::set_password;
     POST   "/api/v2/users/{user}/tokens" => tfe::tokens::issue;
@@ -84,6 +91,8 @@ routes! {
     GET    "/api/v2/organizations" => tfe::organizations::list;
     POST   "/api/v2/organizations" => tfe::organizations::create;
     GET    "/api/v2/organizations/{organization}" => tfe::organizations::show;
+    PATCH  "/api/v2/organizations/{organization}" => tfe::organizations::change;
+    DELETE "/api/v2/organizations/{organization}" => tfe::organizations::delete;
     POST   "/api/v2/organizations/{organization}/actions/shred" => tfe::organizations::shred;
     GET    "/api/v2/organizations/{organization}/projects" => tfe::projects::list;
     POST   "/api/v2/organizations/{organization}/projects" => tfe::projects::create;
@@ -93,6 +102,39 @@ routes! {
     GET    "/api/v2/organizations/{organization}/workspaces" => tfe::workspaces::list;
     POST   "/api/v2/organizations/{organization}/workspaces" => tfe::workspaces::create;
     GET    "/api/v2/organizations/{organization}/workspaces/{name}" => tfe::workspaces::show_named;
+
+    GET    "/api/v2/organizations/{organization}/organization-memberships" => tfe::memberships::list;
+    POST   "/api/v2/organizations/{organization}/organization-memberships" => tfe::memberships::create;
+    GET    "/api/v2/organization-memberships/{membership}" => tfe::memberships::show;
+    DELETE "/api/v2/organization-memberships/{membership}" => tfe::memberships::delete;
+    GET    "/api/v2/organizations/{organization}/teams" => tfe::teams::list;
+    POST   "/api/v2/organizations/{organization}/teams" => tfe::teams::create;
+    GET    "/api/v2/teams/{team}" => tfe::teams::show;
+    PATCH  "/api/v2/teams/{team}" => tfe::teams::change;
+    DELETE "/api/v2/teams/{team}" => tfe::teams::delete;
+    POST   "/api/v2/teams/{team}/relationships/users" => tfe::teams::add_users;
+    DELETE "/api/v2/teams/{team}/relationships/users" => tfe::teams::remove_users;
+    POST   "/api/v2/teams/{team}/relationships/organization-memberships" => tfe::teams::add_members;
+    DELETE "/api/v2/teams/{team}/relationships/organization-memberships" => tfe::teams::remove_members;
+    GET    "/api/v2/teams/{team}/authentication-token" => tfe::authentication_tokens::show_of_team;
+    POST   "/api/v2/teams/{team}/authentication-token" => tfe::authentication_tokens::create_of_team;
+    DELETE "/api/v2/teams/{team}/authentication-token" => tfe::authentication_tokens::delete_of_team;
+    GET    "/api/v2/teams/{team}/authentication-tokens" => tfe::authentication_tokens::list_of_team;
+    POST   "/api/v2/teams/{team}/authentication-tokens" => tfe::authentication_tokens::create_one_of_team;
+    GET    "/api/v2/organizations/{organization}/team-tokens" => tfe::authentication_tokens::list_of_teams;
+    GET    "/api/v2/organizations/{organization}/authentication-token" => tfe::authentication_tokens::show_of_organization;
+    POST   "/api/v2/organizations/{organization}/authentication-token" => tfe::authentication_tokens::create_of_organization;
+    DELETE "/api/v2/organizations/{organization}/authentication-token" => tfe::authentication_tokens::delete_of_organization;
+    GET    "/api/v2/team-workspaces" => tfe::reach::list_workspace;
+    POST   "/api/v2/team-workspaces" => tfe::reach::create_workspace;
+    GET    "/api/v2/team-workspaces/{access}" => tfe::reach::show_workspace;
+    PATCH  "/api/v2/team-workspaces/{access}" => tfe::reach::change_workspace;
+    DELETE "/api/v2/team-workspaces/{access}" => tfe::reach::delete_workspace;
+    GET    "/api/v2/team-projects" => tfe::reach::list_project;
+    POST   "/api/v2/team-projects" => tfe::reach::create_project;
+    GET    "/api/v2/team-projects/{access}" => tfe::reach::show_project;
+    PATCH  "/api/v2/team-projects/{access}" => tfe::reach::change_project;
+    DELETE "/api/v2/team-projects/{access}" => tfe::reach::delete_project;
 
     GET    "/api/v2/workspaces/{workspace}" => tfe::workspaces::show;
     GET    "/api/v2/workspaces/{workspace}/state-versions" => tfe::versions::list;

@@ -75,6 +75,23 @@ impl Core {
         .await
     }
 
+    /// The account of an id or a name, for whoever may bring people in.
+    pub async fn account_of(&self, text: &str) -> Result<UserId> {
+        let unknown = || Error::invalid(format!("there is no user named `{text}`"));
+        let id: Option<UserId> = text.parse().ok();
+        let name: Option<Name> = text.parse().ok();
+        let found = self.directory(|rows| {
+            Box::pin(async move {
+                match (id, name) {
+                    (Some(id), _) => user::sql::by_id(rows, &id).await,
+                    (None, Some(name)) => user::sql::by_name(rows, &name).await,
+                    (None, None) => Ok(None),
+                }
+            })
+        });
+        Ok(found.await?.ok_or_else(unknown)?.id)
+    }
+
     /// Takes a role away, unless nobody who can log in would own the organization.
     pub async fn take_role(&self, ctx: &Ctx, id: GrantId) -> Result<()> {
         let wanted = id.to_string();
@@ -93,8 +110,7 @@ impl Core {
     /// Puts people out of a team, with the same care for the team `owners`.
     pub async fn remove_from_team(&self, ctx: &Ctx, id: TeamId, users: Vec<UserId>) -> Result<()> {
         if id.is_owners() {
-            team::show(ctx, id.clone()).await?;
-            team::may_change_owners(ctx).await?;
+            team::may_change(ctx, &id).await?;
             self.stays_owned(ctx, &users).await?;
         }
         team::remove(ctx, id, users).await

@@ -168,6 +168,11 @@ pub async fn add(ctx: &Ctx, user: UserId, teams: Vec<TeamId>) -> Result<MemberVi
     .await
 }
 
+/// Whether the caller may bring people in.
+pub async fn may_add(ctx: &Ctx) -> Result<()> {
+    door::may(ctx, AddMember, &Target::House).await
+}
+
 /// Whether the caller may put people out.
 pub(crate) async fn may_remove(ctx: &Ctx) -> Result<()> {
     door::may(ctx, RemoveMember, &Target::House).await

@@ -187,6 +187,11 @@ pub async fn email(ctx: &Ctx) -> Result<String> {
     .await
 }
 
+/// Whether the caller may change the organization's settings.
+pub async fn may_change(ctx: &Ctx) -> Result<()> {
+    door::may(ctx, SetEmail, &Target::House).await
+}
+
 /// Says whom to write to about the organization.
 pub async fn set_email(ctx: &Ctx, email: String) -> Result<()> {
     if email.len() > EMAIL_BYTES_MAX || email.chars().any(char::is_control) {
@@ -230,7 +235,7 @@ pub(crate) async fn record_shred(ctx: &Ctx, reason: String) -> Result<()> {
 }
 
 /// Whether the caller may destroy the organization's keys.
-pub(crate) async fn may_shred(ctx: &Ctx) -> Result<()> {
+pub async fn may_shred(ctx: &Ctx) -> Result<()> {
     door::may(ctx, Shred, &Target::House).await
 }
 

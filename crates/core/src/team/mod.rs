@@ -371,8 +371,17 @@ pub(crate) async fn require_owners(rows: &mut Rows, ctx: &Ctx, now: i64) -> Resu
 }
 
 /// The same, asked before anything else is.
-pub(crate) async fn may_change_owners(ctx: &Ctx) -> Result<()> {
+async fn may_change_owners(ctx: &Ctx) -> Result<()> {
     door::may(ctx, ChangeOwners, &Target::House).await
+}
+
+/// Whether the caller may change who is in a team.
+pub async fn may_change(ctx: &Ctx, id: &TeamId) -> Result<()> {
+    door::may(ctx, AddToTeam, &Target::House).await?;
+    if id.is_owners() {
+        may_change_owners(ctx).await?;
+    }
+    Ok(())
 }
 
 fn bounded(users: &[UserId]) -> Result<()> {

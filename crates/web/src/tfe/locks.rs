@@ -4,7 +4,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use statehouse_core::state::lock;
 use statehouse_core::terraform::lock::LockInfo;
-use statehouse_core::user;
 
 use super::document::{Attributes, Document, resource};
 use super::instant;
@@ -56,7 +55,7 @@ pub(crate) async fn take(
         id: take.id.unwrap_or_else(|| ctx.request().to_string()),
         operation: OPERATION.to_owned(),
         info: take.reason,
-        who: user::show_self(asker.site()).await?.name,
+        who: asker.called().await?,
         created: instant::format(now).unwrap_or_default(),
         ..LockInfo::default()
     };

@@ -1,49 +1,154 @@
-//! Organizations.
+//! Organizations. To the platform's clients an organization's id is its name; its own id stands beside it as `external-id`.
 
+use axum::http::StatusCode;
 use serde::Deserialize;
-use statehouse_core::org;
+use serde_json::{Map, Value, json};
+use statehouse_core::org::{self, OrganizationView};
+use statehouse_core::{Ctx, access, workspace};
+use statehouse_model::Permission;
 
-use super::document::{Attributes, Document, resource, resources};
-use crate::auth::{self, Asker, At};
+use super::document::{Attributes, Document};
+use super::instant;
+use super::jsonapi::{Answer, Query, only};
+use crate::auth::{self, Asked, Asker, At};
 use crate::problem::Problem;
 
-const KIND: &str = "organizations";
+pub(super) const KIND: &str = "organizations";
 
-/// Every organization of the site, for its operators.
-pub(crate) async fn list(asker: Asker) -> Result<Document, Problem> {
-    Ok(Document::list(
-        resources(KIND, &org::list(asker.site()).await?)?,
-        None,
-    ))
+/// What clients may do to an organization, in their words, and the permission that it takes.
+const MAY: &[(&str, Permission)] = &[
+    ("can-update", Permission::OrganizationManage),
+    ("can-update-api-token", Permission::OrganizationManage),
+    ("can-destroy", Permission::OrganizationShred),
+    ("can-access-via-teams", Permission::TeamRead),
+    ("can-create-team", Permission::TeamManage),
+    ("can-manage-users", Permission::MemberManage),
+    ("can-create-workspace", Permission::WorkspaceCreate),
+    ("can-create-project", Permission::ProjectCreate),
+];
+
+/// The organizations that the caller belongs to; for an operator of the site, every one.
+pub(crate) async fn list(asker: Asker, Asked(query): Asked<Query>) -> Result<Answer, Problem> {
+    let mut found = asker.core().organizations_of(asker.caller()).await?;
+    if let Some(part) = query.q.as_ref().map(|part| part.to_lowercase()) {
+        found.retain(|each| each.name.to_lowercase().contains(&part));
+    }
+    let (page, pages) = query.page("/api/v2/organizations", found)?;
+    Ok(Answer::list(page.iter().map(brief).collect(), pages))
+}
+
+/// An organization, as the site knows it.
+fn brief(view: &OrganizationView) -> Value {
+    json!({
+        "type": KIND,
+        "id": view.name,
+        "attributes": {
+            "name": view.name,
+            "external-id": view.id,
+            "code": view.code,
+            "status": view.status,
+            "created-at": instant::format(view.created_at),
+        },
+        "links": { "self": format!("/api/v2/organizations/{}", view.name) },
+    })
+}
+
+/// An organization, with what is known inside.
+async fn whole(ctx: &Ctx, view: &OrganizationView) -> Result<Value, Problem> {
+    let held = access::own(ctx).await?;
+    let may = MAY
+        .iter()
+        .map(|(word, permission)| ((*word).to_owned(), held.contains(permission).into()));
+    let mut document = brief(view);
+    let attributes = &mut document["attributes"];
+    attributes["email"] = org::email(ctx).await?.into();
+    attributes["collaborator-auth-policy"] = "password".into();
+    attributes["permissions"] = may.collect::<Map<String, Value>>().into();
+    Ok(document)
 }
 
 /// One organization.
 pub(crate) async fn show(asker: Asker, At(name): At<String>) -> Result<Document, Problem> {
-    let found = asker
-        .core()
-        .organization(asker.caller(), &auth::name(&name)?)
-        .await?;
-    Ok(Document::one(resource(KIND, &found)?))
+    let name = auth::name(&name)?;
+    let found = asker.core().organization(asker.caller(), &name).await?;
+    let ctx = asker.organization(name.as_str()).await?;
+    Ok(Document::one(whole(&ctx, &found).await?))
 }
 
-/// A new organization.
+/// An organization as a request wishes it.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct New {
-    name: String,
+pub(crate) struct Wished {
+    name: Option<String>,
+    email: Option<String>,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
+
+/// What may be said of an organization because it is so anyway.
+fn anyway() -> Value {
+    json!({ "collaborator-auth-policy": "password" })
 }
 
 /// Makes an organization that the caller owns.
 pub(crate) async fn create(
     asker: Asker,
-    Attributes(new): Attributes<New>,
+    Attributes(new): Attributes<Wished>,
 ) -> Result<Document, Problem> {
+    only(&new.rest, &anyway())?;
+    let name = new
+        .name
+        .ok_or_else(|| Problem::invalid("an organization needs a `name`"))?;
     let owner = asker.user()?;
     let made = asker
         .core()
-        .create_organization(asker.site(), auth::name(&new.name)?, owner)
+        .create_organization(asker.site(), auth::name(&name)?, owner)
         .await?;
-    Ok(Document::made(resource(KIND, &made)?))
+    let ctx = asker.organization(&name).await?;
+    if let Some(email) = new.email {
+        org::set_email(&ctx, email).await?;
+    }
+    Ok(Document::made(whole(&ctx, &made).await?))
+}
+
+/// Says whom to write to about an organization. Its name is in addresses and tokens' rows everywhere, and stays.
+pub(crate) async fn change(
+    asker: Asker,
+    At(name): At<String>,
+    Attributes(wished): Attributes<Wished>,
+) -> Result<Document, Problem> {
+    let ctx = asker.organization(&name).await?;
+    org::may_change(&ctx).await?;
+    only(&wished.rest, &anyway())?;
+    if wished.name.is_some_and(|wished| wished != name) {
+        return Err(Problem::unprocessable("an organization keeps its name"));
+    }
+    if let Some(email) = wished.email {
+        org::set_email(&ctx, email).await?;
+    }
+    let found = asker
+        .core()
+        .organization(asker.caller(), &auth::name(&name)?)
+        .await?;
+    Ok(Document::one(whole(&ctx, &found).await?))
+}
+
+/// Destroys an organization that holds no workspace. One that does is shredded with a reason, or not at all.
+pub(crate) async fn delete(asker: Asker, At(name): At<String>) -> Result<StatusCode, Problem> {
+    let ctx = asker.organization(&name).await?;
+    org::may_shred(&ctx).await?;
+    if !workspace::list(&ctx, None, 1).await?.is_empty() {
+        return Err(Problem::conflict(
+            "the organization holds workspaces; destroying it takes a reason",
+            &format!("`statehouse org shred {name} --confirm {name} --reason …`"),
+        ));
+    }
+    drop(ctx);
+    let reason = "deleted while it held no workspace".to_owned();
+    asker
+        .core()
+        .shred(asker.caller(), &auth::name(&name)?, reason)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Why an organization's keys are destroyed.
@@ -63,5 +168,5 @@ pub(crate) async fn shred(
         .core()
         .shred(asker.caller(), &auth::name(&name)?, shred.reason)
         .await?;
-    Ok(Document::one(resource(KIND, &gone)?))
+    Ok(Document::one(brief(&gone)))
 }

@@ -14,6 +14,7 @@
 mod access;
 mod backend;
 mod health;
+mod people;
 mod platform;
 mod refusals;
 mod states;
