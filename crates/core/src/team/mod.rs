@@ -454,23 +454,12 @@ pub async fn remove(ctx: &Ctx, id: TeamId, users: Vec<UserId>) -> Result<()> {
     door::change(ctx, RemoveFromTeam, Target::House, move |tx| {
         let (id, users, asked) = (id.clone(), users.clone(), asked.clone());
         Box::pin(async move {
-            let now = tx.now();
-            let mut removed = 0_u64;
-            if id.is_owners() {
-                require_owners(tx, &asked, now).await?;
-                access::keep_an_owner(tx, &users).await?;
-                for user in &users {
-                    removed += disown(tx, user).await?;
-                }
+            let removed = if id.is_owners() {
+                disown(tx, &asked, &users).await?
             } else {
                 let team = changeable(tx, &id).await?;
-                for user in &users {
-                    if sql::member(tx, &team.id, user).await? {
-                        remove_member(tx, &team.id, user).await?;
-                        removed += 1;
-                    }
-                }
-            }
+                put_out(tx, &team.id, &users).await?
+            };
             if removed == 0 {
                 return Ok(Outcome::Unchanged(()));
             }
@@ -481,13 +470,31 @@ pub async fn remove(ctx: &Ctx, id: TeamId, users: Vec<UserId>) -> Result<()> {
     .await
 }
 
-async fn disown<A: Action>(tx: &mut Tx<A>, user: &UserId) -> Result<u64> {
-    let grants = access::sql::of_subject(tx, user.as_str()).await?;
+/// Puts these out of a team; how many were in it.
+async fn put_out<A: Action>(tx: &mut Tx<A>, team: &TeamId, users: &[UserId]) -> Result<u64> {
+    let mut out = 0;
+    for user in users {
+        if sql::member(tx, team, user).await? {
+            remove_member(tx, team, user).await?;
+            out += 1;
+        }
+    }
+    Ok(out)
+}
+
+/// Takes the role `owner` over the organization from these; how many grants that were.
+async fn disown<A: Action>(tx: &mut Tx<A>, ctx: &Ctx, users: &[UserId]) -> Result<u64> {
+    let now = tx.now();
+    require_owners(tx, ctx, now).await?;
+    access::keep_an_owner(tx, users).await?;
     let mut taken = 0;
-    for grant in grants.into_iter().filter(Grant::owns) {
-        tx.remove::<Grant>(&[Value::from(grant.id.as_str())])
-            .await?;
-        taken += 1;
+    for user in users {
+        let grants = access::sql::of_subject(tx, user.as_str()).await?;
+        for grant in grants.into_iter().filter(Grant::owns) {
+            tx.remove::<Grant>(&[Value::from(grant.id.as_str())])
+                .await?;
+            taken += 1;
+        }
     }
     Ok(taken)
 }

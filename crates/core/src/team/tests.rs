@@ -118,8 +118,9 @@ async fn rows_of_teams_written_by_sql_give_nothing() {
             .await;
         let joined = add(&world.ask(), forged.clone(), vec![intruder.clone()]).await;
         assert_eq!(joined.unwrap_err().kind(), &Kind::Tampered);
+        let ctx = world.ask();
         let given = access::give(
-            &world.ask(),
+            &ctx,
             forged.clone(),
             Role::Writer,
             Scope::Organization,
@@ -168,7 +169,8 @@ async fn a_token_of_a_team_holds_what_the_team_holds_until_it_ends() {
     for_each_engine(async |world| {
         let workspace = world.workspace("web").await;
         let (team, _) = writers(&world).await;
-        let made = house::create(&world.ask(), Some(team.clone()), token::Wish::default());
+        let asked = world.ask();
+        let made = house::create(&asked, Some(team.clone()), token::Wish::default());
         let (view, secret) = made.await.unwrap();
         let enter = async || {
             let caller = world
@@ -201,7 +203,7 @@ async fn a_token_of_a_team_holds_what_the_team_holds_until_it_ends() {
         assert_eq!(ended.kind(), &Kind::Unauthenticated);
 
         // So it is when the team ends.
-        let made = house::create(&world.ask(), Some(team.clone()), token::Wish::default());
+        let made = house::create(&asked, Some(team.clone()), token::Wish::default());
         let secret = made.await.unwrap().1;
         let caller = world.core.authenticate(secret.expose_secret(), None).await;
         let ctx = world

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use serde::Deserialize;
-use statehouse_core::access::{self, GrantView, Scope};
+use statehouse_core::access::{self, Scope};
 use statehouse_core::{Ctx, Kind, team, user};
 use statehouse_model::{Role, Subject, TeamId, UserId};
 
@@ -50,13 +50,13 @@ pub(crate) async fn give(
         _ => return Err(Problem::invalid("a grant is for a `user` or for a `team`")),
     };
     let ctx = asker.organization(&organization).await?;
-    let subject = match user {
+    let subject: Subject = match user {
         Some(user) => user.into(),
         None => team_of(&ctx, give.team.as_deref().unwrap_or_default())
             .await?
             .into(),
     };
-    let given: GrantView = access::give::<Subject>(&ctx, subject, role, scope, expires_at).await?;
+    let given = access::give(&ctx, subject, role, scope, expires_at).await?;
     Ok(Document::made(resource(KIND, &given)?))
 }
 

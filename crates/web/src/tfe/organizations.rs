@@ -39,16 +39,23 @@ pub(crate) async fn list(asker: Asker, Asked(query): Asked<Query>) -> Result<Ans
 
 /// An organization, as the site knows it.
 fn brief(view: &OrganizationView) -> Value {
+    document(view, Map::new())
+}
+
+fn document(view: &OrganizationView, inside: Map<String, Value>) -> Value {
+    let known = [
+        ("name", view.name.as_str().into()),
+        ("external-id", view.id.as_str().into()),
+        ("code", view.code.as_str().into()),
+        ("status", view.status.as_str().into()),
+        ("created-at", instant::format(view.created_at).into()),
+    ];
+    let mut attributes = inside;
+    attributes.extend(known.map(|(name, value)| (name.to_owned(), value)));
     json!({
         "type": KIND,
         "id": view.name,
-        "attributes": {
-            "name": view.name,
-            "external-id": view.id,
-            "code": view.code,
-            "status": view.status,
-            "created-at": instant::format(view.created_at),
-        },
+        "attributes": attributes,
         "links": { "self": format!("/api/v2/organizations/{}", view.name) },
     })
 }
@@ -59,12 +66,13 @@ async fn whole(ctx: &Ctx, view: &OrganizationView) -> Result<Value, Problem> {
     let may = MAY
         .iter()
         .map(|(word, permission)| ((*word).to_owned(), held.contains(permission).into()));
-    let mut document = brief(view);
-    let attributes = &mut document["attributes"];
-    attributes["email"] = org::email(ctx).await?.into();
-    attributes["collaborator-auth-policy"] = "password".into();
-    attributes["permissions"] = may.collect::<Map<String, Value>>().into();
-    Ok(document)
+    let inside = [
+        ("email", org::email(ctx).await?.into()),
+        ("collaborator-auth-policy", "password".into()),
+        ("permissions", may.collect::<Map<String, Value>>().into()),
+    ];
+    let inside = inside.map(|(name, value)| (name.to_owned(), value));
+    Ok(document(view, Map::from_iter(inside)))
 }
 
 /// One organization.

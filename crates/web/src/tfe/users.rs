@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use statehouse_core::user::{self, UserView};
 use statehouse_model::{Actor, UserId};
 
@@ -17,9 +17,7 @@ pub(super) const KIND: &str = "users";
 pub(crate) async fn own(asker: Asker) -> Result<Document, Problem> {
     let actor = asker.site().actor();
     if matches!(actor, Actor::Team { .. } | Actor::Organization { .. }) {
-        let name = asker.called().await?;
-        let mut attributes = identity(&name, true);
-        attributes["name"] = name.as_str().into();
+        let attributes = identity(&asker.called().await?, true);
         let id = actor.id();
         return Ok(Document::one(
             json!({ "type": KIND, "id": id, "attributes": attributes }),
@@ -38,29 +36,35 @@ pub(crate) async fn show(asker: Asker, At(id): At<String>) -> Result<Document, P
 
 /// An account, for itself and for those who manage accounts.
 fn document(account: &UserView) -> Value {
-    let mut seen = seen(account);
-    seen["attributes"]["operator"] = account.operator.into();
-    seen["attributes"]["created-at"] = instant::format(account.created_at).into();
-    seen["attributes"]["disabled-at"] = account.disabled_at.and_then(instant::format).into();
-    seen
+    let mut attributes = identity(&account.name, false);
+    let more = [
+        ("operator", account.operator.into()),
+        ("created-at", instant::format(account.created_at).into()),
+        (
+            "disabled-at",
+            account.disabled_at.and_then(instant::format).into(),
+        ),
+    ];
+    attributes.extend(more.map(|(name, value)| (name.to_owned(), value)));
+    json!({ "type": KIND, "id": account.id, "attributes": attributes })
 }
 
 /// An account, as those see it who belong to the same organization.
 pub(super) fn seen(account: &UserView) -> Value {
-    let mut attributes = identity(&account.name, false);
-    attributes["name"] = account.name.as_str().into();
-    json!({ "type": KIND, "id": account.id, "attributes": attributes })
+    json!({ "type": KIND, "id": account.id, "attributes": identity(&account.name, false) })
 }
 
 /// What the platform's clients want to know of whoever they speak for. The name stands for an e-mail address.
-fn identity(name: &str, service: bool) -> Value {
-    json!({
-        "username": name,
-        "email": name,
-        "is-service-account": service,
-        "avatar-url": null,
-        "two-factor": { "enabled": false, "verified": false },
-    })
+fn identity(name: &str, service: bool) -> Map<String, Value> {
+    let attributes = [
+        ("name", name.into()),
+        ("username", name.into()),
+        ("email", name.into()),
+        ("is-service-account", service.into()),
+        ("avatar-url", Value::Null),
+        ("two-factor", json!({ "enabled": false, "verified": false })),
+    ];
+    Map::from_iter(attributes.map(|(name, value)| (name.to_owned(), value)))
 }
 
 /// The accounts of these ids or names, for a caller who may bring people in.

@@ -313,7 +313,9 @@ async fn second_day(core: &Arc<Core>, accounts: &Accounts, random: &mut Random) 
     user::create(&core.machine(), name("dora"), false, None)
         .await
         .unwrap();
-    user::disable(&core.machine(), name("dora")).await.unwrap();
+    core.disable_user(&core.machine(), name("dora"))
+        .await
+        .unwrap();
     for text in ORGANIZATIONS {
         let ctx = core.enter(&owner, &name(text)).await.unwrap();
         let stage = workspace_named("stage");
