@@ -220,6 +220,28 @@ async fn a_token_of_a_team_holds_what_the_team_holds_until_it_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_of_a_team_outlives_a_rotation_of_keys() {
+    let world = World::new(crate::testing::Engine::Sqlite).await;
+    let (team, _) = writers(&world).await;
+    let asked = world.ask();
+    let made = house::create(&asked, Some(team), token::Wish::default()).await;
+    let (view, secret) = made.unwrap();
+    let good = async || world.core.authenticate(secret.expose_secret(), None).await;
+    crate::key::rotate(&asked).await.unwrap();
+    let progress = crate::key::rewrap(&asked).await.unwrap();
+    assert!(progress.retired.is_empty(), "{progress:?}");
+    assert!(progress.kept[0].contains("1 live tokens"), "{progress:?}");
+    assert!(good().await.is_ok());
+    house::revoke(&asked, view.id.parse().unwrap())
+        .await
+        .unwrap();
+    let progress = crate::key::rewrap(&asked).await.unwrap();
+    assert_eq!(progress.retired, [1], "{progress:?}");
+    assert!(good().await.is_err());
+    assert!(verify_live(&asked).await.unwrap().is_proven());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_last_owner_stays_by_every_path() {
     let world = World::new(crate::testing::Engine::Sqlite).await;
     let (owner, code) = (world.owner.clone(), world.house.code());

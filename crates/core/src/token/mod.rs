@@ -90,7 +90,7 @@ pub async fn create(ctx: &Ctx, wish: Wish) -> Result<(TokenView, SecretString)> 
         .actor()
         .id()
         .parse()
-        .map_err(|_| Error::invalid("only a user has tokens"))?;
+        .map_err(|_| Error::not_found("token"))?;
     issue(ctx, CreateToken, user, wish).await
 }
 
@@ -212,7 +212,7 @@ pub async fn list(ctx: &Ctx) -> Result<Vec<TokenView>> {
         .actor()
         .id()
         .parse()
-        .map_err(|_| Error::invalid("only a user has tokens"))?;
+        .map_err(|_| Error::not_found("token"))?;
     door::read(ctx, ListTokens, &Target::House, move |rows| {
         Box::pin(async move {
             Ok(sql::of_account(rows, &user)

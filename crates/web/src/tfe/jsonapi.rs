@@ -138,7 +138,7 @@ impl Pages {
     }
 
     fn next(&self) -> Option<usize> {
-        (self.number < self.last()).then_some(self.number + 1)
+        (self.number < self.last()).then(|| self.number.saturating_add(1))
     }
 
     fn meta(&self) -> Value {
