@@ -1,5 +1,7 @@
 //! What a process owns: the site, the open houses, the clock.
 
+mod people;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +10,9 @@ use fs_err as fs;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use statehouse_ledger::Hash;
-use statehouse_model::{Actor, HouseCode, HouseId, Name, TokenId, UrlId, UserId};
+use statehouse_model::{
+    Actor, HouseCode, HouseId, Name, Token, TokenId, TokenKind, UrlId, UserId,
+};
 use statehouse_seal::{RootError, RootKeys, make_directory};
 use tokio::sync::mpsc;
 
@@ -56,12 +60,19 @@ pub struct Options {
 #[derive(Clone)]
 pub struct Caller {
     site: Ctx,
+    /// The one house that a token of a team or an organization is good in.
+    home: Option<HouseCode>,
 }
 
 impl Caller {
     /// The caller in the site: accounts, tokens, organizations.
     pub fn site(&self) -> &Ctx {
         &self.site
+    }
+
+    /// The house of a token that belongs to a team or an organization.
+    pub fn home(&self) -> Option<HouseCode> {
+        self.home
     }
 }
 
@@ -78,6 +89,7 @@ pub struct Core {
     valid: Memo<TokenId, ()>,
     names: Memo<Name, Option<org::sql::Organization>>,
     codes: Memo<HouseCode, Option<org::sql::Organization>>,
+    disabling: tokio::sync::Mutex<()>,
     faults: Faults,
 }
 
@@ -161,6 +173,7 @@ impl Core {
             valid: Memo::new(MEMO_MAX),
             names: Memo::new(MEMO_MAX),
             codes: Memo::new(MEMO_MAX),
+            disabling: tokio::sync::Mutex::default(),
             faults,
         });
         if core.site.head().is_none() && core.site.read_only().is_none() {
@@ -197,17 +210,44 @@ impl Core {
     /// Who a token stands for.
     pub async fn authenticate(&self, token: &str, source: Option<IpAddr>) -> Result<Caller> {
         let question: [u8; 32] = Sha256::digest(token).into();
+        let token = token::parse(token)?;
+        if token.kind() != TokenKind::User {
+            let bearer = self.house_bearer(&token, question).await?;
+            return Ok(Caller {
+                site: Ctx::new(self.site.clone(), bearer.actor, bearer.scopes, source),
+                home: Some(token.house()),
+            });
+        }
         let bearer = match self.bearers.ask(self.site.seen().await, &question) {
             Ok(bearer) => bearer,
             Err(asked) => {
-                let bearer = token::bearer(&self.site, token).await?;
+                let bearer = token::bearer(&self.site, &token).await?;
                 self.bearers.keep(asked, question, bearer.clone(), 1);
                 bearer
             }
         };
         Ok(Caller {
             site: Ctx::new(self.site.clone(), bearer.actor, bearer.scopes, source),
+            home: None,
         })
+    }
+
+    /// Who a token stands for that belongs to a team or an organization. It is
+    /// never answered from what is remembered under the head of another house.
+    async fn house_bearer(&self, token: &Token, question: [u8; 32]) -> Result<token::Bearer> {
+        let organization = self.coded(self.site.seen().await, token.house()).await?;
+        let active = organization.filter(|organization| organization.status == org::ACTIVE);
+        let Some(organization) = active else {
+            return Err(token::house::bearer_of_nobody(&self.site, token).await);
+        };
+        let house = self.opened(organization.code).await?;
+        let asked = match house.bearers().ask(house.seen().await, &question) {
+            Ok(bearer) => return Ok(bearer),
+            Err(asked) => asked,
+        };
+        let bearer = token::house::bearer(&house, token).await?;
+        house.bearers().keep(asked, question, bearer.clone(), 1);
+        Ok(bearer)
     }
 
     /// Checks a name and password and makes a token for the account.
@@ -230,16 +270,7 @@ impl Core {
     /// The house that an id belongs to, if the caller may see it.
     pub async fn enter_code(&self, caller: &Caller, code: HouseCode) -> Result<Ctx> {
         let seen = self.site.seen().await;
-        let organization = match self.codes.ask(seen, &code) {
-            Ok(organization) => organization,
-            Err(asked) => {
-                let found = self
-                    .directory(|rows| Box::pin(async move { org::sql::by_code(rows, code).await }))
-                    .await?;
-                self.codes.keep(asked, code, found.clone(), 1);
-                found
-            }
-        };
+        let organization = self.coded(seen, code).await?;
         self.enter_found(caller, seen, organization).await
     }
 
@@ -253,7 +284,8 @@ impl Core {
         // A request may have waited minutes for its body since its token was read.
         self.still_valid(seen, caller.site()).await?;
         let organization = organization.ok_or_else(|| Error::not_found("organization"))?;
-        if organization.status != org::ACTIVE {
+        let foreign = caller.home.is_some_and(|home| home != organization.code);
+        if foreign || organization.status != org::ACTIVE {
             return Err(Error::not_found("organization"));
         }
         let opened = self.opened(organization.code).await?;
@@ -286,7 +318,13 @@ impl Core {
         let organization = organization.ok_or_else(|| Error::not_found("address"))?;
         let house = self.opened(organization.code).await?;
         let granted = url::open(&house, id, signature).await?;
-        let bearer = token::bearer_by_id(&self.site, &granted.token).await?;
+        let bearer = match granted.token.parse() {
+            Ok(id) => token::bearer_by_id(&self.site, &id).await?,
+            Err(_) => match granted.token.parse() {
+                Ok(id) => token::house::bearer_by_id(&house, &id).await?,
+                Err(_) => return Err(Error::not_found("address")),
+            },
+        };
         if bearer.actor.id() != granted.actor {
             return Err(Error::not_found("address"));
         }
@@ -314,7 +352,8 @@ impl Core {
     }
 
     async fn still_valid(&self, seen: Option<u64>, ctx: &Ctx) -> Result<()> {
-        let Some(id) = ctx.actor().token() else {
+        // A token of a house is looked at again inside its transactions.
+        let Actor::User { token: id, .. } = ctx.actor() else {
             return Ok(());
         };
         match self.valid.ask(seen, id) {
@@ -341,6 +380,22 @@ impl Core {
             .directory(|rows| Box::pin(async move { org::sql::by_name(rows, &wanted).await }))
             .await?;
         self.names.keep(asked, name.clone(), found.clone(), 1);
+        Ok(found)
+    }
+
+    async fn coded(
+        &self,
+        seen: Option<u64>,
+        code: HouseCode,
+    ) -> Result<Option<org::sql::Organization>> {
+        let asked = match self.codes.ask(seen, &code) {
+            Ok(organization) => return Ok(organization),
+            Err(asked) => asked,
+        };
+        let found = self
+            .directory(|rows| Box::pin(async move { org::sql::by_code(rows, code).await }))
+            .await?;
+        self.codes.keep(asked, code, found.clone(), 1);
         Ok(found)
     }
 
@@ -563,6 +618,7 @@ async fn tend(core: std::sync::Weak<Core>) {
         for house in core.houses.all() {
             house.reads().flush(&house, false).await;
             house.opened().tend();
+            house.bearers().tend();
         }
         core.houses.close_idle((core.options.clock)()).await;
     }

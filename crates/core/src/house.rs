@@ -36,6 +36,7 @@ use crate::ledger::{self, Anchors, Head, Signed};
 use crate::memo::{Memo, Sight};
 use crate::permit::Permits;
 use crate::state;
+use crate::token;
 use follow::{follow, spawn_writer, sweep};
 use open::{judged, look, open_keyring};
 pub(crate) use refusals::Refusals;
@@ -46,6 +47,9 @@ const QUEUE: usize = 1024;
 
 /// Opened states kept for a second, per house, in bytes.
 const OPENED_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Bearers of the house's own tokens kept for a second.
+const BEARERS_MAX: usize = 1024;
 
 /// What the writer and the operations of a house share.
 pub(crate) struct Base {
@@ -110,6 +114,7 @@ pub struct House {
     opened: Memo<state::Question, state::Opened>,
     sight: Sight,
     permits: Permits,
+    bearers: Memo<[u8; 32], token::Bearer>,
     read_only: RwLock<Option<Arc<ReadOnly>>>,
     first_keys: Option<Vec<u8>>,
     used_at: AtomicI64,
@@ -180,6 +185,7 @@ impl House {
             opened: Memo::new(OPENED_BYTES_MAX),
             sight: Sight::default(),
             permits: Permits::default(),
+            bearers: Memo::new(BEARERS_MAX),
             read_only: RwLock::new(read_only.map(Arc::new)),
             first_keys,
             used_at: AtomicI64::new(now),
@@ -272,6 +278,11 @@ impl House {
     /// States that were opened under the present head.
     pub(crate) fn opened(&self) -> &Memo<state::Question, state::Opened> {
         &self.opened
+    }
+
+    /// Who the house's own tokens stood for under the present head.
+    pub(crate) fn bearers(&self) -> &Memo<[u8; 32], token::Bearer> {
+        &self.bearers
     }
 
     pub(crate) fn blobs(&self) -> &Blobs {

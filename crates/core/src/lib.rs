@@ -20,6 +20,7 @@ mod house;
 mod houses;
 pub mod key;
 pub mod ledger;
+pub mod member;
 mod memo;
 pub mod org;
 mod permit;
@@ -27,6 +28,7 @@ pub mod project;
 mod record;
 mod small;
 pub mod state;
+pub mod team;
 #[cfg(test)]
 mod testing;
 pub mod token;

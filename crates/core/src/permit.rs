@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use statehouse_model::{TokenId, WorkspaceId};
+use statehouse_model::WorkspaceId;
 
 use crate::ctx::Ctx;
 use crate::workspace::Workspace;
@@ -21,8 +21,8 @@ const AGE_MAX: Duration = Duration::from_mins(1);
 /// Permits kept; beyond it all are forgotten.
 const KEPT_MAX: usize = 4096;
 
-/// A token, an action, and how the workspace was named.
-type Question = (TokenId, &'static str, Workspace);
+/// A token's id, an action, and how the workspace was named.
+type Question = (String, &'static str, Workspace);
 
 /// The permits of a house.
 #[derive(Default)]
@@ -36,7 +36,7 @@ impl Permits {
         action: &'static str,
         workspace: &Workspace,
     ) -> Option<WorkspaceId> {
-        let question = (ctx.actor().token()?.clone(), action, workspace.clone());
+        let question = (ctx.actor().token()?.to_owned(), action, workspace.clone());
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (id, since) = kept.get(&question)?;
         (since.elapsed() < AGE_MAX).then(|| id.clone())
@@ -57,14 +57,14 @@ impl Permits {
         if kept.len() >= KEPT_MAX {
             kept.clear();
         }
-        let question = (token.clone(), action, workspace.clone());
+        let question = (token.to_owned(), action, workspace.clone());
         kept.insert(question, (id, Instant::now()));
     }
 
     /// Forgets a permit that turned out to be none any more.
     pub(crate) fn forget(&self, ctx: &Ctx, action: &'static str, workspace: &Workspace) {
         if let Some(token) = ctx.actor().token() {
-            let question = (token.clone(), action, workspace.clone());
+            let question = (token.to_owned(), action, workspace.clone());
             let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             kept.remove(&question);
         }

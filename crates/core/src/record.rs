@@ -17,8 +17,8 @@ pub(crate) use rows::{Ask, Rows};
 
 use statehouse_ledger::row::{self, Cell};
 use statehouse_model::{
-    GrantId, HouseCode, JsonStateId, Name, OrganizationId, Permission, ProjectId, Role, TagId,
-    TokenId, UrlId, UserId, VersionId, WorkspaceId,
+    ActorId, GrantId, HouseCode, HouseTokenId, JsonStateId, Name, OrganizationId, Permission,
+    ProjectId, Role, Subject, TagId, TeamId, TokenId, UrlId, UserId, VersionId, WorkspaceId,
 };
 use statehouse_seal::Keyring;
 
@@ -161,15 +161,19 @@ macro_rules! text_columns {
 }
 
 text_columns!(
+    ActorId,
     GrantId,
     HouseCode,
     JsonStateId,
+    HouseTokenId,
     Name,
     OrganizationId,
     Permission,
     ProjectId,
     Role,
     TagId,
+    Subject,
+    TeamId,
     TokenId,
     UrlId,
     UserId,

@@ -391,6 +391,14 @@ pub(crate) fn noise(bytes: usize) -> String {
     text
 }
 
+/// What a lock says that is taken under `id`.
+pub(crate) fn lock_info(id: &str) -> statehouse_terraform::lock::LockInfo {
+    statehouse_terraform::lock::LockInfo {
+        id: id.to_owned(),
+        ..Default::default()
+    }
+}
+
 /// Uploads a state without a lock.
 pub(crate) async fn put(ctx: &Ctx, workspace: &Workspace, bytes: Bytes) -> Result<Put> {
     crate::state::put(

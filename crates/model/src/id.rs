@@ -18,6 +18,15 @@ pub struct IdError {
     expected: &'static str,
 }
 
+impl IdError {
+    pub(crate) fn new(text: &str, expected: &'static str) -> Self {
+        Self {
+            text: text.chars().take(64).collect(),
+            expected,
+        }
+    }
+}
+
 fn base58(mut entropy: u128, len: usize) -> String {
     let mut text = String::with_capacity(len);
     for _ in 0..len {
@@ -178,6 +187,11 @@ id!(/** The JSON form of a state version, as the client sends it beside the stat
 id!(/** A key and a value on a workspace; a tag is one without a value. */ TagId, "tb", house);
 id!(/** A signed address: who may do what to one object, and until when. */ UrlId, "url", house);
 id!(/** One role given to one subject at one scope. */ GrantId, "gr", house);
+id!(/** A team: people of an organization who hold roles together. */ TeamId, "team", house);
+id!(/** A token that belongs to a team or to an organization; not the secret itself. */ HouseTokenId, "at", house);
+id!(/** Somebody's belonging to an organization: the house, and the account's own random part. */ MembershipId, "ou", house);
+id!(/** A team's grant over a workspace, as the platform's clients name it. */ TeamWorkspaceId, "tws", house);
+id!(/** A team's grant over a project, as the platform's clients name it. */ TeamProjectId, "tprj", house);
 id!(/** An organization, as the site knows it. */ OrganizationId, "org", site);
 id!(/** A person with a local account. */ UserId, "user", site);
 id!(/** An API token; not the secret itself. */ TokenId, "at", site);
@@ -204,6 +218,66 @@ impl HouseId for OutputId {
     fn house(&self) -> HouseCode {
         self.version()
             .map_or(HouseCode::SITE, |version| version.house())
+    }
+}
+
+/// The random part of the team that every organization has: `owners`, filled up.
+const OWNERS: &str = "owners1111111111";
+
+impl TeamId {
+    /// The team of an organization's owners: no row, but whoever holds the role.
+    pub fn owners(house: HouseCode) -> Self {
+        Self(format!("team-{house}{OWNERS}").into())
+    }
+
+    /// Whether it is the team of the owners.
+    pub fn is_owners(&self) -> bool {
+        self.0.ends_with(OWNERS)
+    }
+}
+
+/// An id that is another one's under the prefix of its kind.
+fn renamed(text: &str, prefix: &str) -> Box<str> {
+    let rest = text.split_once('-').map_or("", |(_, rest)| rest);
+    format!("{prefix}-{rest}").into()
+}
+
+impl MembershipId {
+    /// The membership of `user` in `house`.
+    pub fn of(house: HouseCode, user: &UserId) -> Self {
+        let rest = user.as_str().trim_start_matches("user-");
+        Self(format!("ou-{house}{rest}").into())
+    }
+
+    /// The account that it is about.
+    pub fn user(&self) -> UserId {
+        let start = "ou-".len() + CODE_LEN;
+        let rest = self.0.get(start..).unwrap_or_default();
+        UserId(format!("user-{rest}").into())
+    }
+}
+
+impl From<&GrantId> for TeamWorkspaceId {
+    fn from(grant: &GrantId) -> Self {
+        Self(renamed(grant.as_str(), "tws"))
+    }
+}
+
+impl From<&GrantId> for TeamProjectId {
+    fn from(grant: &GrantId) -> Self {
+        Self(renamed(grant.as_str(), "tprj"))
+    }
+}
+
+impl From<&TeamWorkspaceId> for GrantId {
+    fn from(access: &TeamWorkspaceId) -> Self {
+        Self(renamed(access.as_str(), "gr"))
+    }
+}
+
+impl From<&TeamProjectId> for GrantId {
+    fn from(access: &TeamProjectId) -> Self {
+        Self(renamed(access.as_str(), "gr"))
     }
 }
 
@@ -246,6 +320,24 @@ mod tests {
         check("ws-111111aaaaaaaaaaaaaaa0");
         check("ws-111111aaaaaaaaaaaaaaa/");
         check(&"é".repeat(13));
+    }
+
+    #[test]
+    fn ids_that_stand_for_others_lead_back_to_them() {
+        let house = HouseCode::from_entropy(42);
+        let user = UserId::from_entropy(u128::MAX / 7);
+        let membership = MembershipId::of(house, &user);
+        assert_eq!(membership.as_str().parse(), Ok(membership.clone()));
+        assert_eq!((membership.house(), membership.user()), (house, user));
+        let grant = GrantId::from_entropy(house, u128::MAX / 5);
+        let (workspace, project) = (TeamWorkspaceId::from(&grant), TeamProjectId::from(&grant));
+        assert_eq!(workspace.as_str().parse(), Ok(workspace.clone()));
+        assert_eq!(project.as_str().parse(), Ok(project.clone()));
+        assert_eq!(GrantId::from(&workspace), grant);
+        assert_eq!(GrantId::from(&project), grant);
+        let owners = TeamId::owners(house);
+        assert_eq!(owners.as_str().parse(), Ok(owners.clone()));
+        assert!(owners.is_owners() && !TeamId::from_entropy(house, 1).is_owners());
     }
 
     #[test]

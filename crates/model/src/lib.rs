@@ -15,11 +15,12 @@ mod name;
 mod permission;
 mod token;
 
-pub use actor::Actor;
+pub use actor::{Actor, ActorId, Subject};
 pub use id::{
-    GrantId, HouseCode, HouseId, IdError, JsonStateId, OrganizationId, OutputId, ProjectId,
-    RequestId, TagId, TokenId, UrlId, UserId, VersionId, WorkspaceId,
+    GrantId, HouseCode, HouseId, HouseTokenId, IdError, JsonStateId, MembershipId, OrganizationId,
+    OutputId, ProjectId, RequestId, TagId, TeamId, TeamProjectId, TeamWorkspaceId, TokenId, UrlId,
+    UserId, VersionId, WorkspaceId,
 };
 pub use name::{Name, NameError};
 pub use permission::{Level, Permission, Role, UnknownName};
-pub use token::{Token, TokenError};
+pub use token::{Token, TokenError, TokenKind};

@@ -35,20 +35,27 @@ pub enum Role {
     Maintainer,
     /// Reads and writes states.
     Writer,
+    /// Reads states and locks them for a plan; writes none.
+    Planner,
     /// Sees what exists; not the content of states.
     Reader,
     /// Reads the ledger and who may do what; not the content of states.
     Auditor,
+    /// Belongs to the organization: sees that it exists, and its teams. Whoever
+    /// holds any grant in it holds this too.
+    Member,
 }
 
 impl Role {
     /// Every built-in role.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Owner,
         Self::Maintainer,
         Self::Writer,
+        Self::Planner,
         Self::Reader,
         Self::Auditor,
+        Self::Member,
     ];
 
     /// The name on the wire.
@@ -57,8 +64,10 @@ impl Role {
             Self::Owner => "owner",
             Self::Maintainer => "maintainer",
             Self::Writer => "writer",
+            Self::Planner => "planner",
             Self::Reader => "reader",
             Self::Auditor => "auditor",
+            Self::Member => "member",
         }
     }
 
@@ -67,8 +76,10 @@ impl Role {
             Self::Owner => 'o',
             Self::Maintainer => 'm',
             Self::Writer => 'w',
+            Self::Planner => 'p',
             Self::Reader => 'r',
             Self::Auditor => 'a',
+            Self::Member => 'b',
         }
     }
 }
@@ -126,17 +137,20 @@ macro_rules! permissions {
 }
 
 // The last column names the roles that hold a permission by their first
-// letter: owner, maintainer, writer, reader, auditor. Site permissions belong
-// to site operators and to no role of a house.
+// letter: owner, maintainer, writer, planner, reader, auditor, and `b` for
+// member, who merely belongs. Site permissions belong to site operators and to
+// no role of a house.
 permissions! {
     /// See that the organization exists, and its name.
-    OrganizationRead = "organization.read", House, "omwra";
+    OrganizationRead = "organization.read", House, "omwprab";
     /// Change the settings of the organization.
     OrganizationUpdate = "organization.update", House, "om";
+    /// Make and end the organization's own token, and say whom to write to about it.
+    OrganizationManage = "organization.manage", House, "o";
     /// Destroy the organization's keys, and with them its content.
     OrganizationShred = "organization.shred", House, "o";
     /// See projects.
-    ProjectRead = "project.read", House, "omwra";
+    ProjectRead = "project.read", House, "omwpra";
     /// Make projects.
     ProjectCreate = "project.create", House, "om";
     /// Rename a project.
@@ -144,7 +158,7 @@ permissions! {
     /// Remove a project that has no workspaces.
     ProjectDelete = "project.delete", House, "om";
     /// See workspaces, their locks and the list of their versions.
-    WorkspaceRead = "workspace.read", House, "omwra";
+    WorkspaceRead = "workspace.read", House, "omwpra";
     /// Make workspaces.
     WorkspaceCreate = "workspace.create", House, "omw";
     /// Change the settings and tags of a workspace; its name and project need `workspace.delete`, too.
@@ -152,15 +166,15 @@ permissions! {
     /// Delete a workspace, and bring a deleted one back.
     WorkspaceDelete = "workspace.delete", House, "om";
     /// Download the bytes of a state. Recorded.
-    StateRead = "state.read", House, "omw";
+    StateRead = "state.read", House, "omwp";
     /// See the outputs of a state, sensitive ones without their values. Recorded.
-    OutputRead = "output.read", House, "omw";
+    OutputRead = "output.read", House, "omwp";
     /// See the value of a sensitive output. Recorded.
     OutputReadSensitive = "output.read-sensitive", House, "omw";
     /// Upload a new version of a state.
     StateWrite = "state.write", House, "omw";
     /// Take and release the lock of a workspace.
-    StateLock = "state.lock", House, "omw";
+    StateLock = "state.lock", House, "omwp";
     /// Break somebody else's lock.
     StateForceUnlock = "state.force-unlock", House, "om";
     /// Accept or discard an upload that was kept aside.
@@ -169,6 +183,17 @@ permissions! {
     GrantRead = "grant.read", House, "oma";
     /// Give and take roles.
     GrantManage = "grant.manage", House, "o";
+    /// See who belongs to the organization.
+    MemberRead = "member.read", House, "oma";
+    /// Bring people in and put them out; owners only together with `grant.manage`.
+    MemberManage = "member.manage", House, "o";
+    /// See teams that are not secret, and who is in them.
+    TeamRead = "team.read", House, "omwprab";
+    /// Make, change and delete teams, say who is in them, make their tokens;
+    /// the team `owners` only together with `grant.manage`.
+    TeamManage = "team.manage", House, "o";
+    /// Give teams roles over projects and workspaces.
+    TeamAccess = "team.access", House, "o";
     /// Read the ledger: checkpoints, entries, proofs, exports. Recorded.
     LedgerRead = "ledger.read", House, "oma";
     /// Publish checkpoints and hash tiles to everybody.

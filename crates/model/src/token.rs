@@ -16,8 +16,33 @@ const HANDLE_LEN: usize = 10;
 const RANDOM_LEN: usize = 32;
 const CHECKSUM_LEN: usize = 6;
 
+/// Whose a token is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenKind {
+    /// A person's, kept in the site.
+    User,
+    /// A team's, kept in its house and good there alone.
+    Team,
+    /// An organization's own, likewise.
+    Organization,
+}
+
+impl TokenKind {
+    const ALL: [Self; 3] = [Self::User, Self::Team, Self::Organization];
+
+    /// The word in the token's text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Team => "team",
+            Self::Organization => "org",
+        }
+    }
+}
+
 /// A token that has the right shape. It may still be unknown, expired or revoked.
 pub struct Token {
+    kind: TokenKind,
     house: HouseCode,
     text: SecretString,
     handle: String,
@@ -25,12 +50,19 @@ pub struct Token {
 
 /// Why a text is no token; deliberately without the text itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a Statehouse token: expected `sth_user_…` with a matching checksum")]
+#[error(
+    "not a Statehouse token: expected `sth_user_…`, `sth_team_…` or `sth_org_…` with a matching checksum"
+)]
 pub struct TokenError;
 
 impl Token {
-    /// A new token for `house` from 32 random bytes.
+    /// A new token for a user from 32 random bytes.
     pub fn from_entropy(house: HouseCode, entropy: &[u8; RANDOM_LEN]) -> Self {
+        Self::of_kind(TokenKind::User, house, entropy)
+    }
+
+    /// A new token of a kind for `house` from 32 random bytes.
+    pub fn of_kind(kind: TokenKind, house: HouseCode, entropy: &[u8; RANDOM_LEN]) -> Self {
         let character = |byte: &u8| {
             ALPHABET
                 .get(usize::from(*byte) % 62)
@@ -38,10 +70,11 @@ impl Token {
                 .unwrap_or(b'0')
         };
         let random: String = entropy.iter().map(character).map(char::from).collect();
-        let body = format!("sth_user_{house}{random}");
+        let body = format!("sth_{}_{house}{random}", kind.as_str());
         let text = format!("{body}_{}", checksum(&body));
         let handle = random.chars().take(HANDLE_LEN).collect();
         Self {
+            kind,
             house,
             text: text.into(),
             handle,
@@ -51,23 +84,45 @@ impl Token {
     /// Reads a token from a header. Constant in what it says of the failure.
     pub fn parse(text: &str) -> Result<Self, TokenError> {
         let (body, sum) = text.rsplit_once('_').ok_or(TokenError)?;
-        let rest = body.strip_prefix("sth_user_").ok_or(TokenError)?;
+        let (kind, rest) = TokenKind::ALL
+            .into_iter()
+            .find_map(|kind| {
+                let rest = body.strip_prefix("sth_")?.strip_prefix(kind.as_str())?;
+                Some((kind, rest.strip_prefix('_')?))
+            })
+            .ok_or(TokenError)?;
         let (house, random) = rest
             .len()
             .checked_sub(RANDOM_LEN)
             .and_then(|at| rest.split_at_checked(at))
             .ok_or(TokenError)?;
-        let house = house.parse().map_err(|_| TokenError)?;
+        let house: HouseCode = house.parse().map_err(|_| TokenError)?;
         let plain = random.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        if !plain || sum != checksum(body) {
+        // People's tokens live in the site, all others in an organization's house.
+        let placed = house.is_site() == (kind == TokenKind::User);
+        if !plain || !placed || sum != checksum(body) {
             return Err(TokenError);
         }
         let handle = random.chars().take(HANDLE_LEN).collect();
         Ok(Self {
+            kind,
             house,
             text: text.to_owned().into(),
             handle,
         })
+    }
+
+    /// Whose it is.
+    pub fn kind(&self) -> TokenKind {
+        self.kind
+    }
+
+    /// Its last four characters before the checksum: enough to tell two apart.
+    pub fn last_four(&self) -> String {
+        let (body, _) = self.expose().rsplit_once('_').unwrap_or_default();
+        body.get(body.len().saturating_sub(4)..)
+            .unwrap_or_default()
+            .to_owned()
     }
 
     /// The house that keeps the token.
@@ -121,18 +176,40 @@ mod tests {
 
     #[test]
     fn a_token_reads_back_and_a_typo_does_not() {
-        let token = Token::from_entropy(HouseCode::SITE, &[7; 32]);
-        let text = token.expose().to_owned();
-        let back = Token::parse(&text).unwrap();
-        assert_eq!(back.house(), HouseCode::SITE);
-        assert_eq!(back.handle(), token.handle());
-        for at in 0..text.len() {
-            let mut typo = text.clone().into_bytes();
-            typo[at] = if typo[at] == b'x' { b'y' } else { b'x' };
-            assert!(
-                Token::parse(&String::from_utf8(typo).unwrap()).is_err(),
-                "{at}"
-            );
+        let house = HouseCode::from_entropy(9);
+        for (kind, house, start) in [
+            (TokenKind::User, HouseCode::SITE, "sth_user_site"),
+            (TokenKind::Team, house, "sth_team_"),
+            (TokenKind::Organization, house, "sth_org_"),
+        ] {
+            let token = Token::of_kind(kind, house, &[7; 32]);
+            let text = token.expose().to_owned();
+            assert!(text.starts_with(start), "{start}");
+            let back = Token::parse(&text).unwrap();
+            assert_eq!((back.kind(), back.house()), (kind, house));
+            assert_eq!(back.handle(), token.handle());
+            assert_eq!(back.last_four(), "7777");
+            for at in 0..text.len() {
+                let mut typo = text.clone().into_bytes();
+                typo[at] = if typo[at] == b'x' { b'y' } else { b'x' };
+                assert!(
+                    Token::parse(&String::from_utf8(typo).unwrap()).is_err(),
+                    "{at}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_of_a_kind_in_the_wrong_place_is_none() {
+        let house = HouseCode::from_entropy(9);
+        for (kind, house) in [
+            (TokenKind::User, house),
+            (TokenKind::Team, HouseCode::SITE),
+            (TokenKind::Organization, HouseCode::SITE),
+        ] {
+            let token = Token::of_kind(kind, house, &[7; 32]);
+            assert!(Token::parse(token.expose()).is_err(), "{kind:?}");
         }
     }
 

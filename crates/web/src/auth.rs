@@ -19,7 +19,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
 use statehouse_core::url::Granted;
 use statehouse_core::{Caller, Core, Ctx};
-use statehouse_model::{HouseCode, HouseId, Name, UrlId, UserId};
+use statehouse_model::{Actor, HouseCode, HouseId, Name, UrlId, UserId};
 
 use crate::answer::Named;
 use crate::problem::Problem;
@@ -91,6 +91,25 @@ impl Asker {
     /// Whether our own command line asks, and not a client that locks by itself.
     pub(crate) fn is_by_hand(&self) -> bool {
         self.by_hand
+    }
+
+    /// What the caller is called: an account's name, or the team's or organization's behind its token.
+    pub(crate) async fn called(&self) -> Result<String, Problem> {
+        match self.site().actor() {
+            Actor::Team { team, .. } => {
+                let ctx = self.house_of(team).await?;
+                let team = statehouse_core::team::show(&ctx, team.clone()).await?;
+                Ok(format!("api-team-{}", team.name))
+            }
+            Actor::Organization { .. } => {
+                let own = self.core.organizations_of(&self.caller).await?.pop();
+                let own = own.ok_or_else(Problem::not_found)?;
+                Ok(format!("api-org-{}", own.name))
+            }
+            Actor::User { .. } | Actor::Task(_) | Actor::Operator => {
+                Ok(statehouse_core::user::show_self(self.site()).await?.name)
+            }
+        }
     }
 
     /// The account that the caller is.

@@ -216,6 +216,11 @@ impl Problem {
         self.0.words.is_none()
     }
 
+    /// It contradicts what is stored, and `hint` says what to do.
+    pub(crate) fn conflict(words: &str, hint: &str) -> Self {
+        Self::from(Error::new(Kind::Conflict, words).hint(hint))
+    }
+
     /// The request carries no token.
     pub(crate) fn unauthenticated(words: &str) -> Self {
         let hint = "send a token as `Authorization: Bearer …`, or as the password of Basic authentication with any user name";

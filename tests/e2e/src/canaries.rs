@@ -17,7 +17,7 @@ use statehouse_core::state::{self, Put, Upload, lock};
 use statehouse_core::terraform::lock::LockInfo;
 use statehouse_core::workspace::Workspace;
 use statehouse_core::{Core, Ctx, access, backup, key, ledger, token, user, workspace};
-use statehouse_model::{Name, Role};
+use statehouse_model::{Name, Role, UserId};
 
 use crate::cloud;
 use crate::random::Random;
@@ -412,7 +412,8 @@ async fn kept(ctx: &Ctx, garden: &mut Garden) {
         }
     }
     // A role is given and taken meanwhile: neither has words of its own.
-    let rita = access::list(ctx).await.unwrap()[0].user.parse().unwrap();
+    let grants = access::list(ctx).await.unwrap();
+    let rita: UserId = grants[0].user.as_ref().unwrap().parse().unwrap();
     let grant = access::give(ctx, rita, Role::Reader, access::Scope::Organization, None)
         .await
         .unwrap();

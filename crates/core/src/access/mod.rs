@@ -7,13 +7,18 @@
 //! templates made from the permission table, a grant as a link of one.
 //!
 //! A refusal is "not found" unless the caller may see the thing, so that
-//! existence stays a secret. Deliberately absent: custom roles, groups, and a
-//! way to answer without asking.
+//! existence stays a secret. What an actor holds is its own grants and those of
+//! the teams that it is in. One rule says who belongs to an organization:
+//! whoever holds a grant in it or is in a team; that alone lets see that it
+//! exists (the role `member`). Deliberately absent: custom roles, and a way to
+//! answer without asking.
 
 mod policy;
 pub(crate) mod sql;
 
-use statehouse_model::{Actor, GrantId, Level, Permission, ProjectId, Role, UserId, WorkspaceId};
+use statehouse_model::{
+    Actor, GrantId, Level, Permission, ProjectId, Role, Subject, TeamId, UserId, WorkspaceId,
+};
 
 pub(crate) use policy::Engine;
 pub(crate) use policy::{READS, REWRAP, WITNESS};
@@ -23,6 +28,8 @@ use crate::db::Value;
 use crate::door::{self, Entry, Outcome, Target, actions};
 use crate::error::{Error, Kind, Result};
 use crate::record::{Ask, Rows};
+use crate::team;
+use crate::token;
 use crate::workspace::Workspace;
 use sql::Grant;
 
@@ -33,6 +40,8 @@ actions! {
     TakeRole = "grant.take" needs GrantManage;
     /// See who holds which role.
     ListGrants = "grant.list" needs GrantRead;
+    /// See what one may do oneself.
+    ListOwn = "grant.own" needs OrganizationRead;
 }
 
 /// Where the permission is asked: the target and what it lies in.
@@ -52,11 +61,11 @@ pub(crate) async fn decide(
     now: i64,
 ) -> Result<()> {
     let site = ctx.house().code().is_site();
-    if site != (permission.level() == Level::Site) && matches!(ctx.actor(), Actor::User { .. }) {
+    if site != (permission.level() == Level::Site) && ctx.actor().is_bearer() {
         return Err(Error::not_found("what you asked for").refusal());
     }
     let place = place(rows, target).await?;
-    let grants = grants_of(rows, ctx, now).await?;
+    let grants = held_by(rows, ctx, now).await?;
     let engine = Engine::shared()?;
     if ctx.in_scope(permission)
         && engine.allows(ctx.actor(), &grants, permission, place.as_ref())?
@@ -92,12 +101,15 @@ pub(crate) fn asks(ctx: &Ctx, target: &Target) -> Vec<Ask> {
         Target::ProjectNamed(name) => vec![crate::project::sql::ask_name(name)],
         Target::Workspace(workspace) => crate::workspace::sql::asks(workspace),
     };
-    if let Actor::User { user, .. } = ctx.actor() {
-        asks.push(if ctx.house().code().is_site() {
-            crate::user::sql::ask_id(user)
-        } else {
-            sql::ask_subject(user)
-        });
+    match ctx.actor() {
+        Actor::User { user, .. } if ctx.house().code().is_site() => {
+            asks.push(crate::user::sql::ask_id(user));
+        }
+        Actor::User { user, .. } => {
+            asks.extend([team::sql::ask_teams(user), sql::ask_subject(user.as_str())]);
+        }
+        Actor::Team { team, .. } => asks.push(sql::ask_subject(team.as_str())),
+        Actor::Organization { .. } | Actor::Task(_) | Actor::Operator => {}
     }
     asks
 }
@@ -126,7 +138,7 @@ pub(crate) struct Rights<'a> {
 
 impl<'a> Rights<'a> {
     pub(crate) async fn of(rows: &mut Rows, ctx: &'a Ctx, now: i64) -> Result<Self> {
-        let held = grants_of(rows, ctx, now).await?;
+        let held = held_by(rows, ctx, now).await?;
         Ok(Self { ctx, held })
     }
 
@@ -137,6 +149,33 @@ impl<'a> Rights<'a> {
             |engine: &Engine| engine.allows(self.ctx.actor(), &self.held, permission, Some(place));
         Ok(self.ctx.in_scope(permission) && allows(Engine::shared()?)?)
     }
+}
+
+/// Everything that `ctx` may do to its house itself.
+pub(crate) async fn held_here(rows: &mut Rows, ctx: &Ctx, now: i64) -> Result<Vec<Permission>> {
+    let held = held_by(rows, ctx, now).await?;
+    let engine = Engine::shared()?;
+    let place = Place {
+        project: None,
+        workspace: None,
+    };
+    let mut found = Vec::new();
+    for permission in Permission::ALL.iter().copied() {
+        let here = permission.level() == Level::House && ctx.in_scope(permission);
+        if here && engine.allows(ctx.actor(), &held, permission, Some(&place))? {
+            found.push(permission);
+        }
+    }
+    Ok(found)
+}
+
+/// What the caller may do to the organization itself.
+pub async fn own(ctx: &Ctx) -> Result<Vec<Permission>> {
+    let (asked, now) = (ctx.clone(), ctx.house().now());
+    door::read(ctx, ListOwn, &Target::House, move |rows| {
+        Box::pin(async move { held_here(rows, &asked, now).await })
+    })
+    .await
 }
 
 /// The permission by which a caller knows that a target exists.
@@ -188,29 +227,67 @@ async fn place(rows: &mut Rows, target: &Target) -> Result<Option<Place>> {
     })
 }
 
-/// The unexpired grants of the actor. In the site there are none; an operator
-/// is known by a column of the account.
-async fn grants_of(rows: &mut Rows, ctx: &Ctx, now: i64) -> Result<Vec<Held>> {
-    let Actor::User { user, .. } = ctx.actor() else {
-        return Ok(Vec::new());
-    };
-    if ctx.house().code().is_site() {
-        let account = crate::user::sql::by_id(rows, user).await?;
-        let account = account.filter(|account| account.disabled_at.is_none());
-        let operator = account.is_some_and(|account| account.operator);
-        return Ok(if operator {
-            vec![Held::Operator]
-        } else {
-            Vec::new()
-        });
+/// What the actor holds, from the rows of this transaction. In the site there
+/// are no grants; an operator is known by a column of the account.
+async fn held_by(rows: &mut Rows, ctx: &Ctx, now: i64) -> Result<Vec<Held>> {
+    let site = ctx.house().code().is_site();
+    match ctx.actor() {
+        Actor::User { user, .. } if site => {
+            let account = crate::user::sql::by_id(rows, user).await?;
+            let account = account.filter(|account| account.disabled_at.is_none());
+            let operator = account.is_some_and(|account| account.operator);
+            Ok(operator.then_some(Held::Operator).into_iter().collect())
+        }
+        Actor::User { user, .. } => {
+            let teams = team::sql::teams_of(rows, user).await?;
+            let teams: Vec<&str> = teams.iter().map(|each| each.team.as_str()).collect();
+            let subjects = [&[user.as_str()], &*teams].concat();
+            let roles = live(sql::of_subjects(rows, &subjects).await?, now);
+            Ok(with_membership(roles, !teams.is_empty()))
+        }
+        Actor::Team { team, token } if !site => {
+            token::house::require(rows, token, Some(team), now).await?;
+            if team.is_owners() {
+                let owner = Held::Role(Role::Owner, ORGANIZATION.to_owned());
+                return Ok(vec![owner]);
+            }
+            let roles = live(sql::of_subject(rows, team.as_str()).await?, now);
+            Ok(with_membership(roles, true))
+        }
+        Actor::Organization { token, .. } if !site => {
+            token::house::require(rows, token, None, now).await?;
+            // What it may do, a policy of its own says.
+            Ok(Vec::new())
+        }
+        Actor::Team { .. } | Actor::Organization { .. } | Actor::Task(_) | Actor::Operator => {
+            Ok(Vec::new())
+        }
     }
-    let grants = sql::of_subject(rows, user).await?;
-    let live = grants
-        .into_iter()
-        .filter(|grant| grant.expires_at.is_none_or(|at| at > now));
-    Ok(live
-        .map(|grant| Held::Role(grant.role, grant.scope))
-        .collect())
+}
+
+fn live(grants: Vec<Grant>, now: i64) -> Vec<Held> {
+    let live = grants.into_iter().filter(|grant| grant.is_live(now));
+    live.map(|grant| Held::Role(grant.role, grant.scope))
+        .collect()
+}
+
+/// Whoever holds anything here, or is in a team, belongs to the organization.
+fn with_membership(mut roles: Vec<Held>, in_a_team: bool) -> Vec<Held> {
+    if in_a_team || !roles.is_empty() {
+        roles.push(Held::Role(Role::Member, ORGANIZATION.to_owned()));
+    }
+    roles
+}
+
+impl Grant {
+    pub(crate) fn is_live(&self, now: i64) -> bool {
+        self.expires_at.is_none_or(|at| at > now)
+    }
+
+    /// Whether it makes an owner of the whole organization.
+    pub(crate) fn owns(&self) -> bool {
+        self.role == Role::Owner && self.scope == ORGANIZATION
+    }
 }
 
 /// A right that an actor holds.
@@ -234,7 +311,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         match self {
             Self::Organization => ORGANIZATION.to_owned(),
             Self::Project(id) => id.to_string(),
@@ -242,7 +319,7 @@ impl Scope {
         }
     }
 
-    fn target(&self) -> Target {
+    pub(crate) fn target(&self) -> Target {
         match self {
             Self::Organization => Target::House,
             Self::Project(id) => Target::Project(id.clone()),
@@ -260,7 +337,9 @@ pub struct GrantView {
     /// The grant's id.
     pub id: String,
     /// The user who holds it.
-    pub user: String,
+    pub user: Option<String>,
+    /// Or the team.
+    pub team: Option<String>,
     /// The role.
     pub role: String,
     /// `organization`, or the id of a project or workspace.
@@ -273,7 +352,8 @@ impl From<Grant> for GrantView {
     fn from(grant: Grant) -> Self {
         Self {
             id: grant.id.to_string(),
-            user: grant.subject.to_string(),
+            user: grant.subject.user().map(ToString::to_string),
+            team: grant.subject.team().map(ToString::to_string),
             role: grant.role.to_string(),
             scope: grant.scope,
             expires_at: grant.expires_at,
@@ -281,39 +361,58 @@ impl From<Grant> for GrantView {
     }
 }
 
-/// Gives `user` a role over `scope`, until `expires_at` if that is set.
+/// Gives a user or a team a role over `scope`, until `expires_at` if that is set.
 pub async fn give(
     ctx: &Ctx,
-    user: UserId,
+    subject: impl Into<Subject>,
     role: Role,
     scope: Scope,
     expires_at: Option<i64>,
 ) -> Result<GrantView> {
     let id = GrantId::from_entropy(ctx.house().code(), crate::entropy());
-    let target = scope.target();
+    let (subject, target) = (subject.into(), scope.target());
     let scope = scope.text();
     door::change(ctx, GiveRole, target, move |tx| {
         let grant = Grant {
             id: id.clone(),
-            subject: user.clone(),
+            subject: subject.clone(),
             role,
             scope: scope.clone(),
             created_at: tx.now(),
             expires_at,
         };
         Box::pin(async move {
+            if let Subject::Team(team) = &grant.subject {
+                may_hold(tx, team, &grant).await?;
+            }
             tx.put(&grant).await?;
-            let entry = Entry::new(&grant.id)
-                .fact("user", grant.subject.as_str())
-                .fact("role", role.as_str())
-                .fact("scope", grant.scope.as_str());
+            let entry = entry_of(&grant).fact("scope", grant.scope.as_str());
             Ok(Outcome::Recorded(grant.into(), entry))
         })
     })
     .await
 }
 
-/// Takes a grant away. The last owner of an organization keeps it.
+pub(crate) fn entry_of(grant: &Grant) -> Entry {
+    Entry::new(&grant.id)
+        .fact(grant.subject.kind(), grant.subject.as_str())
+        .fact("role", grant.role.as_str())
+}
+
+/// Whether a team is there and can hold a grant: who owns an organization,
+/// only the team `owners` says, and that holds nothing else.
+pub(crate) async fn may_hold(rows: &mut Rows, team: &TeamId, grant: &Grant) -> Result<()> {
+    if team.is_owners() || grant.owns() {
+        let words =
+            "who owns the organization, the team `owners` says, and it holds this and nothing else";
+        return Err(Error::new(Kind::Conflict, words)
+            .hint("put people into the team `owners`, or give the team another role"));
+    }
+    let found = team::sql::by_id(rows, team).await?;
+    found.map(drop).ok_or_else(|| Error::not_found("team"))
+}
+
+/// Takes a role away. The last owner of an organization keeps it.
 pub async fn take(ctx: &Ctx, id: GrantId) -> Result<()> {
     door::change(ctx, TakeRole, Target::House, move |tx| {
         let id = id.clone();
@@ -321,22 +420,36 @@ pub async fn take(ctx: &Ctx, id: GrantId) -> Result<()> {
             let grant = sql::by_id(tx, &id)
                 .await?
                 .ok_or_else(|| Error::not_found("grant"))?;
-            let owner = grant.role == Role::Owner
-                && grant.scope == ORGANIZATION
-                && grant.expires_at.is_none();
-            if owner && sql::owners(tx).await? <= 1 {
-                return Err(Error::new(
-                    Kind::Conflict,
-                    "this is the last owner of the organization",
-                )
-                .hint("give another user the role `owner` first"));
+            if grant.owns() && grant.expires_at.is_none() && sql::owners(tx).await?.len() <= 1 {
+                return Err(last_owner());
             }
             tx.remove::<Grant>(&[Value::from(id.as_str())]).await?;
-            let entry = Entry::new(&id)
-                .fact("user", grant.subject.as_str())
-                .fact("role", grant.role.as_str());
+            let entry = entry_of(&grant);
             Ok(Outcome::Recorded((), entry))
         })
+    })
+    .await
+}
+
+/// Refuses to let `leaving` go when nobody else owns the organization for good.
+pub(crate) async fn keep_an_owner(rows: &mut Rows, leaving: &[UserId]) -> Result<()> {
+    let owners = sql::owning_users(rows).await?;
+    if owners.iter().any(|owner| !leaving.contains(owner)) {
+        Ok(())
+    } else {
+        Err(last_owner())
+    }
+}
+
+pub(crate) fn last_owner() -> Error {
+    Error::new(Kind::Conflict, "this is the last owner of the organization")
+        .hint("give another user the role `owner` first")
+}
+
+/// Who owns the organization for good.
+pub(crate) async fn owners(ctx: &Ctx) -> Result<Vec<UserId>> {
+    door::read(ctx, ListGrants, &Target::House, |rows| {
+        Box::pin(async move { sql::owning_users(rows).await })
     })
     .await
 }

@@ -40,6 +40,22 @@ const TASKS: &[(&str, &[Permission])] = &[
     (REWRAP, &[Permission::KeyRotate, Permission::SiteKeyRotate]),
     (WITNESS, &[Permission::SiteLedgerRead]),
 ];
+/// What the organization's own token may do: what makes an organization, its
+/// people and its teams, and nothing inside a state. Owners it can neither make
+/// nor unmake: that needs `grant.manage`.
+pub(crate) const ORGANIZATION_TOKEN: &[Permission] = &[
+    Permission::OrganizationRead,
+    Permission::ProjectRead,
+    Permission::ProjectCreate,
+    Permission::WorkspaceRead,
+    Permission::WorkspaceCreate,
+    Permission::GrantRead,
+    Permission::MemberRead,
+    Permission::MemberManage,
+    Permission::TeamRead,
+    Permission::TeamManage,
+    Permission::TeamAccess,
+];
 /// Decisions kept; beyond it all are forgotten and made again.
 const KEPT_MAX: usize = 8192;
 
@@ -200,6 +216,11 @@ fn policies() -> String {
         text,
         "@id(\"machine\") permit(principal is Operator, action, resource);"
     );
+    let held = actions(&|permission| ORGANIZATION_TOKEN.contains(&permission));
+    let _ = writeln!(
+        text,
+        "@id(\"organization token\") permit(principal is OrganizationToken, action in [{held}], resource);"
+    );
     for (task, permissions) in TASKS {
         let held = actions(&|permission| permissions.contains(&permission));
         let _ = writeln!(
@@ -213,6 +234,8 @@ fn policies() -> String {
 fn kind_of(actor: &Actor) -> &'static str {
     match actor {
         Actor::User { .. } => "User",
+        Actor::Team { .. } => "Team",
+        Actor::Organization { .. } => "OrganizationToken",
         Actor::Task(_) => "Task",
         Actor::Operator => "Operator",
     }
@@ -260,7 +283,9 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use statehouse_model::{HouseCode, ProjectId, TokenId, UserId, WorkspaceId};
+    use statehouse_model::{
+        HouseCode, HouseTokenId, ProjectId, TeamId, TokenId, UserId, WorkspaceId,
+    };
 
     fn user() -> Actor {
         Actor::User {
@@ -311,6 +336,35 @@ mod tests {
                     .allows(&Actor::Task("unknown"), &[], permission, Some(&place))
                     .unwrap()
             );
+        }
+    }
+
+    #[test]
+    fn an_organization_token_manages_people_and_reads_no_state() {
+        let engine = Engine::new().unwrap();
+        let house = HouseCode::from_entropy(5);
+        let token = HouseTokenId::from_entropy(house, 1);
+        let organization = Actor::Organization {
+            house,
+            token: token.clone(),
+        };
+        let team = Actor::Team {
+            team: TeamId::from_entropy(house, 1),
+            token,
+        };
+        let place = Place {
+            project: Some(ProjectId::from_entropy(house, 1)),
+            workspace: Some(WorkspaceId::from_entropy(house, 1)),
+        };
+        for permission in Permission::ALL.iter().copied() {
+            let allows = |actor| engine.allows(actor, &[], permission, Some(&place)).unwrap();
+            let expected = ORGANIZATION_TOKEN.contains(&permission);
+            assert_eq!(allows(&organization), expected, "{permission}");
+            assert!(!allows(&team), "{permission}");
+            let harmless = !permission.as_str().starts_with("state.")
+                && !permission.as_str().starts_with("key.")
+                && !permission.as_str().starts_with("site.");
+            assert!(!expected || harmless, "{permission}");
         }
     }
 

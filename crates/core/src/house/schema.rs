@@ -4,12 +4,13 @@ use statehouse_model::HouseCode;
 
 use crate::db::Migration;
 use crate::record::Table;
-use crate::{access, key, ledger, org, project, state, token, url, user, workspace};
+use crate::{access, key, ledger, org, project, state, team, token, url, user, workspace};
 
 const COMMON: &str = include_str!("../../migrations/common/0001_ledger.sql");
 const SITE: &str = include_str!("../../migrations/site/0001_site.sql");
 const HOUSE: &str = include_str!("../../migrations/house/0001_state.sql");
 const CLOUD: &str = include_str!("../../migrations/house/0002_cloud.sql");
+const PEOPLE: &str = include_str!("../../migrations/house/0003_people.sql");
 
 /// The evidential tables that the site and every organization have.
 const SHARED_TABLES: [Table; 2] = [
@@ -29,7 +30,7 @@ static SITE_TABLES: [Table; 7] = [
 ];
 
 /// The evidential tables of an organization.
-static HOUSE_TABLES: [Table; 12] = [
+static HOUSE_TABLES: [Table; 15] = [
     SHARED_TABLES[0],
     SHARED_TABLES[1],
     Table::of::<access::sql::Grant>(),
@@ -42,6 +43,9 @@ static HOUSE_TABLES: [Table; 12] = [
     Table::of::<state::announce::sql::Announcement>(),
     Table::of::<state::json::sql::VersionJson>(),
     Table::of::<url::sql::SignedUrl>(),
+    Table::of::<team::sql::Team>(),
+    Table::of::<team::sql::TeamMember>(),
+    Table::of::<token::sql::HouseToken>(),
 ];
 
 /// Every evidential table of a house, in the order they are verified in.
@@ -53,7 +57,7 @@ pub(crate) fn migrations(code: HouseCode) -> Vec<Migration> {
     let own: &[(&str, &str)] = if code.is_site() {
         &[("site", SITE)]
     } else {
-        &[("state", HOUSE), ("cloud", CLOUD)]
+        &[("state", HOUSE), ("cloud", CLOUD), ("people", PEOPLE)]
     };
     [("ledger", COMMON)]
         .iter()

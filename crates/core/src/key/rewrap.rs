@@ -14,7 +14,7 @@ use crate::door::{self, Entry, Outcome, Target, Tx};
 use crate::error::{Error, Result};
 use crate::house;
 use crate::state;
-use crate::token::sql::ApiToken;
+use crate::token::sql::{ApiToken, HouseToken};
 use crate::workspace::sql::Workspace;
 
 /// Objects per batch: a batch holds the writer for some milliseconds.
@@ -231,12 +231,11 @@ async fn retire(task: &Ctx, epoch: u64) -> Result<Option<String>> {
 
 /// What still uses an epoch, asked in the transaction that would retire it.
 async fn users_of(tx: &mut Tx<RetireKeys>, epoch: u32, site: bool) -> Result<Option<String>> {
-    if site {
-        let tokens = tokens_of(tx, epoch).await?;
-        if tokens > 0 {
-            return Ok(Some(format!("{tokens} live tokens were made under it")));
-        }
-    } else {
+    let tokens = tokens_of(tx, epoch, site).await?;
+    if tokens > 0 {
+        return Ok(Some(format!("{tokens} live tokens were made under it")));
+    }
+    if !site {
         let headers = blob::sql::epochs(tx).await?;
         let under = |header: &[u8]| Keyring::header_epoch(header).is_ok_and(|found| found == epoch);
         let sealed = headers
@@ -269,13 +268,22 @@ async fn users_of(tx: &mut Tx<RetireKeys>, epoch: u32, site: bool) -> Result<Opt
 
 /// Live tokens whose MAC was made under `epoch`: it cannot be made anew
 /// without the token, so the epoch stays until they end.
-async fn tokens_of(tx: &mut Tx<RetireKeys>, epoch: u32) -> Result<usize> {
+async fn tokens_of(tx: &mut Tx<RetireKeys>, epoch: u32, site: bool) -> Result<usize> {
     let now = tx.now();
-    let tokens: Vec<ApiToken> = tx.find("WHERE revoked_at IS NULL", &[]).await?;
-    let live = tokens
+    let clause = "WHERE revoked_at IS NULL";
+    let live: Vec<(Option<i64>, Vec<u8>)> = if site {
+        let tokens: Vec<ApiToken> = tx.find(clause, &[]).await?;
+        let each = |token: ApiToken| (token.expires_at, token.secret_mac);
+        tokens.into_iter().map(each).collect()
+    } else {
+        let tokens: Vec<HouseToken> = tx.find(clause, &[]).await?;
+        let each = |token: HouseToken| (token.expires_at, token.secret_mac);
+        tokens.into_iter().map(each).collect()
+    };
+    let live = live
         .iter()
-        .filter(|token| token.expires_at.is_none_or(|at| at > now));
+        .filter(|(ends, _)| ends.is_none_or(|at| at > now));
     Ok(live
-        .filter(|token| token.secret_mac.starts_with(&epoch.to_be_bytes()))
+        .filter(|(_, mac)| mac.starts_with(&epoch.to_be_bytes()))
         .count())
 }

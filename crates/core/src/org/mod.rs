@@ -9,6 +9,7 @@ use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Target, actions};
 use crate::error::{Error, Kind, Result};
 use crate::key::{self, OpenLedger};
+use crate::ledger::sql::Setting;
 use crate::ledger::{self, Head};
 use crate::project::{self, sql::Project};
 use crate::record::Rows;
@@ -19,6 +20,10 @@ pub(crate) const ACTIVE: &str = "active";
 pub(crate) const SHREDDING: &str = "shredding";
 pub(crate) const SHREDDED: &str = "shredded";
 
+/// The setting that holds it.
+const EMAIL: &str = "email";
+const EMAIL_BYTES_MAX: usize = 254;
+
 actions! {
     /// Make an organization.
     CreateOrganization = "organization.create" needs SiteOrganizationCreate;
@@ -28,6 +33,8 @@ actions! {
     ShowOrganization = "organization.show" needs OrganizationRead;
     /// Change an organization's settings.
     UpdateOrganization = "organization.update" needs OrganizationUpdate;
+    /// Say whom to write to about it.
+    SetEmail = "organization.email" needs OrganizationManage;
     /// Destroy an organization's keys; recorded in its own ledger.
     Shred = "organization.shred" needs OrganizationShred;
     /// The site's record of it.
@@ -145,7 +152,7 @@ pub(crate) async fn begin(ctx: &Ctx, wrapped: Vec<u8>, owner: Option<UserId>) ->
                 let role = Role::Owner;
                 tx.put(&Grant {
                     id: grant,
-                    subject: owner,
+                    subject: owner.into(),
                     role,
                     scope,
                     created_at: now,
@@ -181,6 +188,46 @@ pub(crate) async fn show(ctx: &Ctx, organization: Organization) -> Result<Organi
     .await
 }
 
+/// Whom to write to about the organization; empty when nobody was named.
+pub async fn email(ctx: &Ctx) -> Result<String> {
+    door::read(ctx, ShowOrganization, &Target::House, |rows| {
+        Box::pin(async move { setting(rows, EMAIL).await })
+    })
+    .await
+}
+
+/// Whether the caller may change the organization's settings.
+pub async fn may_change(ctx: &Ctx) -> Result<()> {
+    door::may(ctx, SetEmail, &Target::House).await
+}
+
+/// Says whom to write to about the organization.
+pub async fn set_email(ctx: &Ctx, email: String) -> Result<()> {
+    if email.len() > EMAIL_BYTES_MAX || email.chars().any(char::is_control) {
+        let words =
+            format!("an address has at most {EMAIL_BYTES_MAX} bytes, all of them printable");
+        return Err(Error::invalid(words));
+    }
+    let code = ctx.house().code();
+    door::change(ctx, SetEmail, Target::House, move |tx| {
+        let email = email.clone();
+        Box::pin(async move {
+            if setting(tx, EMAIL).await? == email {
+                return Ok(Outcome::Unchanged(()));
+            }
+            let name = EMAIL.to_owned();
+            tx.put(&Setting { name, value: email }).await?;
+            Ok(Outcome::Recorded((), Entry::new(code)))
+        })
+    })
+    .await
+}
+
+async fn setting(rows: &mut Rows, name: &str) -> Result<String> {
+    let found: Option<Setting> = rows.one("WHERE name = $1", &[name.into()]).await?;
+    Ok(found.map(|setting| setting.value).unwrap_or_default())
+}
+
 /// Records in the house's own ledger that its keys are about to be destroyed.
 pub(crate) async fn record_shred(ctx: &Ctx, reason: String) -> Result<()> {
     if reason.trim().is_empty() {
@@ -197,7 +244,7 @@ pub(crate) async fn record_shred(ctx: &Ctx, reason: String) -> Result<()> {
 }
 
 /// Whether the caller may destroy the organization's keys.
-pub(crate) async fn may_shred(ctx: &Ctx) -> Result<()> {
+pub async fn may_shred(ctx: &Ctx) -> Result<()> {
     door::may(ctx, Shred, &Target::House).await
 }
 

@@ -8,6 +8,7 @@
 //! The holder's own words (who, operation, info) are stored sealed: people put
 //! anything there.
 
+use statehouse_model::ActorId;
 use statehouse_seal::Context;
 use statehouse_terraform::lock::LockInfo;
 
@@ -63,7 +64,7 @@ pub async fn take(ctx: &Ctx, workspace: &Workspace, info: LockInfo) -> Result<Wo
                 }
                 workspace.fence += 1;
                 workspace.lock_id = Some(info.id.clone());
-                workspace.lock_holder = actor.id().parse().ok();
+                workspace.lock_holder = Some(ActorId::from(&actor));
                 workspace.locked_at = Some(tx.now());
                 tx.put(&workspace).await?;
                 let sealed = seal(tx, &workspace, &info)?;
@@ -262,10 +263,7 @@ pub(crate) async fn require_free(rows: &mut Rows, workspace: &Row) -> Result<()>
 
 /// Whether the lock that was released last is this one, by this actor.
 fn released(workspace: &Row, id: &str, actor: &str) -> bool {
-    let by = workspace
-        .unlocked_by
-        .as_ref()
-        .map(statehouse_model::UserId::as_str);
+    let by = workspace.unlocked_by.as_ref().map(ActorId::as_str);
     workspace.unlocked_id.as_deref() == Some(id) && by == Some(actor)
 }
 
@@ -280,7 +278,7 @@ fn holder(workspace: &Row) -> &str {
     workspace
         .lock_holder
         .as_ref()
-        .map(statehouse_model::UserId::as_str)
+        .map(ActorId::as_str)
         .unwrap_or_default()
 }
 

@@ -24,7 +24,7 @@ mod tests;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use statehouse_model::{TokenId, VersionId};
+use statehouse_model::VersionId;
 use statehouse_seal::Context;
 use zeroize::Zeroizing;
 
@@ -150,7 +150,7 @@ pub async fn get(
 ) -> Result<Option<(VersionView, Bytes)>> {
     let target = Target::Workspace(workspace.clone());
     let question = (
-        ctx.actor().token().cloned(),
+        ctx.actor().token().map(str::to_owned),
         workspace.clone(),
         which.clone(),
     );
@@ -183,7 +183,7 @@ pub async fn get(
 }
 
 /// What a read of a state asks: by which token, of which workspace, which version.
-pub(crate) type Question = (Option<TokenId>, Workspace, Which);
+pub(crate) type Question = (Option<String>, Workspace, Which);
 
 /// What it is answered: the version, and its bytes, wiped when nobody needs them.
 pub(crate) type Opened = (Arc<Version>, Bytes);

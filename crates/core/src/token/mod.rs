@@ -5,12 +5,14 @@
 //! expired, revoked, altered in the database, or whose user is disabled, is
 //! refused in the same words.
 
+pub mod house;
 pub(crate) mod sql;
 
 use std::sync::Arc;
 
 use secrecy::SecretString;
 use statehouse_model::{Actor, HouseCode, Name, Permission, Token, TokenId, UserId};
+use statehouse_seal::Keyring;
 
 use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Target, actions};
@@ -88,7 +90,7 @@ pub async fn create(ctx: &Ctx, wish: Wish) -> Result<(TokenView, SecretString)> 
         .actor()
         .id()
         .parse()
-        .map_err(|_| Error::invalid("only a user has tokens"))?;
+        .map_err(|_| Error::not_found("token"))?;
     issue(ctx, CreateToken, user, wish).await
 }
 
@@ -128,13 +130,8 @@ fn no_wider(ctx: &Ctx, wish: &Wish) -> Result<()> {
     Ok(())
 }
 
-async fn issue<A: door::Action>(
-    ctx: &Ctx,
-    action: A,
-    user: UserId,
-    wish: Wish,
-) -> Result<(TokenView, SecretString)> {
-    no_wider(ctx, &wish)?;
+/// How long the wished token lives, if it can be had.
+fn checked(wish: &Wish) -> Result<i64> {
     let life = wish.life_us.unwrap_or(LIFE_DEFAULT_US);
     if life <= 0 || life > LIFE_MAX_US {
         return Err(Error::invalid(
@@ -144,17 +141,34 @@ async fn issue<A: door::Action>(
     if wish.label.len() > 256 {
         return Err(Error::invalid("a token's label has at most 256 bytes"));
     }
+    Ok(life)
+}
+
+/// Its scopes as rows hold them.
+fn scopes_of(wish: &Wish) -> String {
+    let scopes: Vec<&str> = wish.scopes.iter().map(|scope| scope.as_str()).collect();
+    scopes.join(" ")
+}
+
+async fn issue<A: door::Action>(
+    ctx: &Ctx,
+    action: A,
+    user: UserId,
+    wish: Wish,
+) -> Result<(TokenView, SecretString)> {
+    no_wider(ctx, &wish)?;
+    let life = checked(&wish)?;
     let id = TokenId::from_entropy(crate::entropy());
     let token = Token::from_entropy(HouseCode::SITE, &crate::random());
     let secret = SecretString::from(token.expose().to_owned());
-    let scopes: Vec<&str> = wish.scopes.iter().map(|scope| scope.as_str()).collect();
+    let scopes = scopes_of(&wish);
     let record = ApiToken {
         id,
         account: user,
         handle: token.handle().to_owned(),
         secret_mac: Vec::new(),
         label: wish.label,
-        scopes: scopes.join(" "),
+        scopes,
         created_at: ctx.house().now(),
         expires_at: None,
         revoked_at: None,
@@ -198,7 +212,7 @@ pub async fn list(ctx: &Ctx) -> Result<Vec<TokenView>> {
         .actor()
         .id()
         .parse()
-        .map_err(|_| Error::invalid("only a user has tokens"))?;
+        .map_err(|_| Error::not_found("token"))?;
     door::read(ctx, ListTokens, &Target::House, move |rows| {
         Box::pin(async move {
             Ok(sql::of_account(rows, &user)
@@ -250,11 +264,9 @@ fn unknown() -> Error {
 
 /// Looks up a token's bearer. This is how a request gets an actor, so it
 /// stands before the door; it reads nothing but the token and its account.
-pub(crate) async fn bearer(site: &House, text: &str) -> Result<Bearer> {
-    let token =
-        Token::parse(text).map_err(|error| Error::new(Kind::Unauthenticated, error.to_string()))?;
+pub(crate) async fn bearer(site: &House, token: &Token) -> Result<Bearer> {
     let mut rows = door::look(site).await?;
-    let found = find(&mut rows, &token, site.now()).await;
+    let found = find(&mut rows, token, site.now()).await;
     rows.transaction.rollback().await;
     found
 }
@@ -284,21 +296,9 @@ fn is_live(token: &ApiToken, now: i64) -> bool {
 }
 
 async fn find(rows: &mut Rows, token: &Token, now: i64) -> Result<Bearer> {
-    // A row that was altered is no token; what it is, the log says.
-    let stored = match sql::by_handle(rows, token.handle()).await {
-        Err(error) if *error.kind() == Kind::Tampered => {
-            tracing::error!(%error, "a token was refused");
-            None
-        }
-        found => found?,
-    };
-    // The MAC is computed whether or not there is a row to compare it with.
-    let expected = stored
-        .as_ref()
-        .map_or_else(|| vec![0; 36], |stored| stored.secret_mac.clone());
-    let genuine = rows
-        .keyring
-        .token_mac_verify(token.expose().as_bytes(), &expected);
+    let stored = readable(sql::by_handle(rows, token.handle()).await)?;
+    let mac = stored.as_ref().map(|stored| stored.secret_mac.as_slice());
+    let genuine = genuine(&rows.keyring, token, mac);
     let stored = stored
         .filter(|stored| genuine && is_live(stored, now))
         .ok_or_else(unknown)?;
@@ -325,19 +325,44 @@ async fn bearer_of(rows: &mut Rows, stored: ApiToken) -> Result<Bearer> {
     account
         .filter(|account| account.disabled_at.is_none())
         .ok_or_else(unknown)?;
-    let scopes = stored
-        .scopes
-        .split_whitespace()
-        .map(str::parse)
-        .collect::<Result<Vec<Permission>, _>>();
-    let scopes = scopes.map_err(|_| unknown())?;
+    let scopes = parsed(&stored.scopes)?;
     Ok(Bearer {
         actor: Actor::User {
             user: stored.account,
             token: stored.id,
         },
-        scopes: (!scopes.is_empty()).then(|| scopes.into()),
+        scopes,
     })
+}
+
+/// The token that a text is, if it has the shape of one.
+pub(crate) fn parse(text: &str) -> Result<Token> {
+    Token::parse(text).map_err(|error| Error::new(Kind::Unauthenticated, error.to_string()))
+}
+
+/// A row that was altered is no token; what it is, the log says.
+fn readable<T>(found: Result<Option<T>>) -> Result<Option<T>> {
+    match found {
+        Err(error) if *error.kind() == Kind::Tampered => {
+            tracing::error!(%error, "a token was refused");
+            Ok(None)
+        }
+        found => found,
+    }
+}
+
+/// Whether a stored MAC is the token's. It is computed whether or not there is
+/// one to compare it with.
+fn genuine(keyring: &Keyring, token: &Token, stored: Option<&[u8]>) -> bool {
+    let expected = stored.unwrap_or(&[0; 36]);
+    keyring.token_mac_verify(token.expose().as_bytes(), expected)
+}
+
+/// The permissions that a row narrows its token to.
+fn parsed(scopes: &str) -> Result<Option<Arc<[Permission]>>> {
+    let scopes = scopes.split_whitespace().map(str::parse);
+    let scopes: Vec<Permission> = scopes.collect::<Result<_, _>>().map_err(|_| unknown())?;
+    Ok((!scopes.is_empty()).then(|| scopes.into()))
 }
 
 /// Checks a name and a password and makes a token for the account. `machine`

@@ -13,7 +13,7 @@ pub(crate) mod sql;
 
 use std::sync::Arc;
 
-use statehouse_model::{TokenId, UrlId, VersionId, WorkspaceId};
+use statehouse_model::{UrlId, VersionId, WorkspaceId};
 use statehouse_seal::Keyring;
 
 use crate::ctx::Ctx;
@@ -92,7 +92,7 @@ pub struct Granted {
     /// Of which workspace.
     pub workspace: Workspace,
     pub(crate) actor: String,
-    pub(crate) token: TokenId,
+    pub(crate) token: String,
 }
 
 fn message(id: &UrlId) -> Vec<u8> {
@@ -114,7 +114,7 @@ pub(crate) fn wished(
     workspace: &WorkspaceId,
     version: &VersionId,
 ) -> Result<SignedUrl> {
-    let token = ctx.actor().token().cloned();
+    let token = ctx.actor().token().map(str::to_owned);
     let token =
         token.ok_or_else(|| Error::invalid("signed addresses are for callers with a token"))?;
     Ok(SignedUrl {

@@ -1,6 +1,6 @@
 //! Every statement on `signed_url`.
 
-use statehouse_model::{TokenId, UrlId, VersionId, WorkspaceId};
+use statehouse_model::{UrlId, VersionId, WorkspaceId};
 
 use crate::db::Value;
 use crate::error::Result;
@@ -11,7 +11,8 @@ record! {
     pub(crate) struct SignedUrl in "signed_url" key 1 {
         id: UrlId,
         actor: String,
-        token: TokenId,
+        /// The id of the token, a user's or one of the house.
+        token: String,
         /// A word of [`super::Purpose`].
         purpose: String,
         version: VersionId,
@@ -32,7 +33,7 @@ pub(crate) async fn of_version(
     rows: &mut Rows,
     version: &VersionId,
     purpose: &str,
-    token: &TokenId,
+    token: &str,
     until: i64,
 ) -> Result<Option<SignedUrl>> {
     let clause = "WHERE version = $1 AND purpose = $2 AND token = $3 AND expires_at > $4
@@ -40,7 +41,7 @@ pub(crate) async fn of_version(
     let values = [
         version.as_str().into(),
         purpose.into(),
-        token.as_str().into(),
+        token.into(),
         Value::Int(until),
     ];
     rows.one(clause, &values).await

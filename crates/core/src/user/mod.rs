@@ -26,6 +26,10 @@ actions! {
     DisableUser = "user.disable" needs SiteUserManage;
     /// See the accounts.
     ListUsers = "user.list" needs SiteUserManage;
+    /// Give oneself another name.
+    RenameSelf = "user.rename" needs TokenManage;
+    /// Set one's own password, knowing the current one.
+    SetOwnPassword = "user.password.own" needs TokenManage;
     /// See one's own account.
     ShowSelf = "user.self" needs TokenManage;
 }
@@ -126,8 +130,13 @@ pub async fn set_password(ctx: &Ctx, name: Name, password: SecretString) -> Resu
     .await
 }
 
+/// Whether the caller may end accounts.
+pub(crate) async fn may_disable(ctx: &Ctx) -> Result<()> {
+    door::may(ctx, DisableUser, &Target::House).await
+}
+
 /// Ends an account. Its grants stay on record and give nothing.
-pub async fn disable(ctx: &Ctx, name: Name) -> Result<UserView> {
+pub(crate) async fn disable(ctx: &Ctx, name: Name) -> Result<UserView> {
     door::change(ctx, DisableUser, Target::House, move |tx| {
         let (name, now) = (name.clone(), tx.now());
         Box::pin(async move {
@@ -195,6 +204,87 @@ pub async fn show_self(ctx: &Ctx) -> Result<UserView> {
         })
     })
     .await
+}
+
+/// The id of the account that the caller is.
+fn own_id(ctx: &Ctx) -> Result<UserId> {
+    ctx.actor()
+        .id()
+        .parse()
+        .map_err(|_| Error::not_found("user"))
+}
+
+/// Gives the caller's own account another name, which must be free.
+pub async fn rename_self(ctx: &Ctx, name: Name) -> Result<UserView> {
+    let id = own_id(ctx)?;
+    door::change(ctx, RenameSelf, Target::House, move |tx| {
+        let (id, name) = (id.clone(), name.clone());
+        Box::pin(async move {
+            let found = sql::by_id(tx, &id).await?;
+            let mut account = found.ok_or_else(|| Error::not_found("user"))?;
+            if account.name == name {
+                return Ok(Outcome::Unchanged(account.into()));
+            }
+            if sql::by_name(tx, &name).await?.is_some() {
+                let words = format!("a user named `{name}` exists");
+                return Err(Error::new(Kind::Conflict, words));
+            }
+            account.name = name;
+            tx.put(&account).await?;
+            let entry = Entry::new(&account.id);
+            Ok(Outcome::Recorded(account.into(), entry))
+        })
+    })
+    .await
+}
+
+/// Sets the password of the caller's own account.
+pub(crate) async fn change_own_password(
+    ctx: &Ctx,
+    machine: &Ctx,
+    gate: &Gate,
+    current: SecretString,
+    new: SecretString,
+) -> Result<UserView> {
+    let own = show_self(ctx).await?;
+    let name: Name = own.name.parse().map_err(|_| Error::not_found("user"))?;
+    gate.pass(Some(&name), ctx.house().now())?;
+    let known = check_password(machine, Some(name.clone()), current).await?;
+    if known.is_none_or(|id| id.as_str() != own.id) {
+        return Err(Error::new(Kind::Denied, "the current password is wrong"));
+    }
+    gate.forget(Some(&name));
+    let hash = password::hash(new).await?;
+    let id = own_id(ctx)?;
+    door::change(ctx, SetOwnPassword, Target::House, move |tx| {
+        let (account, hash, changed_at) = (id.clone(), hash.clone(), tx.now());
+        Box::pin(async move {
+            let entry = Entry::new(&account);
+            tx.put(&Password {
+                account,
+                hash,
+                changed_at,
+            })
+            .await?;
+            Ok(Outcome::Recorded((), entry))
+        })
+    })
+    .await?;
+    Ok(own)
+}
+
+/// One account by its id: one's own, or for those who manage accounts any.
+pub async fn show(ctx: &Ctx, id: UserId) -> Result<UserView> {
+    if ctx.actor().id() == id.as_str() {
+        return show_self(ctx).await;
+    }
+    let listed = list(ctx).await.map_err(|error| match error.kind() {
+        Kind::Denied => Error::not_found("user"),
+        _ => error,
+    });
+    let found = listed?;
+    let found = found.into_iter().find(|user| user.id == id.as_str());
+    found.ok_or_else(|| Error::not_found("user"))
 }
 
 /// The account whose name and password these are, if it is enabled.

@@ -42,6 +42,14 @@ pub(crate) async fn all(rows: &mut Rows) -> Result<Vec<Account>> {
     rows.find("ORDER BY name", &[]).await
 }
 
+/// The accounts of these ids, at most a few hundred.
+pub(crate) async fn by_ids(rows: &mut Rows, ids: &[UserId]) -> Result<Vec<Account>> {
+    let places: Vec<String> = (1..=ids.len()).map(|number| format!("${number}")).collect();
+    let clause = format!("WHERE id IN ({}) ORDER BY name", places.join(", "));
+    let values: Vec<_> = ids.iter().map(|id| id.as_str().into()).collect();
+    rows.find(&clause, &values).await
+}
+
 /// How many enabled accounts operate the site.
 pub(crate) async fn operators(rows: &mut Rows) -> Result<usize> {
     let found: Vec<Account> = rows

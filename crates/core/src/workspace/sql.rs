@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use statehouse_model::{Name, ProjectId, TagId, UserId, VersionId, WorkspaceId};
+use statehouse_model::{ActorId, Name, ProjectId, TagId, VersionId, WorkspaceId};
 
 use crate::db::Value;
 use crate::door::{Action, Tx};
@@ -28,11 +28,11 @@ record! {
         fence: u64,
         /// The id under which the lock is held.
         lock_id: Option<String>,
-        lock_holder: Option<UserId>,
+        lock_holder: Option<ActorId>,
         locked_at: Option<i64>,
         /// The lock that was released last, so that a repeated release is one.
         unlocked_id: Option<String>,
-        unlocked_by: Option<UserId>,
+        unlocked_by: Option<ActorId>,
     }
 }
 

@@ -86,6 +86,12 @@ impl Api {
             .send("POST", path, Body::Document(document.to_string().into()))?)
     }
 
+    /// Does something with a whole document.
+    pub(crate) fn send(&self, method: &str, path: &str, document: &Value) -> Result<Resource> {
+        let body = Body::Document(document.to_string().into());
+        one(&self.wire.send(method, path, body)?)
+    }
+
     /// Ends something.
     pub(crate) fn delete(&self, path: &str) -> Result {
         self.wire.send("DELETE", path, Body::None).map(drop)

@@ -14,13 +14,16 @@ pub(super) enum Verb {
     List,
     /// Give a role
     Give {
-        /// Name or id of the user
-        user: String,
-        /// owner, maintainer, writer, reader or auditor; `statehouse permissions` tells what each may do
+        /// Name or id of the user; with --team, of the team
+        subject: String,
+        /// owner, maintainer, writer, planner, reader, auditor or member; `statehouse permissions` tells what each may do
         role: Role,
         /// `organization`, or the id of a project or workspace
         #[arg(long, default_value = "organization")]
         scope: String,
+        /// To a team instead of a user
+        #[arg(long)]
+        team: bool,
         /// When it ends by itself, as 2030-01-31T12:00:00Z
         #[arg(long, value_name = "INSTANT")]
         expires_at: Option<String>,
@@ -35,6 +38,7 @@ pub(super) enum Verb {
 const COLUMNS: &[Column] = &[
     ("ID", "id"),
     ("USER", "user"),
+    ("TEAM", "team"),
     ("ROLE", "role"),
     ("SCOPE", "scope"),
     ("EXPIRES", "expires-at"),
@@ -46,9 +50,10 @@ pub(super) fn run(verb: Verb, session: &Session) -> Result {
     match verb {
         Verb::List => session.out.list(COLUMNS, &client.api.list(&path)?),
         Verb::Give {
-            user,
+            subject,
             role,
             scope,
+            team,
             expires_at,
         } => {
             let known = ["prj-", "ws-"]
@@ -60,7 +65,8 @@ pub(super) fn run(verb: Verb, session: &Session) -> Result {
                 )));
             }
             let mut wish: Map<String, Value> = Map::new();
-            wish.insert("user".to_owned(), user.into());
+            let kind = if team { "team" } else { "user" };
+            wish.insert(kind.to_owned(), subject.into());
             wish.insert("role".to_owned(), role.as_str().into());
             wish.insert("scope".to_owned(), scope.into());
             if let Some(expires_at) = expires_at {

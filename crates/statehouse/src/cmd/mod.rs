@@ -10,6 +10,7 @@ mod grant;
 mod key;
 mod ledger;
 mod login;
+mod member;
 mod org;
 mod permissions;
 mod project;
@@ -17,6 +18,7 @@ mod restore;
 mod serve;
 mod session;
 mod state;
+mod team;
 mod token;
 mod up;
 mod user;
@@ -82,6 +84,12 @@ enum Command {
     /// Grants: which role who has where
     #[command(subcommand)]
     Grant(grant::Verb),
+    /// Teams: people who hold roles together
+    #[command(subcommand)]
+    Team(team::Verb),
+    /// Members: who belongs to an organization
+    #[command(subcommand)]
+    Member(member::Verb),
     /// The ledger of an organization: what happened, in an order nobody can change unseen
     #[command(subcommand)]
     Ledger(ledger::Verb),
@@ -147,6 +155,8 @@ fn run(command: Command, session: &Session) -> Result<u8> {
         Command::Workspace(verb) => workspace::run(verb, session),
         Command::State(verb) => state::run(verb, session),
         Command::Grant(verb) => grant::run(verb, session),
+        Command::Team(verb) => team::run(verb, session),
+        Command::Member(verb) => member::run(verb, session),
         Command::Ledger(verb) => ledger::run(verb, session),
         Command::Key(verb) => key::run(verb, session),
         Command::Token(verb) => token::run(verb, session),

@@ -39,7 +39,7 @@ const COLUMNS: &[Column] = &[
     ("NAME", "name"),
     ("STATUS", "status"),
     ("CODE", "code"),
-    ("ID", "id"),
+    ("ID", "external-id"),
     ("CREATED", "created-at"),
 ];
 

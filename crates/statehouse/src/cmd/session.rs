@@ -1,6 +1,6 @@
 //! What a command has at hand, and how it names things.
 
-use statehouse_model::{Name, WorkspaceId};
+use statehouse_model::{Name, TeamId, WorkspaceId};
 use tokio::runtime::Runtime;
 
 use crate::client::{Api, Connection, ServerArgs};
@@ -58,6 +58,23 @@ impl Client {
         } else {
             self.organization(path)
         }
+    }
+
+    /// The id of the team that is meant by an id or a name.
+    pub(crate) fn team(&self, text: &str) -> Result<TeamId> {
+        if let Ok(id) = text.parse() {
+            return Ok(id);
+        }
+        let id = self.named("/teams", "team", text)?;
+        id.parse().map_err(Failure::failed)
+    }
+
+    /// The id of the one in a list of the organization that has a name.
+    pub(crate) fn named(&self, list: &str, what: &str, name: &str) -> Result<String> {
+        let found = self.api.list(&self.organization(list)?)?;
+        let found = found.iter().find(|each| each.text("name") == name);
+        let unknown = || Failure::usage(format!("there is no {what} named `{name}`"));
+        Ok(found.ok_or_else(unknown)?.text("id").to_owned())
     }
 
     /// The id of the workspace that is meant by an id, a name, or `organization/name`.

@@ -118,6 +118,77 @@ fn a_user_with_a_grant_may_do_what_the_role_says_until_it_is_taken() {
 }
 
 #[test]
+fn a_team_works_by_its_people_and_its_tokens_until_they_leave() {
+    let place = tempdir().unwrap();
+    let server = Server::up(&place);
+    server.run(&["workspace", "create", "net"]).done();
+    server.run(&["user", "create", "ada"]).done();
+    let made = ["token", "create", "--user", "ada", "--label", "test"];
+    let token = server.run(&made).done().text().trim().to_owned();
+    let with =
+        |token: &str, args: &[&str]| Ran::of(server.client(args).env("STATEHOUSE_TOKEN", token));
+    server
+        .run(&["team", "create", "ops", "--description", "on call"])
+        .done();
+    server.run(&["team", "add", "ops", "ada"]).done();
+    with(&token, &["workspace", "show", "net"]).ends(3, ["error:"]);
+    server
+        .run(&["team", "access", "ops", "read", "--workspace", "net"])
+        .done();
+    with(&token, &["workspace", "show", "net"]).done();
+    server
+        .run(&["team", "access", "ops", "write", "--project", "default"])
+        .done();
+    server
+        .run(&["team", "access", "ops", "write", "--project", "default"])
+        .done();
+    let made = [
+        "token", "create", "--team", "ops", "--label", "ci", "--days", "7",
+    ];
+    let ci = server.json(&made);
+    let secret = ci["token"].as_str().unwrap();
+    assert!(secret.starts_with("sth_team_"), "{secret}");
+    with(secret, &["workspace", "create", "more"]).done();
+    let listed = server.json(&["token", "list", "--teams"]);
+    assert_eq!(listed[0]["description"], "ci");
+    server
+        .run(&["token", "revoke", ci["id"].as_str().unwrap()])
+        .done();
+    with(secret, &["org", "list"]).ends(3, ["unknown, expired or revoked"]);
+    let names = |list: serde_json::Value, key: &str| {
+        let each = list.as_array().unwrap().clone().into_iter();
+        each.map(|each| each[key].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        names(server.json(&["team", "list"]), "name"),
+        ["ops", "owners"]
+    );
+    assert_eq!(
+        names(server.json(&["member", "list"]), "email"),
+        ["ada", "admin"]
+    );
+    server.run(&["member", "remove", "ada"]).done();
+    with(&token, &["workspace", "show", "net"]).ends(3, ["error:"]);
+    server
+        .run(&["member", "add", "ada", "--team", "ops"])
+        .done();
+    with(&token, &["workspace", "show", "net"]).done();
+    server.run(&["team", "remove", "ops", "ada"]).done();
+    server
+        .run(&["grant", "give", "ops", "reader", "--team"])
+        .done();
+    server.run(&["team", "delete", "ops"]).done();
+    server
+        .run(&["member", "remove", "admin"])
+        .ends(4, ["last owner"]);
+    let made = server
+        .run(&["token", "create", "--of-organization", "--label", "x"])
+        .done();
+    assert!(made.text().starts_with("sth_org_"), "{}", made.text());
+}
+
+#[test]
 fn a_token_is_shown_once_and_ends_when_revoked() {
     let place = tempdir().unwrap();
     let server = Server::up(&place);

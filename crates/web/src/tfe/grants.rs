@@ -2,10 +2,9 @@
 
 use axum::http::StatusCode;
 use serde::Deserialize;
-use statehouse_core::Kind;
 use statehouse_core::access::{self, Scope};
-use statehouse_core::user;
-use statehouse_model::{Role, UserId};
+use statehouse_core::{Ctx, Kind, team, user};
+use statehouse_model::{Role, Subject, TeamId, UserId};
 
 use super::document::{Attributes, Document, resource, resources};
 use super::instant;
@@ -29,7 +28,8 @@ pub(crate) async fn list(asker: Asker, At(organization): At<String>) -> Result<D
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Give {
-    user: String,
+    user: Option<String>,
+    team: Option<String>,
     role: String,
     scope: Option<String>,
     expires_at: Option<String>,
@@ -41,12 +41,22 @@ pub(crate) async fn give(
     At(organization): At<String>,
     Attributes(give): Attributes<Give>,
 ) -> Result<Document, Problem> {
-    let ctx = asker.organization(&organization).await?;
     let role: Role = give.role.parse().map_err(Problem::invalid)?;
     let scope = scope(give.scope.as_deref().unwrap_or(EVERYTHING))?;
     let expires_at = give.expires_at.as_deref().map(instant_of).transpose()?;
-    let user = user_of(&asker, &give.user).await?;
-    let given = access::give(&ctx, user, role, scope, expires_at).await?;
+    let user = match (&give.user, &give.team) {
+        (Some(user), None) => Some(user_of(&asker, user).await?),
+        (None, Some(_)) => None,
+        _ => return Err(Problem::invalid("a grant is for a `user` or for a `team`")),
+    };
+    let ctx = asker.organization(&organization).await?;
+    let subject: Subject = match user {
+        Some(user) => user.into(),
+        None => team_of(&ctx, give.team.as_deref().unwrap_or_default())
+            .await?
+            .into(),
+    };
+    let given = access::give(&ctx, subject, role, scope, expires_at).await?;
     Ok(Document::made(resource(KIND, &given)?))
 }
 
@@ -85,12 +95,23 @@ async fn user_of(asker: &Asker, text: &str) -> Result<UserId, Problem> {
     }
 }
 
+/// A team by id or by name.
+async fn team_of(ctx: &Ctx, text: &str) -> Result<TeamId, Problem> {
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    let found = team::list(ctx).await?;
+    let found = found.into_iter().find(|team| team.name == text);
+    let unknown = || Problem::invalid(format!("there is no team named `{text}`"));
+    auth::id(&found.ok_or_else(unknown)?.id)
+}
+
 /// Takes a role away.
 pub(crate) async fn take(
     asker: Asker,
     At((organization, grant)): At<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     let ctx = asker.organization(&organization).await?;
-    access::take(&ctx, auth::id(&grant)?).await?;
+    asker.core().take_role(&ctx, auth::id(&grant)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use statehouse_core::state::lock;
 use statehouse_core::terraform::lock::LockInfo;
+use statehouse_core::Ctx;
 use statehouse_core::workspace::{self, Workspace, WorkspaceView};
-use statehouse_core::{Ctx, user};
 
 use super::document::{Document, Sent};
 use super::instant;
@@ -67,7 +67,7 @@ pub(crate) async fn take(
         id: take.id.unwrap_or_else(|| ctx.request().to_string()),
         operation: operation.to_owned(),
         info: take.reason.unwrap_or_default(),
-        who: user::show_self(asker.site()).await?.name,
+        who: asker.called().await?,
         created: instant::format(now).unwrap_or_default(),
         path: ctx
             .organization()

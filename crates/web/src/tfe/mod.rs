@@ -3,21 +3,26 @@
 //! A handler reads the address and the document, calls one operation of the core and writes its result down. Attributes are
 //! the fields of the core's views, spelled with hyphens, instants as RFC 3339 in microseconds.
 
+pub(crate) mod authentication_tokens;
 pub(crate) mod backups;
 mod document;
 pub(crate) mod grants;
 mod instant;
+mod jsonapi;
 pub(crate) mod keys;
 pub(crate) mod ledgers;
 pub(crate) mod locks;
+pub(crate) mod memberships;
 pub(crate) mod organizations;
 pub(crate) mod outputs;
 pub(crate) mod permissions;
 pub(crate) mod projects;
 mod query;
+pub(crate) mod reach;
 pub(crate) mod service;
 mod stream;
 pub(crate) mod tags;
+pub(crate) mod teams;
 pub(crate) mod tokens;
 pub(crate) mod transfers;
 pub(crate) mod users;

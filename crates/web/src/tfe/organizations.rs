@@ -1,93 +1,173 @@
-//! Organizations. What `/api/v2` knows one by is its name; the id that the site gives it stands beside it, as `external-id`.
+//! Organizations. To the platform's clients an organization's id is its name; its own id stands beside it as `external-id`.
 
+use axum::http::StatusCode;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use statehouse_core::org::{self, OrganizationView};
+use statehouse_core::{Ctx, access, workspace};
+use statehouse_model::Permission;
 
-use super::document::{Attributes, Document, Sent};
+use super::document::{Attributes, Document};
 use super::instant;
-use crate::auth::{self, Asker, At};
+use super::jsonapi::{Answer, Query, only};
+use crate::auth::{self, Asked, Asker, At};
 use crate::problem::Problem;
 
-const KIND: &str = "organizations";
+pub(super) const KIND: &str = "organizations";
 
-/// Every organization of the site, for its operators.
-pub(crate) async fn list(asker: Asker) -> Result<Document, Problem> {
-    let found = org::list(asker.site()).await?;
-    Ok(Document::list(found.iter().map(resource).collect(), None))
+/// What clients may do to an organization, in their words, and the permission that it takes.
+const MAY: &[(&str, Permission)] = &[
+    ("can-update", Permission::OrganizationManage),
+    ("can-update-api-token", Permission::OrganizationManage),
+    ("can-destroy", Permission::OrganizationShred),
+    ("can-access-via-teams", Permission::TeamRead),
+    ("can-create-team", Permission::TeamManage),
+    ("can-manage-users", Permission::MemberManage),
+    ("can-create-workspace", Permission::WorkspaceCreate),
+    ("can-read-entitlement", Permission::OrganizationRead),
+    ("can-create-project", Permission::ProjectCreate),
+];
+
+/// The organizations that the caller belongs to; for an operator of the site, every one.
+pub(crate) async fn list(asker: Asker, Asked(query): Asked<Query>) -> Result<Answer, Problem> {
+    let mut found = asker.core().organizations_of(asker.caller()).await?;
+    if let Some(part) = query.q.as_ref().map(|part| part.to_lowercase()) {
+        found.retain(|each| each.name.to_lowercase().contains(&part));
+    }
+    let (page, pages) = query.page("/api/v2/organizations", found)?;
+    Ok(Answer::list(page.iter().map(brief).collect(), pages))
 }
 
-/// An organization as clients read one. Permissions are what they look at before they ask, and no promise.
-fn resource(organization: &OrganizationView) -> Value {
-    let name = &organization.name;
+/// An organization, as the site knows it.
+fn brief(view: &OrganizationView) -> Value {
+    document(view, Map::new())
+}
+
+fn document(view: &OrganizationView, inside: Map<String, Value>) -> Value {
+    let known = [
+        ("name", view.name.as_str().into()),
+        ("external-id", view.id.as_str().into()),
+        ("code", view.code.as_str().into()),
+        ("status", view.status.as_str().into()),
+        ("created-at", instant::format(view.created_at).into()),
+        ("collaborator-auth-policy", "password".into()),
+        ("default-execution-mode", "local".into()),
+    ];
+    let mut attributes = inside;
+    attributes.extend(known.map(|(name, value)| (name.to_owned(), value)));
     json!({
         "type": KIND,
-        "id": name,
-        "attributes": {
-            "name": name,
-            "external-id": organization.id,
-            "code": organization.code,
-            "status": organization.status,
-            "created-at": instant::format(organization.created_at),
-            "default-execution-mode": "local",
-            "collaborator-auth-policy": "password",
-            "email": null,
-            "permissions": {
-                "can-create-workspace": true,
-                "can-read-entitlement": true,
-                "can-update": true,
-                "can-destroy": false,
-            },
-        },
-        "links": { "self": format!("/api/v2/organizations/{name}") },
+        "id": view.name,
+        "attributes": attributes,
+        "links": { "self": format!("/api/v2/organizations/{}", view.name) },
     })
+}
+
+/// An organization, with what is known inside.
+async fn whole(ctx: &Ctx, view: &OrganizationView) -> Result<Value, Problem> {
+    let held = access::own(ctx).await?;
+    let may = MAY
+        .iter()
+        .map(|(word, permission)| ((*word).to_owned(), held.contains(permission).into()));
+    let inside = [
+        ("email", org::email(ctx).await?.into()),
+        ("permissions", may.collect::<Map<String, Value>>().into()),
+    ];
+    let inside = inside.map(|(name, value)| (name.to_owned(), value));
+    Ok(document(view, Map::from_iter(inside)))
 }
 
 /// One organization.
 pub(crate) async fn show(asker: Asker, At(name): At<String>) -> Result<Document, Problem> {
+    let name = auth::name(&name)?;
+    let found = asker.core().organization(asker.caller(), &name).await?;
+    let ctx = asker.organization(name.as_str()).await?;
+    Ok(Document::one(whole(&ctx, &found).await?))
+}
+
+/// An organization as a request wishes it.
+#[derive(Deserialize)]
+pub(crate) struct Wished {
+    name: Option<String>,
+    email: Option<String>,
+    /// How often terraform stores a state in the middle of an apply; 0 for never.
+    #[serde(rename = "snapshot-interval-s")]
+    snapshot_interval_s: Option<u32>,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
+
+/// What may be said of an organization because it is so anyway.
+fn anyway() -> Value {
+    json!({ "collaborator-auth-policy": "password", "default-execution-mode": "local" })
+}
+
+/// Makes an organization that the caller owns.
+pub(crate) async fn create(
+    asker: Asker,
+    Attributes(new): Attributes<Wished>,
+) -> Result<Document, Problem> {
+    only(&new.rest, &anyway())?;
+    let name = new
+        .name
+        .ok_or_else(|| Problem::invalid("an organization needs a `name`"))?;
+    let owner = asker.user()?;
+    let made = asker
+        .core()
+        .create_organization(asker.site(), auth::name(&name)?, owner)
+        .await?;
+    let ctx = asker.organization(&name).await?;
+    if let Some(email) = new.email {
+        org::set_email(&ctx, email).await?;
+    }
+    Ok(Document::made(whole(&ctx, &made).await?))
+}
+
+/// Says whom to write to about an organization. Its name is in addresses and tokens' rows everywhere, and stays.
+pub(crate) async fn change(
+    asker: Asker,
+    At(name): At<String>,
+    Attributes(wished): Attributes<Wished>,
+) -> Result<Document, Problem> {
+    let ctx = asker.organization(&name).await?;
+    if let Some(seconds) = wished.snapshot_interval_s {
+        org::set_snapshot_interval_s(&ctx, seconds).await?;
+    }
+    if wished.name.is_none() && wished.email.is_none() && wished.rest.is_empty() {
+        return show(asker, At(name)).await;
+    }
+    org::may_change(&ctx).await?;
+    only(&wished.rest, &anyway())?;
+    if wished.name.is_some_and(|wished| wished != name) {
+        return Err(Problem::unprocessable("an organization keeps its name"));
+    }
+    if let Some(email) = wished.email {
+        org::set_email(&ctx, email).await?;
+    }
     let found = asker
         .core()
         .organization(asker.caller(), &auth::name(&name)?)
         .await?;
-    Ok(Document::one(resource(&found)))
+    Ok(Document::one(whole(&ctx, &found).await?))
 }
 
-/// What to change of an organization.
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) struct Change {
-    /// How often terraform stores a state in the middle of an apply; 0 for never.
-    snapshot_interval_s: Option<u32>,
-}
-
-/// Changes an organization.
-pub(crate) async fn update(
-    asker: Asker,
-    At(name): At<String>,
-    sent: Sent<Change>,
-) -> Result<Document, Problem> {
+/// Destroys an organization that holds no workspace. One that does is shredded with a reason, or not at all.
+pub(crate) async fn delete(asker: Asker, At(name): At<String>) -> Result<StatusCode, Problem> {
     let ctx = asker.organization(&name).await?;
-    if let Some(seconds) = sent.attributes.snapshot_interval_s {
-        org::set_snapshot_interval_s(&ctx, seconds).await?;
+    org::may_shred(&ctx).await?;
+    if !workspace::list(&ctx, None, 1).await?.is_empty() {
+        return Err(Problem::conflict(
+            "the organization holds workspaces; destroying it takes a reason",
+            &format!("`statehouse org shred {name} --confirm {name} --reason …`"),
+        ));
     }
-    show(asker, At(name)).await
-}
-
-/// A new organization.
-#[derive(Deserialize)]
-pub(crate) struct New {
-    name: String,
-}
-
-/// Makes an organization that the caller owns.
-pub(crate) async fn create(asker: Asker, sent: Sent<New>) -> Result<Document, Problem> {
-    let new = sent.attributes;
-    let owner = asker.user()?;
-    let made = asker
+    drop(ctx);
+    let reason = "deleted while it held no workspace".to_owned();
+    asker
         .core()
-        .create_organization(asker.site(), auth::name(&new.name)?, owner)
+        .shred(asker.caller(), &auth::name(&name)?, reason)
         .await?;
-    Ok(Document::made(resource(&made)))
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Why an organization's keys are destroyed.
@@ -107,5 +187,5 @@ pub(crate) async fn shred(
         .core()
         .shred(asker.caller(), &auth::name(&name)?, shred.reason)
         .await?;
-    Ok(Document::one(resource(&gone)))
+    Ok(Document::one(brief(&gone)))
 }

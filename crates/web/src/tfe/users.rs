@@ -1,34 +1,139 @@
 //! Accounts.
 
+use secrecy::ExposeSecret;
 use serde::Deserialize;
-use serde_json::{Value, json};
-use statehouse_core::user;
+use serde_json::{Map, Value, json};
+use statehouse_core::user::{self, UserView};
+use statehouse_model::{Actor, UserId};
 
-use super::document::{Attributes, Document, Secret, resource, resources};
+use super::document::{Attributes, Document, Secret};
+use super::instant;
 use crate::auth::{self, Asker, At};
 use crate::problem::Problem;
 
-const KIND: &str = "users";
+pub(super) const KIND: &str = "users";
 
-/// The caller's own account, with what clients call its parts.
+/// The caller's own account; behind the token of a team or an organization, what clients take for one.
 pub(crate) async fn own(asker: Asker) -> Result<Document, Problem> {
-    let own = user::show_self(asker.site()).await?;
-    let mut resource = resource(KIND, &own)?;
-    if let Some(Value::Object(attributes)) = resource.get_mut("attributes") {
-        attributes.insert("username".to_owned(), own.name.into());
-        attributes.insert("is-service-account".to_owned(), false.into());
-        attributes.insert("email".to_owned(), Value::Null);
-        attributes.insert("permissions".to_owned(), json!({}));
+    let actor = asker.site().actor();
+    if matches!(actor, Actor::Team { .. } | Actor::Organization { .. }) {
+        let attributes = identity(&asker.called().await?, true);
+        let id = actor.id();
+        return Ok(Document::one(
+            json!({ "type": KIND, "id": id, "attributes": attributes }),
+        ));
     }
-    Ok(Document::one(resource))
+    Ok(Document::one(document(
+        &user::show_self(asker.site()).await?,
+    )))
+}
+
+/// One account by its id: the caller's own, or any for those who manage accounts.
+pub(crate) async fn show(asker: Asker, At(id): At<String>) -> Result<Document, Problem> {
+    let found = user::show(asker.site(), auth::id(&id)?).await?;
+    Ok(Document::one(document(&found)))
+}
+
+/// An account, for itself and for those who manage accounts.
+fn document(account: &UserView) -> Value {
+    let mut attributes = identity(&account.name, false);
+    let more = [
+        ("operator", account.operator.into()),
+        ("created-at", instant::format(account.created_at).into()),
+        (
+            "disabled-at",
+            account.disabled_at.and_then(instant::format).into(),
+        ),
+    ];
+    attributes.extend(more.map(|(name, value)| (name.to_owned(), value)));
+    json!({ "type": KIND, "id": account.id, "attributes": attributes })
+}
+
+/// An account, as those see it who belong to the same organization.
+pub(super) fn seen(account: &UserView) -> Value {
+    json!({ "type": KIND, "id": account.id, "attributes": identity(&account.name, false) })
+}
+
+/// What the platform's clients want to know of whoever they speak for. The name stands for an e-mail address.
+fn identity(name: &str, service: bool) -> Map<String, Value> {
+    let attributes = [
+        ("name", name.into()),
+        ("username", name.into()),
+        ("email", name.into()),
+        ("is-service-account", service.into()),
+        ("avatar-url", Value::Null),
+        ("two-factor", json!({ "enabled": false, "verified": false })),
+    ];
+    Map::from_iter(attributes.map(|(name, value)| (name.to_owned(), value)))
+}
+
+/// The accounts of these ids or names, for a caller who may bring people in.
+pub(super) async fn named(asker: &Asker, texts: &[String]) -> Result<Vec<UserId>, Problem> {
+    let mut found = Vec::with_capacity(texts.len());
+    for text in texts {
+        found.push(asker.core().account_of(text).await?);
+    }
+    Ok(found)
+}
+
+/// A new name for oneself.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Update {
+    username: Option<String>,
+    email: Option<String>,
+}
+
+/// Gives the caller another name. The address is the name, and cannot be another.
+pub(crate) async fn update_own(
+    asker: Asker,
+    Attributes(update): Attributes<Update>,
+) -> Result<Document, Problem> {
+    let own = user::show_self(asker.site()).await?;
+    let name = update.username.unwrap_or_else(|| own.name.clone());
+    if update
+        .email
+        .is_some_and(|email| !email.is_empty() && email != name && email != own.name)
+    {
+        let words = "an account has no `email` apart from its name";
+        return Err(Problem::unprocessable(words));
+    }
+    let renamed = user::rename_self(asker.site(), auth::name(&name)?).await?;
+    Ok(Document::one(document(&renamed)))
+}
+
+/// One's current password, and the one to have from now on.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OwnPassword {
+    #[serde(alias = "current-password")]
+    current_password: Secret,
+    password: Secret,
+    #[serde(alias = "password-confirmation")]
+    password_confirmation: Option<Secret>,
+}
+
+/// Sets the caller's own password.
+pub(crate) async fn change_own_password(
+    asker: Asker,
+    Attributes(new): Attributes<OwnPassword>,
+) -> Result<Document, Problem> {
+    let typed = new.password_confirmation.as_ref();
+    if typed.is_some_and(|again| again.0.expose_secret() != new.password.0.expose_secret()) {
+        return Err(Problem::unprocessable("the two passwords differ"));
+    }
+    let current = new.current_password.0;
+    let changed = asker
+        .core()
+        .change_password(asker.site(), current, new.password.0)
+        .await?;
+    Ok(Document::one(document(&changed)))
 }
 
 /// Every account.
 pub(crate) async fn list(asker: Asker) -> Result<Document, Problem> {
-    Ok(Document::list(
-        resources(KIND, &user::list(asker.site()).await?)?,
-        None,
-    ))
+    let found = user::list(asker.site()).await?;
+    Ok(Document::list(found.iter().map(document).collect(), None))
 }
 
 /// A new account.
@@ -48,15 +153,14 @@ pub(crate) async fn create(
 ) -> Result<Document, Problem> {
     let password = new.password.map(|Secret(password)| password);
     let made = user::create(asker.site(), auth::name(&new.name)?, new.operator, password).await?;
-    Ok(Document::made(resource(KIND, &made)?))
+    Ok(Document::made(document(&made)))
 }
 
 /// Ends an account.
 pub(crate) async fn disable(asker: Asker, At(name): At<String>) -> Result<Document, Problem> {
-    Ok(Document::one(resource(
-        KIND,
-        &user::disable(asker.site(), auth::name(&name)?).await?,
-    )?))
+    let name = auth::name(&name)?;
+    let ended = asker.core().disable_user(asker.site(), name).await?;
+    Ok(Document::one(document(&ended)))
 }
 
 /// A new password.

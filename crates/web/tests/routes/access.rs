@@ -6,13 +6,16 @@
 use std::fmt::Write;
 
 use bytes::Bytes;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use statehouse_core::Ctx;
 use statehouse_core::access::{self, Scope};
-use statehouse_core::project;
 use statehouse_core::state::{self, Put, Upload};
+use statehouse_core::team::reach::{self, Level};
+use statehouse_core::team::{self, Flag};
+use statehouse_core::token::{Wish, house};
 use statehouse_core::workspace::{self, Workspace};
-use statehouse_model::Role;
+use statehouse_core::{Ctx, member, project};
+use statehouse_model::{MembershipId, Role, TeamId, UserId};
 use statehouse_web::{ROUTES, Route};
 
 use crate::support::{
@@ -50,6 +53,10 @@ impl World {
         people.push(("operator", server.person("operator", true).await));
         people.push(("stranger", server.person("stranger", false).await));
         people.push(("rival", rival.clone()));
+        let held = house::create(&acme, Some(writers(&acme).await), labelled("matrix")).await;
+        people.push(("team token", bearer(&held.unwrap().1)));
+        let held = house::create(&acme, None, labelled("matrix")).await;
+        people.push(("org token", bearer(&held.unwrap().1)));
         Self {
             server,
             people,
@@ -79,6 +86,31 @@ impl World {
     }
 }
 
+/// A team that writes every state.
+async fn writers(acme: &Ctx) -> TeamId {
+    let wish = team::Wish {
+        flags: Some([Flag::ManageWorkspaces].into()),
+        ..team::Wish::default()
+    };
+    let made = team::create(acme, name("writers"), wish).await.unwrap();
+    made.id.parse().unwrap()
+}
+
+fn labelled(label: &str) -> Wish {
+    Wish {
+        label: label.to_owned(),
+        ..Wish::default()
+    }
+}
+
+/// Whoever comes with a token that is nobody's in person.
+fn bearer(secret: &SecretString) -> Person {
+    Person {
+        id: UserId::from_entropy(1),
+        token: secret.expose_secret().to_owned(),
+    }
+}
+
 /// A request: its path and its body.
 struct Call {
     path: String,
@@ -104,7 +136,19 @@ async fn prepare(world: &World, route: &Route, who: Option<&Person>, tag: &str) 
         body: Bytes::new(),
     };
     let last = route.path.rsplit('/').next().unwrap();
-    if route.path.contains("/{workspace}") {
+    if route.path.contains("/{team}") {
+        of_team(world, route.method, last, tag, &mut call).await;
+    } else if route.path.contains("/team-") && !route.path.contains("/{organization}") {
+        of_access(world, route, last, tag, &mut call).await;
+    } else if route.path.contains("/{membership}") {
+        let person = world.server.person(tag, false).await;
+        member::add(&world.acme, person.id, Vec::new())
+            .await
+            .unwrap();
+        let person = world.server.core.account_of(tag).await.unwrap();
+        let id = MembershipId::of(world.acme.house().code(), &person);
+        call.fill("{membership}", id.as_str());
+    } else if route.path.contains("/{workspace}") {
         of_workspace(world, route.method, last, tag, &mut call).await;
     } else if route.path.contains("/{organization}") {
         of_organization(world, route.method, last, tag, &mut call).await;
@@ -230,6 +274,62 @@ async fn of_url(world: &World, method: &str, who: Option<&Person>, tag: &str, ca
     call.fill("{signature}", &"00".repeat(36));
 }
 
+async fn of_team(world: &World, method: &str, last: &str, tag: &str, call: &mut Call) {
+    let made = team::create(&world.acme, name(tag), team::Wish::default()).await;
+    let id: TeamId = made.unwrap().id.parse().unwrap();
+    let owner = world.owner.id.clone();
+    if method == "DELETE" {
+        let people = vec![owner.clone()];
+        team::add(&world.acme, id.clone(), people).await.unwrap();
+    }
+    let refer = |kind: &str, id: &str| json!({ "data": [{ "type": kind, "id": id }] }).to_string();
+    match last {
+        "users" => call.body = refer("users", owner.as_str()).into(),
+        "organization-memberships" => {
+            let id = MembershipId::of(world.acme.house().code(), &owner);
+            call.body = refer("organization-memberships", id.as_str()).into();
+        }
+        "authentication-token" if method != "POST" => {
+            let made = house::create(&world.acme, Some(id.clone()), Wish::default()).await;
+            made.unwrap();
+        }
+        "authentication-tokens" if method == "POST" => call.say(&json!({ "description": tag })),
+        "{team}" if method == "PATCH" => call.say(&json!({ "description": "tried" })),
+        _ => {}
+    }
+    call.fill("{team}", id.as_str());
+}
+
+async fn of_access(world: &World, route: &Route, last: &str, tag: &str, call: &mut Call) {
+    let made = team::create(&world.acme, name(tag), team::Wish::default()).await;
+    let id: TeamId = made.unwrap().id.parse().unwrap();
+    let over_workspace = route.path.contains("workspaces");
+    let (kind, scope, over) = if over_workspace {
+        let workspace = world.workspace(tag).await.to_string();
+        let scope = Scope::Workspace(workspace.parse().unwrap());
+        ("workspace", scope, workspace)
+    } else {
+        let project = project::create(&world.acme, name(tag)).await.unwrap().id;
+        ("project", Scope::Project(project.parse().unwrap()), project)
+    };
+    if last == "{access}" {
+        let given = reach::give(&world.acme, id, scope, Level::Read).await;
+        call.fill("{access}", &given.unwrap().id);
+        if route.method == "PATCH" {
+            call.say(&json!({ "access": "write" }));
+        }
+    } else if route.method == "GET" {
+        call.path = format!("{}?filter%5B{kind}%5D%5Bid%5D={over}", call.path);
+    } else {
+        let relations = json!({
+            "team": { "data": { "type": "teams", "id": id.as_str() } },
+            kind: { "data": { "type": format!("{kind}s"), "id": over } },
+        });
+        let data = json!({ "attributes": { "access": "read" }, "relationships": relations });
+        call.body = json!({ "data": data }).to_string().into();
+    }
+}
+
 async fn of_workspace(world: &World, method: &str, last: &str, tag: &str, call: &mut Call) {
     let workspace = world.workspace(tag).await;
     match (method, last) {
@@ -295,17 +395,23 @@ async fn go_back(world: &World, workspace: &Workspace, call: &mut Call) {
 
 async fn of_organization(world: &World, method: &str, last: &str, tag: &str, call: &mut Call) {
     match (method, last) {
-        ("POST", "projects" | "workspaces") => call.say(&json!({ "name": tag })),
+        ("POST", "projects" | "workspaces" | "teams") => call.say(&json!({ "name": tag })),
         ("POST", "grants") => {
             call.say(&json!({ "user": world.owner.id.as_str(), "role": "reader" }));
         }
+        ("POST", "organization-memberships") => {
+            world.server.person(tag, false).await;
+            call.say(&json!({ "email": tag }));
+        }
+        ("GET" | "DELETE", "authentication-token") => {
+            let made = house::create(&world.acme, None, Wish::default()).await;
+            made.unwrap();
+        }
+        ("PATCH", "{organization}") => call.say(&json!({ "email": "ops@example.com" })),
+        ("DELETE", "{organization}") => doom(world, tag, call).await,
         ("POST", "publish") => call.say(&json!({ "published": false })),
         ("POST", "shred") => {
-            let doomed = world.server.organization(tag, &world.owner).await;
-            for ((_, person), role) in world.people.iter().zip(Role::ALL).skip(1) {
-                world.server.give(&doomed, person, role).await;
-            }
-            call.fill("{organization}", tag);
+            doom(world, tag, call).await;
             call.say(&json!({ "reason": "tried" }));
         }
         (_, "{grant}") => {
@@ -327,9 +433,17 @@ async fn of_organization(world: &World, method: &str, last: &str, tag: &str, cal
                 .unwrap();
             call.fill("{name}", tag);
         }
-        ("PATCH", "{organization}") => call.say(&json!({ "snapshot-interval-s": 60 })),
         _ => {}
     }
+}
+
+/// An organization of the same people, to be destroyed.
+async fn doom(world: &World, tag: &str, call: &mut Call) {
+    let doomed = world.server.organization(tag, &world.owner).await;
+    for ((_, person), role) in world.people.iter().zip(Role::ALL).skip(1) {
+        world.server.give(&doomed, person, role).await;
+    }
+    call.fill("{organization}", tag);
 }
 
 async fn of_site(
@@ -345,12 +459,21 @@ async fn of_site(
         ("POST", "users" | "organizations") => call.say(&json!({ "name": tag })),
         ("POST", "tokens") => call.say(&json!({ "label": tag })),
         ("POST", "set-password") => call.say(&json!({ "password": "correct horse battery" })),
-        ("DELETE", "{token}") => {
-            let of = who.unwrap_or(&world.owner);
+        ("PATCH", "password") => call.say(&json!({
+            "current_password": "there is none to know",
+            "password": "correct horse battery",
+        })),
+        (_, "{token}") => {
+            // Only people have tokens of their own; the others try the owner's.
+            let person = who.filter(|who| who.token.starts_with("sth_user_"));
+            let of = person.unwrap_or(&world.owner);
             let made = world.server.post(of, "/api/v2/tokens", json!({})).await;
             call.fill("{token}", made.json()["data"]["id"].as_str().unwrap());
         }
         _ => {}
+    }
+    if matches!(last, "{user}" | "authentication-tokens") {
+        call.fill("{user}", who.unwrap_or(&world.owner).id.as_str());
     }
     if call.path.contains("{user}") {
         world.server.person(tag, false).await;
@@ -387,7 +510,7 @@ async fn every_route_answers_every_role_as_reviewed() {
     people.push(("nobody", None));
     let mut matrix = String::from(
         "What every route answers to everybody: roles of the organization it is about, a site operator, a stranger with a token,\n\
-         the owner of another organization, and nobody. Written by `UPDATE_GOLDEN=1 cargo test -p statehouse-web`.\n\n",
+         the owner of another organization, a token of a team of writers, the organization's own token, and nobody. Written by `UPDATE_GOLDEN=1 cargo test -p statehouse-web`.\n\n",
     );
     let columns: Vec<&str> = people
         .iter()
@@ -454,12 +577,64 @@ fn of_nobody(world: &World, path: &str) -> Vec<String> {
     paths
 }
 
+/// What nobody has may stand in a query or a body as well.
+#[tokio::test]
+async fn another_organization_looks_like_none_in_queries_and_bodies() {
+    let world = World::new().await;
+    let (acme, rivals) = (world.acme.house().code(), world.rivals.house().code());
+    let mut compared = 0;
+    for route in ROUTES.iter().filter(|route| route.path.contains("/team-")) {
+        if route.path.contains('{') {
+            continue;
+        }
+        let tag = format!("t{compared}");
+        let call = prepare(&world, route, None, &tag).await;
+        let foreign = ask(&world, route, Some(&world.rival), &call).await;
+        let body = String::from_utf8(call.body.to_vec()).unwrap();
+        for code in [rivals.as_str(), "zzzzzz"] {
+            let unknown = Call {
+                path: call.path.replace(acme.as_str(), code),
+                body: body.replace(acme.as_str(), code).into(),
+            };
+            let answer = ask(&world, route, Some(&world.rival), &unknown).await;
+            assert_eq!(seen(&answer, ""), seen(&foreign, ""), "{route:?}");
+            assert_eq!(answer.status.as_u16(), 404, "{route:?}");
+            compared += 1;
+        }
+    }
+    assert!(compared >= 8, "only {compared} comparisons");
+    // A token of the other organization, by its id.
+    let made = house::create(&world.acme, None, Wish::default()).await;
+    let id = made.unwrap().0.id;
+    for method in ["GET", "DELETE"] {
+        let route = ROUTES.iter().find(|route| {
+            route.method == method && route.path == "/api/v2/authentication-tokens/{token}"
+        });
+        let ask = async |id: &str| {
+            let path = format!("/api/v2/authentication-tokens/{id}");
+            let call = Call {
+                path: path.clone(),
+                body: Bytes::new(),
+            };
+            seen(
+                &ask(&world, route.unwrap(), Some(&world.rival), &call).await,
+                &path,
+            )
+        };
+        let foreign = ask(&id).await;
+        assert_eq!(foreign.0, 404);
+        assert_eq!(ask(&id.replace(acme.as_str(), "zzzzzz")).await, foreign);
+    }
+}
+
 /// An answer without what must differ between two requests.
 fn seen(answer: &Answer, path: &str) -> (u16, String) {
-    let text = answer
+    let mut text = answer
         .text()
-        .replace(answer.header("x-request-id"), "REQUEST")
-        .replace(path, "PATH");
+        .replace(answer.header("x-request-id"), "REQUEST");
+    if !path.is_empty() {
+        text = text.replace(path, "PATH");
+    }
     (answer.status.as_u16(), text)
 }
 

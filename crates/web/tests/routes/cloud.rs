@@ -640,7 +640,8 @@ async fn an_address_ends_with_its_time_its_token_and_its_user() {
     };
     desk.send(&of_token, bytes.clone()).await.is(401);
     let of_user = announced(&ada).await;
-    user::disable(&acme.server.core.machine(), name("ada"))
+    let core = &acme.server.core;
+    core.disable_user(&core.machine(), name("ada"))
         .await
         .unwrap();
     desk.send(&of_user, bytes.clone()).await.is(401);

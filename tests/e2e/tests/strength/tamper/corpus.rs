@@ -8,13 +8,13 @@ use statehouse_core::access::{self, Scope};
 use statehouse_core::state::{self, Put, Upload, lock};
 use statehouse_core::terraform::lock::LockInfo;
 use statehouse_core::workspace::Workspace;
-use statehouse_core::{Caller, Core, Ctx, key, ledger, project, token, user, workspace};
+use statehouse_core::{Caller, Core, Ctx, key, ledger, project, team, token, user, workspace};
 use statehouse_e2e::cloud;
 use statehouse_e2e::random::Random;
 use statehouse_e2e::site::{Site, files};
 use statehouse_e2e::states;
 use statehouse_ledger::verify::Trust;
-use statehouse_model::{HouseCode, Name, Permission, Role, UserId};
+use statehouse_model::{HouseCode, Name, Permission, Role, TeamId, UserId};
 use tempfile::TempDir;
 
 use super::SEED;
@@ -202,6 +202,7 @@ async fn first_day(core: &Arc<Core>, random: &mut Random) -> Accounts {
         access::give(&ctx, walt.clone(), Role::Writer, scope, None)
             .await
             .unwrap();
+        people(&ctx, &walt).await;
         ledger::publish(&ctx, false).await.unwrap();
         for (workspace, folder) in [
             ("prod", "network"),
@@ -232,6 +233,30 @@ async fn first_day(core: &Arc<Core>, random: &mut Random) -> Accounts {
         olga: ids[0].clone(),
         rita,
     }
+}
+
+/// A team with somebody in it, another that ends, and tokens that were revoked: live ones would keep an epoch of keys.
+async fn people(ctx: &Ctx, member: &UserId) {
+    let wish = team::Wish {
+        flags: Some([team::Flag::ReadWorkspaces].into()),
+        ..team::Wish::default()
+    };
+    let made = team::create(ctx, name("net"), wish).await.unwrap();
+    let id: TeamId = made.id.parse().unwrap();
+    team::add(ctx, id.clone(), vec![member.clone()])
+        .await
+        .unwrap();
+    for bearer in [Some(id), None] {
+        let wish = token::Wish::default();
+        let (view, _) = token::house::create(ctx, bearer, wish).await.unwrap();
+        token::house::revoke(ctx, view.id.parse().unwrap())
+            .await
+            .unwrap();
+    }
+    let gone = team::create(ctx, name("gone"), team::Wish::default()).await;
+    team::delete(ctx, gone.unwrap().id.parse().unwrap())
+        .await
+        .unwrap();
 }
 
 /// Versions of every kind: finished in the row and in a file, kept, accepted, discarded.
@@ -341,7 +366,9 @@ async fn second_day(core: &Arc<Core>, accounts: &Accounts, random: &mut Random) 
     user::create(&core.machine(), name("dora"), false, None)
         .await
         .unwrap();
-    user::disable(&core.machine(), name("dora")).await.unwrap();
+    core.disable_user(&core.machine(), name("dora"))
+        .await
+        .unwrap();
     for text in ORGANIZATIONS {
         let ctx = core.enter(&owner, &name(text)).await.unwrap();
         let stage = workspace_named("stage");
