@@ -130,11 +130,9 @@ async fn a_client_finds_the_server_and_what_it_may_expect() {
     assert_eq!(organization["data"]["id"], "acme");
 }
 
-#[tokio::test]
-async fn a_workspace_is_made_found_by_its_tags_and_changed() {
-    let acme = Acme::new().await;
-    let owner = &acme.owner;
-    let path = format!("{ACME}/workspaces");
+/// Three workspaces, one with a plain tag and in a project of its own, one with a value: the first, and the project's id.
+async fn tagged(acme: &Acme) -> (Value, String) {
+    let (owner, path) = (&acme.owner, format!("{ACME}/workspaces"));
     let project = acme
         .post(
             owner,
@@ -173,7 +171,14 @@ async fn a_workspace_is_made_found_by_its_tags_and_changed() {
     let bound = json!({ "tag-bindings": { "data": [{ "type": "tag-bindings", "attributes": { "key": "env", "value": "prod" } }] } });
     make("net_two", bound).await;
     acme.workspace("dns").await;
+    (one, project.to_owned())
+}
 
+#[tokio::test]
+async fn a_workspace_is_found_by_its_tags_name_and_project() {
+    let acme = Acme::new().await;
+    let (owner, path) = (&acme.owner, format!("{ACME}/workspaces"));
+    let (_, project) = tagged(&acme).await;
     let names = async |query: &str| {
         let found = acme.get(owner, &format!("{path}?{query}")).await;
         let names = found["data"].as_array().unwrap().iter();
@@ -218,7 +223,13 @@ async fn a_workspace_is_made_found_by_its_tags_and_changed() {
         (&told["prev-page"], &told["next-page"], &told["total-pages"]),
         (&json!(1), &Value::Null, &json!(2))
     );
+}
 
+#[tokio::test]
+async fn a_workspace_is_made_and_changed() {
+    let acme = Acme::new().await;
+    let (owner, path) = (&acme.owner, format!("{ACME}/workspaces"));
+    let (one, _) = tagged(&acme).await;
     let at = format!("/api/v2/workspaces/{}", one["data"]["id"].as_str().unwrap());
     let change = async |path: &str, attributes: Value, status: u16| {
         acme.server
@@ -568,18 +579,10 @@ async fn a_large_state_sent_twice_at_once_is_one_version() {
 }
 
 #[tokio::test]
-async fn an_address_ends_with_its_time_its_token_and_its_user() {
+async fn an_address_is_good_for_minutes_and_by_its_own_signature() {
     let acme = Acme::new().await;
     let desk = Desk::new(&acme, "dns").await;
     desk.put("a", 1, 3).await.1.is(200);
-    let house = acme
-        .server
-        .core
-        .enter_as_machine(&name("acme"))
-        .await
-        .unwrap();
-    let ada = acme.server.member("ada", &house, Role::Writer).await;
-    let ada = desk.of(ada);
     let bytes = state("a", 2, 3);
     let announced = async |desk: &Desk<'_>| {
         let made = desk.announce(&bytes, 2, "a").await.is(201).json();
@@ -621,6 +624,27 @@ async fn an_address_ends_with_its_time_its_token_and_its_user() {
             .await
             .is(404);
     }
+    desk.send(&good, bytes).await.is(200);
+    desk.proven().await;
+}
+
+#[tokio::test]
+async fn an_address_ends_with_its_token_and_its_user() {
+    let acme = Acme::new().await;
+    let desk = Desk::new(&acme, "dns").await;
+    let house = acme
+        .server
+        .core
+        .enter_as_machine(&name("acme"))
+        .await
+        .unwrap();
+    let ada = acme.server.member("ada", &house, Role::Writer).await;
+    let ada = desk.of(ada);
+    let bytes = state("a", 2, 3);
+    let announced = async |desk: &Desk<'_>| {
+        let made = desk.announce(&bytes, 2, "a").await.is(201).json();
+        link(&made, "hosted-state-upload-url")
+    };
     let of_token = {
         let token = acme.server.token("ada", Wish::default()).await;
         let who = Person {
@@ -645,7 +669,7 @@ async fn an_address_ends_with_its_time_its_token_and_its_user() {
         .await
         .unwrap();
     desk.send(&of_user, bytes.clone()).await.is(401);
-    desk.send(&good, bytes).await.is(200);
+    desk.get("current-state-version").await.is(404);
     desk.proven().await;
 }
 

@@ -252,8 +252,7 @@ pub(crate) fn md5(body: &[u8]) -> String {
 
 /// The digest of a body, as an announced version spells it.
 pub(crate) fn hex_md5(body: &str) -> String {
-    let digest = Md5::digest(body.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Md5::digest(body.as_bytes()))
 }
 
 pub(crate) fn request(
