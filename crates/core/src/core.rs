@@ -22,8 +22,10 @@ use crate::house::{self, House, Opening};
 use crate::houses::Houses;
 use crate::ledger::{Anchors, Head};
 use crate::memo::Memo;
+use crate::oauth;
 use crate::org::{self, OrganizationView};
 use crate::record::Rows;
+use crate::session::{self, Visitor};
 use crate::token::{self, TokenView, Wish};
 use crate::user;
 
@@ -211,9 +213,35 @@ impl Core {
         &self,
         name: &str,
         password: SecretString,
+        source: Option<IpAddr>,
         wish: Wish,
     ) -> Result<(TokenView, SecretString)> {
-        token::login(&self.machine(), &self.gate, name, password, wish).await
+        token::login(&self.machine(), &self.gate, name, password, source, wish).await
+    }
+
+    /// Checks a name and password and begins a session: what the browser
+    /// shall show.
+    pub async fn sign_in(
+        &self,
+        name: &str,
+        password: SecretString,
+        source: Option<IpAddr>,
+    ) -> Result<SecretString> {
+        session::begin(&self.machine(), &self.gate, name, password, source).await
+    }
+
+    /// Who is signed in with what a browser shows.
+    pub async fn visitor(&self, shown: &str, source: Option<IpAddr>) -> Result<Option<Visitor>> {
+        session::visitor(&self.site, shown, source).await
+    }
+
+    /// Changes a code for a token that is called `label`.
+    pub async fn exchange(
+        &self,
+        change: oauth::Change,
+        label: String,
+    ) -> Result<Result<oauth::Granted, oauth::NotGranted>> {
+        oauth::exchange(&self.site, change, label).await
     }
 
     /// The organization that the caller names, if the caller may see it.
@@ -272,7 +300,7 @@ impl Core {
 
     async fn still_valid(&self, ctx: &Ctx) -> Result<()> {
         let Some(id) = ctx.actor().token() else {
-            return Ok(());
+            return session::still_valid(ctx).await;
         };
         match self.valid.ask(&self.site, id) {
             Ok(()) => Ok(()),

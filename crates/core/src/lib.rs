@@ -21,13 +21,16 @@ mod houses;
 pub mod key;
 pub mod ledger;
 mod memo;
+pub mod oauth;
 pub mod org;
 pub mod project;
 mod record;
+pub mod session;
 mod small;
 pub mod state;
 #[cfg(test)]
 mod testing;
+mod ticket;
 pub mod token;
 pub mod user;
 pub mod workspace;

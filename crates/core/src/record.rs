@@ -14,8 +14,8 @@ mod tests;
 
 use statehouse_ledger::row::{self, Cell};
 use statehouse_model::{
-    GrantId, HouseCode, Name, OrganizationId, Permission, ProjectId, Role, TokenId, UserId,
-    VersionId, WorkspaceId,
+    CodeId, GrantId, HouseCode, Name, OrganizationId, Permission, ProjectId, Role, SessionId,
+    TokenId, UserId, VersionId, WorkspaceId,
 };
 use statehouse_seal::Keyring;
 
@@ -158,6 +158,7 @@ macro_rules! text_columns {
 }
 
 text_columns!(
+    CodeId,
     GrantId,
     HouseCode,
     Name,
@@ -165,6 +166,7 @@ text_columns!(
     Permission,
     ProjectId,
     Role,
+    SessionId,
     TokenId,
     UserId,
     VersionId,

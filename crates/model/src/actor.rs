@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{TokenId, UserId};
+use crate::{SessionId, TokenId, UserId};
 
 /// The actor of an operation. Internal work has a name too: there is no
 /// operation without an actor.
@@ -15,6 +15,13 @@ pub enum Actor {
         /// The token that the request carried.
         token: TokenId,
     },
+    /// A person, signed in with a browser.
+    Session {
+        /// The account.
+        user: UserId,
+        /// The sign-in.
+        session: SessionId,
+    },
     /// A background task, by its name.
     Task(&'static str),
     /// Whoever holds the machine, its data and its key directory.
@@ -25,7 +32,7 @@ impl Actor {
     /// The kind, as leaves spell it.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::User { .. } => "user",
+            Self::User { .. } | Self::Session { .. } => "user",
             Self::Task(_) => "task",
             Self::Operator => "operator",
         }
@@ -34,7 +41,7 @@ impl Actor {
     /// The id, as leaves spell it.
     pub fn id(&self) -> &str {
         match self {
-            Self::User { user, .. } => user.as_str(),
+            Self::User { user, .. } | Self::Session { user, .. } => user.as_str(),
             Self::Task(name) => name,
             Self::Operator => "operator",
         }
@@ -44,6 +51,24 @@ impl Actor {
     pub fn token(&self) -> Option<&TokenId> {
         match self {
             Self::User { token, .. } => Some(token),
+            Self::Session { .. } | Self::Task(_) | Self::Operator => None,
+        }
+    }
+
+    /// The account, where it is a person.
+    pub fn user(&self) -> Option<&UserId> {
+        match self {
+            Self::User { user, .. } | Self::Session { user, .. } => Some(user),
+            Self::Task(_) | Self::Operator => None,
+        }
+    }
+
+    /// What a person showed, as leaves spell it: the id of a token or of a
+    /// session.
+    pub fn credential(&self) -> Option<&str> {
+        match self {
+            Self::User { token, .. } => Some(token.as_str()),
+            Self::Session { session, .. } => Some(session.as_str()),
             Self::Task(_) | Self::Operator => None,
         }
     }

@@ -178,6 +178,8 @@ id!(/** One role given to one subject at one scope. */ GrantId, "gr", house);
 id!(/** An organization, as the site knows it. */ OrganizationId, "org", site);
 id!(/** A person with a local account. */ UserId, "user", site);
 id!(/** An API token; not the secret itself. */ TokenId, "at", site);
+id!(/** A sign-in of a person with a browser; not the secret itself. */ SessionId, "ses", site);
+id!(/** A code that a client of OAuth changes for a token, once. */ CodeId, "code", site);
 id!(/** One request, from the wire to the ledger. */ RequestId, "req", site);
 
 #[cfg(test)]

@@ -17,8 +17,8 @@ mod token;
 
 pub use actor::Actor;
 pub use id::{
-    GrantId, HouseCode, HouseId, IdError, OrganizationId, ProjectId, RequestId, TokenId, UserId,
-    VersionId, WorkspaceId,
+    CodeId, GrantId, HouseCode, HouseId, IdError, OrganizationId, ProjectId, RequestId, SessionId,
+    TokenId, UserId, VersionId, WorkspaceId,
 };
 pub use name::{Name, NameError};
 pub use permission::{Level, Permission, Role, UnknownName};

@@ -13,7 +13,7 @@
 mod policy;
 pub(crate) mod sql;
 
-use statehouse_model::{Actor, GrantId, Level, Permission, ProjectId, Role, UserId, WorkspaceId};
+use statehouse_model::{GrantId, Level, Permission, ProjectId, Role, UserId, WorkspaceId};
 
 pub(crate) use policy::Engine;
 pub(crate) use policy::{READS, REWRAP, WITNESS};
@@ -52,7 +52,7 @@ pub(crate) async fn decide(
     now: i64,
 ) -> Result<()> {
     let site = ctx.house().code().is_site();
-    if site != (permission.level() == Level::Site) && matches!(ctx.actor(), Actor::User { .. }) {
+    if site != (permission.level() == Level::Site) && ctx.actor().user().is_some() {
         return Err(Error::not_found("what you asked for").refusal());
     }
     let place = place(rows, target).await?;
@@ -151,7 +151,7 @@ async fn place(rows: &mut Rows, target: &Target) -> Result<Option<Place>> {
 /// The unexpired grants of the actor. In the site there are none; an operator
 /// is known by a column of the account.
 async fn grants_of(rows: &mut Rows, ctx: &Ctx, now: i64) -> Result<Vec<Held>> {
-    let Actor::User { user, .. } = ctx.actor() else {
+    let Some(user) = ctx.actor().user() else {
         return Ok(Vec::new());
     };
     if ctx.house().code().is_site() {

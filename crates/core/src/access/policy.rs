@@ -210,7 +210,7 @@ fn policies() -> String {
 
 fn kind_of(actor: &Actor) -> &'static str {
     match actor {
-        Actor::User { .. } => "User",
+        Actor::User { .. } | Actor::Session { .. } => "User",
         Actor::Task(_) => "Task",
         Actor::Operator => "Operator",
     }

@@ -4,10 +4,11 @@ use statehouse_model::HouseCode;
 
 use crate::db::Migration;
 use crate::record::Table;
-use crate::{access, key, ledger, org, project, state, token, user, workspace};
+use crate::{access, key, ledger, oauth, org, project, session, state, token, user, workspace};
 
 const COMMON: &str = include_str!("../../migrations/common/0001_ledger.sql");
 const SITE: &str = include_str!("../../migrations/site/0001_site.sql");
+const SITE_SESSIONS: &str = include_str!("../../migrations/site/0002_session.sql");
 const HOUSE: &str = include_str!("../../migrations/house/0001_state.sql");
 
 /// The evidential tables that the site and every organization have.
@@ -17,7 +18,7 @@ const SHARED_TABLES: [Table; 2] = [
 ];
 
 /// The evidential tables of the site.
-static SITE_TABLES: [Table; 7] = [
+static SITE_TABLES: [Table; 9] = [
     SHARED_TABLES[0],
     SHARED_TABLES[1],
     Table::of::<org::sql::Organization>(),
@@ -25,6 +26,8 @@ static SITE_TABLES: [Table; 7] = [
     Table::of::<user::sql::Account>(),
     Table::of::<user::sql::Password>(),
     Table::of::<token::sql::ApiToken>(),
+    Table::of::<session::sql::Session>(),
+    Table::of::<oauth::sql::Code>(),
 ];
 
 /// The evidential tables of an organization.
@@ -42,22 +45,15 @@ pub(crate) fn tables(site: bool) -> &'static [Table] {
     if site { &SITE_TABLES } else { &HOUSE_TABLES }
 }
 
-pub(crate) fn migrations(code: HouseCode) -> [Migration; 2] {
-    let own = if code.is_site() {
-        ("site", SITE)
+/// The schema changes of a house, in order. The first is everybody's.
+pub(crate) fn migrations(code: HouseCode) -> Vec<Migration> {
+    let own: &[(&str, &str)] = if code.is_site() {
+        &[("site", SITE), ("session", SITE_SESSIONS)]
     } else {
-        ("state", HOUSE)
+        &[("state", HOUSE)]
     };
-    [
-        Migration {
-            number: 1,
-            name: "ledger",
-            sql: COMMON,
-        },
-        Migration {
-            number: 2,
-            name: own.0,
-            sql: own.1,
-        },
-    ]
+    let all = [("ledger", COMMON)].into_iter().chain(own.iter().copied());
+    all.zip(1..)
+        .map(|((name, sql), number)| Migration { number, name, sql })
+        .collect()
 }

@@ -2,17 +2,21 @@
 //!
 //! Accounts live in the site. A password is an argon2id hash in a table of its
 //! own; checking one costs the same for a name that does not exist, is limited
-//! per name and in parallel, and every failure is in the site's ledger.
+//! per name, per source and in parallel, and every failure is in the site's ledger.
 
+mod gate;
 mod password;
 pub(crate) mod sql;
+
+use std::net::IpAddr;
 
 use statehouse_model::{Name, UserId};
 
 use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Target, actions};
 use crate::error::{Error, Kind, Result};
-pub(crate) use password::Gate;
+use crate::session;
+pub(crate) use gate::Gate;
 pub use password::PASSWORD_LEN_MIN;
 use secrecy::SecretString;
 use sql::{Account, Password};
@@ -26,6 +30,8 @@ actions! {
     DisableUser = "user.disable" needs SiteUserManage;
     /// See the accounts.
     ListUsers = "user.list" needs SiteUserManage;
+    /// A login that failed.
+    FailedLogin = "login.failed" needs SiteUserManage;
     /// See one's own account.
     ShowSelf = "user.self" needs TokenManage;
 }
@@ -103,7 +109,7 @@ pub async fn create(
     .await
 }
 
-/// Sets an account's password.
+/// Sets an account's password, and ends its sessions.
 pub async fn set_password(ctx: &Ctx, name: Name, password: SecretString) -> Result<()> {
     door::may(ctx, SetPassword, &Target::House).await?;
     let hash = password::hash(password).await?;
@@ -113,7 +119,9 @@ pub async fn set_password(ctx: &Ctx, name: Name, password: SecretString) -> Resu
             let account = sql::by_name(tx, &name)
                 .await?
                 .ok_or_else(|| Error::not_found("user"))?;
-            let entry = Entry::new(&account.id);
+            // Whoever knew the old one may still be signed in with it.
+            let ended = session::end_all(tx, &account.id).await?;
+            let entry = Entry::new(&account.id).fact("sessions", ended);
             tx.put(&Password {
                 account: account.id,
                 hash,
@@ -126,7 +134,7 @@ pub async fn set_password(ctx: &Ctx, name: Name, password: SecretString) -> Resu
     .await
 }
 
-/// Ends an account. Its grants stay on record and give nothing.
+/// Ends an account and its sessions. Its grants stay on record and give nothing.
 pub async fn disable(ctx: &Ctx, name: Name) -> Result<UserView> {
     door::change(ctx, DisableUser, Target::House, move |tx| {
         let (name, now) = (name.clone(), tx.now());
@@ -145,7 +153,8 @@ pub async fn disable(ctx: &Ctx, name: Name) -> Result<UserView> {
             }
             account.disabled_at = Some(now);
             tx.put(&account).await?;
-            let entry = Entry::new(&account.id);
+            let ended = session::end_all(tx, &account.id).await?;
+            let entry = Entry::new(&account.id).fact("sessions", ended);
             Ok(Outcome::Recorded(account.into(), entry))
         })
     })
@@ -197,8 +206,35 @@ pub async fn show_self(ctx: &Ctx) -> Result<UserView> {
     .await
 }
 
+/// The account of whoever knows its name and password. `machine` is a context
+/// of the server itself: whoever logs in is nobody yet.
+pub(crate) async fn prove(
+    machine: &Ctx,
+    gate: &Gate,
+    name: &str,
+    password: SecretString,
+    source: Option<IpAddr>,
+) -> Result<UserId> {
+    let known = name.parse::<Name>().ok();
+    let passed = gate.pass(known.as_ref(), source, machine.house().now())?;
+    let Some(user) = check_password(machine, known.clone(), password).await? else {
+        if passed.first_in_a_while {
+            door::change(machine, FailedLogin, Target::House, |_| {
+                Box::pin(async { Ok(Outcome::Recorded((), Entry::new("login"))) })
+            })
+            .await?;
+        }
+        return Err(Error::new(
+            Kind::Unauthenticated,
+            "the name or the password is wrong",
+        ));
+    };
+    gate.forget(known.as_ref(), source);
+    Ok(user)
+}
+
 /// The account whose name and password these are, if it is enabled.
-pub(crate) async fn check_password(
+async fn check_password(
     machine: &Ctx,
     name: Option<Name>,
     password: SecretString,

@@ -4,9 +4,9 @@
 //! the fields of the core's views, spelled with hyphens, instants as RFC 3339 in microseconds.
 
 pub(crate) mod backups;
-mod document;
+pub(crate) mod document;
 pub(crate) mod grants;
-mod instant;
+pub(crate) mod instant;
 pub(crate) mod keys;
 pub(crate) mod ledgers;
 pub(crate) mod locks;

@@ -119,6 +119,7 @@ async fn prepare(world: &World, route: &Route, who: Option<&Person>, tag: &str) 
     call.fill("{organization}", "acme");
     call.fill("{house}", world.acme.house().code().as_str());
     call.fill("{*tile}", "0/000.p/1");
+    call.fill("{file}", "none.css");
     assert!(!call.path.contains('{'), "say how {} is called", call.path);
     call
 }
@@ -186,7 +187,7 @@ async fn of_site(
         ("POST", "users" | "organizations") => call.say(&json!({ "name": tag })),
         ("POST", "tokens") => call.say(&json!({ "label": tag })),
         ("POST", "set-password") => call.say(&json!({ "password": "correct horse battery" })),
-        ("DELETE", "{token}") => {
+        ("DELETE", "{token}") | ("POST", "revoke") => {
             let of = who.unwrap_or(&world.owner);
             let made = world.server.post(of, "/api/v2/tokens", json!({})).await;
             call.fill("{token}", made.json()["data"]["id"].as_str().unwrap());

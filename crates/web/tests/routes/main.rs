@@ -14,6 +14,8 @@
 mod access;
 mod backend;
 mod health;
+mod oauth;
+mod pages;
 mod platform;
 mod refusals;
 mod states;
