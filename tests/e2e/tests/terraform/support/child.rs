@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::fs::File;
+use std::io::{Seek, Write};
 use std::os::unix::fs::FileExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
@@ -91,9 +92,21 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(command: &mut Command) -> Self {
+        Self::with_input(command, Stdio::null())
+    }
+
+    /// The same, with something to read.
+    pub(crate) fn fed(command: &mut Command, input: &str) -> Self {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(input.as_bytes()).unwrap();
+        file.rewind().unwrap();
+        Self::with_input(command, file.into())
+    }
+
+    fn with_input(command: &mut Command, input: Stdio) -> Self {
         let what = format!("{command:?}");
         let (out, err) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
-        command.stdin(Stdio::null());
+        command.stdin(input);
         command.stdout(out.try_clone().unwrap());
         command.stderr(err.try_clone().unwrap());
         let child = command.spawn();
