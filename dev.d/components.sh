@@ -11,7 +11,7 @@ aws_provider_version=5.100.0
 rust_version_min=1.95
 
 components_to_build=(compiler cargo)
-components_to_test=(nextest postgres softhsm nmap openssl python terraform provider)
+components_to_test=(nextest postgres softhsm nmap openssl python terraform provider chromium)
 components_to_lint=(deny shellcheck)
 
 declare -A about=(
@@ -25,6 +25,7 @@ declare -A about=(
   [python]="Python with cryptography and moto: the second verifier, and AWS for terraform to talk to"
   [terraform]="terraform: the client that all of this is for"
   [provider]="AWS provider $aws_provider_version in a filesystem mirror: terraform init without a network"
+  [chromium]="Chromium, its WebDriver and certutil: a real browser for the pages and terraform login"
   [deny]="cargo-deny: advisories, licences, sources and bans"
   [shellcheck]="shellcheck: reads the shell scripts"
 )
@@ -103,6 +104,10 @@ install_nmap() { apt_install nmap; }
 
 find_openssl() { command -v openssl; }
 install_openssl() { apt_install openssl; }
+
+# The driver's version must be the browser's; one source of packages has both.
+find_chromium() { command -v certutil && command -v chromedriver && command -v chromium; }
+install_chromium() { apt_install chromium chromium-driver libnss3-tools; }
 
 # PostgreSQL 15 is what the promises are measured with; another version is taken where a system has no 15.
 find_postgres() {

@@ -10,9 +10,7 @@ use fs_err as fs;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use statehouse_ledger::Hash;
-use statehouse_model::{
-    Actor, HouseCode, HouseId, Name, Token, TokenId, TokenKind, UrlId, UserId,
-};
+use statehouse_model::{Actor, HouseCode, HouseId, Name, Token, TokenId, TokenKind, UrlId, UserId};
 use statehouse_seal::{RootError, RootKeys, make_directory};
 use tokio::sync::mpsc;
 
@@ -27,8 +25,10 @@ use crate::house::{self, House, Opening};
 use crate::houses::Houses;
 use crate::ledger::{Anchors, Head};
 use crate::memo::Memo;
+use crate::oauth;
 use crate::org::{self, OrganizationView};
 use crate::record::Rows;
+use crate::session::{self, Visitor};
 use crate::token::{self, TokenView, Wish};
 use crate::url::{self, Granted};
 use crate::user;
@@ -255,9 +255,35 @@ impl Core {
         &self,
         name: &str,
         password: SecretString,
+        source: Option<IpAddr>,
         wish: Wish,
     ) -> Result<(TokenView, SecretString)> {
-        token::login(&self.machine(), &self.gate, name, password, wish).await
+        token::login(&self.machine(), &self.gate, name, password, source, wish).await
+    }
+
+    /// Checks a name and password and begins a session: what the browser
+    /// shall show.
+    pub async fn sign_in(
+        &self,
+        name: &str,
+        password: SecretString,
+        source: Option<IpAddr>,
+    ) -> Result<SecretString> {
+        session::begin(&self.machine(), &self.gate, name, password, source).await
+    }
+
+    /// Who is signed in with what a browser shows.
+    pub async fn visitor(&self, shown: &str, source: Option<IpAddr>) -> Result<Option<Visitor>> {
+        session::visitor(&self.site, shown, source).await
+    }
+
+    /// Changes a code for a token that is called `label`.
+    pub async fn exchange(
+        &self,
+        change: oauth::Change,
+        label: String,
+    ) -> Result<Result<oauth::Granted, oauth::NotGranted>> {
+        oauth::exchange(&self.site, change, label).await
     }
 
     /// The organization that the caller names, if the caller may see it.
@@ -352,9 +378,13 @@ impl Core {
     }
 
     async fn still_valid(&self, seen: Option<u64>, ctx: &Ctx) -> Result<()> {
-        // A token of a house is looked at again inside its transactions.
-        let Actor::User { token: id, .. } = ctx.actor() else {
-            return Ok(());
+        let id = match ctx.actor() {
+            Actor::User { token, .. } => token,
+            Actor::Session { .. } => return session::still_valid(ctx).await,
+            // A token of a house is looked at again inside its transactions.
+            Actor::Team { .. } | Actor::Organization { .. } | Actor::Task(_) | Actor::Operator => {
+                return Ok(());
+            }
         };
         match self.valid.ask(seen, id) {
             Ok(()) => Ok(()),

@@ -21,6 +21,11 @@ pub enum Kind {
     Locked(Box<LockInfo>),
     /// Larger than the limit.
     TooLarge,
+    /// Tried too often.
+    TooMany {
+        /// When it may be tried again.
+        after_s: u32,
+    },
     /// Cannot be done now; trying again later may work.
     Unavailable,
     /// Stored data does not match the ledger or its keys. Nothing was served.

@@ -293,7 +293,8 @@ impl House {
         &*self.base.roots
     }
 
-    pub(crate) fn now(&self) -> i64 {
+    /// The clock's time, in microseconds since 1970.
+    pub fn now(&self) -> i64 {
         self.base.now()
     }
 

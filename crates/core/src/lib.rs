@@ -22,15 +22,18 @@ pub mod key;
 pub mod ledger;
 pub mod member;
 mod memo;
+pub mod oauth;
 pub mod org;
 mod permit;
 pub mod project;
 mod record;
+pub mod session;
 mod small;
 pub mod state;
 pub mod team;
 #[cfg(test)]
 mod testing;
+mod ticket;
 pub mod token;
 pub mod url;
 pub mod user;

@@ -17,8 +17,9 @@ pub(crate) use rows::{Ask, Rows};
 
 use statehouse_ledger::row::{self, Cell};
 use statehouse_model::{
-    ActorId, GrantId, HouseCode, HouseTokenId, JsonStateId, Name, OrganizationId, Permission,
-    ProjectId, Role, Subject, TagId, TeamId, TokenId, UrlId, UserId, VersionId, WorkspaceId,
+    ActorId, CodeId, GrantId, HouseCode, HouseTokenId, JsonStateId, Name, OrganizationId,
+    Permission, ProjectId, Role, SessionId, Subject, TagId, TeamId, TokenId, UrlId, UserId,
+    VersionId, WorkspaceId,
 };
 use statehouse_seal::Keyring;
 
@@ -162,6 +163,7 @@ macro_rules! text_columns {
 
 text_columns!(
     ActorId,
+    CodeId,
     GrantId,
     HouseCode,
     JsonStateId,
@@ -174,6 +176,7 @@ text_columns!(
     TagId,
     Subject,
     TeamId,
+    SessionId,
     TokenId,
     UrlId,
     UserId,

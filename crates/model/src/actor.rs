@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{HouseCode, HouseTokenId, IdError, TeamId, TokenId, UserId};
+use crate::{HouseCode, HouseTokenId, IdError, SessionId, TeamId, TokenId, UserId};
 
 /// No id and no name of a task is longer.
 const ACTOR_ID_LEN_MAX: usize = 64;
@@ -18,6 +18,13 @@ pub enum Actor {
         user: UserId,
         /// The token that the request carried.
         token: TokenId,
+    },
+    /// A person, signed in with a browser.
+    Session {
+        /// The account.
+        user: UserId,
+        /// The sign-in.
+        session: SessionId,
     },
     /// A team, by a token that belongs to it and to nobody in person.
     Team {
@@ -43,7 +50,7 @@ impl Actor {
     /// The kind, as leaves spell it.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::User { .. } => "user",
+            Self::User { .. } | Self::Session { .. } => "user",
             Self::Team { .. } => "team",
             Self::Organization { .. } => "organization",
             Self::Task(_) => "task",
@@ -54,7 +61,7 @@ impl Actor {
     /// The id, as leaves spell it.
     pub fn id(&self) -> &str {
         match self {
-            Self::User { user, .. } => user.as_str(),
+            Self::User { user, .. } | Self::Session { user, .. } => user.as_str(),
             Self::Team { team, .. } => team.as_str(),
             Self::Organization { house, .. } => house.as_str(),
             Self::Task(name) => name,
@@ -67,13 +74,31 @@ impl Actor {
         match self {
             Self::User { token, .. } => Some(token.as_str()),
             Self::Team { token, .. } | Self::Organization { token, .. } => Some(token.as_str()),
+            Self::Session { .. } | Self::Task(_) | Self::Operator => None,
+        }
+    }
+
+    /// The account, where it is a person.
+    pub fn user(&self) -> Option<&UserId> {
+        match self {
+            Self::User { user, .. } | Self::Session { user, .. } => Some(user),
+            Self::Team { .. } | Self::Organization { .. } | Self::Task(_) | Self::Operator => None,
+        }
+    }
+
+    /// What was shown, as leaves spell it: the id of a token or of a session.
+    pub fn credential(&self) -> Option<&str> {
+        match self {
+            Self::User { token, .. } => Some(token.as_str()),
+            Self::Team { token, .. } | Self::Organization { token, .. } => Some(token.as_str()),
+            Self::Session { session, .. } => Some(session.as_str()),
             Self::Task(_) | Self::Operator => None,
         }
     }
 
-    /// Whether it came from outside, with a token.
+    /// Whether it came from outside, with a token or a session.
     pub fn is_bearer(&self) -> bool {
-        self.token().is_some()
+        self.credential().is_some()
     }
 }
 

@@ -195,6 +195,8 @@ id!(/** A team's grant over a project, as the platform's clients name it. */ Tea
 id!(/** An organization, as the site knows it. */ OrganizationId, "org", site);
 id!(/** A person with a local account. */ UserId, "user", site);
 id!(/** An API token; not the secret itself. */ TokenId, "at", site);
+id!(/** A sign-in of a person with a browser; not the secret itself. */ SessionId, "ses", site);
+id!(/** A code that a client of OAuth changes for a token, once. */ CodeId, "code", site);
 id!(/** One request, from the wire to the ledger. */ RequestId, "req", site);
 
 id!(@common /** An output of one version of a state: it names the version, and the output by a digest. */ OutputId, "wsout", CODE_LEN + 2 * RANDOM_LEN);

@@ -17,9 +17,9 @@ mod token;
 
 pub use actor::{Actor, ActorId, Subject};
 pub use id::{
-    GrantId, HouseCode, HouseId, HouseTokenId, IdError, JsonStateId, MembershipId, OrganizationId,
-    OutputId, ProjectId, RequestId, TagId, TeamId, TeamProjectId, TeamWorkspaceId, TokenId, UrlId,
-    UserId, VersionId, WorkspaceId,
+    CodeId, GrantId, HouseCode, HouseId, HouseTokenId, IdError, JsonStateId, MembershipId,
+    OrganizationId, OutputId, ProjectId, RequestId, SessionId, TagId, TeamId, TeamProjectId,
+    TeamWorkspaceId, TokenId, UrlId, UserId, VersionId, WorkspaceId,
 };
 pub use name::{Name, NameError};
 pub use permission::{Level, Permission, Role, UnknownName};

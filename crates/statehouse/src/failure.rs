@@ -75,7 +75,7 @@ impl From<statehouse_core::Error> for Failure {
         let exit = match error.kind() {
             Kind::NotFound | Kind::Denied | Kind::Unauthenticated => Exit::Refused,
             Kind::Conflict | Kind::Locked(_) => Exit::Conflict,
-            Kind::Unavailable => Exit::Unavailable,
+            Kind::Unavailable | Kind::TooMany { .. } => Exit::Unavailable,
             Kind::Invalid | Kind::TooLarge | Kind::Tampered | Kind::Internal => Exit::Failed,
         };
         Self {

@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS,
 };
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -23,12 +25,11 @@ use crate::routes::Answered;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The same on every answer. Two years are what browsers' preload lists ask of the first.
-const ALWAYS: [(HeaderName, HeaderValue); 4] = [
-    (
-        STRICT_TRANSPORT_SECURITY,
-        HeaderValue::from_static("max-age=63072000"),
-    ),
+/// Two years are what browsers' preload lists ask.
+const ONLY_TLS: HeaderValue = HeaderValue::from_static("max-age=63072000");
+
+/// On every answer that does not say otherwise.
+const ALWAYS: [(HeaderName, HeaderValue); 3] = [
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (
@@ -82,6 +83,8 @@ pub(crate) async fn answer(
     let path = request.uri().path().to_owned();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let version = request.version();
+    let form = Form::of(&path, request.headers().get(ACCEPT));
+    let secured = keeps_to_tls(&request);
 
     let mut response = next.run(request).await;
     let id = named.0.get_or_init(|| core.machine().request().clone());
@@ -89,11 +92,11 @@ pub(crate) async fn answer(
     let answered = response.extensions_mut().remove::<Answered>();
     if let Some(Raised(problem)) = &problem {
         let headers = std::mem::take(response.headers_mut());
-        response = problem.answer(Form::of(&path), shown(&path), id.as_str(), version);
+        response = problem.answer(form, shown(&path), id.as_str(), version);
         // What a handler says beside its refusal.
         response.headers_mut().extend(headers);
     }
-    dress(response.headers_mut(), id);
+    dress(response.headers_mut(), id, secured);
     if path.starts_with("/api/v2/") {
         response.headers_mut().extend(OF_API);
     }
@@ -121,9 +124,23 @@ fn shown(path: &str) -> &str {
     signed.unwrap_or(path)
 }
 
-fn dress(headers: &mut HeaderMap, id: &RequestId) {
+/// Whether browsers may be told to reach this host by TLS alone. They would hold it against every port of the host; on
+/// `localhost` another port is where `terraform login` listens, in clear.
+fn keeps_to_tls(request: &Request) -> bool {
+    let named = request.uri().authority().map(Authority::as_str);
+    let host = || request.headers().get(HOST)?.to_str().ok();
+    let host = named.or_else(host).unwrap_or_default();
+    let name = host.split(':').next().unwrap_or_default();
+    let name = name.to_ascii_lowercase();
+    name != "localhost" && !name.ends_with(".localhost")
+}
+
+fn dress(headers: &mut HeaderMap, id: &RequestId, secured: bool) {
+    if secured {
+        headers.insert(STRICT_TRANSPORT_SECURITY, ONLY_TLS);
+    }
     for (name, value) in ALWAYS {
-        headers.insert(name, value);
+        headers.entry(name).or_insert(value);
     }
     // An id is base58 after its prefix, so it is always a header's value.
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {

@@ -5,7 +5,8 @@
 //! may see anything in it is asked by the operation itself.
 //!
 //! A token comes as `Authorization: Bearer …`, or as the password of Basic authentication with any user name, which is all
-//! that terraform's `http` backend can send. Deliberately absent: tokens in a query, which end in logs, and cookies.
+//! that terraform's `http` backend can send. Deliberately absent: tokens in a query, which end in logs, and cookies, which pages alone
+//! take ([`crate::ui`]).
 
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
@@ -106,7 +107,7 @@ impl Asker {
                 let own = own.ok_or_else(Problem::not_found)?;
                 Ok(format!("api-org-{}", own.name))
             }
-            Actor::User { .. } | Actor::Task(_) | Actor::Operator => {
+            Actor::User { .. } | Actor::Session { .. } | Actor::Task(_) | Actor::Operator => {
                 Ok(statehouse_core::user::show_self(self.site()).await?.name)
             }
         }
@@ -217,11 +218,22 @@ fn token(parts: &Parts) -> Result<Option<String>, Problem> {
 }
 
 /// The peer of the connection. Forwarded headers count for nothing: anybody can write them.
-fn source(parts: &Parts) -> Option<IpAddr> {
+pub(crate) fn source(parts: &Parts) -> Option<IpAddr> {
     parts
         .extensions
         .get::<ConnectInfo<SocketAddr>>()
         .map(|ConnectInfo(peer)| peer.ip())
+}
+
+/// Where a request comes from, where somebody without a token may ask.
+pub(crate) struct Source(pub(crate) Option<IpAddr>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Source {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self(source(parts)))
+    }
 }
 
 /// A name in an address. A text that is no name is nobody's, so saying so gives nothing away.

@@ -27,6 +27,9 @@ pub const STATE_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Longest JSON document: a list of every permission is 2 KiB.
 pub const JSON_BYTES_MAX: usize = 1024 * 1024;
 
+/// Longest form: a label, or a request of terraform's.
+const FORM_BYTES_MAX: usize = 16 * 1024;
+
 /// From the head of a request to the end of its body: 256 MiB at 4 Mbit/s.
 const BODY_MAX: Duration = Duration::from_mins(10);
 /// Between two pieces of it.
@@ -54,6 +57,8 @@ pub(crate) struct State;
 pub(crate) struct Lock;
 /// A JSON document.
 pub(crate) struct Json;
+/// The fields of a page's form.
+pub(crate) struct Form;
 
 impl Limit for State {
     const BYTES_MAX: usize = STATE_BYTES_MAX;
@@ -68,6 +73,11 @@ impl Limit for Lock {
 impl Limit for Json {
     const BYTES_MAX: usize = JSON_BYTES_MAX;
     const WHAT: &'static str = "the document";
+}
+
+impl Limit for Form {
+    const BYTES_MAX: usize = FORM_BYTES_MAX;
+    const WHAT: &'static str = "the form";
 }
 
 /// The body of a request, read within the limits of `L` and checked against its `Content-MD5`. The last argument of a handler,

@@ -5,7 +5,8 @@
 //! recorded of it, is settled there. Every answer leaves through one layer that names the request, sets the headers that
 //! every answer has, writes the log line and puts a failure into the words of whoever asked.
 //!
-//! Deliberately absent: sessions and pages, a cache, and every way to reach stored data that does not begin with a token.
+//! Deliberately absent: a cache, and every way to reach stored data that does not begin with a token or, for pages alone, with a
+//! session.
 
 pub mod authority;
 pub mod listen;
@@ -21,6 +22,7 @@ mod ledger;
 mod problem;
 mod routes;
 mod tfe;
+mod ui;
 
 pub use body::{JSON_BYTES_MAX, STATE_BYTES_MAX};
 pub use health::health_router;

@@ -3,7 +3,7 @@
 //! [`Problem`] is made from a [`statehouse_core::Error`] by the one `match kind` of this crate, or by the few refusals that
 //! HTTP itself needs. It is written down only at the very edge, by [`crate::answer`], which knows the request's id and which
 //! [`Form`] its client reads: JSON:API for `/api/v2`, plain text for terraform's `http` backend, except that a lock conflict
-//! there is the holder's lock information and nothing else, because terraform decodes it.
+//! there is the holder's lock information and nothing else, because terraform decodes it; a page for browsers, never where programs ask.
 //!
 //! "Not found" has one sentence, whatever was not found or not allowed: what does not exist, what belongs to somebody else and
 //! what the caller may not see must read the same. What is said of a defect is its request id; the cause goes to the log.
@@ -18,6 +18,8 @@ use serde_json::{Map, Value, json};
 use statehouse_core::state::Kept;
 use statehouse_core::terraform::lock::LockInfo;
 use statehouse_core::{Error, Kind};
+
+use crate::ui;
 
 /// The media type of JSON:API.
 pub(crate) const JSON_API: HeaderValue = HeaderValue::from_static("application/vnd.api+json");
@@ -34,13 +36,27 @@ pub(crate) enum Form {
     Text,
     /// JSON:API errors.
     Json,
+    /// A client of OAuth (RFC 6749 §5.2).
+    Oauth,
+    /// A person with a browser.
+    Page,
 }
 
+/// Addresses for programs alone, whatever they say they accept.
+const PROGRAMS: [&str; 3] = ["/state/", "/ledger/", "/.well-known/"];
+
 impl Form {
-    /// The form of an address.
-    pub(crate) fn of(path: &str) -> Self {
+    /// The form of an address, for a client that accepts this.
+    pub(crate) fn of(path: &str, accept: Option<&HeaderValue>) -> Self {
+        let accept = accept.and_then(|accept| accept.to_str().ok());
         if path.starts_with("/api/") {
             Self::Json
+        } else if path == "/oauth/token" {
+            Self::Oauth
+        } else if PROGRAMS.iter().any(|program| path.starts_with(program)) {
+            Self::Text
+        } else if accept.is_some_and(|accept| accept.contains("text/html")) {
+            Self::Page
         } else {
             Self::Text
         }
@@ -63,6 +79,8 @@ struct Refusal {
     meta: Map<String, Value>,
     holder: Option<LockInfo>,
     allow: Option<HeaderValue>,
+    /// When it may be tried again.
+    after_s: u32,
     /// Whether the connection must end, because the rest of the request is not read.
     closes: bool,
     /// For the log alone.
@@ -92,6 +110,16 @@ impl From<Error> for Problem {
                 return problem.hint(error.next_step()).because(error);
             }
             Kind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large"),
+            Kind::TooMany { after_s } => {
+                let mut problem = Self::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "too-many",
+                    "Too many requests",
+                    error.message(),
+                );
+                problem.0.after_s = *after_s;
+                return problem.hint(error.next_step()).because(error);
+            }
             Kind::Unavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "unavailable",
@@ -138,6 +166,7 @@ impl Problem {
             meta,
             holder,
             allow,
+            after_s: 1,
             closes,
             cause,
         }))
@@ -231,6 +260,20 @@ impl Problem {
             words,
         )
         .hint(Some(hint))
+    }
+
+    /// Somebody was signed in, and is not any more.
+    pub(crate) fn signed_out() -> Self {
+        let words = "you are not signed in any more, so nothing was changed";
+        Self::new(StatusCode::FORBIDDEN, "signed-out", "Signed out", words)
+            .hint(Some("sign in again, and then repeat it"))
+    }
+
+    /// A form that does not come from a page of ours, or from one that is too old.
+    pub(crate) fn foreign_form() -> Self {
+        let words = "the form does not come from a page of this server, or from one that is too old; nothing was changed";
+        Self::new(StatusCode::FORBIDDEN, "foreign-form", "Not taken", words)
+            .hint(Some("open the page again and send it from there"))
     }
 
     /// The address does not take this method. (RFC 9110 §15.5.6)
@@ -339,19 +382,22 @@ impl Problem {
 
     /// Writes it down for the client of request `id` to `path`.
     pub(crate) fn answer(&self, form: Form, path: &str, id: &str, version: Version) -> Response {
-        let (kind, body) = match (form, &self.0.holder) {
-            (Form::Json, _) => (JSON_API, self.json(path, id)),
-            (Form::Text, Some(holder)) => (JSON, json!(holder).to_string()),
-            (Form::Text, None) => (TEXT, self.text(path, id)),
+        let mut response = match (form, &self.0.holder) {
+            (Form::Page, _) => self.page(path, id),
+            (Form::Json, _) => written(JSON_API, self.json(path, id)),
+            (Form::Oauth, _) => written(JSON, self.oauth(path)),
+            (Form::Text, Some(holder)) => written(JSON, json!(holder).to_string()),
+            (Form::Text, None) => written(TEXT, self.text(path, id)),
         };
-        let mut response = Response::new(Body::from(body));
         *response.status_mut() = self.0.status;
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, kind);
         match self.0.status {
-            StatusCode::UNAUTHORIZED => drop(headers.insert(WWW_AUTHENTICATE, CHALLENGE)),
-            StatusCode::SERVICE_UNAVAILABLE => {
-                drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1")));
+            // A browser would ask for a name and a password in a window of its own.
+            StatusCode::UNAUTHORIZED if form != Form::Page => {
+                drop(headers.insert(WWW_AUTHENTICATE, CHALLENGE));
+            }
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                drop(headers.insert(RETRY_AFTER, HeaderValue::from(self.0.after_s)));
             }
             _ => {}
         }
@@ -363,6 +409,21 @@ impl Problem {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
+    }
+
+    fn page(&self, path: &str, id: &str) -> Response {
+        let words = self.detail(path);
+        let hint = self.0.hint.as_deref().filter(|_| self.0.words.is_some());
+        ui::failure::page(self.0.status, self.0.title, &words, hint, id)
+    }
+
+    fn oauth(&self, path: &str) -> String {
+        let error = match self.0.status {
+            status if status == StatusCode::SERVICE_UNAVAILABLE => "temporarily_unavailable",
+            status if status.is_server_error() => "server_error",
+            _ => "invalid_request",
+        };
+        json!({ "error": error, "error_description": self.detail(path) }).to_string()
     }
 
     fn text(&self, path: &str, id: &str) -> String {
@@ -394,6 +455,12 @@ impl Problem {
         });
         json!({ "errors": [error] }).to_string()
     }
+}
+
+fn written(kind: HeaderValue, body: String) -> Response {
+    let mut response = Response::new(Body::from(body));
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
 }
 
 impl IntoResponse for Problem {

@@ -22,7 +22,7 @@ use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
 
 use crate::problem::Problem;
-use crate::{answer, backend, discovery, ledger, tfe};
+use crate::{answer, backend, discovery, ledger, tfe, ui};
 
 type Service = BoxCloneSyncService<Request, Response, Infallible>;
 
@@ -197,6 +197,20 @@ routes! {
 
     GET    "/ledger/{house}/checkpoint" => ledger::checkpoint;
     GET    "/ledger/{house}/tile/{*tile}" => ledger::tile;
+
+    GET    "/oauth/authorize" => ui::consent::show;
+    POST   "/oauth/authorize" => ui::consent::decide;
+    POST   "/oauth/token" => ui::consent::token;
+
+    GET    "/" => ui::start::show;
+    GET    "/sign-in" => ui::sign_in::show;
+    POST   "/sign-in" => ui::sign_in::send;
+    GET    "/sign-out" => ui::sign_out::show;
+    POST   "/sign-out" => ui::sign_out::send;
+    GET    "/app/settings/tokens" => ui::tokens::show;
+    POST   "/app/settings/tokens" => ui::tokens::make;
+    POST   "/app/settings/tokens/{token}/actions/revoke" => ui::tokens::revoke;
+    GET    "/assets/{file}" => ui::assets::show;
 }
 
 /// Every address of the server, over one core. To be served by [`crate::listen::serve`], which says who the peer is.

@@ -4,7 +4,7 @@
 //! Two kinds. What is **sealed** goes through the seal, so that a build without sealing shows every
 //! one of them: bodies of states (finished, kept, discarded, in the row, in a file, client-encrypted),
 //! the words of locks, reasons. What is **never stored** leaves at most a hash: passwords, tokens,
-//! uploads that are refused, names that nobody has.
+//! what browsers and logins show, uploads that are refused, names that nobody has.
 //!
 //! Documented as clear text, and so no canaries: names of organizations, projects, workspaces and
 //! users, labels of tokens, ids of locks, lineage, serial and tool version of a state.
@@ -23,6 +23,7 @@ use crate::cloud;
 use crate::random::Random;
 use crate::site::Site;
 use crate::states;
+use crate::visit::visit;
 
 /// Letters and digits of a canary: 178 bits, so none is there by chance.
 const LENGTH: usize = 30;
@@ -79,6 +80,12 @@ impl Garden {
         let (body, _) = text.rsplit_once('_').expect("a token with a checksum");
         self.never_stored.push(body[body.len() - 22..].to_owned());
         self.never_stored.push(text.to_owned());
+    }
+
+    /// What a browser or a client shows; its row is found by what stands before the dot.
+    fn ticket(&mut self, shown: &SecretString) {
+        let (_, secret) = shown.expose_secret().split_once('.').expect("a ticket");
+        self.never_stored.push(secret.to_owned());
     }
 }
 
@@ -222,17 +229,25 @@ async fn accounts(core: &Arc<Core>, garden: &mut Garden) -> SecretString {
         .await
         .unwrap();
     let (_, secret) = core
-        .login("rita", password.into(), token::Wish::default())
+        .login(
+            "rita",
+            password.clone().into(),
+            None,
+            token::Wish::default(),
+        )
         .await
         .unwrap();
     garden.token(&secret);
+    for ticket in visit(core, "rita", password.into()).await {
+        garden.ticket(&ticket);
+    }
     // A password typed where the name belongs, a wrong one, and a token that is none.
     for (of, password) in [
         (garden.never_stored(), garden.never_stored()),
         ("olga".to_owned(), garden.never_stored()),
     ] {
         assert!(
-            core.login(&of, password.into(), token::Wish::default())
+            core.login(&of, password.into(), None, token::Wish::default())
                 .await
                 .is_err()
         );

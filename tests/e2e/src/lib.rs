@@ -19,6 +19,7 @@ pub mod random;
 pub mod scan;
 pub mod site;
 pub mod states;
+pub mod visit;
 
 /// By how much the amounts of the proofs of strength are multiplied: `STATEHOUSE_TEST_SCALE`, or 1.
 #[allow(

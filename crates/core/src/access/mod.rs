@@ -102,10 +102,10 @@ pub(crate) fn asks(ctx: &Ctx, target: &Target) -> Vec<Ask> {
         Target::Workspace(workspace) => crate::workspace::sql::asks(workspace),
     };
     match ctx.actor() {
-        Actor::User { user, .. } if ctx.house().code().is_site() => {
+        Actor::User { user, .. } | Actor::Session { user, .. } if ctx.house().code().is_site() => {
             asks.push(crate::user::sql::ask_id(user));
         }
-        Actor::User { user, .. } => {
+        Actor::User { user, .. } | Actor::Session { user, .. } => {
             asks.extend([team::sql::ask_teams(user), sql::ask_subject(user.as_str())]);
         }
         Actor::Team { team, .. } => asks.push(sql::ask_subject(team.as_str())),
@@ -232,13 +232,13 @@ async fn place(rows: &mut Rows, target: &Target) -> Result<Option<Place>> {
 async fn held_by(rows: &mut Rows, ctx: &Ctx, now: i64) -> Result<Vec<Held>> {
     let site = ctx.house().code().is_site();
     match ctx.actor() {
-        Actor::User { user, .. } if site => {
+        Actor::User { user, .. } | Actor::Session { user, .. } if site => {
             let account = crate::user::sql::by_id(rows, user).await?;
             let account = account.filter(|account| account.disabled_at.is_none());
             let operator = account.is_some_and(|account| account.operator);
             Ok(operator.then_some(Held::Operator).into_iter().collect())
         }
-        Actor::User { user, .. } => {
+        Actor::User { user, .. } | Actor::Session { user, .. } => {
             let teams = team::sql::teams_of(rows, user).await?;
             let teams: Vec<&str> = teams.iter().map(|each| each.team.as_str()).collect();
             let subjects = [&[user.as_str()], &*teams].concat();

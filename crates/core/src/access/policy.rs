@@ -233,7 +233,7 @@ fn policies() -> String {
 
 fn kind_of(actor: &Actor) -> &'static str {
     match actor {
-        Actor::User { .. } => "User",
+        Actor::User { .. } | Actor::Session { .. } => "User",
         Actor::Team { .. } => "Team",
         Actor::Organization { .. } => "OrganizationToken",
         Actor::Task(_) => "Task",

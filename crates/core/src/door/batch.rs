@@ -60,8 +60,8 @@ impl Batch {
 
     fn leaf(&self, ctx: &Ctx, action: &str, object: &str, facts: Map<String, Json>) -> Json {
         let mut actor = json!({ "kind": ctx.actor().kind(), "id": ctx.actor().id() });
-        if let (Some(token), Some(actor)) = (ctx.actor().token(), actor.as_object_mut()) {
-            actor.insert("token".to_owned(), Json::String(token.to_string()));
+        if let (Some(shown), Some(actor)) = (ctx.actor().credential(), actor.as_object_mut()) {
+            actor.insert("token".to_owned(), Json::String(shown.to_owned()));
         }
         let row = |change: &RowChange| {
             let op = if change.put { "put" } else { "del" };

@@ -59,8 +59,9 @@ impl Reads {
     ) -> Result<()> {
         let reader = ctx
             .actor()
-            .token()
-            .map_or_else(|| ctx.actor().id().to_owned(), ToString::to_string);
+            .credential()
+            .unwrap_or_else(|| ctx.actor().id())
+            .to_owned();
         let key = (reader, object.to_owned(), A::NAME);
         loop {
             let (recorded, closed) = self.enter::<A>(&key, ctx, target);
@@ -108,11 +109,7 @@ impl Reads {
             opened: Instant::now(),
             recorded: recorded.clone(),
             repeats: 0,
-            reader: ctx
-                .actor()
-                .token()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
+            reader: ctx.actor().credential().unwrap_or_default().to_owned(),
             target: target.clone(),
         };
         let replaced = windows

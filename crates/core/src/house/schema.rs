@@ -4,10 +4,13 @@ use statehouse_model::HouseCode;
 
 use crate::db::Migration;
 use crate::record::Table;
-use crate::{access, key, ledger, org, project, state, team, token, url, user, workspace};
+use crate::{
+    access, key, ledger, oauth, org, project, session, state, team, token, url, user, workspace,
+};
 
 const COMMON: &str = include_str!("../../migrations/common/0001_ledger.sql");
 const SITE: &str = include_str!("../../migrations/site/0001_site.sql");
+const SITE_SESSIONS: &str = include_str!("../../migrations/site/0002_session.sql");
 const HOUSE: &str = include_str!("../../migrations/house/0001_state.sql");
 const CLOUD: &str = include_str!("../../migrations/house/0002_cloud.sql");
 const PEOPLE: &str = include_str!("../../migrations/house/0003_people.sql");
@@ -19,7 +22,7 @@ const SHARED_TABLES: [Table; 2] = [
 ];
 
 /// The evidential tables of the site.
-static SITE_TABLES: [Table; 7] = [
+static SITE_TABLES: [Table; 9] = [
     SHARED_TABLES[0],
     SHARED_TABLES[1],
     Table::of::<org::sql::Organization>(),
@@ -27,6 +30,8 @@ static SITE_TABLES: [Table; 7] = [
     Table::of::<user::sql::Account>(),
     Table::of::<user::sql::Password>(),
     Table::of::<token::sql::ApiToken>(),
+    Table::of::<session::sql::Session>(),
+    Table::of::<oauth::sql::Code>(),
 ];
 
 /// The evidential tables of an organization.
@@ -53,9 +58,10 @@ pub(crate) fn tables(site: bool) -> &'static [Table] {
     if site { &SITE_TABLES } else { &HOUSE_TABLES }
 }
 
+/// The schema changes of a house, in order. The first is everybody's.
 pub(crate) fn migrations(code: HouseCode) -> Vec<Migration> {
     let own: &[(&str, &str)] = if code.is_site() {
-        &[("site", SITE)]
+        &[("site", SITE), ("session", SITE_SESSIONS)]
     } else {
         &[("state", HOUSE), ("cloud", CLOUD), ("people", PEOPLE)]
     };

@@ -13,6 +13,7 @@ use crate::db::Value;
 use crate::door::{self, Entry, Outcome, Target, Tx};
 use crate::error::{Error, Result};
 use crate::house;
+use crate::session;
 use crate::state;
 use crate::token::sql::{ApiToken, HouseToken};
 use crate::workspace::sql::Workspace;
@@ -235,7 +236,12 @@ async fn users_of(tx: &mut Tx<RetireKeys>, epoch: u32, site: bool) -> Result<Opt
     if tokens > 0 {
         return Ok(Some(format!("{tokens} live tokens were made under it")));
     }
-    if !site {
+    if site {
+        let sessions = sessions_of(tx, epoch).await?;
+        if sessions > 0 {
+            return Ok(Some(format!("{sessions} people signed in under it")));
+        }
+    } else {
         let headers = blob::sql::epochs(tx).await?;
         let under = |header: &[u8]| Keyring::header_epoch(header).is_ok_and(|found| found == epoch);
         let sealed = headers
@@ -285,5 +291,15 @@ async fn tokens_of(tx: &mut Tx<RetireKeys>, epoch: u32, site: bool) -> Result<us
         .filter(|(ends, _)| ends.is_none_or(|at| at > now));
     Ok(live
         .filter(|(_, mac)| mac.starts_with(&epoch.to_be_bytes()))
+        .count())
+}
+
+/// Live sessions that began under `epoch`: twelve hours later there are none.
+async fn sessions_of(tx: &mut Tx<RetireKeys>, epoch: u32) -> Result<usize> {
+    let now = tx.now();
+    let open = session::sql::open(tx).await?;
+    let live = open.iter().filter(|row| session::is_live(row, now));
+    Ok(live
+        .filter(|row| row.secret_mac.starts_with(&epoch.to_be_bytes()))
         .count())
 }

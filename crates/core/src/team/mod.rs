@@ -572,7 +572,7 @@ async fn users_of(rows: &mut Rows, team: &TeamId) -> Result<Vec<UserId>> {
 
 fn visible(ctx: &Ctx, held: &[Permission], team: &Team, users: &[UserId]) -> bool {
     let inside = match ctx.actor() {
-        Actor::User { user, .. } => users.contains(user),
+        Actor::User { user, .. } | Actor::Session { user, .. } => users.contains(user),
         Actor::Team { team: own, .. } => *own == team.id,
         Actor::Organization { .. } | Actor::Task(_) | Actor::Operator => false,
     };

@@ -8,6 +8,7 @@
 pub mod house;
 pub(crate) mod sql;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use secrecy::SecretString;
@@ -15,7 +16,7 @@ use statehouse_model::{Actor, HouseCode, Name, Permission, Token, TokenId, UserI
 use statehouse_seal::Keyring;
 
 use crate::ctx::Ctx;
-use crate::door::{self, Entry, Outcome, Target, actions};
+use crate::door::{self, Entry, Outcome, Target, Tx, actions};
 use crate::error::{Error, Kind, Result};
 use crate::house::House;
 use crate::record::Rows;
@@ -29,6 +30,8 @@ pub const LIFE_MAX_US: i64 = 366 * DAY_US;
 const DAY_US: i64 = 24 * 3600 * 1_000_000;
 /// Tokens that one account may hold.
 const TOKENS_MAX: usize = 1000;
+/// Longest label, in bytes.
+const LABEL_LEN_MAX: usize = 256;
 
 actions! {
     /// Make a token of one's own.
@@ -39,8 +42,6 @@ actions! {
     ListTokens = "token.list" needs TokenManage;
     /// Make a token for another account.
     IssueToken = "token.issue" needs SiteUserManage;
-    /// A login that failed.
-    FailedLogin = "login.failed" needs SiteUserManage;
 }
 
 /// A token, for people and programs to read; never the secret.
@@ -58,6 +59,9 @@ pub struct TokenView {
     pub expires_at: Option<i64>,
     /// When it was revoked.
     pub revoked_at: Option<i64>,
+    /// The part of the text by which it is found, for pages alone.
+    #[serde(skip)]
+    pub handle: String,
 }
 
 impl From<ApiToken> for TokenView {
@@ -69,6 +73,7 @@ impl From<ApiToken> for TokenView {
             created_at: token.created_at,
             expires_at: token.expires_at,
             revoked_at: token.revoked_at,
+            handle: token.handle,
         }
     }
 }
@@ -138,7 +143,7 @@ fn checked(wish: &Wish) -> Result<i64> {
             "a token lives between a moment and 366 days",
         ));
     }
-    if wish.label.len() > 256 {
+    if wish.label.len() > LABEL_LEN_MAX {
         return Err(Error::invalid("a token's label has at most 256 bytes"));
     }
     Ok(life)
@@ -156,54 +161,94 @@ async fn issue<A: door::Action>(
     user: UserId,
     wish: Wish,
 ) -> Result<(TokenView, SecretString)> {
-    no_wider(ctx, &wish)?;
-    let life = checked(&wish)?;
-    let id = TokenId::from_entropy(crate::entropy());
-    let token = Token::from_entropy(HouseCode::SITE, &crate::random());
-    let secret = SecretString::from(token.expose().to_owned());
-    let scopes = scopes_of(&wish);
-    let record = ApiToken {
-        id,
-        account: user,
-        handle: token.handle().to_owned(),
-        secret_mac: Vec::new(),
-        label: wish.label,
-        scopes,
-        created_at: ctx.house().now(),
-        expires_at: None,
-        revoked_at: None,
-    };
-    let record = Arc::new((record, token));
+    let draft = Arc::new(Draft::new(ctx, user, wish)?);
+    let body = draft.clone();
     let made = door::change(ctx, action, Target::House, move |tx| {
-        let made = record.clone();
+        let draft = body.clone();
         Box::pin(async move {
-            let (record, secret) = &*made;
-            let now = tx.now();
-            if sql::of_account(tx, &record.account)
-                .await?
-                .iter()
-                .filter(|token| is_live(token, now))
-                .count()
-                >= TOKENS_MAX
-            {
-                return Err(Error::new(
-                    Kind::Conflict,
-                    format!("this account holds {TOKENS_MAX} tokens"),
-                )
-                .hint("revoke some"));
-            }
-            let token = ApiToken {
-                created_at: now,
-                expires_at: Some(now.saturating_add(life)),
-                secret_mac: tx.keyring.token_mac(secret.expose().as_bytes()).to_vec(),
-                ..record.clone()
-            };
-            tx.put(&token).await?;
-            let entry = Entry::new(&token.id).fact("user", token.account.as_str());
-            Ok(Outcome::Recorded(TokenView::from(token), entry))
+            let token = draft.put(tx).await?;
+            let entry = Entry::new(draft.id()).fact("user", draft.record.account.as_str());
+            Ok(Outcome::Recorded(token, entry))
         })
     });
-    Ok((made.await?, secret))
+    Ok((made.await?, draft.secret()))
+}
+
+/// A token that is made but not stored yet.
+pub(crate) struct Draft {
+    record: ApiToken,
+    token: Token,
+    life_us: i64,
+}
+
+impl Draft {
+    pub(crate) fn new(ctx: &Ctx, user: UserId, wish: Wish) -> Result<Self> {
+        no_wider(ctx, &wish)?;
+        let life_us = checked(&wish)?;
+        let token = Token::from_entropy(HouseCode::SITE, &crate::random());
+        let scopes = scopes_of(&wish);
+        let record = ApiToken {
+            id: TokenId::from_entropy(crate::entropy()),
+            account: user,
+            handle: token.handle().to_owned(),
+            secret_mac: Vec::new(),
+            label: wish.label,
+            scopes,
+            created_at: ctx.house().now(),
+            expires_at: None,
+            revoked_at: None,
+        };
+        Ok(Self {
+            record,
+            token,
+            life_us,
+        })
+    }
+
+    pub(crate) fn id(&self) -> &TokenId {
+        &self.record.id
+    }
+
+    /// The text, to be shown once.
+    pub(crate) fn secret(&self) -> SecretString {
+        SecretString::from(self.token.expose().to_owned())
+    }
+
+    /// Stores it, unless its account holds too many.
+    pub(crate) async fn put<A: door::Action>(&self, tx: &mut Tx<A>) -> Result<TokenView> {
+        let now = tx.now();
+        let held = sql::of_account(tx, &self.record.account).await?;
+        if held.iter().filter(|token| is_live(token, now)).count() >= TOKENS_MAX {
+            return Err(Error::new(
+                Kind::Conflict,
+                format!("this account holds {TOKENS_MAX} tokens"),
+            )
+            .hint("revoke some"));
+        }
+        let token = ApiToken {
+            created_at: now,
+            expires_at: Some(now.saturating_add(self.life_us)),
+            secret_mac: tx
+                .keyring
+                .token_mac(self.token.expose().as_bytes())
+                .to_vec(),
+            ..self.record.clone()
+        };
+        tx.put(&token).await?;
+        Ok(TokenView::from(token))
+    }
+}
+
+/// Ends a token within another change; whether it was alive.
+pub(crate) async fn end<A: door::Action>(tx: &mut Tx<A>, id: &TokenId) -> Result<bool> {
+    let now = tx.now();
+    let token = sql::by_id(tx, id).await?;
+    let Some(mut token) = token.filter(|token| is_live(token, now)) else {
+        return Ok(false);
+    };
+    token.revoked_at = Some(now);
+    tx.put(&token).await?;
+    Ok(true)
 }
 
 /// The caller's own tokens.
@@ -372,23 +417,9 @@ pub(crate) async fn login(
     gate: &user::Gate,
     name: &str,
     password: SecretString,
+    source: Option<IpAddr>,
     wish: Wish,
 ) -> Result<(TokenView, SecretString)> {
-    let now = machine.house().now();
-    let known = name.parse::<Name>().ok();
-    let key = gate.pass(known.as_ref(), now)?;
-    let Some(user) = user::check_password(machine, known.clone(), password).await? else {
-        if key.first_in_a_while {
-            door::change(machine, FailedLogin, Target::House, |_| {
-                Box::pin(async { Ok(Outcome::Recorded((), Entry::new("login"))) })
-            })
-            .await?;
-        }
-        return Err(Error::new(
-            Kind::Unauthenticated,
-            "the name or the password is wrong",
-        ));
-    };
-    gate.forget(known.as_ref());
+    let user = user::prove(machine, gate, name, password, source).await?;
     issue(machine, IssueToken, user, wish).await
 }

@@ -2,17 +2,21 @@
 //!
 //! Accounts live in the site. A password is an argon2id hash in a table of its
 //! own; checking one costs the same for a name that does not exist, is limited
-//! per name and in parallel, and every failure is in the site's ledger.
+//! per name, per source and in parallel, and every failure is in the site's ledger.
 
+mod gate;
 mod password;
 pub(crate) mod sql;
+
+use std::net::IpAddr;
 
 use statehouse_model::{Name, UserId};
 
 use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Target, actions};
 use crate::error::{Error, Kind, Result};
-pub(crate) use password::Gate;
+use crate::session;
+pub(crate) use gate::Gate;
 pub use password::PASSWORD_LEN_MIN;
 use secrecy::SecretString;
 use sql::{Account, Password};
@@ -30,6 +34,8 @@ actions! {
     RenameSelf = "user.rename" needs TokenManage;
     /// Set one's own password, knowing the current one.
     SetOwnPassword = "user.password.own" needs TokenManage;
+    /// A login that failed.
+    FailedLogin = "login.failed" needs SiteUserManage;
     /// See one's own account.
     ShowSelf = "user.self" needs TokenManage;
 }
@@ -107,7 +113,7 @@ pub async fn create(
     .await
 }
 
-/// Sets an account's password.
+/// Sets an account's password, and ends its sessions.
 pub async fn set_password(ctx: &Ctx, name: Name, password: SecretString) -> Result<()> {
     door::may(ctx, SetPassword, &Target::House).await?;
     let hash = password::hash(password).await?;
@@ -117,7 +123,9 @@ pub async fn set_password(ctx: &Ctx, name: Name, password: SecretString) -> Resu
             let account = sql::by_name(tx, &name)
                 .await?
                 .ok_or_else(|| Error::not_found("user"))?;
-            let entry = Entry::new(&account.id);
+            // Whoever knew the old one may still be signed in with it.
+            let ended = session::end_all(tx, &account.id).await?;
+            let entry = Entry::new(&account.id).fact("sessions", ended);
             tx.put(&Password {
                 account: account.id,
                 hash,
@@ -135,7 +143,7 @@ pub(crate) async fn may_disable(ctx: &Ctx) -> Result<()> {
     door::may(ctx, DisableUser, &Target::House).await
 }
 
-/// Ends an account. Its grants stay on record and give nothing.
+/// Ends an account and its sessions. Its grants stay on record and give nothing.
 pub(crate) async fn disable(ctx: &Ctx, name: Name) -> Result<UserView> {
     door::change(ctx, DisableUser, Target::House, move |tx| {
         let (name, now) = (name.clone(), tx.now());
@@ -154,7 +162,8 @@ pub(crate) async fn disable(ctx: &Ctx, name: Name) -> Result<UserView> {
             }
             account.disabled_at = Some(now);
             tx.put(&account).await?;
-            let entry = Entry::new(&account.id);
+            let ended = session::end_all(tx, &account.id).await?;
+            let entry = Entry::new(&account.id).fact("sessions", ended);
             Ok(Outcome::Recorded(account.into(), entry))
         })
     })
@@ -248,18 +257,20 @@ pub(crate) async fn change_own_password(
 ) -> Result<UserView> {
     let own = show_self(ctx).await?;
     let name: Name = own.name.parse().map_err(|_| Error::not_found("user"))?;
-    gate.pass(Some(&name), ctx.house().now())?;
+    gate.pass(Some(&name), ctx.source(), ctx.house().now())?;
     let known = check_password(machine, Some(name.clone()), current).await?;
     if known.is_none_or(|id| id.as_str() != own.id) {
         return Err(Error::new(Kind::Denied, "the current password is wrong"));
     }
-    gate.forget(Some(&name));
+    gate.forget(Some(&name), ctx.source());
     let hash = password::hash(new).await?;
     let id = own_id(ctx)?;
     door::change(ctx, SetOwnPassword, Target::House, move |tx| {
         let (account, hash, changed_at) = (id.clone(), hash.clone(), tx.now());
         Box::pin(async move {
-            let entry = Entry::new(&account);
+            // Whoever knew the old one may still be signed in with it.
+            let ended = session::end_all(tx, &account).await?;
+            let entry = Entry::new(&account).fact("sessions", ended);
             tx.put(&Password {
                 account,
                 hash,
@@ -287,8 +298,35 @@ pub async fn show(ctx: &Ctx, id: UserId) -> Result<UserView> {
     found.ok_or_else(|| Error::not_found("user"))
 }
 
+/// The account of whoever knows its name and password. `machine` is a context
+/// of the server itself: whoever logs in is nobody yet.
+pub(crate) async fn prove(
+    machine: &Ctx,
+    gate: &Gate,
+    name: &str,
+    password: SecretString,
+    source: Option<IpAddr>,
+) -> Result<UserId> {
+    let known = name.parse::<Name>().ok();
+    let passed = gate.pass(known.as_ref(), source, machine.house().now())?;
+    let Some(user) = check_password(machine, known.clone(), password).await? else {
+        if passed.first_in_a_while {
+            door::change(machine, FailedLogin, Target::House, |_| {
+                Box::pin(async { Ok(Outcome::Recorded((), Entry::new("login"))) })
+            })
+            .await?;
+        }
+        return Err(Error::new(
+            Kind::Unauthenticated,
+            "the name or the password is wrong",
+        ));
+    };
+    gate.forget(known.as_ref(), source);
+    Ok(user)
+}
+
 /// The account whose name and password these are, if it is enabled.
-pub(crate) async fn check_password(
+async fn check_password(
     machine: &Ctx,
     name: Option<Name>,
     password: SecretString,

@@ -1,15 +1,11 @@
-//! Passwords: argon2id (RFC 9106), with a gate in front.
-
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+//! Passwords: argon2id (RFC 9106).
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use secrecy::{ExposeSecret, SecretString};
-use statehouse_model::Name;
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
 /// Shortest password that is taken, in characters (NIST SP 800-63B).
 pub const PASSWORD_LEN_MIN: usize = 12;
@@ -24,14 +20,6 @@ const OUTPUT: usize = 32;
 const AT_ONCE: usize = 4;
 /// Hashes that may wait for their turn; more are refused, not queued.
 const WAITING_MAX: usize = 32;
-/// Tries per name before it must wait.
-const TRIES_MAX: u32 = 10;
-/// Failures of the same name are one leaf per minute, in microseconds.
-const RECORD_EVERY_US: i64 = 60_000_000;
-/// How long it waits, in microseconds.
-const WAIT_US: i64 = 15 * 60 * 1_000_000;
-/// Names remembered; beyond it those that may try again are forgotten.
-const NAMES_MAX: usize = 10_000;
 
 static HASHES: Semaphore = Semaphore::const_new(AT_ONCE);
 static WAITING: Semaphore = Semaphore::const_new(AT_ONCE + WAITING_MAX);
@@ -86,70 +74,4 @@ pub(super) async fn matches(password: SecretString, stored: Option<&str>) -> Res
     let (salt, expected) = decoded.unwrap_or_else(|| (vec![0; SALT], Vec::new()));
     let output = derive_aside(password, salt).await?;
     Ok(output.as_slice().ct_eq(&expected).into())
-}
-
-/// Who may try a password again, by name. Texts that are no names share one
-/// place, so that nobody fills the memory with inventions.
-#[derive(Default)]
-pub(crate) struct Gate(Mutex<HashMap<String, Tries>>);
-
-/// The tries of one name since the last success.
-#[derive(Clone, Copy)]
-struct Tries {
-    count: u32,
-    since: i64,
-    recorded: i64,
-}
-
-/// A try that the gate let pass.
-pub(crate) struct Passed {
-    /// Whether a failure should be recorded: once per name and minute.
-    pub(crate) first_in_a_while: bool,
-}
-
-impl Gate {
-    /// Counts a try before it is made, and refuses one too many.
-    pub(crate) fn pass(&self, name: Option<&Name>, now: i64) -> Result<Passed> {
-        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = folded(name);
-        if names.len() >= NAMES_MAX && !names.contains_key(&key) {
-            names.retain(|_, tries| now.saturating_sub(tries.since) < WAIT_US);
-            if names.len() >= NAMES_MAX {
-                return Err(wait());
-            }
-        }
-        let fresh = Tries {
-            count: 0,
-            since: now,
-            recorded: i64::MIN,
-        };
-        let tries = names.entry(key).or_insert(fresh);
-        if now.saturating_sub(tries.since) >= WAIT_US {
-            *tries = fresh;
-        }
-        if tries.count >= TRIES_MAX {
-            return Err(wait());
-        }
-        tries.count += 1;
-        let first_in_a_while = now.saturating_sub(tries.recorded) >= RECORD_EVERY_US;
-        if first_in_a_while {
-            tries.recorded = now;
-        }
-        Ok(Passed { first_in_a_while })
-    }
-
-    /// Forgets the tries of a name after a success.
-    pub(crate) fn forget(&self, name: Option<&Name>) {
-        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        names.remove(&folded(name));
-    }
-}
-
-fn folded(name: Option<&Name>) -> String {
-    name.map(|name| name.as_str().to_lowercase())
-        .unwrap_or_default()
-}
-
-fn wait() -> Error {
-    Error::new(Kind::Unavailable, "too many logins were tried").hint("wait 15 minutes")
 }

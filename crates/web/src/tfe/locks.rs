@@ -6,9 +6,9 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use statehouse_core::Ctx;
 use statehouse_core::state::lock;
 use statehouse_core::terraform::lock::LockInfo;
-use statehouse_core::Ctx;
 use statehouse_core::workspace::{self, Workspace, WorkspaceView};
 
 use super::document::{Document, Sent};

@@ -5,9 +5,9 @@
 
 pub(crate) mod authentication_tokens;
 pub(crate) mod backups;
-mod document;
+pub(crate) mod document;
 pub(crate) mod grants;
-mod instant;
+pub(crate) mod instant;
 mod jsonapi;
 pub(crate) mod keys;
 pub(crate) mod ledgers;

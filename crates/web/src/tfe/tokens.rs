@@ -10,7 +10,7 @@ use statehouse_core::Core;
 use statehouse_core::token::{self, TokenView, Wish};
 
 use super::document::{Attributes, Document, Secret, resource, resources};
-use crate::auth::{self, Asker, At};
+use crate::auth::{self, Asker, At, Source};
 use crate::problem::Problem;
 
 const KIND: &str = "tokens";
@@ -29,13 +29,17 @@ pub(crate) struct Login {
 /// Makes a token for whoever knows the password. The one change that needs no token.
 pub(crate) async fn login(
     State(core): State<Arc<Core>>,
+    Source(source): Source,
     Attributes(login): Attributes<Login>,
 ) -> Result<Document, Problem> {
     let wish = Wish {
         label: login.label,
         ..Wish::default()
     };
-    made(core.login(&login.username, login.password.0, wish).await?)
+    let Login {
+        username, password, ..
+    } = login;
+    made(core.login(&username, password.0, source, wish).await?)
 }
 
 /// What a new token shall be.

@@ -197,6 +197,7 @@ async fn prepare(world: &World, route: &Route, who: Option<&Person>, tag: &str) 
     call.fill("{organization}", "acme");
     call.fill("{house}", world.acme.house().code().as_str());
     call.fill("{*tile}", "0/000.p/1");
+    call.fill("{file}", "none.css");
     assert!(!call.path.contains('{'), "say how {} is called", call.path);
     call
 }
@@ -463,7 +464,7 @@ async fn of_site(
             "current_password": "there is none to know",
             "password": "correct horse battery",
         })),
-        (_, "{token}") => {
+        (_, "{token}") | ("POST", "revoke") => {
             // Only people have tokens of their own; the others try the owner's.
             let person = who.filter(|who| who.token.starts_with("sth_user_"));
             let of = person.unwrap_or(&world.owner);

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 use statehouse_core::token::Wish;
-use statehouse_core::user;
 use statehouse_model::Role;
 
 use crate::support::{ACME, Acme, Answer, Person, document, hex_md5, lock, name, request, state};

@@ -15,6 +15,8 @@ mod access;
 mod backend;
 mod cloud;
 mod health;
+mod oauth;
+mod pages;
 mod people;
 mod platform;
 mod refusals;

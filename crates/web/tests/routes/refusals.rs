@@ -408,7 +408,6 @@ async fn every_answer_carries_its_id_and_the_headers_that_protect() {
             .await;
         let answer = answer.is(status);
         for (header, value) in [
-            ("strict-transport-security", "max-age=63072000"),
             ("x-content-type-options", "nosniff"),
             ("cache-control", "no-store"),
             (
@@ -422,6 +421,27 @@ async fn every_answer_carries_its_id_and_the_headers_that_protect() {
         assert!(
             ids.insert(answer.header("x-request-id").to_owned()),
             "an id is used once"
+        );
+    }
+}
+
+#[tokio::test]
+async fn browsers_keep_to_tls_except_on_localhost_where_terraform_login_listens() {
+    let place = place().await;
+    for (host, expected) in [
+        ("state.example:8443", "max-age=63072000"),
+        ("localhost.example", "max-age=63072000"),
+        ("localhost:8443", ""),
+        ("LOCALHOST", ""),
+        ("state.localhost", ""),
+    ] {
+        let mut asked = request("GET", AT, Some(&place.writer.token), Bytes::new());
+        asked.headers_mut().insert("host", host.parse().unwrap());
+        let answer = place.server.send(asked).await.is(200);
+        assert_eq!(
+            answer.header("strict-transport-security"),
+            expected,
+            "{host}"
         );
     }
 }

@@ -1,5 +1,6 @@
 //! A server in this process, and a client of it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -363,4 +364,133 @@ impl Acme {
             made["data"]["id"].as_str().unwrap()
         )
     }
+}
+
+/// A browser, as far as cookies and forms go.
+pub(crate) struct Browser<'s> {
+    server: &'s Server,
+    pub(crate) cookies: BTreeMap<String, String>,
+    /// What it says of where its forms come from.
+    pub(crate) site: Option<&'static str>,
+    pub(crate) origin: Option<&'static str>,
+}
+
+impl<'s> Browser<'s> {
+    pub(crate) fn new(server: &'s Server) -> Self {
+        Self {
+            server,
+            cookies: BTreeMap::new(),
+            site: Some("same-origin"),
+            origin: Some("https://localhost"),
+        }
+    }
+
+    async fn send(&mut self, mut request: Request<Full<Bytes>>) -> Answer {
+        let pairs = self
+            .cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
+        let cookies = pairs.collect::<Vec<_>>().join("; ");
+        let headers = request.headers_mut();
+        headers.insert("accept", "text/html,*/*;q=0.8".parse().unwrap());
+        if !cookies.is_empty() {
+            headers.insert("cookie", cookies.parse().unwrap());
+        }
+        let answer = self.server.send(request).await;
+        for line in answer.headers.get_all("set-cookie") {
+            let line = line.to_str().unwrap();
+            let rule = "Path=/; Max-Age=";
+            assert!(
+                line.contains(rule) && line.ends_with("Secure; HttpOnly; SameSite=Lax"),
+                "{line}"
+            );
+            let (name, rest) = line.split_once('=').unwrap();
+            assert!(name.starts_with("__Host-"), "{line}");
+            let value = rest.split(';').next().unwrap();
+            if rest.contains("Max-Age=0;") {
+                self.cookies.remove(name);
+            } else {
+                self.cookies.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        answer
+    }
+
+    pub(crate) async fn get(&mut self, path: &str) -> Answer {
+        self.send(request("GET", path, None, Bytes::new())).await
+    }
+
+    pub(crate) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let mut request = Request::builder()
+            .method("POST")
+            .uri(path)
+            .header(HOST, "localhost")
+            .header("content-type", "application/x-www-form-urlencoded");
+        for (name, value) in [("sec-fetch-site", self.site), ("origin", self.origin)] {
+            if let Some(value) = value {
+                request = request.header(name, value);
+            }
+        }
+        let body = encoded(fields);
+        self.send(request.body(Full::new(body.into())).unwrap())
+            .await
+    }
+
+    /// Opens a page and sends its form to `action` with these fields and the page's hidden ones.
+    pub(crate) async fn fill(
+        &mut self,
+        page: &str,
+        action: &str,
+        fields: &[(&str, &str)],
+    ) -> Answer {
+        let shown = self.get(page).await.is(200);
+        let hidden = hidden(shown.text(), action);
+        let own = hidden.iter().map(|(name, value)| (&**name, &**value));
+        let all: Vec<_> = own.chain(fields.iter().copied()).collect();
+        self.post(action, &all).await
+    }
+
+    pub(crate) async fn sign_in(&mut self, name: &str, password: &str) -> Answer {
+        let fields = [("name", name), ("password", password)];
+        self.fill("/sign-in", "/sign-in", &fields).await
+    }
+}
+
+pub(crate) fn encoded(fields: &[(&str, &str)]) -> String {
+    let escaped = |text: &str| {
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
+        text.bytes()
+            .map(|byte| {
+                if plain(&byte) {
+                    char::from(byte).to_string()
+                } else {
+                    format!("%{byte:02X}")
+                }
+            })
+            .collect::<String>()
+    };
+    let pair = |(name, value): &(&str, &str)| format!("{}={}", escaped(name), escaped(value));
+    fields.iter().map(pair).collect::<Vec<_>>().join("&")
+}
+
+/// The hidden fields of the form that goes to `action`.
+pub(crate) fn hidden(html: &str, action: &str) -> Vec<(String, String)> {
+    let (_, rest) = html
+        .split_once(&format!("action=\"{action}\""))
+        .unwrap_or_else(|| panic!("no form goes to {action}: {html}"));
+    let form = rest.split("</form>").next().unwrap();
+    let plain = |text: &str| {
+        text.replace("&quot;", "\"")
+            .replace("&lt;", "<")
+            .replace("&gt;", ">")
+            .replace("&amp;", "&")
+    };
+    let field = |part: &str| {
+        let (name, rest) = part.split_once("\" value=\"").unwrap();
+        (name.to_owned(), plain(rest.split('"').next().unwrap()))
+    };
+    form.split("<input type=\"hidden\" name=\"")
+        .skip(1)
+        .map(field)
+        .collect()
 }

@@ -26,6 +26,7 @@ mod engines;
 mod hsm;
 mod keys;
 mod locks;
+mod login;
 mod lost;
 mod support;
 mod tls;

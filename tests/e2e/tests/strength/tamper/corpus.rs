@@ -13,6 +13,7 @@ use statehouse_e2e::cloud;
 use statehouse_e2e::random::Random;
 use statehouse_e2e::site::{Site, files};
 use statehouse_e2e::states;
+use statehouse_e2e::visit::visit;
 use statehouse_ledger::verify::Trust;
 use statehouse_model::{HouseCode, Name, Permission, Role, TeamId, UserId};
 use tempfile::TempDir;
@@ -95,6 +96,7 @@ impl Corpus {
         };
         let running = runtime().block_on(async {
             let core = later.open().await;
+            visit(&core, "olga", PASSWORD.into()).await;
             second_day(&core, &accounts, random).await;
             anchored(&core, &site).await;
             let running = site.copy_to(&folder.path().join("running"));
@@ -185,6 +187,7 @@ async fn first_day(core: &Arc<Core>, random: &mut Random) -> Accounts {
                 .unwrap(),
         );
     }
+    visit(core, "olga", PASSWORD.into()).await;
     ledger::publish(&machine, false).await.unwrap();
     let olga = token_of(core, "olga", Vec::new()).await;
     let owner = caller(core, &olga).await;

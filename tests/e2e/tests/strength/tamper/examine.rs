@@ -80,7 +80,7 @@ pub(super) fn log_in(site: &Site) -> Reported {
     let mut reported = Reported::default();
     runtime.block_on(async {
         if let Ok(core) = Core::open(site.options()).await {
-            let login = core.login("olga", PASSWORD.into(), token::Wish::default());
+            let login = core.login("olga", PASSWORD.into(), None, token::Wish::default());
             reported.note(login.await);
         }
     });

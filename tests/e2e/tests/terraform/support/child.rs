@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::fs::File;
+use std::io::{Seek, Write};
 use std::os::unix::fs::FileExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
@@ -92,6 +93,14 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) fn start(command: &mut Command) -> Self {
         Self::with(command, Stdio::null())
+    }
+
+    /// The same, with something to read.
+    pub(crate) fn fed(command: &mut Command, input: &str) -> Self {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(input.as_bytes()).unwrap();
+        file.rewind().unwrap();
+        Self::typed(command, file)
     }
 
     /// With what it reads as if somebody typed it.

@@ -63,6 +63,17 @@ pub(crate) fn python() -> PathBuf {
     python
 }
 
+/// The browser, its driver, and the tool that makes it trust an authority.
+pub(crate) fn chromium() -> [PathBuf; 3] {
+    let hint = "`apt-get install chromium chromium-driver libnss3-tools`";
+    [
+        ("STATEHOUSE_TEST_CHROMIUM", "chromium"),
+        ("STATEHOUSE_TEST_CHROMEDRIVER", "chromedriver"),
+        ("STATEHOUSE_TEST_CERTUTIL", "certutil"),
+    ]
+    .map(|(name, program)| needed(variable(name).or_else(|| on_path(program)), program, hint))
+}
+
 /// The folder that holds `registry.terraform.io/…` with the AWS provider.
 pub(crate) fn provider_mirror() -> PathBuf {
     let found = variable("STATEHOUSE_TEST_PROVIDER_MIRROR").or_else(provider_somewhere);

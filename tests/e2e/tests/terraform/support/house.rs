@@ -278,6 +278,24 @@ impl Server {
         made["token"].as_str().unwrap().to_owned()
     }
 
+    /// A new account that signs in with a password, without any role.
+    pub(crate) fn person(&self, name: &str, password: &str) {
+        let mut create = self.client_of(&self.token, &["user", "create", name, "--password"]);
+        Running::fed(&mut create, &format!("{password}\n"))
+            .end()
+            .done();
+    }
+
+    /// A page of it.
+    pub(crate) fn page(&self, path: &str) -> String {
+        format!("https://{}{path}", self.host())
+    }
+
+    /// The file of the certificate to trust.
+    pub(crate) fn authority(&self) -> &Path {
+        &self.authority
+    }
+
     /// Its log until now.
     pub(crate) fn log(&self) -> String {
         self.running.err()

@@ -1,5 +1,6 @@
 //! What the tests stand on: programs, children, servers, projects, and the proof that every test ends with.
 
+pub(crate) mod browser;
 pub(crate) mod child;
 pub(crate) mod components;
 pub(crate) mod files;
