@@ -356,6 +356,16 @@ fn lock_info(id: &str) -> LockInfo {
     }
 }
 
+/// An account that is made and ends.
+async fn come_and_go(core: &Arc<Core>, text: &str) {
+    user::create(&core.machine(), name(text), false, None)
+        .await
+        .unwrap();
+    core.disable_user(&core.machine(), name(text))
+        .await
+        .unwrap();
+}
+
 /// Everything of the first day goes on, and some of it is taken back.
 async fn second_day(core: &Arc<Core>, accounts: &Accounts, random: &mut Random) {
     let owner = caller(core, &accounts.tokens[0]).await;
@@ -366,12 +376,7 @@ async fn second_day(core: &Arc<Core>, accounts: &Accounts, random: &mut Random) 
     token::revoke(owner.site(), view.id.parse().unwrap())
         .await
         .unwrap();
-    user::create(&core.machine(), name("dora"), false, None)
-        .await
-        .unwrap();
-    core.disable_user(&core.machine(), name("dora"))
-        .await
-        .unwrap();
+    come_and_go(core, "dora").await;
     for text in ORGANIZATIONS {
         let ctx = core.enter(&owner, &name(text)).await.unwrap();
         let stage = workspace_named("stage");
