@@ -55,6 +55,10 @@ pub(crate) const ORGANIZATION_TOKEN: &[Permission] = &[
     Permission::TeamRead,
     Permission::TeamManage,
     Permission::TeamAccess,
+    Permission::ProjectUpdate,
+    Permission::ProjectDelete,
+    Permission::WorkspaceUpdate,
+    Permission::WorkspaceDelete,
 ];
 /// Decisions kept; beyond it all are forgotten and made again.
 const KEPT_MAX: usize = 8192;

@@ -163,7 +163,22 @@ async fn prepare(world: &World, route: &Route, who: Option<&Person>, tag: &str) 
         let listed = world.server.call(&world.owner, "GET", &at, "").await;
         let listed = listed.is(200).json();
         call.fill("{output}", listed["data"][0]["id"].as_str().unwrap());
-    } else if route.path.ends_with("/outputs") {
+    } else if route.path.contains("state-versions") {
+        of_version(world, route, tag, &mut call).await;
+    } else {
+        of_site(world, route.method, last, who, tag, &mut call).await;
+    }
+    call.fill("{organization}", "acme");
+    call.fill("{house}", world.acme.house().code().as_str());
+    call.fill("{*tile}", "0/000.p/1");
+    call.fill("{file}", "none.css");
+    assert!(!call.path.contains('{'), "say how {} is called", call.path);
+    call
+}
+
+/// How a route about versions of a state is called.
+async fn of_version(world: &World, route: &Route, tag: &str, call: &mut Call) {
+    if route.path.ends_with("/outputs") {
         let (version, _) = outputs_of(world, tag).await;
         call.fill("{version}", &version);
     } else if route.path.ends_with("/json-download") {
@@ -183,7 +198,7 @@ async fn prepare(world: &World, route: &Route, who: Option<&Person>, tag: &str) 
         world.workspace(tag).await;
         let query = format!("?filter[organization][name]=acme&filter[workspace][name]={tag}");
         call.path.push_str(&query);
-    } else if route.path.contains("/{version}/") {
+    } else {
         let workspace = world.workspace(tag).await;
         world.put(&workspace, 3).await;
         let Put::Kept(kept) = world.put(&workspace, 2).await else {
@@ -191,15 +206,7 @@ async fn prepare(world: &World, route: &Route, who: Option<&Person>, tag: &str) 
         };
         call.fill("{version}", &kept.version.id);
         call.say(&json!({ "reason": "tried" }));
-    } else {
-        of_site(world, route.method, last, who, tag, &mut call).await;
     }
-    call.fill("{organization}", "acme");
-    call.fill("{house}", world.acme.house().code().as_str());
-    call.fill("{*tile}", "0/000.p/1");
-    call.fill("{file}", "none.css");
-    assert!(!call.path.contains('{'), "say how {} is called", call.path);
-    call
 }
 
 /// A version of a new workspace that has a sensitive output, and the address of its outputs.
