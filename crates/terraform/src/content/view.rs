@@ -12,7 +12,6 @@ use serde::Serialize;
 
 use super::mask::Masking;
 use super::secret::{is_carried, is_secret};
-use super::shown::Marks;
 use super::{Instance, Output, ShownState};
 use crate::address::{Path, Step, push_index, push_key};
 use crate::json::{Kind, Node, Short, Tape};
@@ -82,27 +81,22 @@ impl<'a> View<'a> {
     pub fn of(instance: &Instance<'a>, shown: Option<&ShownState<'_>>) -> View<'a> {
         let tape = Tape::read(instance.attributes());
         let mut masking = Masking::new(tape.root());
-        let repeats = instance.kind() == "terraform_data";
-        if let Some(marks) = instance.marks() {
-            masking.hide_marked(marks, repeats);
-        }
-        match shown.and_then(|shown| shown.marks(instance)) {
-            None => {}
-            Some(Marks::Contradictory) => masking.hide(tape.root()),
-            Some(Marks::Like(marks)) => {
-                masking.hide_like(tape.root(), marks);
-                let repeated = tape.root().get("output").zip(marks.get("input"));
-                if let Some((output, marks)) = repeated.filter(|_| repeats) {
-                    masking.hide_like(output, marks);
-                }
-            }
-        }
+        masking.hide_said(instance, shown);
         for (name, value) in tape.root().entries() {
             if is_carried(instance.kind(), &name) {
                 masking.hide(value);
             }
         }
         masking.hide_named(tape.root());
+        let hidden = masking.finish();
+        View { tape, hidden }
+    }
+
+    /// The same for who asks only for the `id`, which is no secret's name.
+    pub(crate) fn of_id(instance: &Instance<'a>, shown: Option<&ShownState<'_>>) -> View<'a> {
+        let tape = Tape::read(instance.attributes());
+        let mut masking = Masking::new(tape.root());
+        masking.hide_said(instance, shown);
         let hidden = masking.finish();
         View { tape, hidden }
     }
