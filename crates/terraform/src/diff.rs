@@ -249,12 +249,13 @@ pub(crate) fn compare_instances<'s>(
     after: (Side<'s>, &Instance<'s>),
     room: Room,
 ) -> Attributes {
-    if before.1.attributes() == after.1.attributes()
-        || same_text(before.1.attributes(), after.1.attributes())
-    {
+    if before.1.attributes() == after.1.attributes() {
         return Attributes::default();
     }
-    compare(&before.0.view(before.1), &after.0.view(after.1), room)
+    match View::of_differing((before.1, before.0.shown), (after.1, after.0.shown)) {
+        Some((old, new)) => compare(&old, &new, room),
+        None => Attributes::default(),
+    }
 }
 
 /// The list of instances that differ, while there is room.

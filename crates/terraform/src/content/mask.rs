@@ -185,23 +185,26 @@ impl<'t> Masking<'t> {
         }
     }
 
-    /// Hides what is secret by name, at any depth.
-    pub(super) fn hide_named(&mut self, node: Node<'t>) {
+    /// Hides what is secret by name, at any depth, except in the values with these numbers, which are in order.
+    pub(super) fn hide_named(&mut self, node: Node<'t>, except: &[u32]) {
         match node.kind() {
             Kind::Object => {
                 let pair = is_secret_pair(node);
                 for (key, value) in node.entries() {
+                    if except.binary_search(&value.slot()).is_ok() {
+                        continue;
+                    }
                     let secret = is_secret(&key) || (pair && is_of_pair(&key));
                     if secret && !matches!(value.kind(), Kind::Null | Kind::Flag(_)) {
                         self.hide(value);
                     } else {
-                        self.hide_named(value);
+                        self.hide_named(value, &[]);
                     }
                 }
             }
             Kind::List => {
                 for element in node.elements() {
-                    self.hide_named(element);
+                    self.hide_named(element, &[]);
                 }
             }
             Kind::Text if embeds_secret(node, 0) => self.hide(node),

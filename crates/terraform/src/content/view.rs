@@ -14,7 +14,7 @@ use super::mask::Masking;
 use super::secret::{is_carried, is_secret};
 use super::{Instance, Output, ShownState};
 use crate::address::{Path, Step, push_index, push_key};
-use crate::json::{Kind, Node, Short, Tape};
+use crate::json::{Kind, Node, Short, Tape, same};
 
 /// What stands for a hidden value.
 pub const SENSITIVE: &str = "(sensitive)";
@@ -79,7 +79,48 @@ impl Shown {
 impl<'a> View<'a> {
     /// The attributes of an instance. `shown` is the JSON state of the same version, where there is one.
     pub fn of(instance: &Instance<'a>, shown: Option<&ShownState<'_>>) -> View<'a> {
-        let tape = Tape::read(instance.attributes());
+        View::except(Tape::read(instance.attributes()), instance, shown, &[])
+    }
+
+    /// The attributes of two instances to be compared; `None` when they mean the same. Of what is the same on both sides nobody will
+    /// ask, so that its names are not looked at, which is most of the work.
+    pub(crate) fn of_differing(
+        before: (&Instance<'a>, Option<&ShownState<'_>>),
+        after: (&Instance<'a>, Option<&ShownState<'_>>),
+    ) -> Option<(View<'a>, View<'a>)> {
+        let old = Tape::read(before.0.attributes());
+        let new = Tape::read(after.0.attributes());
+        let (left, right) = (old.root().members(), new.root().members());
+        let (mut same_old, mut same_new) = (Vec::new(), Vec::new());
+        let mut rest = right.iter().peekable();
+        for (key, value) in &left {
+            while rest.next_if(|(other, _)| other < key).is_some() {}
+            if let Some((_, other)) = rest.next_if(|(other, _)| other == key)
+                && same(*value, *other)
+            {
+                same_old.push(value.slot());
+                same_new.push(other.slot());
+            }
+        }
+        let all = same_old.len() == left.len() && same_new.len() == right.len();
+        if all && old.root().kind() == new.root().kind() {
+            return None;
+        }
+        same_old.sort_unstable();
+        same_new.sort_unstable();
+        Some((
+            View::except(old, before.0, before.1, &same_old),
+            View::except(new, after.0, after.1, &same_new),
+        ))
+    }
+
+    /// A view in which names are not looked at in these attributes.
+    fn except(
+        tape: Tape<'a>,
+        instance: &Instance<'_>,
+        shown: Option<&ShownState<'_>>,
+        except: &[u32],
+    ) -> View<'a> {
         let mut masking = Masking::new(tape.root());
         masking.hide_said(instance, shown);
         for (name, value) in tape.root().entries() {
@@ -87,7 +128,7 @@ impl<'a> View<'a> {
                 masking.hide(value);
             }
         }
-        masking.hide_named(tape.root());
+        masking.hide_named(tape.root(), except);
         let hidden = masking.finish();
         View { tape, hidden }
     }
@@ -108,7 +149,7 @@ impl<'a> View<'a> {
         if output.is_sensitive() || elsewhere || is_secret(output.name()) {
             masking.hide(tape.root());
         }
-        masking.hide_named(tape.root());
+        masking.hide_named(tape.root(), &[]);
         let hidden = masking.finish();
         View { tape, hidden }
     }
