@@ -24,7 +24,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::address::{Key, Mode};
-use crate::json::{Kind, Tape};
+use crate::json::{Kind, Node, Tape};
 use crate::state::{StateError, StateFile, Summary};
 
 pub use shown::{ShownError, ShownState};
@@ -120,13 +120,20 @@ impl<'a> Content<'a> {
             let bytes = bytes.len() as u64;
             return Err(ContentError::TooLarge { bytes });
         }
-        let StateFile::Plain(summary) = crate::state::read(bytes)? else {
-            return Err(ContentError::Opaque);
-        };
         let read::Parts {
+            header,
             mut outputs,
             mut instances,
         } = read::parts(bytes)?;
+        let StateFile::Plain(mut summary) = header else {
+            return Err(ContentError::Opaque);
+        };
+        let managed = instances
+            .iter()
+            .filter(|instance| instance.mode() == Mode::Managed);
+        summary.resources = managed.count() as u64;
+        summary.outputs = outputs.len() as u64;
+        summary.bytes = bytes.len() as u64;
         let all = outputs.len() + instances.len();
         outputs.sort_by(|a, b| a.name.cmp(&b.name));
         keep_last(&mut outputs, |a, b| a.name == b.name);
@@ -297,7 +304,7 @@ impl<'a> Instance<'a> {
     /// The resources it depends on, at most [`DEPENDENCIES_MAX`].
     pub fn dependencies(&self) -> Vec<String> {
         let tape = Tape::read(self.dependencies.map_or("null", RawValue::get));
-        let texts = tape.root().elements().filter_map(|element| element.text());
+        let texts = tape.root().elements().filter_map(Node::text);
         texts.take(DEPENDENCIES_MAX).map(Cow::into_owned).collect()
     }
 

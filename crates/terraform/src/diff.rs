@@ -226,7 +226,7 @@ pub(crate) fn id_of(instance: &Instance<'_>, shown: Option<&ShownState<'_>>) -> 
     if instance.deposed().is_some() || instance.mode() == Mode::Data {
         return None;
     }
-    id_in(&View::of(instance, shown))
+    id_in(&View::of_id(instance, shown))
 }
 
 /// The `id` in a view.
@@ -235,8 +235,27 @@ pub(crate) fn id_in(view: &View<'_>) -> Option<String> {
     let id = root
         .get("id")
         .filter(|id| view.shows(root) && view.shows(*id))?;
-    let id = id.text().filter(|id| !id.is_empty())?;
+    let id = id.text()?;
+    // A text that holds JSON may hold a secret, which only the whole view knows.
+    if id.is_empty() || id.starts_with(['{', '[', ' ']) {
+        return None;
+    }
     Some(id.into_owned())
+}
+
+/// Compares the attributes of two instances. What is hidden is looked for only where something differs.
+pub(crate) fn compare_instances<'s>(
+    before: (Side<'s>, &Instance<'s>),
+    after: (Side<'s>, &Instance<'s>),
+    room: Room,
+) -> Attributes {
+    if before.1.attributes() == after.1.attributes() {
+        return Attributes::default();
+    }
+    match View::of_differing((before.1, before.0.shown), (after.1, after.0.shown)) {
+        Some((old, new)) => compare(&old, &new, room),
+        None => Attributes::default(),
+    }
 }
 
 /// The list of instances that differ, while there is room.
@@ -257,11 +276,11 @@ impl Listing {
         }
     }
 
-    fn take(
+    fn take<'s>(
         &mut self,
-        before: Side<'_>,
-        after: Side<'_>,
-        pair: &Pair<'_, '_>,
+        before: Side<'s>,
+        after: Side<'s>,
+        pair: &Pair<'_, 's>,
         totals: &mut Totals,
     ) {
         let full = self.entries.len() >= self.limits.entries;
@@ -287,9 +306,9 @@ impl Listing {
                 Attributes::default(),
             ),
             (Some(old), Some(new)) => {
-                let attributes = compare(&before.view(old), &after.view(new), room);
                 let facts = Facts::between(&old.aside(), &new.aside());
                 let moved = old.place(new) != Ordering::Equal;
+                let attributes = compare_instances((before, old), (after, new), room);
                 if !moved && facts.is_empty() && attributes.is_empty() {
                     return;
                 }

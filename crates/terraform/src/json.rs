@@ -14,6 +14,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use memchr::{memchr, memchr2};
+
 /// Where a value begins, and the number of the next value that is not inside it.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
@@ -127,13 +129,15 @@ fn ends_scalar(byte: u8) -> bool {
 }
 
 /// Where the text that begins at `at`, behind its quotation mark, has its closing one.
-fn string_end(text: &[u8], mut at: usize) -> usize {
-    while let Some(byte) = text.get(at) {
-        match byte {
-            b'"' => return at,
-            b'\\' => at += 2,
-            _ => at += 1,
+pub(crate) fn string_end(text: &[u8], mut at: usize) -> usize {
+    while let Some(rest) = text.get(at..)
+        && let Some(found) = memchr2(b'"', b'\\', rest)
+    {
+        at += found;
+        if rest.get(found) == Some(&b'"') {
+            return at;
         }
+        at += 2;
     }
     text.len()
 }
@@ -219,6 +223,19 @@ impl<'t> Node<'t> {
         members
     }
 
+    /// Values of an object under a key with one of these spellings, quotation marks included.
+    pub(crate) fn spelled(self, keys: &[&str]) -> impl Iterator<Item = Node<'t>> {
+        let mut children = self.children(Kind::Object);
+        std::iter::from_fn(move || {
+            loop {
+                let (key, value) = (children.next()?.rest(), children.next()?);
+                if keys.iter().any(|spelled| key.starts_with(spelled)) {
+                    return Some(value);
+                }
+            }
+        })
+    }
+
     /// The value under `key` of an object.
     pub(crate) fn get(self, key: &str) -> Option<Node<'t>> {
         let found = self.entries().filter(|(name, _)| name == key).last();
@@ -266,7 +283,7 @@ impl<'t> Iterator for Children<'t> {
 
 /// The meaning of a text between its quotation marks. Half a surrogate pair means U+FFFD, as it does to Go.
 pub(crate) fn unescape(inner: &str) -> Cow<'_, str> {
-    if !inner.contains('\\') {
+    if memchr(b'\\', inner.as_bytes()).is_none() {
         return Cow::Borrowed(inner);
     }
     let mut out = String::with_capacity(inner.len());

@@ -15,7 +15,8 @@ use serde_json::value::RawValue;
 use crate::address::Mode;
 use crate::content::{ContentError, Instance};
 use crate::diff::{
-    Became, Facts, Limits, NAME_BYTES_MAX, Room, Side, Totals, compare, diff_outputs, header, pairs,
+    Became, Facts, Limits, NAME_BYTES_MAX, Room, Side, Totals, compare_instances, diff_outputs,
+    header, pairs,
 };
 use crate::json::shortened;
 use crate::state::{SERIAL_MAX, StateFile, read};
@@ -156,7 +157,7 @@ impl Preview {
             attributes: ATTRIBUTES_EACH_MAX,
             value_bytes: 0,
         };
-        let attributes = compare(&current.view(now), &target.view(old), room);
+        let attributes = compare_instances((current, now), (target, old), room);
         let facts = Facts::between(&now.aside(), &old.aside());
         let moved = now.place(old).is_ne();
         if !moved && attributes.is_empty() && facts.is_empty() {

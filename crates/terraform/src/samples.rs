@@ -60,7 +60,7 @@ pub(crate) fn marked(attributes: &str, marks: &str) -> String {
     )
 }
 
-/// Numbers in a row that looks like chance and is always the same (SplitMix64).
+/// Numbers in a row that looks like chance and is always the same (`SplitMix64`).
 pub(crate) struct Chance(pub(crate) u64);
 
 impl Chance {

@@ -4,6 +4,8 @@
 //! number in the tape, so that whoever walks over the tape later needs to know nothing of marks.
 
 use super::secret::{has_stem, is_secret};
+use super::shown::Marks;
+use super::{Instance, ShownState};
 use crate::address::{Path, Step};
 use crate::json::{Kind, Node, Tape};
 use crate::state::{DEPTH_MAX, parse};
@@ -85,8 +87,28 @@ impl<'t> Masking<'t> {
         self.passed > PASSED_MAX
     }
 
+    /// Hides what the marks beside the attributes and those of the JSON state say.
+    pub(super) fn hide_said(&mut self, instance: &Instance<'_>, shown: Option<&ShownState<'_>>) {
+        let root = self.root;
+        let repeats = instance.kind() == "terraform_data";
+        if let Some(marks) = instance.marks() {
+            self.hide_marked(marks, repeats);
+        }
+        match shown.and_then(|shown| shown.marks(instance)) {
+            None => {}
+            Some(Marks::Contradictory) => self.hide(root),
+            Some(Marks::Like(marks)) => {
+                self.hide_like(root, marks);
+                let repeated = root.get("output").zip(marks.get("input"));
+                if let Some((output, marks)) = repeated.filter(|_| repeats) {
+                    self.hide_like(output, marks);
+                }
+            }
+        }
+    }
+
     /// Follows what stands under `sensitive_attributes`: a list of paths.
-    pub(super) fn hide_marked(&mut self, marks: &str, repeats: bool) {
+    fn hide_marked(&mut self, marks: &str, repeats: bool) {
         let tape = Tape::read(marks);
         if tape.root().kind() != Kind::List {
             self.hide(self.root);
@@ -129,7 +151,7 @@ impl<'t> Masking<'t> {
     }
 
     /// Hides what is true in `marks`, which has the form of the value, as in a JSON state.
-    pub(super) fn hide_like(&mut self, node: Node<'t>, marks: Node<'_>) {
+    fn hide_like(&mut self, node: Node<'t>, marks: Node<'_>) {
         self.passed = self.passed.saturating_add(1);
         if self.is_spent() {
             return;
@@ -163,23 +185,26 @@ impl<'t> Masking<'t> {
         }
     }
 
-    /// Hides what is secret by name, at any depth.
-    pub(super) fn hide_named(&mut self, node: Node<'t>) {
+    /// Hides what is secret by name, at any depth, except in the values with these numbers, which are in order.
+    pub(super) fn hide_named(&mut self, node: Node<'t>, except: &[u32]) {
         match node.kind() {
             Kind::Object => {
                 let pair = is_secret_pair(node);
                 for (key, value) in node.entries() {
+                    if except.binary_search(&value.slot()).is_ok() {
+                        continue;
+                    }
                     let secret = is_secret(&key) || (pair && is_of_pair(&key));
                     if secret && !matches!(value.kind(), Kind::Null | Kind::Flag(_)) {
                         self.hide(value);
                     } else {
-                        self.hide_named(value);
+                        self.hide_named(value, &[]);
                     }
                 }
             }
             Kind::List => {
                 for element in node.elements() {
-                    self.hide_named(element);
+                    self.hide_named(element, &[]);
                 }
             }
             Kind::Text if embeds_secret(node, 0) => self.hide(node),
@@ -190,11 +215,9 @@ impl<'t> Masking<'t> {
 
 /// Whether an object has a `name` or `key` that is secret.
 fn is_secret_pair(node: Node<'_>) -> bool {
-    node.entries().any(|(key, value)| {
-        key.len() <= 4
-            && ["name", "key", "Name", "Key"].contains(&&*key)
-            && value.text().is_some_and(|name| is_secret(&name))
-    })
+    let names = [r#""name""#, r#""key""#, r#""Name""#, r#""Key""#];
+    node.spelled(&names)
+        .any(|value| value.text().is_some_and(|name| is_secret(&name)))
 }
 
 fn is_of_pair(key: &str) -> bool {

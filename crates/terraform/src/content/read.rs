@@ -1,7 +1,7 @@
 //! The pass that finds the parts of a state.
 //!
-//! It runs over a text that [`crate::state::read`] has accepted, keeps each part as the text that it is, and holds it to the
-//! same rule about keys: one that occurs twice, or that only Go takes for a known one, is refused.
+//! It keeps each part as the text that it is, and holds it to the rule of [`crate::state::read`] about keys: one that occurs twice, or
+//! that only Go takes for a known one, is refused.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,12 +14,12 @@ use serde_json::value::RawValue;
 use super::{Instance, Output, Resource};
 use crate::address::{Key, Mode};
 use crate::json::unescape;
-use crate::state::parse::{Keys, Must, refusal};
-use crate::state::{StateError, place};
+use crate::state::parse::{HEADER, Keys, Must, refusal, too_deep};
+use crate::state::{StateError, StateFile, place, read};
 
 /// Outputs and instances as they stand.
-#[derive(Default)]
 pub(super) struct Parts<'a> {
+    pub(super) header: StateFile,
     pub(super) outputs: Vec<Output<'a>>,
     pub(super) instances: Vec<Instance<'a>>,
 }
@@ -49,14 +49,38 @@ const INSTANCE: &[&str; 11] = &[
     "identity",
 ];
 
-/// Finds the parts of a state that was read before.
+/// Finds the parts of a state, in one pass over it.
+///
+/// The state's description of itself is what [`crate::state::read`] says of the same fields without the rest, so that no rule
+/// about them is written twice; of a state that is refused it is asked for the words.
 pub(super) fn parts(bytes: &[u8]) -> Result<Parts<'_>, StateError> {
-    let text = std::str::from_utf8(bytes).unwrap_or_default();
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return Err(refused(bytes));
+    };
+    if too_deep(bytes).is_some() {
+        return Err(refused(bytes));
+    }
     let must = Must::new("the whole must be a JSON object");
-    let found = serde_json::Deserializer::from_str(text)
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let found = reader
         .deserialize_map(File { must: &must })
-        .map_err(|error| refusal(&error, must.get()))?;
-    assemble(found).map_err(|wrong| {
+        .and_then(|found| reader.end().map(|()| found));
+    let found = match found {
+        Ok(found) => found,
+        Err(error) => {
+            read(bytes)?;
+            return Err(refusal(&error, must.get()));
+        }
+    };
+    let fields: Vec<_> = found
+        .header
+        .iter()
+        .map(|(name, value)| format!("\"{name}\":{value}"))
+        .collect();
+    let Ok(header) = read(format!("{{{}}}", fields.join(",")).as_bytes()) else {
+        return Err(refused(bytes));
+    };
+    assemble(header, found).map_err(|wrong| {
         let offset = wrong.value.get().as_ptr() as usize - text.as_ptr() as usize;
         let (line, column) = place(bytes, offset);
         StateError::Shape {
@@ -67,9 +91,15 @@ pub(super) fn parts(bytes: &[u8]) -> Result<Parts<'_>, StateError> {
     })
 }
 
+/// Why a state that is no state is none.
+fn refused(bytes: &[u8]) -> StateError {
+    read(bytes).err().unwrap_or(StateError::Empty)
+}
+
 /// What stands in the file.
 #[derive(Default)]
 struct Found<'a> {
+    header: Vec<(&'static str, &'a RawValue)>,
     outputs: Vec<(Cow<'a, str>, Fields<'a, 3>)>,
     resources: Vec<FoundResource<'a>>,
 }
@@ -80,8 +110,12 @@ struct FoundResource<'a> {
     instances: Vec<Fields<'a, 11>>,
 }
 
-fn assemble(found: Found<'_>) -> Result<Parts<'_>, Wrong<'_>> {
-    let mut parts = Parts::default();
+fn assemble(header: StateFile, found: Found<'_>) -> Result<Parts<'_>, Wrong<'_>> {
+    let mut parts = Parts {
+        header,
+        outputs: Vec::with_capacity(found.outputs.len()),
+        instances: Vec::new(),
+    };
     for (name, [value, kind, sensitive]) in found.outputs {
         parts.outputs.push(Output {
             name,
@@ -233,7 +267,7 @@ impl<'de> Visitor<'de> for File<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Found<'de>, A::Error> {
         let must = self.must;
         let mut found = Found::default();
-        let mut keys = Keys::new(&["outputs", "resources"]);
+        let mut keys = Keys::new(HEADER);
         while let Some(key) = map.next_key_seed(&mut keys)? {
             match key {
                 Some("outputs") => {
@@ -244,7 +278,12 @@ impl<'de> Visitor<'de> for File<'_> {
                     must.set("`resources` must be a list of objects, and `instances` of each a list of objects");
                     found.resources = map.next_value_seed(Resources)?;
                 }
-                _ => {
+                Some(name) => {
+                    if let Some(value) = map.next_value::<Option<&RawValue>>()? {
+                        found.header.push((name, value));
+                    }
+                }
+                None => {
                     map.next_value::<IgnoredAny>()?;
                 }
             }

@@ -12,10 +12,9 @@ use serde::Serialize;
 
 use super::mask::Masking;
 use super::secret::{is_carried, is_secret};
-use super::shown::Marks;
 use super::{Instance, Output, ShownState};
 use crate::address::{Path, Step, push_index, push_key};
-use crate::json::{Kind, Node, Short, Tape};
+use crate::json::{Kind, Node, Short, Tape, same};
 
 /// What stands for a hidden value.
 pub const SENSITIVE: &str = "(sensitive)";
@@ -80,29 +79,65 @@ impl Shown {
 impl<'a> View<'a> {
     /// The attributes of an instance. `shown` is the JSON state of the same version, where there is one.
     pub fn of(instance: &Instance<'a>, shown: Option<&ShownState<'_>>) -> View<'a> {
-        let tape = Tape::read(instance.attributes());
-        let mut masking = Masking::new(tape.root());
-        let repeats = instance.kind() == "terraform_data";
-        if let Some(marks) = instance.marks() {
-            masking.hide_marked(marks, repeats);
-        }
-        match shown.and_then(|shown| shown.marks(instance)) {
-            None => {}
-            Some(Marks::Contradictory) => masking.hide(tape.root()),
-            Some(Marks::Like(marks)) => {
-                masking.hide_like(tape.root(), marks);
-                let repeated = tape.root().get("output").zip(marks.get("input"));
-                if let Some((output, marks)) = repeated.filter(|_| repeats) {
-                    masking.hide_like(output, marks);
-                }
+        View::except(Tape::read(instance.attributes()), instance, shown, &[])
+    }
+
+    /// The attributes of two instances to be compared; `None` when they mean the same. Of what is the same on both sides nobody will
+    /// ask, so that its names are not looked at, which is most of the work.
+    pub(crate) fn of_differing(
+        before: (&Instance<'a>, Option<&ShownState<'_>>),
+        after: (&Instance<'a>, Option<&ShownState<'_>>),
+    ) -> Option<(View<'a>, View<'a>)> {
+        let old = Tape::read(before.0.attributes());
+        let new = Tape::read(after.0.attributes());
+        let (left, right) = (old.root().members(), new.root().members());
+        let (mut same_old, mut same_new) = (Vec::new(), Vec::new());
+        let mut rest = right.iter().peekable();
+        for (key, value) in &left {
+            while rest.next_if(|(other, _)| other < key).is_some() {}
+            if let Some((_, other)) = rest.next_if(|(other, _)| other == key)
+                && same(*value, *other)
+            {
+                same_old.push(value.slot());
+                same_new.push(other.slot());
             }
         }
+        let all = same_old.len() == left.len() && same_new.len() == right.len();
+        if all && old.root().kind() == new.root().kind() {
+            return None;
+        }
+        same_old.sort_unstable();
+        same_new.sort_unstable();
+        Some((
+            View::except(old, before.0, before.1, &same_old),
+            View::except(new, after.0, after.1, &same_new),
+        ))
+    }
+
+    /// A view in which names are not looked at in these attributes.
+    fn except(
+        tape: Tape<'a>,
+        instance: &Instance<'_>,
+        shown: Option<&ShownState<'_>>,
+        except: &[u32],
+    ) -> View<'a> {
+        let mut masking = Masking::new(tape.root());
+        masking.hide_said(instance, shown);
         for (name, value) in tape.root().entries() {
             if is_carried(instance.kind(), &name) {
                 masking.hide(value);
             }
         }
-        masking.hide_named(tape.root());
+        masking.hide_named(tape.root(), except);
+        let hidden = masking.finish();
+        View { tape, hidden }
+    }
+
+    /// The same for who asks only for the `id`, which is no secret's name.
+    pub(crate) fn of_id(instance: &Instance<'a>, shown: Option<&ShownState<'_>>) -> View<'a> {
+        let tape = Tape::read(instance.attributes());
+        let mut masking = Masking::new(tape.root());
+        masking.hide_said(instance, shown);
         let hidden = masking.finish();
         View { tape, hidden }
     }
@@ -114,7 +149,7 @@ impl<'a> View<'a> {
         if output.is_sensitive() || elsewhere || is_secret(output.name()) {
             masking.hide(tape.root());
         }
-        masking.hide_named(tape.root());
+        masking.hide_named(tape.root(), &[]);
         let hidden = masking.finish();
         View { tape, hidden }
     }

@@ -146,6 +146,10 @@ pub struct ResourceChange {
 /// What is otherwise beside an instance's attributes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each says that one thing differs, and they are independent"
+)]
 pub struct Facts {
     /// Tainted or not.
     #[serde(skip_serializing_if = "Option::is_none")]

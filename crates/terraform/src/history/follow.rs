@@ -120,10 +120,12 @@ fn alike<'s>(
     })
 }
 
-/// Rules out most instances without looking for their `id`: a text without escapes stands in the attributes as it is.
+/// Rules out most instances without looking for their `id`: letters that no writer escapes stand in the attributes as they are, unless
+/// they are spelled by number.
 fn may_hold(instance: &Instance<'_>, id: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/".contains(&byte);
     let text = instance.attributes();
-    text.contains(id) || text.contains('\\')
+    !id.bytes().all(plain) || text.contains(id) || text.contains("\\u")
 }
 
 fn lone_id(instance: &Instance<'_>, view: &View<'_>, side: Side<'_>) -> Option<String> {

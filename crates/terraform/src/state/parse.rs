@@ -11,6 +11,8 @@ use serde::Deserializer;
 use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 
+use crate::json::string_end;
+
 use super::{DEPTH_MAX, SERIAL_MAX, StateError, TEXT_BYTES_MAX};
 
 /// The facts at the top level of a state file, before anything is required of them. Null counts as absent, as it does in Go.
@@ -30,6 +32,19 @@ pub(super) struct Header {
 /// The part that is being read and what it must be: the words of the refusal if it is something else. `serde_json` would quote
 /// the value instead, and the value may be a secret.
 pub(crate) type Must = Cell<&'static str>;
+
+/// The keys of the top level that mean something here.
+pub(crate) const HEADER: &[&str] = &[
+    "version",
+    "terraform_version",
+    "serial",
+    "lineage",
+    "outputs",
+    "resources",
+    "encrypted_data",
+    "meta",
+    "encryption_version",
+];
 
 /// Reads the top level of a state file. The text must not nest too deep; see [`too_deep`].
 pub(super) fn header(text: &str) -> Result<Header, StateError> {
@@ -69,28 +84,20 @@ pub(crate) fn refusal(error: &serde_json::Error, must: &str) -> StateError {
 /// Where the text first nests deeper than [`DEPTH_MAX`], if it does. Skipping needs memory for each level, and other readers
 /// need stack, so this is asked before anything is read.
 pub(crate) fn too_deep(bytes: &[u8]) -> Option<usize> {
-    let mut depth = 0_usize;
-    let mut at = bytes.iter().enumerate();
-    while let Some((offset, byte)) = at.next() {
+    let (mut depth, mut at) = (0_usize, 0);
+    while let Some(byte) = bytes.get(at) {
         match byte {
             b'{' | b'[' => {
                 depth += 1;
                 if depth > DEPTH_MAX {
-                    return Some(offset);
+                    return Some(at);
                 }
             }
             b'}' | b']' => depth = depth.saturating_sub(1),
-            b'"' => loop {
-                match at.next()?.1 {
-                    b'\\' => {
-                        at.next();
-                    }
-                    b'"' => break,
-                    _ => {}
-                }
-            },
+            b'"' => at = string_end(bytes, at + 1),
             _ => {}
         }
+        at += 1;
     }
     None
 }
@@ -172,17 +179,7 @@ impl<'de> Visitor<'de> for File<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
         let must = self.must;
         let mut header = Header::default();
-        let mut keys = Keys::new(&[
-            "version",
-            "terraform_version",
-            "serial",
-            "lineage",
-            "outputs",
-            "resources",
-            "encrypted_data",
-            "meta",
-            "encryption_version",
-        ]);
+        let mut keys = Keys::new(HEADER);
         while let Some(key) = map.next_key_seed(&mut keys)? {
             match key {
                 Some("version") => {
