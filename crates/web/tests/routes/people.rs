@@ -495,6 +495,13 @@ async fn an_account_takes_another_name_and_password_only_by_itself() {
     login("ada.l", "correct horse battery", 401).await;
     login("ada", new, 401).await;
     login("ada.l", new, 201).await;
+}
+
+#[tokio::test]
+async fn an_account_has_tokens_that_nobody_else_sees() {
+    let acme = Acme::new().await;
+    let ada = acme.server.person("ada", false).await;
+    let id = ada.id.as_str();
     let tokens = format!("/api/v2/users/{id}/authentication-tokens");
     let made = acme
         .post(&ada, &tokens, json!({ "description": "ci" }), 201)
