@@ -495,22 +495,24 @@ async fn an_account_takes_another_name_and_password_only_by_itself() {
     login("ada.l", "correct horse battery", 401).await;
     login("ada", new, 401).await;
     login("ada.l", new, 201).await;
-    has_tokens_of_its_own(&acme, &ada, id).await;
 }
 
-/// An account makes, sees and ends its tokens, and nobody else does.
-async fn has_tokens_of_its_own(acme: &Acme, ada: &Person, id: &str) {
+#[tokio::test]
+async fn an_account_has_tokens_that_nobody_else_sees() {
+    let acme = Acme::new().await;
+    let ada = acme.server.person("ada", false).await;
+    let id = ada.id.as_str();
     let tokens = format!("/api/v2/users/{id}/authentication-tokens");
     let made = acme
-        .post(ada, &tokens, json!({ "description": "ci" }), 201)
+        .post(&ada, &tokens, json!({ "description": "ci" }), 201)
         .await;
     let one = format!(
         "/api/v2/authentication-tokens/{}",
         made["data"]["id"].as_str().unwrap()
     );
-    assert!(acme.get(ada, &one).await["data"]["attributes"]["token"].is_null());
+    assert!(acme.get(&ada, &one).await["data"]["attributes"]["token"].is_null());
     acme.server.call(&acme.owner, "GET", &one, "").await.is(404);
-    acme.server.call(ada, "DELETE", &one, "").await.is(204);
+    acme.server.call(&ada, "DELETE", &one, "").await.is(204);
     let foreign = acme.server.call(&acme.owner, "GET", &tokens, "").await;
     foreign.is(404);
     let house = acme
