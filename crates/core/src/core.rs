@@ -336,13 +336,17 @@ impl Core {
         signature: &str,
         source: Option<IpAddr>,
     ) -> Result<(Ctx, Granted)> {
-        let code = id.house();
         let organization = self
-            .directory(|rows| Box::pin(async move { org::sql::by_code(rows, code).await }))
+            .coded(self.site.seen().await, id.house())
             .await?
             .filter(|organization| organization.status == org::ACTIVE);
-        let organization = organization.ok_or_else(|| Error::not_found("address"))?;
-        let house = self.opened(organization.code).await?;
+        let opened = match &organization {
+            Some(organization) => self.opened(organization.code).await.ok(),
+            None => None,
+        };
+        let (Some(organization), Some(house)) = (organization, opened) else {
+            return Err(url::of_nobody(&self.site, id, signature).await);
+        };
         let granted = url::open(&house, id, signature).await?;
         let bearer = match granted.token.parse() {
             Ok(id) => token::bearer_by_id(&self.site, &id).await?,

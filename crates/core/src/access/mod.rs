@@ -28,6 +28,7 @@ use crate::db::Value;
 use crate::door::{self, Entry, Outcome, Target, actions};
 use crate::error::{Error, Kind, Result};
 use crate::record::{Ask, Rows};
+use crate::session;
 use crate::team;
 use crate::token;
 use crate::workspace::Workspace;
@@ -104,6 +105,7 @@ pub(crate) fn asks(ctx: &Ctx, target: &Target) -> Vec<Ask> {
     match ctx.actor() {
         Actor::User { user, .. } | Actor::Session { user, .. } if ctx.house().code().is_site() => {
             asks.push(crate::user::sql::ask_id(user));
+            asks.extend(ctx.actor().token().map(token::sql::ask_id));
         }
         Actor::User { user, .. } | Actor::Session { user, .. } => {
             asks.extend([team::sql::ask_teams(user), sql::ask_subject(user.as_str())]);
@@ -178,6 +180,16 @@ pub async fn own(ctx: &Ctx) -> Result<Vec<Permission>> {
     .await
 }
 
+/// Whether `ctx` may see the house at all. Unlike a refused read it leaves no
+/// trace: it answers for a list, not for a use.
+pub(crate) async fn belongs(ctx: &Ctx) -> Result<bool> {
+    let mut rows = door::look(ctx.house()).await?;
+    let (permission, now) = (Permission::OrganizationRead, ctx.house().now());
+    let answer = holds(&mut rows, ctx, permission, &Target::House, now).await;
+    rows.transaction.rollback().await;
+    answer
+}
+
 /// The permission by which a caller knows that a target exists.
 fn visible(site: bool, target: &Target) -> Permission {
     match target {
@@ -233,6 +245,8 @@ async fn held_by(rows: &mut Rows, ctx: &Ctx, now: i64) -> Result<Vec<Held>> {
     let site = ctx.house().code().is_site();
     match ctx.actor() {
         Actor::User { user, .. } | Actor::Session { user, .. } if site => {
+            // A request may have waited minutes for its body since it came.
+            still_shown(rows, ctx.actor(), now).await?;
             let account = crate::user::sql::by_id(rows, user).await?;
             let account = account.filter(|account| account.disabled_at.is_none());
             let operator = account.is_some_and(|account| account.operator);
@@ -262,6 +276,15 @@ async fn held_by(rows: &mut Rows, ctx: &Ctx, now: i64) -> Result<Vec<Held>> {
         Actor::Team { .. } | Actor::Organization { .. } | Actor::Task(_) | Actor::Operator => {
             Ok(Vec::new())
         }
+    }
+}
+
+/// Refuses a token or a session of a person that ended meanwhile.
+async fn still_shown(rows: &mut Rows, actor: &Actor, now: i64) -> Result<()> {
+    match actor {
+        Actor::User { token, .. } => token::require(rows, token, now).await,
+        Actor::Session { user, session } => session::require(rows, session, user, now).await,
+        _ => Ok(()),
     }
 }
 

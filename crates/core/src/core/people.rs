@@ -38,11 +38,13 @@ impl Core {
             {
                 continue;
             }
-            let ctx = self.enter_code(caller, organization.code).await?;
-            match org::show(&ctx, organization).await {
-                Ok(view) => found.push(view),
-                Err(error) if *error.kind() == Kind::NotFound => {}
-                Err(error) => return Err(error),
+            // One that does not open says nothing, and keeps nobody from the others.
+            let Ok(ctx) = self.enter_code(caller, organization.code).await else {
+                continue;
+            };
+            // A look that leaves no trace: a stranger's list is no refusal in anybody's ledger.
+            if access::belongs(&ctx).await? {
+                found.push(organization.into());
             }
         }
         Ok(found)
@@ -129,22 +131,24 @@ impl Core {
         user::may_disable(ctx).await?;
         // Two owners are not disabled at the same moment.
         let _alone = self.disabling.lock().await;
-        let id = user::id_of(&self.machine(), name.clone()).await;
-        if let Ok(id) = id {
-            for organization in self.directory_all().await? {
-                if organization.status != org::ACTIVE {
-                    continue;
-                }
-                let Ok(house) = self.house(organization.code).await else {
-                    tracing::warn!(house = %organization.code, "not asked who owns it: it does not open");
-                    continue;
-                };
-                let inside = self.machine().enter(house);
-                let kept = self.stays_owned(&inside, std::slice::from_ref(&id)).await;
-                kept.map_err(|error| named(error, &organization.name))?;
+        // Found once: an account may take another name meanwhile.
+        let account = self
+            .directory(|rows| Box::pin(async move { user::sql::by_name(rows, &name).await }))
+            .await?;
+        let id = account.ok_or_else(|| Error::not_found("user"))?.id;
+        for organization in self.directory_all().await? {
+            if organization.status != org::ACTIVE {
+                continue;
             }
+            let Ok(house) = self.house(organization.code).await else {
+                tracing::warn!(house = %organization.code, "not asked who owns it: it does not open");
+                continue;
+            };
+            let inside = self.machine().enter(house);
+            let kept = self.stays_owned(&inside, std::slice::from_ref(&id)).await;
+            kept.map_err(|error| named(error, &organization.name))?;
         }
-        user::disable(ctx, name).await
+        user::disable(ctx, id).await
     }
 
     /// Refuses when `leaving` are all the owners of a house who can log in.

@@ -273,7 +273,9 @@ impl Writer {
             batch.changes.clear();
             batch.new_keyring = kept;
             let refused = job.refused().cloned();
+            // That a refusal could not be recorded is no refusal to be recorded.
             if let Some(target) = refused
+                && action != REFUSED
                 && self.base.refusals.due(&ctx, action, &target, batch.now)
             {
                 let entry = Entry::new(object_of(&ctx, &target)).fact("refused", action);

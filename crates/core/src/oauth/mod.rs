@@ -208,7 +208,12 @@ pub(crate) async fn exchange(
         let (draft, offer) = (body.clone(), offer.clone());
         Box::pin(async move { spend(tx, &offer, &draft).await })
     });
-    Ok(granted.await?.map(|()| Granted {
+    let granted = match granted.await {
+        // Whoever approved it is not signed in any more.
+        Err(error) if *error.kind() == Kind::Unauthenticated => return Ok(Err(NO_GRANT)),
+        granted => granted?,
+    };
+    Ok(granted.map(|()| Granted {
         token: draft.secret(),
         life_us: code.life_us,
     }))

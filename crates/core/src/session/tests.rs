@@ -84,13 +84,44 @@ async fn another_password_and_the_end_of_an_account_end_its_sessions() {
         let shown = sign_in(&world, "ada").await;
         let ctx = visitor(&world, &shown).await.unwrap().site().clone();
         still_valid(&ctx).await.unwrap();
-        user::disable(&machine, name("ada")).await.unwrap();
+        world
+            .core
+            .disable_user(&machine, name("ada"))
+            .await
+            .unwrap();
         assert!(visitor(&world, &shown).await.is_none());
         assert_eq!(
             *still_valid(&ctx).await.unwrap_err().kind(),
             Kind::Unauthenticated
         );
         assert!(visitor(&world, &bystander).await.is_some());
+    })
+    .await;
+}
+
+/// A request is let in by its head; its body may come minutes later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_came_with_something_that_ended_meanwhile_does_nothing_in_the_site() {
+    for_each_engine(async |world| {
+        person(&world, "ada").await;
+        let refused = async |ctx: &Ctx| {
+            let made = token::create(ctx, Wish::default()).await;
+            assert_eq!(*made.unwrap_err().kind(), Kind::Unauthenticated);
+            let renamed = user::rename_self(ctx, name("eve")).await;
+            assert_eq!(*renamed.unwrap_err().kind(), Kind::Unauthenticated);
+        };
+        let shown = sign_in(&world, "ada").await;
+        let ada = visitor(&world, &shown).await.unwrap();
+        let (kept, secret) = token::create(ada.site(), Wish::default()).await.unwrap();
+        let caller = world.core.authenticate(secret.expose_secret(), None).await;
+        let caller = caller.unwrap();
+        token::create(caller.site(), Wish::default()).await.unwrap();
+        token::revoke(ada.site(), kept.id.parse().unwrap())
+            .await
+            .unwrap();
+        refused(caller.site()).await;
+        end(&ada).await.unwrap();
+        refused(ada.site()).await;
     })
     .await;
 }

@@ -140,6 +140,10 @@ pub(crate) async fn put_as(
             Err(error) if *error.kind() == Kind::NotFound => {
                 permits.forget(ctx, WriteState::NAME, workspace);
             }
+            Err(error) if error.refused() => {
+                permits.forget(ctx, WriteState::NAME, workspace);
+                return Err(error);
+            }
             put => return put,
         }
     }
@@ -169,6 +173,9 @@ async fn put_into(
     };
     let (prepared, stored) = prepared?;
     let (id, in_file) = (prepared.id.clone(), stored.body.is_none());
+    // The body of an announced version may be another try's by now: what no row
+    // comes to name is swept away later.
+    let fresh = prepared.cloud.as_ref().is_none_or(|cloud| !cloud.announced);
     let plan = Plan {
         weight: stored.body.as_ref().map_or(0, Vec::len),
         asks: vec![plan_head],
@@ -186,7 +193,7 @@ async fn put_into(
         // Whether an unanswered change was made is not known: the file stays.
         Err(error) => *error.kind() == Kind::Unavailable,
     };
-    if in_file && !named {
+    if in_file && fresh && !named {
         ctx.house().blobs().forget(id.as_str());
     }
     result

@@ -16,6 +16,7 @@ use crate::ctx::Ctx;
 use crate::db::Value;
 use crate::door::{self, Outcome, Target, actions};
 use crate::error::{Error, Kind, Result};
+use crate::record::Rows;
 
 actions! {
     /// Give a team access to a project or workspace.
@@ -189,11 +190,23 @@ async fn list_as<A: door::Action>(ctx: &Ctx, action: A, scope: Scope) -> Result<
     .await
 }
 
+/// `admin` is the role owner there, which gives roles to others: whoever gives,
+/// replaces or takes it may give roles there, too.
+async fn may_reach(rows: &mut Rows, ctx: &Ctx, over: &Target, roles: &[Role]) -> Result<()> {
+    if !roles.contains(&Role::Owner) {
+        return Ok(());
+    }
+    let now = ctx.house().now();
+    access::decide(rows, ctx, Permission::GrantManage, over, now).await
+}
+
 /// Gives a team access to a project or workspace.
 pub async fn give(ctx: &Ctx, team: TeamId, scope: Scope, level: Level) -> Result<ReachView> {
     let id = GrantId::from_entropy(ctx.house().code(), crate::entropy());
     let (target, scope) = (scope.target(), scope.text());
+    let (asked, over) = (ctx.clone(), target.clone());
     door::change(ctx, GiveAccess, target, move |tx| {
+        let (asked, over) = (asked.clone(), over.clone());
         let grant = Grant {
             id: id.clone(),
             subject: Subject::Team(team.clone()),
@@ -204,6 +217,7 @@ pub async fn give(ctx: &Ctx, team: TeamId, scope: Scope, level: Level) -> Result
         };
         let team = team.clone();
         Box::pin(async move {
+            may_reach(tx, &asked, &over, &[grant.role]).await?;
             access::may_hold(tx, &team, &grant).await?;
             let there = grants::of_subject(tx, team.as_str()).await?;
             let twice =
@@ -248,10 +262,12 @@ async fn find(ctx: &Ctx, id: ReachId) -> Result<(Grant, Scope)> {
 /// Gives a team another access in place of the one it has.
 pub async fn change(ctx: &Ctx, id: ReachId, level: Level) -> Result<ReachView> {
     let (grant, scope) = find(ctx, id).await?;
+    let (asked, over) = (ctx.clone(), scope.target());
     door::change(ctx, ChangeAccess, scope.target(), move |tx| {
-        let id = grant.id.clone();
+        let (id, asked, over) = (grant.id.clone(), asked.clone(), over.clone());
         Box::pin(async move {
             let mut grant = grants::by_id(tx, &id).await?.ok_or_else(gone)?;
+            may_reach(tx, &asked, &over, &[grant.role, level.role()]).await?;
             if grant.role == level.role() {
                 return Ok(Outcome::Unchanged(shown(&grant)?));
             }
@@ -267,10 +283,12 @@ pub async fn change(ctx: &Ctx, id: ReachId, level: Level) -> Result<ReachView> {
 /// Takes a team's access away.
 pub async fn take(ctx: &Ctx, id: ReachId) -> Result<()> {
     let (grant, scope) = find(ctx, id).await?;
+    let (asked, over) = (ctx.clone(), scope.target());
     door::change(ctx, TakeAccess, scope.target(), move |tx| {
-        let id = grant.id.clone();
+        let (id, asked, over) = (grant.id.clone(), asked.clone(), over.clone());
         Box::pin(async move {
             let grant = grants::by_id(tx, &id).await?.ok_or_else(gone)?;
+            may_reach(tx, &asked, &over, &[grant.role]).await?;
             tx.remove::<Grant>(&[Value::from(grant.id.as_str())])
                 .await?;
             let entry = entry_of(&grant).fact("scope", grant.scope.as_str());

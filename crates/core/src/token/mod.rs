@@ -336,6 +336,14 @@ pub(crate) async fn still_valid(ctx: &Ctx) -> Result<()> {
     }
 }
 
+/// Refuses a token that ended. Asked inside every transaction of the site
+/// that its bearer acts in.
+pub(crate) async fn require(rows: &mut Rows, id: &TokenId, now: i64) -> Result<()> {
+    let stored = sql::by_id(rows, id).await?;
+    let good = stored.is_some_and(|token| is_live(&token, now));
+    if good { Ok(()) } else { Err(unknown()) }
+}
+
 fn is_live(token: &ApiToken, now: i64) -> bool {
     token.revoked_at.is_none() && token.expires_at.is_none_or(|at| at > now)
 }

@@ -3,7 +3,7 @@
 use statehouse_model::{ActorId, HouseTokenId, TeamId, TokenId, UserId};
 
 use crate::error::Result;
-use crate::record::{Rows, record};
+use crate::record::{Ask, Rows, record};
 
 record! {
     /// A token of a user.
@@ -45,7 +45,12 @@ record! {
 }
 
 pub(crate) async fn by_id(rows: &mut Rows, id: &TokenId) -> Result<Option<ApiToken>> {
-    rows.one("WHERE id = $1", &[id.as_str().into()]).await
+    rows.by_key(vec![id.as_str().into()]).await
+}
+
+/// What [`by_id`] will ask.
+pub(crate) fn ask_id(id: &str) -> Ask {
+    Ask::rows::<ApiToken>("WHERE id = $1", vec![id.into()])
 }
 
 pub(crate) async fn by_handle(rows: &mut Rows, handle: &str) -> Result<Option<ApiToken>> {

@@ -96,7 +96,7 @@ pub async fn create(
             changed_at: now,
         });
         Box::pin(async move {
-            if sql::by_name(tx, &account.name).await?.is_some() {
+            if sql::spelled_like(tx, &account.name).await?.is_some() {
                 return Err(Error::new(
                     Kind::Conflict,
                     format!("a user named `{}` exists", account.name),
@@ -144,11 +144,11 @@ pub(crate) async fn may_disable(ctx: &Ctx) -> Result<()> {
 }
 
 /// Ends an account and its sessions. Its grants stay on record and give nothing.
-pub(crate) async fn disable(ctx: &Ctx, name: Name) -> Result<UserView> {
+pub(crate) async fn disable(ctx: &Ctx, id: UserId) -> Result<UserView> {
     door::change(ctx, DisableUser, Target::House, move |tx| {
-        let (name, now) = (name.clone(), tx.now());
+        let (id, now) = (id.clone(), tx.now());
         Box::pin(async move {
-            let mut account = sql::by_name(tx, &name)
+            let mut account = sql::by_id(tx, &id)
                 .await?
                 .ok_or_else(|| Error::not_found("user"))?;
             if account.operator && sql::operators(tx).await? <= 1 {
@@ -234,7 +234,8 @@ pub async fn rename_self(ctx: &Ctx, name: Name) -> Result<UserView> {
             if account.name == name {
                 return Ok(Outcome::Unchanged(account.into()));
             }
-            if sql::by_name(tx, &name).await?.is_some() {
+            let other = sql::spelled_like(tx, &name).await?;
+            if other.is_some_and(|other| other.id != account.id) {
                 let words = format!("a user named `{name}` exists");
                 return Err(Error::new(Kind::Conflict, words));
             }
@@ -257,9 +258,12 @@ pub(crate) async fn change_own_password(
 ) -> Result<UserView> {
     let own = show_self(ctx).await?;
     let name: Name = own.name.parse().map_err(|_| Error::not_found("user"))?;
-    gate.pass(Some(&name), ctx.source(), ctx.house().now())?;
+    let passed = gate.pass(Some(&name), ctx.source(), ctx.house().now())?;
     let known = check_password(machine, Some(name.clone()), current).await?;
     if known.is_none_or(|id| id.as_str() != own.id) {
+        if passed.first_in_a_while {
+            record_failed(machine).await?;
+        }
         return Err(Error::new(Kind::Denied, "the current password is wrong"));
     }
     gate.forget(Some(&name), ctx.source());
@@ -298,6 +302,14 @@ pub async fn show(ctx: &Ctx, id: UserId) -> Result<UserView> {
     found.ok_or_else(|| Error::not_found("user"))
 }
 
+/// A guess at a password that was wrong.
+async fn record_failed(machine: &Ctx) -> Result<()> {
+    door::change(machine, FailedLogin, Target::House, |_| {
+        Box::pin(async { Ok(Outcome::Recorded((), Entry::new("login"))) })
+    })
+    .await
+}
+
 /// The account of whoever knows its name and password. `machine` is a context
 /// of the server itself: whoever logs in is nobody yet.
 pub(crate) async fn prove(
@@ -311,10 +323,7 @@ pub(crate) async fn prove(
     let passed = gate.pass(known.as_ref(), source, machine.house().now())?;
     let Some(user) = check_password(machine, known.clone(), password).await? else {
         if passed.first_in_a_while {
-            door::change(machine, FailedLogin, Target::House, |_| {
-                Box::pin(async { Ok(Outcome::Recorded((), Entry::new("login"))) })
-            })
-            .await?;
+            record_failed(machine).await?;
         }
         return Err(Error::new(
             Kind::Unauthenticated,

@@ -38,6 +38,13 @@ pub(crate) async fn by_name(rows: &mut Rows, name: &Name) -> Result<Option<Accou
     rows.one("WHERE name = $1", &[name.as_str().into()]).await
 }
 
+/// The account whose name differs from this one in case at most: people and
+/// the limits on logins do not tell them apart.
+pub(crate) async fn spelled_like(rows: &mut Rows, name: &Name) -> Result<Option<Account>> {
+    let name = name.as_str().to_ascii_lowercase();
+    rows.one("WHERE lower(name) = $1", &[name.into()]).await
+}
+
 pub(crate) async fn all(rows: &mut Rows) -> Result<Vec<Account>> {
     rows.find("ORDER BY name", &[]).await
 }

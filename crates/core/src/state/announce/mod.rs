@@ -182,9 +182,16 @@ pub async fn upload(ctx: &Ctx, granted: &Granted, bytes: Bytes) -> Result<Put> {
         bytes,
         lock_id: None,
     };
-    let put = put_as(ctx, &granted.workspace, upload, Some(cloud)).await;
-    drop(claim);
-    put
+    // A caller that goes away does not end this: the claim is held until the
+    // change is made or refused, so that nobody writes the same body meanwhile.
+    let (ctx, workspace) = (ctx.clone(), granted.workspace.clone());
+    let put = tokio::spawn(async move {
+        let put = put_as(&ctx, &workspace, upload, Some(cloud)).await;
+        drop(claim);
+        put
+    });
+    put.await
+        .map_err(|error| Error::internal(format!("storing a state: {error}")))?
 }
 
 fn under_way() -> Error {
