@@ -1,5 +1,6 @@
 //! What a process owns: the site, the open houses, the clock.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -356,6 +357,23 @@ impl Core {
     pub(crate) async fn directory_all(&self) -> Result<Vec<org::sql::Organization>> {
         self.directory(|rows| Box::pin(async move { org::sql::all(rows).await }))
             .await
+    }
+
+    /// What users are called, for callers who see by their ids what they did:
+    /// whoever sees a lock is told its holder's name, too.
+    pub async fn names_of(&self, users: Vec<UserId>) -> Result<BTreeMap<UserId, Name>> {
+        self.directory(|rows| {
+            Box::pin(async move {
+                let mut names = BTreeMap::new();
+                for id in users {
+                    if let Some(account) = user::sql::by_id(rows, &id).await? {
+                        names.insert(id, account.name);
+                    }
+                }
+                Ok(names)
+            })
+        })
+        .await
     }
 
     /// The site's directory: names and codes, looked up before a house is known.

@@ -123,6 +123,10 @@ routes! {
     PATCH  "/api/v2/workspaces/{workspace}/state-versions" => tfe::versions::roll_back;
     GET    "/api/v2/workspaces/{workspace}/current-state-version" => tfe::versions::current;
     GET    "/api/v2/workspaces/{workspace}/current-state-version-outputs" => tfe::outputs::current;
+    GET    "/api/v2/workspaces/{workspace}/resources" => tfe::resources::list;
+    GET    "/api/v2/workspaces/{workspace}/resources/show" => tfe::resources::show;
+    GET    "/api/v2/workspaces/{workspace}/resources/history" => tfe::resources::history;
+    GET    "/api/v2/workspaces/{workspace}/resources/blame" => tfe::resources::blame;
     GET    "/api/v2/workspaces/{workspace}/kept-versions" => tfe::versions::kept;
     GET    "/api/v2/workspaces/{workspace}/state" => tfe::versions::download;
     POST   "/api/v2/workspaces/{workspace}/state" => tfe::versions::upload;
@@ -135,6 +139,9 @@ routes! {
     GET    "/api/v2/state-versions/{version}/download" => tfe::transfers::of_version;
     GET    "/api/v2/state-versions/{version}/json-download" => tfe::transfers::json_of_version;
     GET    "/api/v2/state-versions/{version}/outputs" => tfe::outputs::of_version;
+    GET    "/api/v2/state-versions/{version}/diff" => tfe::looks::compare;
+    POST   "/api/v2/state-versions/{version}/diff" => tfe::looks::compare_with;
+    GET    "/api/v2/state-versions/{version}/rollback-preview" => tfe::looks::preview;
     GET    "/api/v2/state-version-outputs/{output}" => tfe::outputs::show;
     PUT    "/api/v2/uploads/{url}/{signature}" => tfe::transfers::upload;
     GET    "/api/v2/downloads/{url}/{signature}" => tfe::transfers::download;

@@ -13,6 +13,7 @@ pub(crate) mod announce;
 pub(crate) mod json;
 pub(crate) mod judge;
 pub mod lock;
+mod look;
 mod outputs;
 mod put;
 mod rollback;
@@ -36,6 +37,11 @@ use crate::record::Rows;
 use crate::workspace::{self, Workspace};
 pub use announce::{Announced, Wish, announce, upload};
 pub use json::{get as json_of, upload as upload_json};
+pub use look::{
+    Against, BYTES_MAX as FOLLOWED_BYTES_MAX, Blamed, Brief, Compared, Followed, Line, Made, Point,
+    Previewed, ResourceView, VERSIONS_MAX as FOLLOWED_MAX, blame, compare, compare_with, history,
+    preview_back, resource, resources,
+};
 pub use outputs::{OutputView, output, outputs};
 pub(crate) use put::WriteState;
 pub use put::{Kept, Put, Upload, put};

@@ -8,7 +8,7 @@ use statehouse_core::Ctx;
 use statehouse_core::state::{self, PAGE_MAX, Put, Shown, Upload, VersionView, Which};
 use statehouse_core::url::Signed;
 use statehouse_core::workspace::Workspace;
-use statehouse_model::VersionId;
+use statehouse_model::{Name, UserId, VersionId};
 
 use super::document::{Attributes, Document, Pagination, Sent, to};
 use super::instant;
@@ -82,6 +82,26 @@ fn resources(origin: &str, versions: &[VersionView]) -> Vec<Value> {
         .collect()
 }
 
+/// The same, with the names of those who made them.
+async fn told(asker: &Asker, versions: &[VersionView]) -> Result<Vec<Value>, Problem> {
+    let mut ids: Vec<UserId> = versions
+        .iter()
+        .filter_map(|version| version.actor.parse().ok())
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let names = asker.core().names_of(ids).await?;
+    let mut told = resources(asker.origin(), versions);
+    for (resource, version) in told.iter_mut().zip(versions) {
+        let id = version.actor.parse::<UserId>().ok();
+        let name = id.and_then(|id| names.get(&id)).map(Name::as_str);
+        if let Some(Value::Object(attributes)) = resource.get_mut("attributes") {
+            attributes.insert("actor-name".to_owned(), name.into());
+        }
+    }
+    Ok(told)
+}
+
 /// A page of a workspace's versions, the newest first.
 pub(crate) async fn list(
     asker: Asker,
@@ -125,11 +145,7 @@ async fn page(
         let before = instant::parse(text).ok_or_else(wrong)?;
         let found = state::list(ctx, workspace, Some(before), size).await?;
         let next = cursor(found.last().filter(|_| found.len() == size));
-        return Ok(Document::page(
-            resources(asker.origin(), &found),
-            None,
-            next,
-        ));
+        return Ok(Document::page(told(asker, &found).await?, None, next));
     }
     let number = query.number()?;
     let found = state::page(ctx, workspace, number.unwrap_or(1), size).await?;
@@ -145,7 +161,7 @@ async fn page(
         next.map(|next| query.next(path, "page[number]", &next.to_string()))
     };
     Ok(Document::page(
-        resources(asker.origin(), &found.items),
+        told(asker, &found.items).await?,
         Some(pagination),
         next,
     ))

@@ -129,6 +129,15 @@ async fn prepare(world: &World, route: &Route, who: Option<&Person>, tag: &str) 
         let form = request("PUT", put, None, r#"{"format_version":"1.0"}"#.into());
         world.server.send(form).await.is(200);
         call.fill("{version}", version["id"].as_str().unwrap());
+    } else if route.path.ends_with("/diff") || route.path.ends_with("/rollback-preview") {
+        let workspace = world.workspace(tag).await;
+        let Put::Stored(version) = world.put(&workspace, 2).await else {
+            panic!("a newer state was not taken")
+        };
+        call.fill("{version}", &version.id);
+        if route.method == "POST" {
+            call.body = bytes_of("a", 3, 1).into();
+        }
     } else if route.path.ends_with("/{version}") || route.path.ends_with("/download") {
         let workspace = world.workspace(tag).await;
         let Put::Stored(version) = world.put(&workspace, 2).await else {
@@ -255,6 +264,9 @@ async fn of_workspace(world: &World, method: &str, last: &str, tag: &str, call: 
         ("POST", "state-versions") => {
             let md5 = hex_md5(&bytes_of("a", 2, 1));
             call.say(&json!({ "serial": 2, "lineage": "a", "md5": md5 }));
+        }
+        ("GET", "show" | "history" | "blame") => {
+            call.path.push_str("?address=terraform_data.it%5B0%5D");
         }
         ("PATCH", "state-versions") => go_back(world, &workspace, call).await,
         ("POST", "safe-delete") => {
@@ -456,6 +468,7 @@ fn of_nobody(world: &World, path: &str) -> Vec<String> {
 
 /// An answer without what must differ between two requests.
 fn seen(answer: &Answer, path: &str) -> (u16, String) {
+    let path = path.split('?').next().unwrap_or_default();
     let text = answer
         .text()
         .replace(answer.header("x-request-id"), "REQUEST")

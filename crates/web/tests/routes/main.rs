@@ -15,6 +15,7 @@ mod access;
 mod backend;
 mod cloud;
 mod health;
+mod looks;
 mod platform;
 mod refusals;
 mod states;

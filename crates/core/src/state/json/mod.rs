@@ -148,7 +148,7 @@ pub(crate) async fn open(rows: &mut Rows, ctx: &Ctx, form: &VersionJson) -> Resu
         .load(&rows.keyring, &context(form), &stored, form.size)
 }
 
-async fn stored(rows: &mut Rows, form: &VersionJson) -> Result<Stored> {
+pub(super) async fn stored(rows: &mut Rows, form: &VersionJson) -> Result<Stored> {
     let gone = || {
         Error::tampered(format!(
             "the bytes of the JSON form of `{}` are missing",
