@@ -134,6 +134,8 @@ routes! {
     POST   "/api/v2/workspaces/{workspace}/actions/lock" => tfe::locks::take;
     POST   "/api/v2/workspaces/{workspace}/actions/unlock" => tfe::locks::release;
     POST   "/api/v2/workspaces/{workspace}/actions/force-unlock" => tfe::locks::force;
+    POST   "/api/v2/workspaces/{workspace}/actions/freeze" => tfe::freezes::freeze;
+    POST   "/api/v2/workspaces/{workspace}/actions/thaw" => tfe::freezes::thaw;
     GET    "/api/v2/state-versions" => tfe::versions::list_named;
     GET    "/api/v2/state-versions/{version}" => tfe::versions::show;
     GET    "/api/v2/state-versions/{version}/download" => tfe::transfers::of_version;
@@ -147,6 +149,7 @@ routes! {
     GET    "/api/v2/downloads/{url}/{signature}" => tfe::transfers::download;
     POST   "/api/v2/state-versions/{version}/actions/accept" => tfe::versions::accept;
     POST   "/api/v2/state-versions/{version}/actions/discard" => tfe::versions::discard;
+    POST   "/api/v2/state-versions/{version}/actions/remove-content" => tfe::versions::remove_content;
 
     GET    "/api/v2/organizations/{organization}/keys" => tfe::keys::list;
     POST   "/api/v2/organizations/{organization}/keys/actions/rotate" => tfe::keys::rotate;

@@ -10,6 +10,8 @@ const COMMON: &str = include_str!("../../migrations/common/0001_ledger.sql");
 const SITE: &str = include_str!("../../migrations/site/0001_site.sql");
 const HOUSE: &str = include_str!("../../migrations/house/0001_state.sql");
 const CLOUD: &str = include_str!("../../migrations/house/0002_cloud.sql");
+const FREEZE: &str = include_str!("../../migrations/house/0003_freeze.sql");
+const REMOVAL: &str = include_str!("../../migrations/house/0004_removal.sql");
 
 /// The evidential tables that the site and every organization have.
 const SHARED_TABLES: [Table; 2] = [
@@ -29,16 +31,18 @@ static SITE_TABLES: [Table; 7] = [
 ];
 
 /// The evidential tables of an organization.
-static HOUSE_TABLES: [Table; 12] = [
+static HOUSE_TABLES: [Table; 14] = [
     SHARED_TABLES[0],
     SHARED_TABLES[1],
     Table::of::<access::sql::Grant>(),
     Table::of::<project::sql::Project>(),
     Table::of::<workspace::sql::Workspace>(),
     Table::of::<state::sql::Version>(),
+    Table::of::<state::removal::sql::Removal>(),
     Table::of::<workspace::sql::Setting>(),
     Table::of::<workspace::sql::Tag>(),
     Table::of::<workspace::sql::Deletion>(),
+    Table::of::<workspace::freeze::sql::Freeze>(),
     Table::of::<state::announce::sql::Announcement>(),
     Table::of::<state::json::sql::VersionJson>(),
     Table::of::<url::sql::SignedUrl>(),
@@ -53,7 +57,12 @@ pub(crate) fn migrations(code: HouseCode) -> Vec<Migration> {
     let own: &[(&str, &str)] = if code.is_site() {
         &[("site", SITE)]
     } else {
-        &[("state", HOUSE), ("cloud", CLOUD)]
+        &[
+            ("state", HOUSE),
+            ("cloud", CLOUD),
+            ("freeze", FREEZE),
+            ("removal", REMOVAL),
+        ]
     };
     [("ledger", COMMON)]
         .iter()

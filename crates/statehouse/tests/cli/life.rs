@@ -91,6 +91,10 @@ fn a_state_is_compared_blamed_and_taken_back() {
     server.run(&back).ends(2, ["give --yes", "serial 4"]);
     let mut sure = back.to_vec();
     sure.push("--yes");
+    let before = server.json(&["state", "show", "net"])["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let done = server.json(&sure);
     assert_eq!(done["serial"], 8);
     let shown = server.json(&["state", "show", "net"]);
@@ -98,5 +102,50 @@ fn a_state_is_compared_blamed_and_taken_back() {
         (&shown["serial"], shown["lock-id"].is_null()),
         (&json!(8), true)
     );
-    check(&["state", "diff", "net", "4"], &["0 added, 0 changed"]);
+    let id = done["id"].as_str().unwrap();
+    check(&["state", "diff", "net", "4", id], &["0 added, 0 changed"]);
+    server
+        .run(&["state", "rm-version", "net", "-1", "--reason", "leaked"])
+        .done();
+    server
+        .run(&["state", "pull", "net", "--version", &before])
+        .ends(4, ["was removed on", "leaked"]);
+    server.run(&["verify", "--live"]).done();
+}
+
+#[test]
+fn a_workspace_is_frozen_thawed_deleted_and_brought_back() {
+    let place = tempdir().unwrap();
+    let server = Server::up(&place);
+    server.run(&["workspace", "create", "net"]).done();
+    let push = || {
+        Ran::fed(
+            &mut server.client(&["state", "push", "net", "-"]),
+            &state(1, 1, "x"),
+        )
+    };
+    let frozen = server.json(&["workspace", "freeze", "net", "--reason", "the audit"]);
+    assert_eq!(frozen["freeze-reason"], "the audit");
+    push().ends(
+        4,
+        ["frozen since", "admin: the audit", "workspace thaw net"],
+    );
+    server
+        .run(&["workspace", "thaw", "net", "--reason", "over"])
+        .done();
+    push().done();
+    server
+        .run(&["workspace", "delete", "net"])
+        .ends(4, ["still manages resources"]);
+    server
+        .run(&["workspace", "delete", "net", "--force"])
+        .done();
+    server.run(&["workspace", "show", "net"]).ends(3, [""; 0]);
+    let deleted = server.json(&["workspace", "deleted"]);
+    let id = deleted[0]["id"].as_str().unwrap();
+    server
+        .run(&["workspace", "undelete", id, "--name", "net2"])
+        .done();
+    let back = server.json(&["state", "show", "net2"]);
+    assert_eq!(back["serial"], 1);
 }

@@ -5,6 +5,7 @@
 
 pub(crate) mod backups;
 mod document;
+pub(crate) mod freezes;
 pub(crate) mod grants;
 mod instant;
 pub(crate) mod keys;

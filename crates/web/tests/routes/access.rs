@@ -148,6 +148,12 @@ async fn prepare(world: &World, route: &Route, who: Option<&Person>, tag: &str) 
         world.workspace(tag).await;
         let query = format!("?filter[organization][name]=acme&filter[workspace][name]={tag}");
         call.path.push_str(&query);
+    } else if route.path.ends_with("/remove-content") {
+        let workspace = world.workspace(tag).await;
+        let first = state::list(&world.acme, &workspace, None, 1).await.unwrap();
+        world.put(&workspace, 2).await;
+        call.fill("{version}", &first[0].id);
+        call.say(&json!({ "reason": "tried" }));
     } else if route.path.contains("/{version}/") {
         let workspace = world.workspace(tag).await;
         world.put(&workspace, 3).await;
@@ -275,6 +281,17 @@ async fn of_workspace(world: &World, method: &str, last: &str, tag: &str, call: 
                 lock_id: None,
             };
             state::put(&world.acme, &workspace, upload).await.unwrap();
+        }
+        ("POST", "freeze") => call.say(&json!({ "reason": "tried" })),
+        ("POST", "thaw") => {
+            let path = format!("/api/v2/workspaces/{workspace}/actions/freeze");
+            let why = json!({ "reason": "tried" });
+            world
+                .server
+                .post(&world.owner, &path, why.clone())
+                .await
+                .is(200);
+            call.say(&why);
         }
         ("POST", "undelete") => {
             workspace::delete(&world.acme, &workspace, false)

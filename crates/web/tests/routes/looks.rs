@@ -157,3 +157,35 @@ async fn going_back_is_told_beforehand() {
     assert_eq!(told["reverted"]["total"], 1);
     assert!(told["sentences"][0].as_str().unwrap().contains("serial 1"));
 }
+
+#[tokio::test]
+async fn removed_content_is_told_and_not_sent() {
+    let acme = Acme::new().await;
+    let owner = &acme.owner;
+    let (at, ids) = two(&acme).await;
+    let path = |id: &str| format!("/api/v2/state-versions/{id}/actions/remove-content");
+    let why = json!({ "reason": "a leaked key" });
+    acme.post(owner, &path(&ids[1]), why.clone(), 409).await;
+    acme.post(owner, &path(&ids[0]), json!({}), 400).await;
+    acme.post(owner, &path(&ids[0]), why, 200).await;
+    let listed = acme.get(owner, &format!("{at}/state-versions")).await;
+    let removed = |index: usize| &listed["data"][index]["attributes"]["content-removed"];
+    assert_eq!(
+        (removed(0), &removed(1)["who"]),
+        (&Value::Null, &json!("olga"))
+    );
+    for what in [
+        format!("{at}/state?version={}", ids[0]),
+        format!("/api/v2/state-versions/{}/download", ids[0]),
+        format!("/api/v2/state-versions/{}/outputs", ids[0]),
+        format!("/api/v2/state-versions/{}/diff", ids[1]),
+        format!("/api/v2/state-versions/{}/rollback-preview", ids[0]),
+    ] {
+        let answer = acme.server.call(owner, "GET", &what, "").await.is(409);
+        assert!(
+            answer.text().contains("by olga: a leaked key"),
+            "{what}: {}",
+            answer.text()
+        );
+    }
+}

@@ -155,9 +155,9 @@ pub(super) async fn stored(rows: &mut Rows, form: &VersionJson) -> Result<Stored
             form.version
         ))
     };
-    let (header, body) = blob::sql::of_object(rows, form.id.as_str())
-        .await?
-        .ok_or_else(gone)?;
+    let Some((header, body)) = blob::sql::of_object(rows, form.id.as_str()).await? else {
+        return Err(super::removal::why_gone(rows, &form.version, gone()).await);
+    };
     let digest = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).map_err(|_| gone());
     Ok(Stored {
         header,

@@ -20,6 +20,7 @@ use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Target, actions};
 use crate::error::{Error, Kind, Result};
 use crate::record::Rows;
+use crate::state::removal;
 use crate::state::sql::{self, Version};
 use crate::workspace::{self, Workspace};
 
@@ -89,7 +90,7 @@ pub struct Followed {
     pub left_out: u64,
     /// Versions that were looked at.
     pub versions: u64,
-    /// Versions that cannot be read, because the client encrypted them.
+    /// Versions that cannot be read: the client encrypted them, or their content was removed.
     pub unread: u64,
     /// Where to go on, when the walk was cut: versions before this place.
     pub next: Option<u64>,
@@ -106,7 +107,7 @@ pub struct Blamed {
     pub left_out: u64,
     /// Versions that were looked at.
     pub versions: u64,
-    /// Versions that cannot be read, because the client encrypted them.
+    /// Versions that cannot be read: the client encrypted them, or their content was removed.
     pub unread: u64,
     /// The oldest place that was looked at, when there are older ones.
     pub next: Option<u64>,
@@ -306,9 +307,18 @@ async fn go(ctx: &Ctx, walk: &Walk, mut fold: Fold) -> Result<Fold> {
         let version = version.clone();
         let place = version.sequence.unwrap_or(0);
         let sealed = door::read(ctx, FollowResource, &target, |rows| {
-            Box::pin(async move { Sealed::with(rows, version).await })
+            Box::pin(async move {
+                if removal::sql::of(rows, &version.id).await?.is_some() {
+                    return Ok(None);
+                }
+                Sealed::with(rows, version).await.map(Some)
+            })
         })
         .await?;
+        let Some(sealed) = sealed else {
+            fold.pass_over();
+            continue;
+        };
         let _room = room(sealed.bytes()).await?;
         fold = aside(ctx.house(), move |house| {
             let seen = sealed.open(house)?.look(|side| fold.see(place, side));

@@ -63,6 +63,17 @@ pub(super) enum Verb {
         /// The address, as `terraform state list` prints it, and possibly `.ATTRIBUTE`
         resource: String,
     },
+    /// Remove the bytes of a version that is not current; what it was, who made it and its proof stay
+    RmVersion {
+        /// Name of the workspace, organization/name, or id
+        workspace: String,
+        /// The version: an id, a serial, or -1 for the one before the current
+        #[arg(allow_negative_numbers = true)]
+        version: String,
+        /// Why; whoever asks for the bytes reads it
+        #[arg(long)]
+        reason: String,
+    },
     /// Make the content of an older version current again, as a new version; shows what that means, and asks
     Rollback {
         /// Name of the workspace, organization/name, or id
@@ -133,6 +144,16 @@ pub(super) fn run(verb: Verb, client: &Client, out: Out) -> Result {
                 escape(&resource)
             );
             words::print(&client.api.get(&path)?, out, words::blame)
+        }
+        Verb::RmVersion {
+            workspace,
+            version,
+            reason,
+        } => {
+            let id = client.workspace(&workspace)?;
+            let version = named(client, &id, &version)?;
+            let path = format!("/api/v2/state-versions/{version}/actions/remove-content");
+            out.one(&client.api.post(&path, &json!({ "reason": reason }))?)
         }
         Verb::Rollback {
             workspace,

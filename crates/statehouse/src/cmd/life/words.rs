@@ -219,7 +219,7 @@ fn unread(words: &mut String, found: &Value) {
     if unread > 0 {
         let _ = writeln!(
             words,
-            "{unread} versions were passed over, because the client encrypted them"
+            "{unread} versions were passed over, because the client encrypted them or their content was removed"
         );
     }
 }
