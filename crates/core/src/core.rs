@@ -362,18 +362,8 @@ impl Core {
     /// What users are called, for callers who see by their ids what they did:
     /// whoever sees a lock is told its holder's name, too.
     pub async fn names_of(&self, users: Vec<UserId>) -> Result<BTreeMap<UserId, Name>> {
-        self.directory(|rows| {
-            Box::pin(async move {
-                let mut names = BTreeMap::new();
-                for id in users {
-                    if let Some(account) = user::sql::by_id(rows, &id).await? {
-                        names.insert(id, account.name);
-                    }
-                }
-                Ok(names)
-            })
-        })
-        .await
+        self.directory(|rows| Box::pin(user::names(rows, users)))
+            .await
     }
 
     /// The site's directory: names and codes, looked up before a house is known.

@@ -7,11 +7,14 @@
 mod password;
 pub(crate) mod sql;
 
+use std::collections::BTreeMap;
+
 use statehouse_model::{Name, UserId};
 
 use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Target, actions};
 use crate::error::{Error, Kind, Result};
+use crate::record::Rows;
 pub(crate) use password::Gate;
 pub use password::PASSWORD_LEN_MIN;
 use secrecy::SecretString;
@@ -195,6 +198,17 @@ pub async fn show_self(ctx: &Ctx) -> Result<UserView> {
         })
     })
     .await
+}
+
+/// What these users are called.
+pub(crate) async fn names(rows: &mut Rows, ids: Vec<UserId>) -> Result<BTreeMap<UserId, Name>> {
+    let mut names = BTreeMap::new();
+    for id in ids {
+        if let Some(account) = sql::by_id(rows, &id).await? {
+            names.insert(id, account.name);
+        }
+    }
+    Ok(names)
 }
 
 /// The account whose name and password these are, if it is enabled.

@@ -12,7 +12,7 @@ use super::session::{Client, Session};
 use crate::client::{Resource, escape};
 use crate::failure::{Exit, Failure, Result};
 use crate::files::Draft;
-use crate::out::Column;
+use crate::out::{Column, Out};
 
 /// Verbs.
 #[derive(clap::Subcommand)]
@@ -184,32 +184,40 @@ pub(super) fn run(verb: Verb, session: &Session) -> Result {
             "discard",
             &json!({ "reason": reason }),
         )?),
-        Verb::Lock { workspace, reason } => {
-            let id = client.workspace(&workspace)?;
-            let lock = lock(&client, &id, reason)?;
-            if out.is_json() {
-                out.one(&lock)
-            } else {
-                out.text(&format!("{}\n", lock_id(&lock)?))
-            }
-        }
+        Verb::Lock { workspace, reason } => take(&client, &workspace, reason, out),
         Verb::Unlock {
             workspace,
             id,
             reason,
             ..
-        } => {
-            let workspace = client.workspace(&workspace)?;
-            let (verb, wish) = match id {
-                Some(id) => ("unlock", json!({ "id": id })),
-                None => ("force-unlock", json!({ "reason": reason })),
-            };
-            out.one(&client.api.post(
-                &format!("/api/v2/workspaces/{workspace}/actions/{verb}"),
-                &wish,
-            )?)
-        }
+        } => release(&client, &workspace, id, reason, out),
     }
+}
+
+fn take(client: &Client, workspace: &str, reason: Option<String>, out: Out) -> Result {
+    let id = client.workspace(workspace)?;
+    let lock = lock(client, &id, reason)?;
+    if out.is_json() {
+        out.one(&lock)
+    } else {
+        out.text(&format!("{}\n", lock_id(&lock)?))
+    }
+}
+
+fn release(
+    client: &Client,
+    workspace: &str,
+    id: Option<String>,
+    reason: Option<String>,
+    out: Out,
+) -> Result {
+    let workspace = client.workspace(workspace)?;
+    let (verb, wish) = match id {
+        Some(id) => ("unlock", json!({ "id": id })),
+        None => ("force-unlock", json!({ "reason": reason })),
+    };
+    let path = format!("/api/v2/workspaces/{workspace}/actions/{verb}");
+    out.one(&client.api.post(&path, &wish)?)
 }
 
 fn of(client: &Client, workspace: &str, what: &str) -> Result<String> {

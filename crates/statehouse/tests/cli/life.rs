@@ -23,6 +23,7 @@ fn state(serial: u64, size: u64, pin: &str) -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one life")]
 fn a_state_is_compared_blamed_and_taken_back() {
     let place = tempdir().unwrap();
     let server = Server::up(&place);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use statehouse_core::state::{self, Against, Compared, VersionView};
 use statehouse_model::VersionId;
 
-use super::document::{Document, to};
+use super::document::{Document, to, with};
 use super::versions;
 use crate::auth::{self, Asked, Asker, At};
 use crate::body::{self, Whole};
@@ -27,10 +27,13 @@ fn defect(error: &serde_json::Error) -> Problem {
 }
 
 fn resource(compared: &Compared) -> Result<Value, Problem> {
-    let mut attributes = serde_json::to_value(&compared.diff).map_err(|error| defect(&error))?;
+    let diff = serde_json::to_value(&compared.diff).map_err(|error| defect(&error))?;
     let after = compared.after.as_ref();
-    attributes["before"] = side(&compared.before);
-    attributes["after"] = after.map_or(Value::Null, side);
+    let sides = [
+        ("before", side(&compared.before)),
+        ("after", after.map_or(Value::Null, side)),
+    ];
+    let attributes = with(diff, sides);
     let to_id = after.map_or("file", |after| &*after.id);
     Ok(json!({
         "type": "state-version-diffs",
@@ -76,11 +79,14 @@ pub(crate) async fn preview(asker: Asker, At(id): At<String>) -> Result<Document
     let id: VersionId = auth::id(&id)?;
     let ctx = asker.house_of(&id).await?;
     let found = state::preview_back(&ctx, id).await?;
-    let mut attributes = serde_json::to_value(&found.preview).map_err(|error| defect(&error))?;
-    attributes["sentences"] = found.preview.sentences().into();
-    attributes["quiet"] = found.preview.is_quiet().into();
-    attributes["version"] = side(&found.version);
-    attributes["current"] = side(&found.current);
+    let preview = serde_json::to_value(&found.preview).map_err(|error| defect(&error))?;
+    let more = [
+        ("sentences", found.preview.sentences().into()),
+        ("quiet", found.preview.is_quiet().into()),
+        ("version", side(&found.version)),
+        ("current", side(&found.current)),
+    ];
+    let attributes = with(preview, more);
     Ok(Document::one(json!({
         "type": "rollback-previews",
         "id": found.version.id,

@@ -11,7 +11,7 @@ use statehouse_core::state::{self, Brief, FOLLOWED_MAX, Made, Which};
 use statehouse_core::terraform::address::{Mode, Subject};
 use statehouse_model::{Name, UserId};
 
-use super::document::{Document, Pagination, to};
+use super::document::{Document, Pagination, to, with};
 use super::query::Query;
 use super::workspaces::of_id;
 use super::{instant, versions};
@@ -120,13 +120,15 @@ pub(crate) async fn show(
     let (ctx, workspace) = of_id(&asker, &id).await?;
     let (which, subject) = (wanted.which()?, wanted.subject()?);
     let found = state::resource(&ctx, &workspace, which, subject).await?;
-    let mut told = attributes(&found.brief);
     let value = |(path, value): (String, _)| json!({ "path": path, "value": value });
     let values: Vec<Value> = found.attributes.into_iter().map(value).collect();
-    told["attributes"] = values.into();
-    told["attributes-left-out"] = found.left_out.into();
-    told["dependencies"] = found.dependencies.into();
-    told["serial"] = found.version.serial.into();
+    let more = [
+        ("attributes", values.into()),
+        ("attributes-left-out", found.left_out.into()),
+        ("dependencies", found.dependencies.into()),
+        ("serial", found.version.serial.into()),
+    ];
+    let told = with(attributes(&found.brief), more);
     Ok(Document::one(json!({
         "type": "resources",
         "id": found.brief.address,
@@ -185,9 +187,8 @@ pub(crate) async fn history(
     let mut points = Vec::new();
     for point in &found.points {
         let told = serde_json::to_value(&point.point);
-        let mut told = told.map_err(|_| Problem::defect("a point is no JSON"))?;
-        told["version"] = made(&point.made, &names);
-        points.push(told);
+        let told = told.map_err(|_| Problem::defect("a point is no JSON"))?;
+        points.push(with(told, [("version", made(&point.made, &names))]));
     }
     Ok(Document::one(json!({
         "type": "resource-histories",
