@@ -2,6 +2,7 @@
 
 mod people;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -444,6 +445,13 @@ impl Core {
     /// Every organization: code and name, for work over the whole site.
     pub(crate) async fn directory_all(&self) -> Result<Vec<org::sql::Organization>> {
         self.directory(|rows| Box::pin(async move { org::sql::all(rows).await }))
+            .await
+    }
+
+    /// What users are called, for callers who see by their ids what they did:
+    /// whoever sees a lock is told its holder's name, too.
+    pub async fn names_of(&self, users: Vec<UserId>) -> Result<BTreeMap<UserId, Name>> {
+        self.directory(|rows| Box::pin(user::names(rows, users)))
             .await
     }
 

@@ -165,6 +165,8 @@ permissions! {
     WorkspaceUpdate = "workspace.update", House, "omw";
     /// Delete a workspace, and bring a deleted one back.
     WorkspaceDelete = "workspace.delete", House, "om";
+    /// Let nobody change the state of a workspace, and let it be changed again.
+    WorkspaceFreeze = "workspace.freeze", House, "om";
     /// Download the bytes of a state. Recorded.
     StateRead = "state.read", House, "omwp";
     /// See the outputs of a state, sensitive ones without their values. Recorded.
@@ -179,6 +181,8 @@ permissions! {
     StateForceUnlock = "state.force-unlock", House, "om";
     /// Accept or discard an upload that was kept aside.
     StateAccept = "state.accept", House, "om";
+    /// Remove the bytes of a version that is not current. Its evidence stays.
+    StateRemove = "state.remove", House, "om";
     /// See who holds which role.
     GrantRead = "grant.read", House, "oma";
     /// Give and take roles.

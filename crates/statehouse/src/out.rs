@@ -39,6 +39,30 @@ pub(crate) struct Out {
 const BOLD: &str = "1";
 const RED: &str = "1;31";
 
+/// How a change is colored, as terraform does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hue {
+    /// What was added.
+    Green,
+    /// What was removed.
+    Red,
+    /// What is otherwise.
+    Yellow,
+    /// A title.
+    Bold,
+}
+
+impl Hue {
+    fn style(self) -> &'static str {
+        match self {
+            Self::Green => "32",
+            Self::Red => "31",
+            Self::Yellow => "33",
+            Self::Bold => BOLD,
+        }
+    }
+}
+
 impl Out {
     /// For this process.
     pub(crate) fn new(format: Format, environment: &Environment) -> Self {
@@ -110,6 +134,11 @@ impl Out {
     /// A JSON value on one line.
     pub(crate) fn json(self, value: &Value) -> Result {
         self.write(format!("{value}\n").as_bytes())
+    }
+
+    /// A text as part of what goes to standard output: its control characters escaped, in a color where there is any.
+    pub(crate) fn painted(self, hue: Hue, text: &str) -> String {
+        paint(self.color_out, hue.style(), &plain(text))
     }
 
     /// A text that is our own, with its line ends.
@@ -209,7 +238,7 @@ fn human(value: Option<&Value>) -> String {
 }
 
 /// The text with its control characters escaped.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let escape = |character: char| {
         if character.is_control() {
             character.escape_default().to_string()

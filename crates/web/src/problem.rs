@@ -17,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use statehouse_core::state::Kept;
 use statehouse_core::terraform::lock::LockInfo;
+use statehouse_core::workspace::freeze;
 use statehouse_core::{Error, Kind};
 
 use crate::ui;
@@ -25,6 +26,8 @@ use crate::ui;
 pub(crate) const JSON_API: HeaderValue = HeaderValue::from_static("application/vnd.api+json");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+/// The code of a refusal because of a freeze.
+const FROZEN: &str = "frozen";
 /// What a client without credentials is asked for. terraform's `http` backend knows only Basic.
 const CHALLENGE: HeaderValue =
     HeaderValue::from_static("Basic realm=\"statehouse\", charset=\"UTF-8\"");
@@ -104,8 +107,13 @@ impl From<Error> for Problem {
             Kind::Invalid => (StatusCode::BAD_REQUEST, "invalid", "Wrong request"),
             Kind::Conflict => (StatusCode::CONFLICT, "conflict", "Conflict"),
             Kind::Locked(holder) => {
-                let mut problem =
-                    Self::new(StatusCode::LOCKED, "locked", "Locked", error.message());
+                // A freeze is told where a lock is expected, and is none: it is not broken, and stays what it is for all clients.
+                let (code, title) = if holder.operation == freeze::OPERATION {
+                    (FROZEN, "Workspace frozen")
+                } else {
+                    ("locked", "Locked")
+                };
+                let mut problem = Self::new(StatusCode::LOCKED, code, title, error.message());
                 problem.0.holder = Some(LockInfo::clone(holder));
                 return problem.hint(error.next_step()).because(error);
             }
@@ -217,7 +225,7 @@ impl Problem {
     /// The same where the clients of `/api/v2` know no other conflict than 409. They tell their users who holds a lock only if
     /// the words are theirs: "is locked by User".
     pub(crate) fn into_conflict(mut self) -> Self {
-        if self.0.status == StatusCode::LOCKED {
+        if self.0.status == StatusCode::LOCKED && self.0.code != FROZEN {
             self.0.status = StatusCode::CONFLICT;
             self.0.title = "Workspace locked";
             if let Some(words) = &mut self.0.words {

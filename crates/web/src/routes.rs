@@ -163,6 +163,10 @@ routes! {
     PATCH  "/api/v2/workspaces/{workspace}/state-versions" => tfe::versions::roll_back;
     GET    "/api/v2/workspaces/{workspace}/current-state-version" => tfe::versions::current;
     GET    "/api/v2/workspaces/{workspace}/current-state-version-outputs" => tfe::outputs::current;
+    GET    "/api/v2/workspaces/{workspace}/resources" => tfe::resources::list;
+    GET    "/api/v2/workspaces/{workspace}/resources/show" => tfe::resources::show;
+    GET    "/api/v2/workspaces/{workspace}/resources/history" => tfe::resources::history;
+    GET    "/api/v2/workspaces/{workspace}/resources/blame" => tfe::resources::blame;
     GET    "/api/v2/workspaces/{workspace}/kept-versions" => tfe::versions::kept;
     GET    "/api/v2/workspaces/{workspace}/state" => tfe::versions::download;
     POST   "/api/v2/workspaces/{workspace}/state" => tfe::versions::upload;
@@ -170,16 +174,22 @@ routes! {
     POST   "/api/v2/workspaces/{workspace}/actions/lock" => tfe::locks::take;
     POST   "/api/v2/workspaces/{workspace}/actions/unlock" => tfe::locks::release;
     POST   "/api/v2/workspaces/{workspace}/actions/force-unlock" => tfe::locks::force;
+    POST   "/api/v2/workspaces/{workspace}/actions/freeze" => tfe::freezes::freeze;
+    POST   "/api/v2/workspaces/{workspace}/actions/thaw" => tfe::freezes::thaw;
     GET    "/api/v2/state-versions" => tfe::versions::list_named;
     GET    "/api/v2/state-versions/{version}" => tfe::versions::show;
     GET    "/api/v2/state-versions/{version}/download" => tfe::transfers::of_version;
     GET    "/api/v2/state-versions/{version}/json-download" => tfe::transfers::json_of_version;
     GET    "/api/v2/state-versions/{version}/outputs" => tfe::outputs::of_version;
+    GET    "/api/v2/state-versions/{version}/diff" => tfe::looks::compare;
+    POST   "/api/v2/state-versions/{version}/diff" => tfe::looks::compare_with;
+    GET    "/api/v2/state-versions/{version}/rollback-preview" => tfe::looks::preview;
     GET    "/api/v2/state-version-outputs/{output}" => tfe::outputs::show;
     PUT    "/api/v2/uploads/{url}/{signature}" => tfe::transfers::upload;
     GET    "/api/v2/downloads/{url}/{signature}" => tfe::transfers::download;
     POST   "/api/v2/state-versions/{version}/actions/accept" => tfe::versions::accept;
     POST   "/api/v2/state-versions/{version}/actions/discard" => tfe::versions::discard;
+    POST   "/api/v2/state-versions/{version}/actions/remove-content" => tfe::versions::remove_content;
 
     GET    "/api/v2/organizations/{organization}/keys" => tfe::keys::list;
     POST   "/api/v2/organizations/{organization}/keys/actions/rotate" => tfe::keys::rotate;

@@ -37,6 +37,12 @@ pub(crate) async fn insert_object<A: Action>(
     tx.put_one_outside(sql, values, "blob").await
 }
 
+/// Removes an object's bytes, as far as they are in the database.
+pub(crate) async fn remove<A: Action>(tx: &mut Tx<A>, object: &str) -> Result<()> {
+    let sql = "DELETE FROM blob WHERE version = $1";
+    tx.put_outside(sql, &[object.into()]).await.map(drop)
+}
+
 /// The header and, where it is kept in the row, the body.
 pub(crate) async fn of_version(
     rows: &mut Rows,

@@ -14,6 +14,8 @@ const SITE_SESSIONS: &str = include_str!("../../migrations/site/0002_session.sql
 const HOUSE: &str = include_str!("../../migrations/house/0001_state.sql");
 const CLOUD: &str = include_str!("../../migrations/house/0002_cloud.sql");
 const PEOPLE: &str = include_str!("../../migrations/house/0003_people.sql");
+const FREEZE: &str = include_str!("../../migrations/house/0004_freeze.sql");
+const REMOVAL: &str = include_str!("../../migrations/house/0005_removal.sql");
 
 /// The evidential tables that the site and every organization have.
 const SHARED_TABLES: [Table; 2] = [
@@ -35,16 +37,18 @@ static SITE_TABLES: [Table; 9] = [
 ];
 
 /// The evidential tables of an organization.
-static HOUSE_TABLES: [Table; 15] = [
+static HOUSE_TABLES: [Table; 17] = [
     SHARED_TABLES[0],
     SHARED_TABLES[1],
     Table::of::<access::sql::Grant>(),
     Table::of::<project::sql::Project>(),
     Table::of::<workspace::sql::Workspace>(),
     Table::of::<state::sql::Version>(),
+    Table::of::<state::removal::sql::Removal>(),
     Table::of::<workspace::sql::Setting>(),
     Table::of::<workspace::sql::Tag>(),
     Table::of::<workspace::sql::Deletion>(),
+    Table::of::<workspace::freeze::sql::Freeze>(),
     Table::of::<state::announce::sql::Announcement>(),
     Table::of::<state::json::sql::VersionJson>(),
     Table::of::<url::sql::SignedUrl>(),
@@ -63,7 +67,13 @@ pub(crate) fn migrations(code: HouseCode) -> Vec<Migration> {
     let own: &[(&str, &str)] = if code.is_site() {
         &[("site", SITE), ("session", SITE_SESSIONS)]
     } else {
-        &[("state", HOUSE), ("cloud", CLOUD), ("people", PEOPLE)]
+        &[
+            ("state", HOUSE),
+            ("cloud", CLOUD),
+            ("people", PEOPLE),
+            ("freeze", FREEZE),
+            ("removal", REMOVAL),
+        ]
     };
     [("ledger", COMMON)]
         .iter()

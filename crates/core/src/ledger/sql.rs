@@ -4,6 +4,7 @@ use statehouse_ledger::Hash;
 
 use super::Head;
 use crate::db::{Row, Transaction, Value, dialect};
+use crate::door::detail_context;
 use crate::error::{Error, Result};
 use crate::record::{Rows, record};
 
@@ -193,6 +194,21 @@ pub(crate) async fn leaves(
         })
     };
     rows.into_iter().map(leaf).collect()
+}
+
+/// The sealed text of the leaf that `sql` finds for `id`, as its index and the
+/// text; `None` where there is none.
+pub(crate) async fn detail(rows: &mut Rows, sql: &str, id: &str) -> Result<Option<String>> {
+    let Some(mut row) = rows.transaction.query(sql, &[id.into()]).await?.pop() else {
+        return Ok(None);
+    };
+    let leaf = row.int(0)?.to_string();
+    let Some(sealed) = crate::record::column::<Option<Vec<u8>>>(&mut row, 1, "ledger_leaf")? else {
+        return Ok(None);
+    };
+    // The salt of its commitment comes before the text.
+    let mut salted = crate::open_small(&rows.keyring, &detail_context(&leaf), &sealed)?;
+    Ok(String::from_utf8(salted.split_off(salted.len().min(32))).ok())
 }
 
 /// How many leaves lie beyond `size`: there must be none.

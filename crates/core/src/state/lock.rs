@@ -17,7 +17,7 @@ use crate::door::{self, Entry, Outcome, Target, Tx, actions};
 use crate::error::{Error, Kind, Result};
 use crate::record::Rows;
 use crate::workspace::sql::{self, Workspace as Row};
-use crate::workspace::{Workspace, WorkspaceView};
+use crate::workspace::{Workspace, WorkspaceView, freeze};
 
 actions! {
     /// Take the lock of a workspace.
@@ -45,6 +45,7 @@ pub async fn take(ctx: &Ctx, workspace: &Workspace, info: LockInfo) -> Result<Wo
             let (wanted, info, actor) = (wanted.clone(), info.clone(), actor.clone());
             Box::pin(async move {
                 let mut workspace = sql::needed(tx, &wanted).await?;
+                freeze::require_thawed(tx, &workspace).await?;
                 if workspace.lock_id.is_some() {
                     let own = workspace.lock_id.as_deref() == Some(&*info.id)
                         && holder(&workspace) == actor.id();

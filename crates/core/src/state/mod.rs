@@ -7,14 +7,17 @@
 //! retry. States that the client encrypted are stored, locked and proven like
 //! any other; what they contain is not known here.
 //!
-//! Deliberately absent: rewriting, deleting, merging.
+//! Deliberately absent: rewriting, merging, and deleting a version: what can go
+//! are the bytes of one that is not current ([`removal`]).
 
 pub(crate) mod announce;
 pub(crate) mod json;
 pub(crate) mod judge;
 pub mod lock;
+mod look;
 mod outputs;
 mod put;
+pub(crate) mod removal;
 mod rollback;
 mod shown;
 pub(crate) mod sql;
@@ -36,9 +39,15 @@ use crate::record::Rows;
 use crate::workspace::{self, Workspace};
 pub use announce::{Announced, Wish, announce, upload};
 pub use json::{get as json_of, upload as upload_json};
+pub use look::{
+    Against, BYTES_MAX as FOLLOWED_BYTES_MAX, Blamed, Brief, Compared, Followed, Line, Made, Point,
+    Previewed, ResourceView, VERSIONS_MAX as FOLLOWED_MAX, blame, compare, compare_with, history,
+    preview_back, resource, resources,
+};
 pub use outputs::{OutputView, output, outputs};
 pub(crate) use put::WriteState;
 pub use put::{Kept, Put, Upload, put};
+pub use removal::{Remove, Removed, remove_content, removed};
 pub use rollback::roll_back;
 pub use shown::{Shown, current, page, shown};
 use sql::Version;
@@ -212,9 +221,9 @@ async fn load(
 /// The sealed bytes of a version, as the database has them.
 pub(crate) async fn stored(rows: &mut Rows, version: &Version) -> Result<Stored> {
     let gone = || Error::tampered(format!("the bytes of version `{}` are missing", version.id));
-    let (header, body) = blob::sql::of_version(rows, &version.id)
-        .await?
-        .ok_or_else(gone)?;
+    let Some((header, body)) = blob::sql::of_version(rows, &version.id).await? else {
+        return Err(removal::why_gone(rows, &version.id, gone()).await);
+    };
     let digest = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).map_err(|_| gone());
     Ok(Stored {
         header,
@@ -388,6 +397,7 @@ async fn decide_kept<A: door::Action>(
                     ));
                 }
                 if let Decision::Accept(over) = decision {
+                    workspace::freeze::require_thawed(tx, &workspace).await?;
                     lock::require_free(tx, &workspace).await?;
                     same_head(&workspace, over.or_else(|| version.base.clone()).as_ref())?;
                     version.marks = join(&version.marks, "accepted");

@@ -163,7 +163,10 @@ async fn put_into(
 ) -> Result<Put> {
     ctx.house().writable()?;
     let large = upload.bytes.len() > 1024 * 1024;
-    let plan_head = sql::ask_head(&workspace_id);
+    let asks = vec![
+        sql::ask_head(&workspace_id),
+        workspace::freeze::sql::ask(&workspace_id),
+    ];
     let task = prepare_task(ctx, named.clone(), workspace_id, upload, cloud);
     let prepared = if large {
         let task = tokio::task::spawn_blocking(task).await;
@@ -178,7 +181,7 @@ async fn put_into(
     let fresh = prepared.cloud.as_ref().is_none_or(|cloud| !cloud.announced);
     let plan = Plan {
         weight: stored.body.as_ref().map_or(0, Vec::len),
-        asks: vec![plan_head],
+        asks,
     };
     let (prepared, stored, asked) = (Arc::new(prepared), Arc::new(stored), ctx.clone());
     let result = door::planned(ctx, WriteState, prepared.target.clone(), plan, move |tx| {
@@ -366,6 +369,7 @@ async fn decide(
     if matches!(&prepared.named, Workspace::Name(name) if *name != workspace.name) {
         return Err(Error::not_found("workspace"));
     }
+    workspace::freeze::require_thawed(tx, &workspace).await?;
     let head = head_of(tx, &workspace).await?;
     let (shown, actor) = (prepared.lock_id.as_deref(), &prepared.actor);
     if let Some(head) = &head

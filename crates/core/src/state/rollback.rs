@@ -55,6 +55,7 @@ async fn look(ctx: &Ctx, workspace: &Workspace, to: VersionId) -> Result<(u64, V
     door::read(ctx, WriteState, &target, move |rows| {
         Box::pin(async move {
             let found = workspace::sql::needed(rows, &wanted).await?;
+            workspace::freeze::require_thawed(rows, &found).await?;
             if !lock::require_api(rows, &found, &actor).await? {
                 let words = format!("workspace `{}` is not locked by you", found.name);
                 return Err(Error::new(Kind::Conflict, words)

@@ -3,7 +3,7 @@
 use statehouse_model::{VersionId, WorkspaceId};
 
 use crate::db::Value;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::record::{Ask, Rows, record};
 
 record! {
@@ -116,4 +116,45 @@ pub(crate) async fn kept(rows: &mut Rows, workspace: &WorkspaceId) -> Result<Vec
     let clause =
         "WHERE workspace = $1 AND status IN ('conflict', 'quarantined') ORDER BY created_at, id";
     rows.find(clause, &[workspace.as_str().into()]).await
+}
+
+/// The version at a place among the finished ones.
+pub(crate) async fn by_sequence(
+    rows: &mut Rows,
+    workspace: &WorkspaceId,
+    sequence: u64,
+) -> Result<Option<Version>> {
+    let values = [workspace.as_str().into(), sequence.into()];
+    rows.one("WHERE workspace = $1 AND sequence = $2", &values)
+        .await
+}
+
+/// Finished versions before a place, the newest first.
+pub(crate) async fn finished_before(
+    rows: &mut Rows,
+    workspace: &WorkspaceId,
+    sequence: u64,
+    limit: usize,
+) -> Result<Vec<Version>> {
+    let values = [
+        workspace.as_str().into(),
+        sequence.into(),
+        (limit as u64).into(),
+    ];
+    let clause = "WHERE workspace = $1 AND sequence < $2 ORDER BY sequence DESC LIMIT $3";
+    rows.find(clause, &values).await
+}
+
+/// The leaf that last changed the row of a version: its index and its bytes.
+pub(crate) async fn leaf_of(rows: &mut Rows, id: &VersionId) -> Result<(u64, String)> {
+    let sql =
+        "SELECT l.seq, l.body FROM version v JOIN ledger_leaf l ON l.seq = v.leaf WHERE v.id = $1";
+    let found = rows.transaction.query(sql, &[id.as_str().into()]).await?;
+    let row = found.first();
+    let row =
+        row.ok_or_else(|| Error::tampered(format!("the leaf of version `{id}` is missing")))?;
+    Ok((
+        u64::try_from(row.int(0)?).unwrap_or(0),
+        row.text(1)?.to_owned(),
+    ))
 }

@@ -8,6 +8,7 @@ mod gate;
 mod password;
 pub(crate) mod sql;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use statehouse_model::{Name, UserId};
@@ -15,6 +16,7 @@ use statehouse_model::{Name, UserId};
 use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Target, actions};
 use crate::error::{Error, Kind, Result};
+use crate::record::Rows;
 use crate::session;
 pub(crate) use gate::Gate;
 pub use password::PASSWORD_LEN_MIN;
@@ -332,6 +334,17 @@ pub(crate) async fn prove(
     };
     gate.forget(known.as_ref(), source);
     Ok(user)
+}
+
+/// What these users are called.
+pub(crate) async fn names(rows: &mut Rows, ids: Vec<UserId>) -> Result<BTreeMap<UserId, Name>> {
+    let mut names = BTreeMap::new();
+    for id in ids {
+        if let Some(account) = sql::by_id(rows, &id).await? {
+            names.insert(id, account.name);
+        }
+    }
+    Ok(names)
 }
 
 /// The account whose name and password these are, if it is enabled.

@@ -3,7 +3,7 @@
 use statehouse_model::{Name, WorkspaceId};
 
 use super::sql::{self, Deletion};
-use super::{Workspace, WorkspaceView, default_project, proper, taken};
+use super::{Workspace, WorkspaceView, default_project, freeze, proper, taken};
 use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Target, actions};
 use crate::error::{Error, Kind, Result};
@@ -53,6 +53,7 @@ pub async fn delete(ctx: &Ctx, workspace: &Workspace, safe: bool) -> Result<Dele
         let (wanted, actor) = (wanted.clone(), actor.clone());
         Box::pin(async move {
             let mut workspace = sql::needed(tx, &wanted).await?;
+            freeze::require_thawed(tx, &workspace).await?;
             state::lock::require_free(tx, &workspace).await?;
             let head = match &workspace.head {
                 Some(head) => state::sql::by_id(tx, head).await?,

@@ -10,6 +10,7 @@
 
 mod change;
 mod delete;
+pub mod freeze;
 mod search;
 pub(crate) mod sql;
 mod tags;

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use statehouse_model::{Name, Permission, ProjectId};
 
+use super::freeze::{self, FreezeView};
 use super::sql::{self, Clause};
 use super::{
     ListWorkspaces, PAGE_MAX, ShowWorkspace, TagView, WishedTag, Workspace, WorkspaceView, change,
@@ -94,6 +95,8 @@ pub struct Full {
     pub updated_at: i64,
     /// Its tags, by key.
     pub tags: Vec<TagView>,
+    /// Why nobody may change its state, if that is so.
+    pub frozen: Option<FreezeView>,
     /// The current version of its state.
     pub head: Option<VersionView>,
     /// What the caller may do with it.
@@ -104,6 +107,7 @@ pub struct Full {
 const TOLD: &[Permission] = &[
     Permission::WorkspaceUpdate,
     Permission::WorkspaceDelete,
+    Permission::WorkspaceFreeze,
     Permission::StateRead,
     Permission::StateWrite,
     Permission::StateLock,
@@ -118,9 +122,12 @@ pub async fn full(ctx: &Ctx, workspace: &Workspace) -> Result<Full> {
     door::read(ctx, ShowWorkspace, &target, move |rows| {
         Box::pin(async move {
             let found = sql::needed(rows, &wanted).await?;
-            let mut full = around(rows, &asked, vec![found]).await?;
-            full.pop()
-                .ok_or_else(|| crate::Error::internal("a workspace was lost"))
+            let id = found.id.clone();
+            let mut full = around(rows, &asked, vec![found]).await?.pop();
+            if let Some(freeze) = full.as_mut().and_then(|full| full.frozen.as_mut()) {
+                freeze.reason = Some(freeze::sql::reason(rows, &id).await?);
+            }
+            full.ok_or_else(|| crate::Error::internal("a workspace was lost"))
         })
     })
     .await
@@ -197,6 +204,10 @@ async fn around(rows: &mut Rows, ctx: &Ctx, found: Vec<sql::Workspace>) -> Resul
             .or_default()
             .push(tag.into());
     }
+    let mut frozen: HashMap<_, FreezeView> = HashMap::new();
+    for freeze in freeze::sql::all_of(rows, &found).await? {
+        frozen.insert(freeze.workspace.clone(), freeze.into());
+    }
     let heads: Vec<_> = found.iter().filter_map(|each| each.head.clone()).collect();
     let mut heads: HashMap<_, _> = state::sql::by_ids(rows, &heads)
         .await?
@@ -229,6 +240,7 @@ async fn around(rows: &mut Rows, ctx: &Ctx, found: Vec<sql::Workspace>) -> Resul
             structured_run_output: setting.structured_run_output,
             updated_at: setting.updated_at.max(changed_at).max(workspace.created_at),
             tags: tags.remove(id).unwrap_or_default(),
+            frozen: frozen.remove(id),
             head: head.map(VersionView::from),
             may,
             workspace: workspace.into(),

@@ -227,12 +227,12 @@ pub(crate) async fn page(
 }
 
 /// `$1, $2, …` for `count` values.
-fn places(count: usize) -> String {
+pub(super) fn places(count: usize) -> String {
     let places: Vec<String> = (1..=count).map(|at| format!("${at}")).collect();
     places.join(", ")
 }
 
-fn ids(workspaces: &[Workspace]) -> Vec<Value> {
+pub(super) fn ids(workspaces: &[Workspace]) -> Vec<Value> {
     let id = |workspace: &Workspace| workspace.id.as_str().into();
     workspaces.iter().map(id).collect()
 }

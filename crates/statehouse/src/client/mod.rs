@@ -52,12 +52,32 @@ impl Api {
 
     /// The thing of a list that has an id.
     pub(crate) fn find(&self, path: &str, id: &str) -> Result<Option<Resource>> {
+        self.find_by(path, |each| each.text("id") == id)
+    }
+
+    /// The first thing of a list that is looked for.
+    pub(crate) fn find_by(
+        &self,
+        path: &str,
+        is: impl Fn(&Resource) -> bool,
+    ) -> Result<Option<Resource>> {
         let mut found = None;
         self.walk(path, |page| {
-            found = page.into_iter().find(|each| each.text("id") == id);
+            found = page.into_iter().find(&is);
             found.is_some()
         })?;
         Ok(found)
+    }
+
+    /// The first things of a list.
+    pub(crate) fn first(&self, path: &str, count: usize) -> Result<Vec<Resource>> {
+        let mut all = Vec::new();
+        self.walk(path, |page| {
+            all.extend(page);
+            all.len() >= count
+        })?;
+        all.truncate(count);
+        Ok(all)
     }
 
     /// Goes through a list page by page, until `enough` or its end.

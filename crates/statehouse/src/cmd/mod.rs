@@ -9,6 +9,7 @@ mod config;
 mod grant;
 mod key;
 mod ledger;
+mod life;
 mod login;
 mod member;
 mod org;

@@ -1,4 +1,4 @@
-//! `statehouse state`: versions, uploads that wait, locks.
+//! `statehouse state`: versions, uploads that wait, locks. What has to do with the content of states stands in [`super::life`].
 
 use std::io::{IsTerminal, Read, stdin, stdout};
 use std::path::{Path, PathBuf};
@@ -7,11 +7,12 @@ use fs_err as fs;
 use serde_json::{Map, Value, json};
 use statehouse_model::{VersionId, WorkspaceId};
 
+use super::life;
 use super::session::{Client, Session};
 use crate::client::{Resource, escape};
 use crate::failure::{Exit, Failure, Result};
 use crate::files::Draft;
-use crate::out::Column;
+use crate::out::{Column, Out};
 
 /// Verbs.
 #[derive(clap::Subcommand)]
@@ -21,11 +22,23 @@ pub(super) enum Verb {
         /// Its name, organization/name, or id
         workspace: String,
     },
-    /// Show what is current in a workspace: its version, its lock, and how many uploads wait
+    /// Show what is current in a workspace: its version, its lock, and how many uploads wait; or one resource of its state
     Show {
         /// Its name, organization/name, or id
         workspace: String,
+        /// The address of a resource, as `terraform state list` prints it, and possibly `.ATTRIBUTE`
+        resource: Option<String>,
+        /// The version to show it of: an id, a serial, or -1 for the one before the current
+        #[arg(
+            long,
+            value_name = "VERSION",
+            requires = "resource",
+            allow_negative_numbers = true
+        )]
+        version: Option<String>,
     },
+    #[command(flatten)]
+    Life(life::Verb),
     /// Download a state, byte for byte
     Pull {
         /// Name of the workspace, organization/name, or id
@@ -132,7 +145,17 @@ pub(super) fn run(verb: Verb, session: &Session) -> Result {
                 .api
                 .list(&of(&client, &workspace, "kept-versions")?)?,
         ),
-        Verb::Show { workspace } => out.one(&show(&client, &client.workspace(&workspace)?)?),
+        Verb::Show {
+            workspace,
+            resource: None,
+            ..
+        } => out.one(&show(&client, &client.workspace(&workspace)?)?),
+        Verb::Show {
+            workspace,
+            resource: Some(resource),
+            version,
+        } => life::show(&client, &workspace, &resource, version.as_deref(), out),
+        Verb::Life(verb) => life::run(verb, &client, out),
         Verb::Pull {
             workspace,
             version,
@@ -161,32 +184,40 @@ pub(super) fn run(verb: Verb, session: &Session) -> Result {
             "discard",
             &json!({ "reason": reason }),
         )?),
-        Verb::Lock { workspace, reason } => {
-            let id = client.workspace(&workspace)?;
-            let lock = lock(&client, &id, reason)?;
-            if out.is_json() {
-                out.one(&lock)
-            } else {
-                out.text(&format!("{}\n", lock_id(&lock)?))
-            }
-        }
+        Verb::Lock { workspace, reason } => take(&client, &workspace, reason, out),
         Verb::Unlock {
             workspace,
             id,
             reason,
             ..
-        } => {
-            let workspace = client.workspace(&workspace)?;
-            let (verb, wish) = match id {
-                Some(id) => ("unlock", json!({ "id": id })),
-                None => ("force-unlock", json!({ "reason": reason })),
-            };
-            out.one(&client.api.post(
-                &format!("/api/v2/workspaces/{workspace}/actions/{verb}"),
-                &wish,
-            )?)
-        }
+        } => release(&client, &workspace, id, reason, out),
     }
+}
+
+fn take(client: &Client, workspace: &str, reason: Option<String>, out: Out) -> Result {
+    let id = client.workspace(workspace)?;
+    let lock = lock(client, &id, reason)?;
+    if out.is_json() {
+        out.one(&lock)
+    } else {
+        out.text(&format!("{}\n", lock_id(&lock)?))
+    }
+}
+
+fn release(
+    client: &Client,
+    workspace: &str,
+    id: Option<String>,
+    reason: Option<String>,
+    out: Out,
+) -> Result {
+    let workspace = client.workspace(workspace)?;
+    let (verb, wish) = match id {
+        Some(id) => ("unlock", json!({ "id": id })),
+        None => ("force-unlock", json!({ "reason": reason })),
+    };
+    let path = format!("/api/v2/workspaces/{workspace}/actions/{verb}");
+    out.one(&client.api.post(&path, &wish)?)
 }
 
 fn of(client: &Client, workspace: &str, what: &str) -> Result<String> {
@@ -266,7 +297,7 @@ fn pull(
     Ok(())
 }
 
-fn read(file: &Path) -> Result<Vec<u8>> {
+pub(super) fn read(file: &Path) -> Result<Vec<u8>> {
     if file != Path::new("-") {
         return Ok(fs::read(file)?);
     }
@@ -312,7 +343,11 @@ fn push(
     Ok(pushed)
 }
 
-fn lock(client: &Client, workspace: &WorkspaceId, reason: Option<String>) -> Result<Resource> {
+pub(super) fn lock(
+    client: &Client,
+    workspace: &WorkspaceId,
+    reason: Option<String>,
+) -> Result<Resource> {
     let wish: Map<String, Value> = reason
         .into_iter()
         .map(|reason| ("reason".to_owned(), reason.into()))
@@ -323,7 +358,7 @@ fn lock(client: &Client, workspace: &WorkspaceId, reason: Option<String>) -> Res
     )
 }
 
-fn lock_id(lock: &Resource) -> Result<String> {
+pub(super) fn lock_id(lock: &Resource) -> Result<String> {
     let id = lock.text("lock-id");
     if id.is_empty() {
         Err(Failure::failed(

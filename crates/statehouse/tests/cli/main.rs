@@ -13,6 +13,7 @@
 )]
 
 mod access;
+mod life;
 mod local;
 mod proof;
 mod serving;

@@ -284,6 +284,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for SentList<T> {
     }
 }
 
+/// An object with these members more.
+pub(super) fn with<const N: usize>(mut object: Value, more: [(&str, Value); N]) -> Value {
+    if let Value::Object(members) = &mut object {
+        members.extend(more.map(|(name, value)| (name.to_owned(), value)));
+    }
+    object
+}
+
 /// A relation to one thing, or to nothing.
 pub(crate) fn to(kind: &str, id: Option<&str>) -> Value {
     let data = id.map(|id| json!({ "type": kind, "id": id }));

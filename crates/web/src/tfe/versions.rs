@@ -5,10 +5,11 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use statehouse_core::Ctx;
-use statehouse_core::state::{self, PAGE_MAX, Put, Shown, Upload, VersionView, Which};
+use statehouse_core::state::{self, PAGE_MAX, Put, Remove, Shown, Upload, VersionView, Which};
 use statehouse_core::url::Signed;
+use statehouse_core::user;
 use statehouse_core::workspace::Workspace;
-use statehouse_model::VersionId;
+use statehouse_model::{Name, UserId, VersionId};
 
 use super::document::{Attributes, Document, Pagination, Sent, to};
 use super::instant;
@@ -82,6 +83,39 @@ fn resources(origin: &str, versions: &[VersionView]) -> Vec<Value> {
         .collect()
 }
 
+/// The same, with the names of those who made them, and of those who removed their content.
+async fn told(
+    asker: &Asker,
+    ctx: &Ctx,
+    workspace: &Workspace,
+    versions: &[VersionView],
+) -> Result<Vec<Value>, Problem> {
+    let of_page = versions
+        .iter()
+        .filter_map(|version| version.id.parse().ok());
+    let removed = state::removed(ctx, workspace, of_page.collect()).await?;
+    let mut ids: Vec<UserId> = versions
+        .iter()
+        .filter_map(|version| version.actor.parse().ok())
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let names = asker.core().names_of(ids).await?;
+    let mut told = resources(asker.origin(), versions);
+    for (resource, version) in told.iter_mut().zip(versions) {
+        let id = version.actor.parse::<UserId>().ok();
+        let name = id.and_then(|id| names.get(&id)).map(Name::as_str);
+        let removed = removed.get(&version.id);
+        let removed = removed
+            .map(|removed| json!({ "by": removed.by, "who": removed.who, "since": removed.since }));
+        if let Some(Value::Object(attributes)) = resource.get_mut("attributes") {
+            attributes.insert("content-removed".to_owned(), removed.into());
+            attributes.insert("actor-name".to_owned(), name.into());
+        }
+    }
+    Ok(told)
+}
+
 /// A page of a workspace's versions, the newest first.
 pub(crate) async fn list(
     asker: Asker,
@@ -126,7 +160,7 @@ async fn page(
         let found = state::list(ctx, workspace, Some(before), size).await?;
         let next = cursor(found.last().filter(|_| found.len() == size));
         return Ok(Document::page(
-            resources(asker.origin(), &found),
+            told(asker, ctx, workspace, &found).await?,
             None,
             next,
         ));
@@ -145,7 +179,7 @@ async fn page(
         next.map(|next| query.next(path, "page[number]", &next.to_string()))
     };
     Ok(Document::page(
-        resources(asker.origin(), &found.items),
+        told(asker, ctx, workspace, &found.items).await?,
         Some(pagination),
         next,
     ))
@@ -304,6 +338,31 @@ pub(crate) async fn discard(
     let (ctx, workspace, id) = waiting(&asker, &id).await?;
     let discarded = state::discard(&ctx, &workspace, id, decision.reason).await?;
     Ok(Document::one(resource(asker.origin(), &discarded)))
+}
+
+/// Why content is removed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Why {
+    reason: String,
+}
+
+/// Removes the bytes of a version that is not current.
+pub(crate) async fn remove_content(
+    asker: Asker,
+    At(id): At<String>,
+    Attributes(why): Attributes<Why>,
+) -> Result<Document, Problem> {
+    let id: VersionId = auth::id(&id)?;
+    let ctx = asker.house_of(&id).await?;
+    let now = (asker.core().options().clock)();
+    let wish = Remove {
+        reason: why.reason,
+        who: user::show_self(asker.site()).await?.name,
+        since: instant::format(now).unwrap_or_default(),
+    };
+    let version = state::remove_content(&ctx, id, wish).await?;
+    Ok(Document::one(resource(asker.origin(), &version)))
 }
 
 /// The house of a version that waits, and its workspace: the one it belongs to.

@@ -15,6 +15,7 @@ mod access;
 mod backend;
 mod cloud;
 mod health;
+mod looks;
 mod oauth;
 mod pages;
 mod people;

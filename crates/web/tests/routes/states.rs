@@ -208,3 +208,55 @@ async fn a_backup_is_one_archive_of_every_database() {
         .to_owned();
     assert!(holds(b"site.db") && holds(format!("houses/{code}.db").as_bytes()));
 }
+
+#[tokio::test]
+async fn a_frozen_workspace_says_who_why_and_how_to_thaw_it() {
+    let acme = Acme::new().await;
+    let owner = &acme.owner;
+    let at = acme.workspace("dns").await;
+    let why = json!({ "reason": "the audit" });
+    let frozen = acme
+        .post(owner, &format!("{at}/actions/freeze"), why.clone(), 200)
+        .await;
+    let told = &frozen["data"]["attributes"];
+    assert_eq!(
+        [&told["frozen"], &told["frozen-by"], &told["freeze-reason"]],
+        [&json!(true), &json!("olga"), &json!("the audit")]
+    );
+    // The platform's clients and the `http` backend, which decodes the holder of a lock.
+    let refused = acme
+        .post(owner, &format!("{at}/actions/lock"), json!({}), 423)
+        .await;
+    let error = &refused["errors"][0];
+    assert_eq!(error["code"], "frozen");
+    let detail = error["detail"].as_str().unwrap();
+    assert!(detail.contains("olga: the audit"), "{detail}");
+    for (method, body) in [
+        ("LOCK", crate::support::lock("one", "OperationTypeApply")),
+        ("POST", state("a", 1, 1)),
+    ] {
+        let answer = acme
+            .server
+            .call(owner, method, "/state/acme/dns", body)
+            .await
+            .is(423)
+            .json();
+        let info = answer["Info"].as_str().unwrap();
+        assert!(info.contains("workspace thaw dns"), "{info}");
+        assert_eq!(
+            (&answer["Who"], &answer["Operation"]),
+            (&json!("olga"), &json!("freeze"))
+        );
+        assert!(answer["Created"].as_str().unwrap().ends_with('Z'));
+    }
+    acme.post(owner, &format!("{at}/actions/thaw"), json!({}), 400)
+        .await;
+    acme.post(owner, &format!("{at}/actions/thaw"), why.clone(), 200)
+        .await;
+    acme.post(owner, &format!("{at}/actions/thaw"), why, 409)
+        .await;
+    acme.server
+        .call(owner, "POST", "/state/acme/dns", state("a", 1, 1))
+        .await
+        .is(200);
+}

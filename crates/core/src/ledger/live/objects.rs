@@ -59,6 +59,10 @@ async fn json_forms(rows: &mut Rows, ctx: &Ctx, report: &mut LiveReport) -> Resu
         let found: Result<Option<state::json::sql::VersionJson>> =
             rows.one("WHERE version = $1", &[version.into()]).await;
         let Ok(Some(form)) = found else { continue };
+        if let Ok(Some(_)) = state::removal::sql::of(rows, &form.version).await {
+            removed(rows, form.id.as_str(), report).await?;
+            continue;
+        }
         report.objects += 1;
         if let Err(error) = state::json::open(rows, ctx, &form).await {
             let place = format!("JSON form of version {version}");
@@ -74,6 +78,9 @@ async fn object(
     version: &state::sql::Version,
     report: &mut LiveReport,
 ) -> Result<()> {
+    if let Ok(Some(_)) = state::removal::sql::of(rows, &version.id).await {
+        return removed(rows, version.id.as_str(), report).await;
+    }
     report.objects += 1;
     let opened = match state::stored(rows, version).await {
         Ok(stored) => ctx
@@ -94,6 +101,15 @@ async fn object(
             format!("version {}", version.id),
             error.message(),
         );
+    }
+    Ok(())
+}
+
+/// Of content that was removed nothing is there.
+async fn removed(rows: &mut Rows, object: &str, report: &mut LiveReport) -> Result<()> {
+    if blob::sql::of_object(rows, object).await?.is_some() {
+        let words = "the content of this version was removed, and its bytes are there";
+        report.add("extra", format!("blob {object}"), words);
     }
     Ok(())
 }

@@ -104,6 +104,7 @@ pub async fn announce(ctx: &Ctx, workspace: &Workspace, wish: Wish) -> Result<An
         let urls = urls.clone();
         Box::pin(async move {
             let workspace = workspace::sql::needed(tx, &wanted).await?;
+            workspace::freeze::require_thawed(tx, &workspace).await?;
             lock::require_api(tx, &workspace, &actor).await?;
             let now = tx.now();
             for ended in sql::ended(tx, &workspace.id, now, ENDED_MAX).await? {

@@ -148,16 +148,16 @@ pub(crate) async fn open(rows: &mut Rows, ctx: &Ctx, form: &VersionJson) -> Resu
         .load(&rows.keyring, &context(form), &stored, form.size)
 }
 
-async fn stored(rows: &mut Rows, form: &VersionJson) -> Result<Stored> {
+pub(super) async fn stored(rows: &mut Rows, form: &VersionJson) -> Result<Stored> {
     let gone = || {
         Error::tampered(format!(
             "the bytes of the JSON form of `{}` are missing",
             form.version
         ))
     };
-    let (header, body) = blob::sql::of_object(rows, form.id.as_str())
-        .await?
-        .ok_or_else(gone)?;
+    let Some((header, body)) = blob::sql::of_object(rows, form.id.as_str()).await? else {
+        return Err(super::removal::why_gone(rows, &form.version, gone()).await);
+    };
     let digest = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).map_err(|_| gone());
     Ok(Stored {
         header,

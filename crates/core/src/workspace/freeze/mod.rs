@@ -1,0 +1,163 @@
+//! Freezing: nobody changes a state until somebody thaws it.
+//!
+//! A lock says that somebody is at work, and a client takes and gives it back;
+//! a freeze says that nobody is to be, and a person decides it, with a reason
+//! that everybody reads who is kept out; it is sealed, like every reason. While a workspace is frozen its lock
+//! cannot be taken, and no version is announced, stored, accepted or gone back
+//! to; reading goes on, and so does deciding against an upload that waits.
+//!
+//! A workspace that is locked is not frozen: whoever is at work could not store
+//! what they made any more.
+
+pub(crate) mod sql;
+#[cfg(test)]
+mod tests;
+
+use statehouse_terraform::lock::{LockInfo, TEXT_BYTES_MAX};
+
+use super::sql::{Workspace as Row, needed};
+use super::{Workspace, WorkspaceView};
+use crate::ctx::Ctx;
+use crate::door::{self, Entry, Outcome, Target, actions};
+use crate::error::{Error, Kind, Result};
+use crate::record::Rows;
+use crate::state;
+use sql::Freeze;
+
+actions! {
+    /// Let nobody change the state of a workspace.
+    FreezeWorkspace = "workspace.freeze" needs WorkspaceFreeze;
+    /// Let it be changed again.
+    ThawWorkspace = "workspace.thaw" needs WorkspaceFreeze;
+}
+
+/// The operation under which clients are told of a freeze, where they expect a lock.
+pub const OPERATION: &str = "freeze";
+
+/// A freeze to declare.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// Why; everybody who is kept out reads it.
+    pub reason: String,
+    /// What the person is called.
+    pub who: String,
+    /// Now, as clients read it.
+    pub since: String,
+}
+
+/// A freeze, for people and programs to read.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct FreezeView {
+    /// Why; `None` in lists.
+    pub reason: Option<String>,
+    /// Who froze it, by their id.
+    pub frozen_by: String,
+    /// What they were called then.
+    pub who: String,
+    /// When, in microseconds since 1970.
+    pub frozen_at: i64,
+}
+
+impl From<Freeze> for FreezeView {
+    fn from(freeze: Freeze) -> Self {
+        Self {
+            reason: None,
+            frozen_by: freeze.frozen_by,
+            who: freeze.who,
+            frozen_at: freeze.frozen_at,
+        }
+    }
+}
+
+/// Freezes a workspace that nobody holds the lock of. To say it again, with
+/// another reason, replaces what was said.
+pub async fn freeze(ctx: &Ctx, workspace: &Workspace, wish: Wish) -> Result<WorkspaceView> {
+    reason(&wish.reason)?;
+    let (wanted, actor) = (workspace.clone(), ctx.actor().id().to_owned());
+    let target = Target::Workspace(workspace.clone());
+    door::change(ctx, FreezeWorkspace, target, move |tx| {
+        let (wanted, actor, wish) = (wanted.clone(), actor.clone(), wish.clone());
+        Box::pin(async move {
+            let workspace = needed(tx, &wanted).await?;
+            state::lock::require_free(tx, &workspace).await?;
+            let freeze = Freeze {
+                workspace: workspace.id.clone(),
+                frozen_by: actor,
+                who: wish.who,
+                since: wish.since,
+                frozen_at: tx.now(),
+            };
+            tx.put(&freeze).await?;
+            let entry = Entry::new(&workspace.id).detail(Some(&wish.reason));
+            Ok(Outcome::Recorded(workspace.into(), entry))
+        })
+    })
+    .await
+}
+
+/// Lets the state of a workspace be changed again.
+pub async fn thaw(ctx: &Ctx, workspace: &Workspace, why: String) -> Result<WorkspaceView> {
+    reason(&why)?;
+    let wanted = workspace.clone();
+    let target = Target::Workspace(workspace.clone());
+    door::change(ctx, ThawWorkspace, target, move |tx| {
+        let (wanted, why) = (wanted.clone(), why.clone());
+        Box::pin(async move {
+            let workspace = needed(tx, &wanted).await?;
+            let Some(freeze) = sql::of(tx, &workspace.id).await? else {
+                let words = format!("workspace `{}` is not frozen", workspace.name);
+                return Err(Error::new(Kind::Conflict, words));
+            };
+            tx.remove::<Freeze>(&[workspace.id.as_str().into()]).await?;
+            let entry = Entry::new(&workspace.id)
+                .fact("frozen-by", freeze.frozen_by.as_str())
+                .detail(Some(&why));
+            Ok(Outcome::Recorded(workspace.into(), entry))
+        })
+    })
+    .await
+}
+
+fn reason(text: &str) -> Result<()> {
+    if text.trim().is_empty() {
+        return Err(
+            Error::invalid("a reason is needed").hint("say why with `--reason`; it is recorded")
+        );
+    }
+    if text.len() > TEXT_BYTES_MAX {
+        let words = format!("the reason is longer than the {TEXT_BYTES_MAX} bytes it may have");
+        return Err(Error::invalid(words));
+    }
+    Ok(())
+}
+
+/// The state of the workspace may be changed: nobody froze it. Clients are told
+/// in the form of a lock, which they know how to show.
+pub(crate) async fn require_thawed(rows: &mut Rows, workspace: &Row) -> Result<()> {
+    let Some(freeze) = sql::of(rows, &workspace.id).await? else {
+        return Ok(());
+    };
+    let reason = sql::reason(rows, &workspace.id).await?;
+    let (name, way_out) = (&workspace.name, way_out(workspace));
+    let words = format!(
+        "workspace `{name}` is frozen since {} by {}: {}",
+        freeze.since, freeze.who, reason
+    );
+    let told = LockInfo {
+        id: format!("frozen-{}", workspace.id),
+        operation: OPERATION.to_owned(),
+        info: format!("frozen: {reason}; {way_out}"),
+        who: freeze.who,
+        created: freeze.since,
+        path: name.to_string(),
+        ..LockInfo::default()
+    };
+    Err(Error::new(Kind::Locked(Box::new(told)), words).hint(way_out))
+}
+
+fn way_out(workspace: &Row) -> String {
+    format!(
+        "somebody who may (`workspace.freeze`) thaws it: `statehouse workspace thaw {} --reason …`",
+        workspace.name
+    )
+}

@@ -1,0 +1,152 @@
+//! The life of a state: differences, history, blame, going back.
+
+use serde_json::json;
+use tempfile::tempdir;
+
+use crate::support::{Ran, Server};
+
+/// A state with one resource, whose `pin` is marked as sensitive.
+fn state(serial: u64, size: u64, pin: &str) -> String {
+    let mark = json!([[{ "type": "get_attr", "value": "pin" }]]);
+    json!({
+        "version": 4, "terraform_version": "1.11.4", "serial": serial, "lineage": "a", "outputs": {},
+        "resources": [{
+            "mode": "managed", "type": "aws_x", "name": "a",
+            "provider": "provider[\"registry.terraform.io/hashicorp/aws\"]",
+            "instances": [{
+                "schema_version": 0, "sensitive_attributes": mark,
+                "attributes": { "id": "i\u{1b}[2J", "size": size, "pin": pin },
+            }],
+        }],
+    })
+    .to_string()
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "one life")]
+fn a_state_is_compared_blamed_and_taken_back() {
+    let place = tempdir().unwrap();
+    let server = Server::up(&place);
+    server.run(&["workspace", "create", "net"]).done();
+    for (serial, size, pin) in [
+        (4, 1, "one-s3cret"),
+        (5, 2, "two-s3cret"),
+        (7, 3, "two-s3cret"),
+    ] {
+        let body = state(serial, size, pin);
+        Ran::fed(&mut server.client(&["state", "push", "net", "-"]), &body).done();
+    }
+    let words = |args: &[&str]| server.run(args).done().text().to_owned();
+    let check = |args: &[&str], expected: &[&str]| {
+        let got = words(args);
+        for line in expected {
+            assert!(got.contains(line), "{args:?} without {line}:\n{got}");
+        }
+        assert!(!got.contains("s3cret") && !got.contains('\u{1b}'), "{got}");
+    };
+    let one = [
+        "# aws_x.a changed",
+        "~ size = 2 -> 3",
+        "0 added, 1 changed, 0 moved, 0 removed",
+    ];
+    check(&["state", "diff", "net"], &one);
+    check(&["state", "diff", "net", "-1"], &one);
+    check(&["state", "diff", "net", "5", "7"], &one);
+    let both = ["serial 4 (sv-", "~ pin = (sensitive)", "~ size = 1 -> 3"];
+    check(&["state", "diff", "net", "-2"], &both);
+    let file = place.path().join("new.tfstate");
+    fs_err::write(&file, state(8, 9, "f-s3cret")).unwrap();
+    let file = file.to_str().unwrap();
+    check(
+        &["state", "diff", "net", "--file", file],
+        &["-> the file", "~ size = 3 -> 9"],
+    );
+    let found = server.json(&["state", "diff", "net", "4"]);
+    assert_eq!(found["totals"]["changed"], 1);
+    server
+        .run(&["state", "diff", "net", "99"])
+        .ends(3, ["no version 99"]);
+    server
+        .run(&["state", "diff", "net", "x"])
+        .ends(2, ["names no version"]);
+
+    check(
+        &["state", "show", "net", "aws_x.a"],
+        &["size = 3", "pin = (sensitive)"],
+    );
+    check(
+        &["state", "show", "net", "aws_x.a.size", "--version", "4"],
+        &["size = 1"],
+    );
+    check(&["state", "log", "net"], &["WHO", "admin", "finalized"]);
+    check(
+        &["state", "blame", "net", "aws_x.a"],
+        &["serial 7", "size = 3", "serial 5", "admin"],
+    );
+    check(
+        &["state", "history", "net", "aws_x.a.size"],
+        &["+ appeared", "~ changed", "size = 2 -> 3"],
+    );
+
+    let back = ["state", "rollback", "net", "4", "--reason", "tried"];
+    server.run(&back).ends(2, ["give --yes", "serial 4"]);
+    let mut sure = back.to_vec();
+    sure.push("--yes");
+    let before = server.json(&["state", "show", "net"])["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let done = server.json(&sure);
+    assert_eq!(done["serial"], 8);
+    let shown = server.json(&["state", "show", "net"]);
+    assert_eq!(
+        (&shown["serial"], shown["lock-id"].is_null()),
+        (&json!(8), true)
+    );
+    let id = done["id"].as_str().unwrap();
+    check(&["state", "diff", "net", "4", id], &["0 added, 0 changed"]);
+    server
+        .run(&["state", "rm-version", "net", "-1", "--reason", "leaked"])
+        .done();
+    server
+        .run(&["state", "pull", "net", "--version", &before])
+        .ends(4, ["was removed on", "leaked"]);
+    server.run(&["verify", "--live"]).done();
+}
+
+#[test]
+fn a_workspace_is_frozen_thawed_deleted_and_brought_back() {
+    let place = tempdir().unwrap();
+    let server = Server::up(&place);
+    server.run(&["workspace", "create", "net"]).done();
+    let push = || {
+        Ran::fed(
+            &mut server.client(&["state", "push", "net", "-"]),
+            &state(1, 1, "x"),
+        )
+    };
+    let frozen = server.json(&["workspace", "freeze", "net", "--reason", "the audit"]);
+    assert_eq!(frozen["freeze-reason"], "the audit");
+    push().ends(
+        4,
+        ["frozen since", "admin: the audit", "workspace thaw net"],
+    );
+    server
+        .run(&["workspace", "thaw", "net", "--reason", "over"])
+        .done();
+    push().done();
+    server
+        .run(&["workspace", "delete", "net"])
+        .ends(4, ["still manages resources"]);
+    server
+        .run(&["workspace", "delete", "net", "--force"])
+        .done();
+    server.run(&["workspace", "show", "net"]).ends(3, [""; 0]);
+    let deleted = server.json(&["workspace", "deleted"]);
+    let id = deleted[0]["id"].as_str().unwrap();
+    server
+        .run(&["workspace", "undelete", id, "--name", "net2"])
+        .done();
+    let back = server.json(&["state", "show", "net2"]);
+    assert_eq!(back["serial"], 1);
+}
