@@ -129,7 +129,6 @@ impl Call {
 
 /// How `route` is called, on objects of acme made for this call alone. `tag` is unique. A route with a part that is not known
 /// here fails; one with a body that is not known shows in the matrix.
-#[expect(clippy::too_many_lines, reason = "one table")]
 async fn prepare(world: &World, route: &Route, who: Option<&Person>, tag: &str) -> Call {
     let path = route.path.to_owned();
     let mut call = Call {
