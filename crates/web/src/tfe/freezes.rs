@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 use statehouse_core::Ctx;
-use statehouse_core::user;
 use statehouse_core::workspace::freeze::{self, Wish};
 use statehouse_core::workspace::{self, Workspace};
 
@@ -34,7 +33,7 @@ pub(crate) async fn freeze(
     let now = (asker.core().options().clock)();
     let wish = Wish {
         reason: why.reason,
-        who: user::show_self(asker.site()).await?.name,
+        who: asker.called().await?,
         since: instant::format(now).unwrap_or_default(),
     };
     freeze::freeze(&ctx, &workspace, wish).await?;

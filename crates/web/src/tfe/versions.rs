@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use statehouse_core::Ctx;
 use statehouse_core::state::{self, PAGE_MAX, Put, Remove, Shown, Upload, VersionView, Which};
 use statehouse_core::url::Signed;
-use statehouse_core::user;
 use statehouse_core::workspace::Workspace;
 use statehouse_model::{Name, UserId, VersionId};
 
@@ -358,7 +357,7 @@ pub(crate) async fn remove_content(
     let now = (asker.core().options().clock)();
     let wish = Remove {
         reason: why.reason,
-        who: user::show_self(asker.site()).await?.name,
+        who: asker.called().await?,
         since: instant::format(now).unwrap_or_default(),
     };
     let version = state::remove_content(&ctx, id, wish).await?;
