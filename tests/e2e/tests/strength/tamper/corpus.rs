@@ -8,6 +8,7 @@ use statehouse_core::access::{self, Scope};
 use statehouse_core::state::{self, Put, Upload, lock};
 use statehouse_core::terraform::lock::LockInfo;
 use statehouse_core::workspace::Workspace;
+use statehouse_core::workspace::freeze;
 use statehouse_core::{Caller, Core, Ctx, key, ledger, project, team, token, user, workspace};
 use statehouse_e2e::cloud;
 use statehouse_e2e::random::Random;
@@ -218,6 +219,7 @@ async fn first_day(core: &Arc<Core>, random: &mut Random) -> Accounts {
             fill(&ctx, workspace, random).await;
             announce(core, &ctx, workspace, random).await;
         }
+        put_away(&ctx, random).await;
         workspace::create(&ctx, name("gone"), None).await.unwrap();
         workspace::delete(&ctx, &workspace_named("gone"), true)
             .await
@@ -296,6 +298,30 @@ async fn fill(ctx: &Ctx, workspace: &str, random: &mut Random) {
             _ => {}
         }
     }
+}
+
+/// A workspace that is frozen, with a version whose content was removed.
+async fn put_away(ctx: &Ctx, random: &mut Random) {
+    let (lineage, reference) = (states::lineage(random), workspace_named("done"));
+    workspace::create(ctx, name("done"), None).await.unwrap();
+    let Put::Stored(first) = put(ctx, "done", random, &lineage, 1, SMALL).await else {
+        panic!("a first state was not taken");
+    };
+    put(ctx, "done", random, &lineage, 2, SMALL).await;
+    let (reason, who, since) = ("over", "olga", "2026-01-01T00:00:00Z");
+    let remove = state::Remove {
+        reason: reason.to_owned(),
+        who: who.to_owned(),
+        since: since.to_owned(),
+    };
+    let first = first.id.parse().unwrap();
+    state::remove_content(ctx, first, remove).await.unwrap();
+    let freeze = freeze::Wish {
+        reason: reason.to_owned(),
+        who: who.to_owned(),
+        since: since.to_owned(),
+    };
+    freeze::freeze(ctx, &reference, freeze).await.unwrap();
 }
 
 /// What the `cloud` block brings: settings, a tag, a state with its JSON form, and one that was announced and never came.
