@@ -101,8 +101,7 @@ impl Core {
             return Err(Error::not_found("ledger"));
         }
         let house = self.house(code).await?;
-        let transaction = house.database().begin_read().await?;
-        let mut rows = Rows::new(transaction, house.keyring());
+        let mut rows = door::look(&house).await?;
         if sql::setting(&mut rows, PUBLISHED).await?.as_deref() != Some("true") {
             return Err(Error::not_found("ledger"));
         }
