@@ -3,8 +3,8 @@
 //! Makes two states of 50 MB each (or as many as the first argument says) in the shape that terraform writes, five types of AWS
 //! resources in modules with `for_each` keys, and compares them where a little, every instance, only the spelling, every address,
 //! and everything differs. Prints the processor time of the median of three runs (another program's share of a busy
-//! machine does not count) and the highest memory above the inputs, as Linux counts it. The index
-//! and a step of a history are timed on the same states.
+//! machine does not count) and the highest memory above the inputs, as Linux counts it. The listing
+//! for searches and a step of a history are timed on the same states.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -21,8 +21,8 @@ use std::fmt::Write;
 use statehouse_terraform::content::Content;
 use statehouse_terraform::diff::{Limits, Side, diff};
 use statehouse_terraform::history::{Blame, History};
-use statehouse_terraform::index::index;
 use statehouse_terraform::rollback::{Preview, restated};
+use statehouse_terraform::search::Listing;
 
 /// How a state is made.
 #[derive(Clone, Copy, Default)]
@@ -105,8 +105,8 @@ fn main() {
     }
     let (ms, mb) = measure(|| drop(read(&first)));
     println!("read: {ms} ms, {mb} MB");
-    let (ms, mb) = measure(|| assert!(index(Side::of(&read(&first)), &[7; 32]).left_out == 0));
-    println!("index: {ms} ms, {mb} MB");
+    let (ms, mb) = measure(|| assert!(Listing::of(Side::of(&read(&first))).left_out() == 0));
+    println!("listing: {ms} ms, {mb} MB");
     let second = state(cases[1].1);
     let (ms, mb) = measure(|| {
         Preview::of(Side::of(&read(&first)), Side::of(&read(&second)));

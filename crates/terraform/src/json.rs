@@ -385,39 +385,6 @@ pub(crate) fn number_meaning(raw: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{sign}{significant}e{exponent}"))
 }
 
-/// Writes what a value means, so that two values write the same exactly when they are the [`same`].
-pub(crate) fn write_meaning(node: Node<'_>, out: &mut dyn FnMut(&[u8])) {
-    match node.kind() {
-        Kind::Null => out(b"n"),
-        Kind::Flag(true) => out(b"t"),
-        Kind::Flag(false) => out(b"f"),
-        Kind::Number => write_sized(b"d", number_meaning(node.raw()).as_bytes(), out),
-        Kind::Text => write_sized(b"s", node.text().unwrap_or_default().as_bytes(), out),
-        Kind::List => {
-            out(b"[");
-            for element in node.elements() {
-                write_meaning(element, out);
-            }
-            out(b"]");
-        }
-        Kind::Object => {
-            out(b"{");
-            for (key, value) in node.members() {
-                write_sized(b"k", key.as_bytes(), out);
-                write_meaning(value, out);
-            }
-            out(b"}");
-        }
-    }
-}
-
-/// Writes a tag, a length and bytes: no other parts give the same row of bytes.
-pub(crate) fn write_sized(tag: &[u8], bytes: &[u8], out: &mut dyn FnMut(&[u8])) {
-    out(tag);
-    out(&(bytes.len() as u64).to_be_bytes());
-    out(bytes);
-}
-
 /// Takes text up to a number of bytes and counts the rest.
 #[derive(Debug)]
 pub(crate) struct Short {

@@ -3,7 +3,7 @@
 //! This room turns the bytes that `terraform` and `tofu` put on the wire into types that the rest of the house can trust:
 //! [`state`] reads a state file's own description of itself and says what is unusual about a new one, [`lock`] reads and
 //! writes lock information. [`content`] reads what a state holds, with what is sensitive hidden; on it stand [`diff`] (two states
-//! compared), [`index`] (what there is, to be searched), [`history`] (what became of one resource over many states) and
+//! compared), [`search`] (what there is, to be found), [`history`] (what became of one resource over many states) and
 //! [`rollback`] (what going back to a state will mean). Everything here is pure: bytes in, values out.
 //!
 //! Deliberately absent: HTTP, SQL, async, and any change of the bytes, with one exception: a rollback restates an old state under
@@ -13,10 +13,10 @@ pub mod address;
 pub mod content;
 pub mod diff;
 pub mod history;
-pub mod index;
 mod json;
 pub mod lock;
 pub mod rollback;
 #[cfg(test)]
 mod samples;
+pub mod search;
 pub mod state;

@@ -10,19 +10,10 @@
 
 use super::*;
 
-fn meaning(text: &str) -> Vec<u8> {
-    let mut out = Vec::new();
-    write_meaning(Tape::read(text).root(), &mut |bytes| {
-        out.extend_from_slice(bytes);
-    });
-    out
-}
-
 fn check_same(a: &str, b: &str, expected: bool) {
     let (left, right) = (Tape::read(a), Tape::read(b));
     assert_eq!(same(left.root(), right.root()), expected, "{a} {b}");
     assert_eq!(same(right.root(), left.root()), expected, "{b} {a}");
-    assert_eq!(meaning(a) == meaning(b), expected, "meaning of {a} {b}");
 }
 
 #[test]
@@ -103,12 +94,11 @@ fn a_text_that_is_not_json_gives_some_tape_and_no_panic() {
     for end in 0..=broken.len() {
         let tape = Tape::read(&broken[..end]);
         let _ = same(tape.root(), tape.root());
-        let _ = meaning(&broken[..end]);
     }
     for text in ["", "]]}}", "\"", "\"\\", "{]", "{\"a\"}", "nope", "{1:2}"] {
-        let _ = meaning(text);
         let tape = Tape::read(text);
         let _ = tape.root().members();
+        let _ = same(tape.root(), tape.root());
     }
 }
 

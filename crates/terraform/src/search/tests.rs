@@ -1,0 +1,395 @@
+//! Claims about what resources are found by.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs
+)]
+
+use super::*;
+use crate::samples::{Chance, content, instance, marked, only, resource, state};
+
+fn listing(text: &str) -> Listing {
+    Listing::of(Side::of(&content(text)))
+}
+
+fn first(text: &str) -> Entry {
+    listing(text).entry(0).unwrap()
+}
+
+/// The addresses of what is found.
+fn found(listing: &Listing, wanted: Wanted) -> Vec<String> {
+    let query = Query::new(wanted);
+    let entry = |at| listing.entry(at).unwrap().address;
+    listing.find(&query).map(entry).collect()
+}
+
+fn some(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+/// Modules, keys, data, deposed objects, tags and labels, large letters and letters of more than one byte.
+fn mixed() -> String {
+    let aws = r#""provider":"provider[\"registry.terraform.io/hashicorp/aws\"]""#;
+    let google = r#""provider":"module.net.provider[\"registry.example.org/mine/google\"].west""#;
+    let resources = [
+        format!(
+            r#"{{"mode":"data","type":"aws_ami","name":"Linux","provider":"{}","instances":[{}]}}"#,
+            r#"provider[\"registry.terraform.io/hashicorp/aws\"]"#,
+            instance("", r#"{"id":"ami-1"}"#)
+        ),
+        format!(
+            r#"{{"mode":"managed","type":"aws_instance","name":"web",{aws},"instances":[{},{},{}]}}"#,
+            instance(
+                r#""index_key":"Größe","dependencies":["aws_vpc.main","data.aws_ami.Linux"]"#,
+                r#"{"id":"i-0Abc","tags":{"Name":"Web Ä","team=x":"a=b"}}"#
+            ),
+            instance(
+                r#""index_key":"b""#,
+                r#"{"id":"i-1","tags":{"Name":"web","team":"pay"}}"#
+            ),
+            instance(r#""index_key":"b","deposed":"00ab""#, r#"{"id":"i-2"}"#),
+        ),
+        format!(
+            r#"{{"mode":"managed","type":"aws_vpc","name":"main",{aws},"instances":[{}]}}"#,
+            instance("", r#"{"id":"vpc-1"}"#)
+        ),
+        format!(
+            r#"{{"module":"module.net[\"a.b\"].module.in","mode":"managed","type":"google_dns","name":"web",{google},"instances":[{}]}}"#,
+            instance(r#""index_key":0"#, r#"{"id":"z","labels":{"env":"prod"}}"#)
+        ),
+    ];
+    state(1, "", &resources)
+}
+
+#[test]
+fn an_entry_is_what_the_state_says_and_nothing_sensitive() {
+    let listing = listing(&mixed());
+    let entries: Vec<Entry> = (0..listing.len())
+        .map(|at| listing.entry(at).unwrap())
+        .collect();
+    let text = mixed();
+    let content = content(&text);
+    for (entry, instance) in entries.iter().zip(content.instances()) {
+        assert_eq!(entry.address, instance.address());
+        assert_eq!(
+            (&*entry.kind, &*entry.name),
+            (instance.kind(), instance.name())
+        );
+        assert_eq!(
+            (&*entry.module, entry.mode),
+            (instance.module(), instance.mode())
+        );
+        assert_eq!(entry.provider, instance.provider());
+        assert_eq!(entry.deposed.as_deref(), instance.deposed());
+        assert_eq!(entry.dependencies, instance.dependencies());
+    }
+    let web = entries
+        .iter()
+        .find(|entry| entry.id.as_deref() == Some("i-0Abc"))
+        .unwrap();
+    let tag = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(web.tags, [tag("Name", "Web Ä"), tag("team=x", "a=b")]);
+    assert!(entries.iter().all(|entry| entry.id.as_deref() != Some("i-2") && entry.id.as_deref() != Some("ami-1")));
+
+    for marks in [r#"["id"]"#, "7"] {
+        assert_eq!(first(&marked(r#"{"id":"i-1"}"#, marks)).id, None);
+    }
+    for marks in [r#"["tags"]"#, r#"["tags.Name"]"#, "7"] {
+        assert!(
+            first(&marked(r#"{"tags":{"Name":"n"}}"#, marks))
+                .tags
+                .is_empty(),
+            "{marks}"
+        );
+    }
+    assert!(
+        first(&only(r#"{"tags":[{"key":"a"}],"labels":{"a":{}}}"#))
+            .tags
+            .is_empty()
+    );
+    assert_eq!(
+        first(&only("{\"id\":\"a\\n\\u001f\\u001eb\"}")).id,
+        some("a\u{fffd}\u{fffd}\u{fffd}b")
+    );
+}
+
+#[test]
+fn what_is_wanted_is_found_and_nothing_else() {
+    let listing = listing(&mixed());
+    let (large, deposed) = ("aws_instance.web[\"Größe\"]", "aws_instance.web[\"b\"]");
+    let dns = "module.net[\"a.b\"].module.in.google_dns.web[0]";
+    let (ami, vpc) = ("data.aws_ami.Linux", "aws_vpc.main");
+    let cases: &[(Wanted, &[&str])] = &[
+        (Wanted::default(), &[ami, large, deposed, deposed, vpc, dns]),
+        (
+            Wanted {
+                words: "WEB".to_owned(),
+                ..Wanted::default()
+            },
+            &[large, deposed, deposed, dns],
+        ),
+        (
+            Wanted {
+                words: "web  größe".to_owned(),
+                ..Wanted::default()
+            },
+            &[large],
+        ),
+        (
+            Wanted {
+                words: "i-0aBC".to_owned(),
+                ..Wanted::default()
+            },
+            &[large],
+        ),
+        (
+            Wanted {
+                words: "team=pay".to_owned(),
+                ..Wanted::default()
+            },
+            &[deposed],
+        ),
+        (
+            Wanted {
+                words: "team=x=a".to_owned(),
+                ..Wanted::default()
+            },
+            &[large],
+        ),
+        (
+            Wanted {
+                words: "x=".to_owned(),
+                ..Wanted::default()
+            },
+            &[large],
+        ),
+        (
+            Wanted {
+                words: "aws_vpc.main".to_owned(),
+                ..Wanted::default()
+            },
+            &[vpc],
+        ),
+        (
+            Wanted {
+                kind: some("aws_instance"),
+                ..Wanted::default()
+            },
+            &[large, deposed, deposed],
+        ),
+        (
+            Wanted {
+                kind: some("instance"),
+                ..Wanted::default()
+            },
+            &[],
+        ),
+        (
+            Wanted {
+                name: some("web"),
+                ..Wanted::default()
+            },
+            &[large, deposed, deposed, dns],
+        ),
+        (
+            Wanted {
+                id: some("I-1"),
+                ..Wanted::default()
+            },
+            &[deposed],
+        ),
+        (
+            Wanted {
+                id: some("i-2"),
+                ..Wanted::default()
+            },
+            &[],
+        ),
+        (
+            Wanted {
+                mode: Some(Mode::Data),
+                ..Wanted::default()
+            },
+            &[ami],
+        ),
+        (
+            Wanted {
+                module: some("root"),
+                ..Wanted::default()
+            },
+            &[ami, large, deposed, deposed, vpc],
+        ),
+        (
+            Wanted {
+                module: some("module.net"),
+                ..Wanted::default()
+            },
+            &[dns],
+        ),
+        (
+            Wanted {
+                module: some("module.ne"),
+                ..Wanted::default()
+            },
+            &[],
+        ),
+        (
+            Wanted {
+                provider: some("AWS"),
+                mode: Some(Mode::Managed),
+                ..Wanted::default()
+            },
+            &[large, deposed, deposed, vpc],
+        ),
+        (
+            Wanted {
+                provider: some("mine/google"),
+                ..Wanted::default()
+            },
+            &[dns],
+        ),
+        (
+            Wanted {
+                provider: some("oogle"),
+                ..Wanted::default()
+            },
+            &[],
+        ),
+        (
+            Wanted {
+                tags: vec!["name".to_owned()],
+                ..Wanted::default()
+            },
+            &[large, deposed],
+        ),
+        (
+            Wanted {
+                tags: vec!["env=prod".to_owned()],
+                ..Wanted::default()
+            },
+            &[dns],
+        ),
+        (
+            Wanted {
+                tags: vec!["team=x=a=b".to_owned()],
+                ..Wanted::default()
+            },
+            &[large],
+        ),
+        (
+            Wanted {
+                tags: vec!["team=x".to_owned()],
+                ..Wanted::default()
+            },
+            &[large],
+        ),
+        (
+            Wanted {
+                tags: vec!["Name".to_owned(), "team".to_owned()],
+                ..Wanted::default()
+            },
+            &[deposed],
+        ),
+        (
+            Wanted {
+                depends_on: some("aws_vpc.main"),
+                ..Wanted::default()
+            },
+            &[large],
+        ),
+        (
+            Wanted {
+                depends_on: some("aws_vpc"),
+                ..Wanted::default()
+            },
+            &[],
+        ),
+    ];
+    for (wanted, expected) in cases {
+        assert_eq!(&found(&listing, wanted.clone()), expected, "{wanted:?}");
+    }
+}
+
+#[test]
+fn a_needle_finds_what_a_look_at_each_finds() {
+    let mut chance = Chance(9);
+    let mut hits = 0;
+    for _ in 0..200 {
+        let listing = listing(&chance.state("5"));
+        let entries: Vec<Entry> = (0..listing.len())
+            .map(|at| listing.entry(at).unwrap())
+            .collect();
+        for entry in &entries {
+            let word = entry
+                .address
+                .get(..entry.address.len().min(9))
+                .unwrap_or_default();
+            let expected = entries.iter().filter(|other| {
+                let address = other.address.to_ascii_lowercase();
+                let tags = other
+                    .tags
+                    .iter()
+                    .map(|(name, value)| format!("{name}={value}").to_ascii_lowercase());
+                let mut all = tags.chain([
+                    address,
+                    other.id.clone().unwrap_or_default().to_ascii_lowercase(),
+                ]);
+                all.any(|text| {
+                    word.to_ascii_lowercase()
+                        .split_whitespace()
+                        .all(|word| text.contains(word))
+                })
+            });
+            let expected: Vec<_> = expected.map(|entry| entry.address.clone()).collect();
+            if word.contains(char::is_whitespace) {
+                continue;
+            }
+            hits += expected.len();
+            let wanted = Wanted {
+                words: word.to_owned(),
+                ..Wanted::default()
+            };
+            assert_eq!(found(&listing, wanted), expected, "{word}");
+        }
+    }
+    assert!(hits > 1000, "{hits}");
+}
+
+#[test]
+fn an_entry_and_their_number_are_bounded() {
+    let long = "x".repeat(2000);
+    let tags: Vec<_> = (0..200)
+        .map(|n| format!("\"t{n}\":\"{}\"", "v".repeat(200)))
+        .collect();
+    let attributes = format!(r#"{{"id":"{long}","tags":{{{}}}}}"#, tags.join(","));
+    let fields = format!(r#""dependencies":["{long}","a.b"]"#);
+    let resources = [
+        resource("aws_x", "a", &[instance(&fields, &attributes)]),
+        resource("aws_x", &long, &[instance("", "{}")]),
+    ];
+    let listed = listing(&state(1, "", &resources));
+    assert_eq!((listed.len(), listed.left_out()), (1, 1));
+    let entry = listed.entry(0).unwrap();
+    assert!(entry.id.is_none() && entry.tags.len() > 10);
+    assert!(serde_json::to_vec(&entry).unwrap().len() < ENTRY_BYTES_MAX * 5 / 4);
+    let many: Vec<_> = (0..=ENTRIES_MAX)
+        .map(|key| instance(&format!("\"index_key\":{key}"), "{}"))
+        .collect();
+    let listed = listing(&state(1, "", &[resource("aws_x", "a", &many)]));
+    assert_eq!((listed.len(), listed.left_out()), (ENTRIES_MAX, 1));
+    assert!(listed.bytes() < 6 * 1024 * 1024, "{}", listed.bytes());
+    let last = format!("[{}]", ENTRIES_MAX - 1);
+    assert_eq!(
+        found(
+            &listed,
+            Wanted {
+                words: last.clone(),
+                ..Wanted::default()
+            }
+        ),
+        [format!("aws_x.a{last}")]
+    );
+}
