@@ -34,7 +34,7 @@ use statehouse_model::{Name, Permission, ProjectId};
 use statehouse_seal::Keyring;
 use tokio::sync::oneshot;
 
-use crate::access;
+use crate::access::{self, Reach};
 use crate::ctx::Ctx;
 use crate::db::{DbError, Trouble, Value};
 use crate::error::{Error, Result};
@@ -467,21 +467,46 @@ where
     A: Action,
     F: for<'t> FnOnce(&'t mut Rows) -> BoxFuture<'t, Result<T>>,
 {
-    let house = ctx.house();
-    let transaction = house.database().begin_read().await?;
-    let asks = access::asks(ctx, target);
-    let mut rows = ahead::reading(house.base(), transaction, asks).await?;
-    let now = house.now();
+    let mut rows = begin(ctx, target).await?;
+    let now = ctx.house().now();
     let allowed = access::decide(&mut rows, ctx, A::PERMISSION, target, now).await;
     let result = match allowed {
         Ok(()) => body(&mut rows).await,
         Err(error) => Err(error),
     };
+    end::<A, T>(ctx, target, rows, result).await
+}
+
+/// A read over everything of one kind: the body is told where the caller may.
+/// Who may nowhere is refused.
+pub(crate) async fn read_within<A, T, F>(ctx: &Ctx, _: A, body: F) -> Result<T>
+where
+    A: Action,
+    F: for<'t> FnOnce(&'t mut Rows, Reach) -> BoxFuture<'t, Result<T>>,
+{
+    let target = Target::House;
+    let mut rows = begin(ctx, &target).await?;
+    let now = ctx.house().now();
+    let result = match access::reach(&mut rows, ctx, A::PERMISSION, now).await {
+        Ok(reach) => body(&mut rows, reach).await,
+        Err(error) => Err(error),
+    };
+    end::<A, T>(ctx, &target, rows, result).await
+}
+
+async fn begin(ctx: &Ctx, target: &Target) -> Result<Rows> {
+    let house = ctx.house();
+    let transaction = house.database().begin_read().await?;
+    ahead::reading(house.base(), transaction, access::asks(ctx, target)).await
+}
+
+/// Ends a read; a refusal is recorded.
+async fn end<A: Action, T>(ctx: &Ctx, target: &Target, rows: Rows, result: Result<T>) -> Result<T> {
     rows.transaction.rollback().await;
     if let Err(error) = &result
         && error.refused()
     {
-        house.reads().refusal(ctx, A::NAME, target).await;
+        ctx.house().reads().refusal(ctx, A::NAME, target).await;
     }
     result
 }

@@ -114,6 +114,7 @@ pub struct House {
     opened: Memo<state::Question, state::Opened>,
     sight: Sight,
     permits: Permits,
+    index: state::search::Index,
     bearers: Memo<[u8; 32], token::Bearer>,
     read_only: RwLock<Option<Arc<ReadOnly>>>,
     first_keys: Option<Vec<u8>>,
@@ -185,6 +186,7 @@ impl House {
             opened: Memo::new(OPENED_BYTES_MAX),
             sight: Sight::default(),
             permits: Permits::default(),
+            index: state::search::Index::default(),
             bearers: Memo::new(BEARERS_MAX),
             read_only: RwLock::new(read_only.map(Arc::new)),
             first_keys,
@@ -273,6 +275,11 @@ impl House {
     /// Who was allowed to do what a moment ago.
     pub(crate) fn permits(&self) -> &Permits {
         &self.permits
+    }
+
+    /// What the resources of current states are found by.
+    pub(crate) fn index(&self) -> &state::search::Index {
+        &self.index
     }
 
     /// States that were opened under the present head.

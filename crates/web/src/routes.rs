@@ -102,6 +102,7 @@ routes! {
     GET    "/api/v2/projects/{project}" => tfe::projects::show;
     PATCH  "/api/v2/projects/{project}" => tfe::projects::update;
     DELETE "/api/v2/projects/{project}" => tfe::projects::delete;
+    GET    "/api/v2/organizations/{organization}/resources" => tfe::found::list;
     GET    "/api/v2/organizations/{organization}/tags" => tfe::tags::of_organization;
     GET    "/api/v2/organizations/{organization}/grants" => tfe::grants::list;
     POST   "/api/v2/organizations/{organization}/grants" => tfe::grants::give;

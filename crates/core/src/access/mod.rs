@@ -16,12 +16,14 @@
 mod policy;
 pub(crate) mod sql;
 
+use std::collections::BTreeSet;
+
 use statehouse_model::{
     Actor, GrantId, Level, Permission, ProjectId, Role, Subject, TeamId, UserId, WorkspaceId,
 };
 
 pub(crate) use policy::Engine;
-pub(crate) use policy::{READS, REWRAP, WITNESS};
+pub(crate) use policy::{READS, REWRAP, SEARCH, WITNESS};
 
 use crate::ctx::Ctx;
 use crate::db::Value;
@@ -151,6 +153,77 @@ impl<'a> Rights<'a> {
             |engine: &Engine| engine.allows(self.ctx.actor(), &self.held, permission, Some(place));
         Ok(self.ctx.in_scope(permission) && allows(Engine::shared()?)?)
     }
+}
+
+/// Where an actor may use one permission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// In the whole house.
+    Everywhere,
+    /// In these projects and what lies in them, and in these workspaces.
+    Within {
+        projects: BTreeSet<ProjectId>,
+        workspaces: BTreeSet<WorkspaceId>,
+    },
+}
+
+impl Reach {
+    /// Whether a workspace of a project is within it.
+    pub(crate) fn covers(&self, project: &ProjectId, workspace: &WorkspaceId) -> bool {
+        match self {
+            Self::Everywhere => true,
+            Self::Within {
+                projects,
+                workspaces,
+            } => projects.contains(project) || workspaces.contains(workspace),
+        }
+    }
+
+    /// Whether a project itself is.
+    pub(crate) fn covers_project(&self, project: &ProjectId) -> bool {
+        match self {
+            Self::Everywhere => true,
+            Self::Within { projects, .. } => projects.contains(project),
+        }
+    }
+}
+
+/// Where `ctx` may use `permission`, for what looks over many places at once.
+/// Who may nowhere is refused as at the house itself.
+pub(crate) async fn reach(
+    rows: &mut Rows,
+    ctx: &Ctx,
+    permission: Permission,
+    now: i64,
+) -> Result<Reach> {
+    let refused = match decide(rows, ctx, permission, &Target::House, now).await {
+        Ok(()) => return Ok(Reach::Everywhere),
+        Err(error) if error.refused() => error,
+        Err(error) => return Err(error),
+    };
+    let rights = Rights::of(rows, ctx, now).await?;
+    let (mut projects, mut workspaces) = (BTreeSet::new(), BTreeSet::new());
+    for held in &rights.held {
+        let Held::Role(_, scope) = held else { continue };
+        let place = Place {
+            project: scope.parse().ok(),
+            workspace: scope.parse().ok(),
+        };
+        if place.project.is_none() && place.workspace.is_none() {
+            continue;
+        }
+        if rights.cover(permission, &place)? {
+            projects.extend(place.project);
+            workspaces.extend(place.workspace);
+        }
+    }
+    if projects.is_empty() && workspaces.is_empty() {
+        return Err(refused);
+    }
+    Ok(Reach::Within {
+        projects,
+        workspaces,
+    })
 }
 
 /// Everything that `ctx` may do to its house itself.

@@ -21,6 +21,8 @@ use crate::error::{Error, Result};
 pub(crate) const READS: &str = "reads";
 /// Re-wraps sealed objects under the newest keys.
 pub(crate) const REWRAP: &str = "rewrap";
+/// Looks into states so that their resources are found.
+pub(crate) const SEARCH: &str = "search";
 /// Writes houses' checkpoints into the site's log.
 pub(crate) const WITNESS: &str = "witness";
 
@@ -29,6 +31,7 @@ const TASKS: &[(&str, &[Permission])] = &[
     (
         READS,
         &[
+            Permission::OrganizationRead,
             Permission::StateRead,
             Permission::OutputRead,
             Permission::OutputReadSensitive,
@@ -38,6 +41,7 @@ const TASKS: &[(&str, &[Permission])] = &[
         ],
     ),
     (REWRAP, &[Permission::KeyRotate, Permission::SiteKeyRotate]),
+    (SEARCH, &[Permission::StateRead]),
     (WITNESS, &[Permission::SiteLedgerRead]),
 ];
 /// What the organization's own token may do: what makes an organization, its

@@ -89,13 +89,14 @@ pub async fn create(ctx: &Ctx, name: Name) -> Result<ProjectView> {
     .await
 }
 
-/// Every project of the organization, by name.
+/// Every project of the organization that the caller may see, by name.
 pub async fn list(ctx: &Ctx) -> Result<Vec<ProjectView>> {
-    door::read(ctx, ListProjects, &Target::House, |rows| {
+    door::read_within(ctx, ListProjects, |rows, reach| {
         Box::pin(async move {
             Ok(sql::all(rows)
                 .await?
                 .into_iter()
+                .filter(|project| reach.covers_project(&project.id))
                 .map(ProjectView::from)
                 .collect())
         })

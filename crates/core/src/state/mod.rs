@@ -19,6 +19,7 @@ mod outputs;
 mod put;
 pub(crate) mod removal;
 mod rollback;
+pub(crate) mod search;
 mod shown;
 pub(crate) mod sql;
 #[cfg(test)]
@@ -49,6 +50,10 @@ pub(crate) use put::WriteState;
 pub use put::{Kept, Put, Upload, put};
 pub use removal::{Remove, Removed, remove_content, removed};
 pub use rollback::roll_back;
+pub use search::{
+    COUNTED_MAX as FOUND_MAX, Found, Hit, PAGE_MAX as FOUND_PAGE_MAX, Search, Unsearched, Wanted,
+    search,
+};
 pub use shown::{Shown, current, page, shown};
 use sql::Version;
 

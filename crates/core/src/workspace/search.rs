@@ -133,12 +133,14 @@ pub async fn full(ctx: &Ctx, workspace: &Workspace) -> Result<Full> {
     .await
 }
 
-/// A page of the workspaces that are looked for.
+/// A page of the workspaces that are looked for, among those that the caller
+/// may see.
 pub async fn search(ctx: &Ctx, search: Search) -> Result<Page<Full>> {
     let asked = ctx.clone();
-    door::read(ctx, ListWorkspaces, &Target::House, move |rows| {
+    door::read_within(ctx, ListWorkspaces, move |rows, reach| {
         Box::pin(async move {
-            let clause = clause(&search);
+            let mut clause = clause(&search);
+            clause.within(&reach);
             let total = sql::count(rows, &clause).await?;
             let size = search.size.min(PAGE_MAX) as u64;
             let offset = search.page.saturating_sub(1).saturating_mul(size);

@@ -7,6 +7,7 @@ use std::fmt::Write;
 
 use statehouse_model::{ActorId, Name, ProjectId, TagId, VersionId, WorkspaceId};
 
+use crate::access::Reach;
 use crate::db::Value;
 use crate::door::{Action, Tx};
 use crate::error::{Error, Result};
@@ -73,19 +74,21 @@ record! {
 
 const NAMED: &str = "WHERE name = $1";
 
-/// Whether a row is that of a workspace that was deleted: its name is its id.
-fn is_deleted(workspace: &Workspace) -> bool {
-    workspace.name.as_str() == workspace.id.as_str()
+impl Workspace {
+    /// Whether it is the row of a workspace that was deleted: its name is its id.
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.name.as_str() == self.id.as_str()
+    }
 }
 
 pub(crate) async fn by_id(rows: &mut Rows, id: &WorkspaceId) -> Result<Option<Workspace>> {
-    let found = rows.by_key(vec![id.as_str().into()]).await?;
-    Ok(found.filter(|found| !is_deleted(found)))
+    let found: Option<Workspace> = rows.by_key(vec![id.as_str().into()]).await?;
+    Ok(found.filter(|found| !found.is_deleted()))
 }
 
 pub(crate) async fn by_name(rows: &mut Rows, name: &Name) -> Result<Option<Workspace>> {
-    let mut found = rows.answer(NAMED, vec![name.as_str().into()]).await?;
-    Ok(found.pop().filter(|found| !is_deleted(found)))
+    let mut found: Vec<Workspace> = rows.answer(NAMED, vec![name.as_str().into()]).await?;
+    Ok(found.pop().filter(|found| !found.is_deleted()))
 }
 
 /// What [`by_ref`] will ask.
@@ -109,7 +112,14 @@ pub(crate) fn asks(workspace: &Ref) -> Vec<Ask> {
 /// A workspace that was deleted.
 pub(crate) async fn deleted(rows: &mut Rows, id: &WorkspaceId) -> Result<Option<Workspace>> {
     let found = rows.by_key(vec![id.as_str().into()]).await?;
-    Ok(found.filter(is_deleted))
+    Ok(found.filter(Workspace::is_deleted))
+}
+
+/// Workspaces, deleted ones too, whose rows or JSON forms were written by a
+/// leaf or a later one.
+pub(crate) async fn written_since(rows: &mut Rows, leaf: u64) -> Result<Vec<Workspace>> {
+    let clause = "WHERE leaf >= $1 OR id IN (SELECT workspace FROM version_json WHERE leaf >= $1)";
+    rows.find(clause, &[leaf.into()]).await
 }
 
 /// The workspace that a reference means.
@@ -168,6 +178,35 @@ impl Clause {
     pub(crate) fn of_project(&mut self, project: &ProjectId) {
         let at = self.place(project.as_str());
         let _ = write!(self.words, " AND project = ${at}");
+    }
+
+    /// Those within reach.
+    pub(crate) fn within(&mut self, reach: &Reach) {
+        let Reach::Within {
+            projects,
+            workspaces,
+        } = reach
+        else {
+            return;
+        };
+        let start = self.values.len();
+        self.values
+            .extend(projects.iter().map(|id| Value::from(id.as_str())));
+        let middle = self.values.len();
+        self.values
+            .extend(workspaces.iter().map(|id| Value::from(id.as_str())));
+        let places = |from: usize, to: usize| {
+            // One that nothing is called keeps the list from being empty.
+            let places = (from + 1..=to).map(|at| format!("${at}"));
+            let places: Vec<_> = std::iter::once("''".to_owned()).chain(places).collect();
+            places.join(", ")
+        };
+        let _ = write!(
+            self.words,
+            " AND (project IN ({}) OR id IN ({}))",
+            places(start, middle),
+            places(middle, self.values.len())
+        );
     }
 
     /// The name is like `pattern`, in which `%` stands for anything and `!`

@@ -71,20 +71,25 @@ impl Api {
 
     /// The first things of a list.
     pub(crate) fn first(&self, path: &str, count: usize) -> Result<Vec<Resource>> {
+        Ok(self.first_told(path, count)?.0)
+    }
+
+    /// The same, and what the last page that was read tells of the list.
+    pub(crate) fn first_told(&self, path: &str, count: usize) -> Result<(Vec<Resource>, Value)> {
         let mut all = Vec::new();
-        self.walk(path, |page| {
+        let told = self.walk(path, |page| {
             all.extend(page);
             all.len() >= count
         })?;
         all.truncate(count);
-        Ok(all)
+        Ok((all, told))
     }
 
-    /// Goes through a list page by page, until `enough` or its end.
-    fn walk(&self, path: &str, mut enough: impl FnMut(Vec<Resource>) -> bool) -> Result {
+    /// Goes through a list page by page, until `enough` or its end. What the last page tells of the list is returned.
+    fn walk(&self, path: &str, mut enough: impl FnMut(Vec<Resource>) -> bool) -> Result<Value> {
         let mut path = path.to_owned();
         for _ in 0..PAGES_MAX {
-            let answer = self.wire.send("GET", &path, Body::None)?.document()?;
+            let mut answer = self.wire.send("GET", &path, Body::None)?.document()?;
             let page = answer
                 .get("data")
                 .and_then(Value::as_array)
@@ -92,7 +97,10 @@ impl Api {
             let done = enough(page.iter().filter_map(Resource::of).collect());
             match answer.pointer("/links/next").and_then(Value::as_str) {
                 Some(link) if !done => path = self.wire.path_of(link),
-                _ => return Ok(()),
+                _ => {
+                    let told = answer.get_mut("meta").map(Value::take);
+                    return Ok(told.unwrap_or_default());
+                }
             }
         }
         Err(unexpected("an end of the list"))

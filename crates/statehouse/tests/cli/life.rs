@@ -88,6 +88,14 @@ fn a_state_is_compared_blamed_and_taken_back() {
         &["+ appeared", "~ changed", "size = 2 -> 3"],
     );
 
+    check(&["state", "search", "AWS_x"], &["net", "aws_x.a"]);
+    let found = server.json(&["state", "search", "--type", "aws_x", "--workspace", "net"]);
+    assert_eq!(found[0]["address"], "aws_x.a");
+    assert_eq!(server.json(&["state", "search", "s3cret"]), json!([]));
+    server
+        .run(&["state", "search", "--mode", "odd"])
+        .ends(2, ["`managed` or `data`"]);
+
     let back = ["state", "rollback", "net", "4", "--reason", "tried"];
     server.run(&back).ends(2, ["give --yes", "serial 4"]);
     let mut sure = back.to_vec();

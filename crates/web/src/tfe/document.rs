@@ -67,6 +67,15 @@ impl Document {
     }
 }
 
+impl Document {
+    /// Tells more of the document itself.
+    pub(crate) fn told(mut self, more: impl IntoIterator<Item = (&'static str, Value)>) -> Self {
+        let meta = self.meta.take().unwrap_or_else(|| json!({}));
+        self.meta = Some(with(meta, more));
+        self
+    }
+}
+
 /// Which page of how many.
 #[derive(Clone, Copy)]
 pub(crate) struct Pagination {

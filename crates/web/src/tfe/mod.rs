@@ -6,6 +6,7 @@
 pub(crate) mod authentication_tokens;
 pub(crate) mod backups;
 pub(crate) mod document;
+pub(crate) mod found;
 pub(crate) mod freezes;
 pub(crate) mod grants;
 pub(crate) mod instant;

@@ -36,6 +36,21 @@ impl Query {
             .filter(|value| !value.is_empty())
     }
 
+    /// Every value of a parameter that may be there more than once.
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let found = self.0.iter().filter(move |(key, _)| key == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// What the list is narrowed by: the `name` of each `filter[name]`.
+    pub(crate) fn filters(&self) -> impl Iterator<Item = &str> {
+        let filters = self
+            .0
+            .iter()
+            .filter_map(|(key, _)| key.strip_prefix("filter["));
+        filters.map(|rest| rest.strip_suffix(']').unwrap_or(rest))
+    }
+
     /// The parts of a value between commas.
     pub(crate) fn words(&self, name: &str) -> Vec<String> {
         let value = self.get(name).unwrap_or_default();

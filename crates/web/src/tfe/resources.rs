@@ -18,6 +18,8 @@ use super::{instant, versions};
 use crate::auth::{self, Asked, Asker, At};
 use crate::problem::Problem;
 
+pub(super) const KIND: &str = "resources";
+
 /// Resources on one page.
 const PAGE_MAX: usize = 1000;
 
@@ -53,7 +55,7 @@ impl Wanted {
     }
 }
 
-fn attributes(brief: &Brief) -> Value {
+pub(super) fn attributes(brief: &Brief) -> Value {
     json!({
         "address": brief.address,
         "name": brief.name,
@@ -95,7 +97,7 @@ pub(crate) async fn list(
         .take(pagination.size);
     let resource = |brief: &Brief| {
         json!({
-            "type": "resources",
+            "type": KIND,
             "id": brief.address,
             "attributes": attributes(brief),
             "relationships": { "state-version": to(versions::KIND, of.as_deref()) },
@@ -130,7 +132,7 @@ pub(crate) async fn show(
     ];
     let told = with(attributes(&found.brief), more);
     Ok(Document::one(json!({
-        "type": "resources",
+        "type": KIND,
         "id": found.brief.address,
         "attributes": told,
         "relationships": { "state-version": to(versions::KIND, Some(&found.version.id)) },

@@ -189,3 +189,81 @@ async fn removed_content_is_told_and_not_sent() {
         );
     }
 }
+
+#[tokio::test]
+async fn resources_are_found_in_all_workspaces_and_the_list_says_what_it_left_out() {
+    let acme = Acme::new().await;
+    let owner = &acme.owner;
+    let (at, ids) = two(&acme).await;
+    let other = acme.workspace("other").await;
+    put(
+        &acme,
+        &other,
+        owner,
+        state(1, 1, "s3cret").replace("aws_x", "aws_y"),
+    )
+    .await;
+    let dark = acme.workspace("dark").await;
+    let opaque =
+        r#"{"serial":1,"lineage":"l","meta":{},"encrypted_data":"AA==","encryption_version":"v0"}"#;
+    put(&acme, &dark, owner, opaque.to_owned()).await;
+
+    let path = "/api/v2/organizations/acme/resources";
+    let all = acme.get(owner, path).await;
+    assert_eq!(all["meta"]["pagination"]["total-count"], 2);
+    assert_eq!(all["meta"]["searched-states"], 2);
+    assert_eq!(all["meta"]["unsearched"][0]["name"], "dark");
+    assert!(!all.to_string().contains("s3cret"), "{all}");
+    let first = &all["data"][0];
+    let workspace = at.rsplit('/').next().unwrap();
+    assert_eq!(
+        first["id"],
+        format!("{workspace}/module.net[\"x y\"].aws_x.a")
+    );
+    assert_eq!(first["attributes"]["workspace-name"], "net");
+    assert_eq!(
+        first["attributes"]["tags"][0],
+        json!({ "key": "a.b", "value": "t" })
+    );
+    assert_eq!(
+        first["relationships"]["state-version"]["data"]["id"],
+        ids[1].as_str()
+    );
+
+    for (query, expected) in [
+        ("q=AWS_Y", 1),
+        ("q=a.b%3Dt&filter[type]=aws_x", 1),
+        ("filter[module]=module.net&page[size]=1", 2),
+        ("filter[module]=root", 0),
+        ("filter[tag]=a.b&filter[tag]=a.b%3Dt", 2),
+        ("filter[provider]=hashicorp/aws&filter[workspace]=other", 1),
+        (
+            "filter[project]=default&filter[mode]=managed&filter[id]=i",
+            2,
+        ),
+        ("filter[mode]=data", 0),
+        ("filter[depends-on]=aws_vpc.main", 0),
+    ] {
+        let found = acme.get(owner, &format!("{path}?{query}")).await;
+        assert_eq!(
+            found["meta"]["pagination"]["total-count"], expected,
+            "{query}"
+        );
+    }
+    let page = acme.get(owner, &format!("{path}?page[size]=1&q=aws")).await;
+    let next = page["links"]["next"].as_str().unwrap();
+    let next = acme.get(owner, next).await;
+    assert_eq!(next["data"][0]["attributes"]["workspace-name"], "other");
+    for (query, status) in [
+        ("filter[kind]=aws_x", 400),
+        ("filter[mode]=other", 400),
+        ("page[number]=10001&page[size]=1", 400),
+        ("filter[project]=nowhere", 404),
+    ] {
+        let answer = acme
+            .server
+            .call(owner, "GET", &format!("{path}?{query}"), "")
+            .await;
+        answer.is(status);
+    }
+}

@@ -1,5 +1,7 @@
 //! Every statement on `version_json`.
 
+use std::collections::HashSet;
+
 use statehouse_model::{JsonStateId, VersionId, WorkspaceId};
 
 use crate::error::Result;
@@ -28,4 +30,10 @@ pub(crate) async fn of_version(rows: &mut Rows, id: &VersionId) -> Result<Option
 
 pub(crate) async fn by_id(rows: &mut Rows, id: &JsonStateId) -> Result<Option<VersionJson>> {
     rows.one("WHERE id = $1", &[id.as_str().into()]).await
+}
+
+/// Versions whose forms were written by a leaf or a later one.
+pub(crate) async fn versions_since(rows: &mut Rows, leaf: u64) -> Result<HashSet<VersionId>> {
+    let found: Vec<VersionJson> = rows.find("WHERE leaf >= $1", &[leaf.into()]).await?;
+    Ok(found.into_iter().map(|form| form.version).collect())
 }

@@ -57,7 +57,7 @@ impl Sealed {
         Self::with(rows, version).await
     }
 
-    async fn with(rows: &mut Rows, version: Version) -> Result<Self> {
+    pub(super) async fn with(rows: &mut Rows, version: Version) -> Result<Self> {
         let stored = stored(rows, &version).await?;
         let form = match json::sql::of_version(rows, &version.id).await? {
             Some(form) => {
@@ -74,12 +74,12 @@ impl Sealed {
     }
 
     /// How many bytes it is when it is open.
-    fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         self.version.size + self.form.as_ref().map_or(0, |(form, _)| form.size)
     }
 
     /// Opens it; to be called on a thread that may block.
-    fn open(&self, house: &House) -> Result<Bare> {
+    pub(super) fn open(&self, house: &House) -> Result<Bare> {
         let keyring = house.keyring();
         let (blobs, version) = (house.blobs(), &self.version);
         let state = blobs.load(&keyring, &context(version), &self.stored, version.size)?;
@@ -98,14 +98,14 @@ impl Sealed {
 }
 
 /// The bytes of a state and of its JSON form, wiped when they are dropped.
-struct Bare {
+pub(super) struct Bare {
     state: Zeroizing<Vec<u8>>,
     form: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl Bare {
     /// Looks into it.
-    fn look<T>(&self, see: impl FnOnce(Side<'_>) -> T) -> Result<T> {
+    pub(super) fn look<T>(&self, see: impl FnOnce(Side<'_>) -> T) -> Result<T> {
         look(&self.state, self.form.as_deref().map(Vec::as_slice), see)
     }
 }
@@ -135,14 +135,14 @@ fn unreadable(error: ContentError) -> Error {
 }
 
 /// Waits until this many bytes may be open beside what is open already.
-async fn room(bytes: u64) -> Result<SemaphorePermit<'static>> {
+pub(super) async fn room(bytes: u64) -> Result<SemaphorePermit<'static>> {
     let mib = u32::try_from(bytes.div_ceil(1024 * 1024)).unwrap_or(u32::MAX);
     let room = ROOM.acquire_many(mib.clamp(1, LOOKED_MIB_MAX)).await;
     room.map_err(|error| Error::internal(format!("room for a state: {error}")))
 }
 
 /// Runs `work` on a thread that may block.
-async fn aside<T: Send + 'static>(
+pub(super) async fn aside<T: Send + 'static>(
     house: &Arc<House>,
     work: impl FnOnce(&House) -> Result<T> + Send + 'static,
 ) -> Result<T> {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use statehouse_terraform::address::{Mode, Subject};
 use statehouse_terraform::content::{Content, Instance, Provider, Shown, View};
+use statehouse_terraform::search::Entry;
 
 use super::{Sealed, aside, room};
 use crate::ctx::Ctx;
@@ -72,6 +73,21 @@ impl Brief {
             provider: instance.provider(),
             deposed: instance.deposed().map(str::to_owned),
             tainted: instance.is_tainted(),
+        }
+    }
+}
+
+impl From<Entry> for Brief {
+    fn from(entry: Entry) -> Self {
+        Self {
+            address: entry.address,
+            mode: entry.mode,
+            kind: entry.kind,
+            name: entry.name,
+            module: entry.module,
+            provider: entry.provider,
+            deposed: entry.deposed,
+            tainted: entry.tainted,
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A version is named by its id, by its serial, or by steps back from the current one (`-1`).
 
+mod search;
 mod words;
 
 use std::io::{BufRead, IsTerminal, stdin};
@@ -63,6 +64,8 @@ pub(super) enum Verb {
         /// The address, as `terraform state list` prints it, and possibly `.ATTRIBUTE`
         resource: String,
     },
+    /// Find resources in the current states of all workspaces
+    Search(search::Search),
     /// Remove the bytes of a version that is not current; what it was, who made it and its proof stay
     RmVersion {
         /// Name of the workspace, organization/name, or id
@@ -145,6 +148,7 @@ pub(super) fn run(verb: Verb, client: &Client, out: Out) -> Result {
             );
             words::print(&client.api.get(&path)?, out, words::blame)
         }
+        Verb::Search(wanted) => search::run(&wanted, client, out),
         Verb::RmVersion {
             workspace,
             version,
