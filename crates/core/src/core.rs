@@ -1,6 +1,7 @@
 //! What a process owns: the site, the open houses, the clock.
 
 mod people;
+mod tend;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -33,9 +34,6 @@ use crate::session::{self, Visitor};
 use crate::token::{self, TokenView, Wish};
 use crate::url::{self, Granted};
 use crate::user;
-
-/// How often counted reads are looked at and idle houses closed.
-const TEND_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Answers of the site kept for a second.
 const MEMO_MAX: usize = 4096;
@@ -183,8 +181,8 @@ impl Core {
         if core.site.read_only().is_none() {
             core.finish_interrupted().await?;
         }
-        tokio::spawn(witness_heads(core.machine(), heads));
-        tokio::spawn(tend(Arc::downgrade(&core)));
+        tokio::spawn(tend::witness_heads(core.machine(), heads));
+        tokio::spawn(tend::tend(Arc::downgrade(&core)));
         Ok(core)
     }
 
@@ -640,28 +638,4 @@ fn write_whole(path: &std::path::Path, text: &str) -> std::io::Result<()> {
     fs::rename(&new, path)?;
     let parent = path.parent().unwrap_or(std::path::Path::new("."));
     fs::File::open(parent)?.sync_all()
-}
-
-/// Writes houses' heads into the site's log, the newest of each.
-async fn witness_heads(machine: Ctx, mut heads: mpsc::UnboundedReceiver<(HouseCode, Head)>) {
-    let task = machine.as_task(WITNESS);
-    while let Some((code, head)) = heads.recv().await {
-        if let Err(error) = org::witness(&task, code, head).await {
-            tracing::warn!(house = %code, %error, "the site's log did not take a checkpoint");
-        }
-    }
-}
-
-/// Closes windows of counted reads, and houses that nobody uses.
-async fn tend(core: std::sync::Weak<Core>) {
-    loop {
-        tokio::time::sleep(TEND_EVERY).await;
-        let Some(core) = core.upgrade() else { return };
-        for house in core.houses.all() {
-            house.reads().flush(&house, false).await;
-            house.opened().tend();
-            house.bearers().tend();
-        }
-        core.houses.close_idle((core.options.clock)()).await;
-    }
 }

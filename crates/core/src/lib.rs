@@ -27,6 +27,7 @@ pub mod org;
 mod permit;
 pub mod project;
 mod record;
+pub mod retention;
 pub mod session;
 mod small;
 pub mod state;

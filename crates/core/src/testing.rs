@@ -74,6 +74,7 @@ pub(crate) struct World {
     pub(crate) house: Arc<House>,
     pub(crate) owner: UserId,
     pub(crate) options: Options,
+    time: Arc<AtomicI64>,
     // Last, in this order: what runs goes before what it runs on.
     pub(crate) cluster: Option<Cluster>,
     pub(crate) folder: TempDir,
@@ -85,6 +86,7 @@ pub(crate) struct Ashes {
     code: HouseCode,
     owner: UserId,
     pub(crate) options: Options,
+    time: Arc<AtomicI64>,
     pub(crate) cluster: Option<Cluster>,
     pub(crate) folder: TempDir,
 }
@@ -96,6 +98,7 @@ impl World {
             Engine::Sqlite => None,
             Engine::Postgres => Some(Cluster::start().await),
         };
+        let time = Arc::new(AtomicI64::new(1_800_000_000_000_000));
         let options = Options {
             data: folder.path().join("data"),
             anchors: folder.path().join("anchors"),
@@ -103,7 +106,7 @@ impl World {
                 .as_ref()
                 .map(|cluster| (cluster.url(), postgres::tls())),
             roots: Arc::new(KeyDirectory::open(&folder.path().join("keys")).unwrap()),
-            clock: clock(),
+            clock: clock(time.clone()),
             batch_jobs_max: 64,
         };
         let script = Script::quiet();
@@ -123,6 +126,7 @@ impl World {
             house,
             owner,
             options,
+            time,
             cluster,
             folder,
         }
@@ -137,6 +141,7 @@ impl World {
             house,
             owner,
             options,
+            time,
             cluster,
             folder,
             ..
@@ -157,6 +162,7 @@ impl World {
             code,
             owner,
             options,
+            time,
             cluster,
             folder,
         }
@@ -183,6 +189,12 @@ impl World {
             None,
             None,
         )
+    }
+
+    /// Days go by.
+    pub(crate) fn pass_days(&self, days: i64) {
+        let day_us = 24 * 3600 * 1_000_000;
+        self.time.fetch_add(days * day_us, Ordering::Relaxed);
     }
 
     /// A request of the owner's.
@@ -279,6 +291,7 @@ impl Ashes {
             code,
             owner,
             options,
+            time,
             cluster,
             folder,
         } = self;
@@ -293,6 +306,7 @@ impl Ashes {
             house,
             owner,
             options,
+            time,
             cluster,
             folder,
         }
@@ -358,8 +372,7 @@ pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
 }
 
 /// A clock that goes on by a millisecond each time it is read.
-fn clock() -> crate::Clock {
-    let now = AtomicI64::new(1_800_000_000_000_000);
+fn clock(now: Arc<AtomicI64>) -> crate::Clock {
     Arc::new(move || now.fetch_add(1000, Ordering::Relaxed))
 }
 

@@ -11,6 +11,7 @@
 
 mod actor;
 mod id;
+pub mod instant;
 mod name;
 mod permission;
 mod token;

@@ -23,7 +23,7 @@ use statehouse_model::{
 };
 
 pub(crate) use policy::Engine;
-pub(crate) use policy::{READS, REWRAP, SEARCH, WITNESS};
+pub(crate) use policy::{READS, RETENTION, REWRAP, SEARCH, WITNESS};
 
 use crate::ctx::Ctx;
 use crate::db::Value;

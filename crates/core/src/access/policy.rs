@@ -19,6 +19,8 @@ use crate::error::{Error, Result};
 
 /// Writes the counts of repeated reads.
 pub(crate) const READS: &str = "reads";
+/// Removes content that no policy keeps any longer.
+pub(crate) const RETENTION: &str = "retention";
 /// Re-wraps sealed objects under the newest keys.
 pub(crate) const REWRAP: &str = "rewrap";
 /// Looks into states so that their resources are found.
@@ -41,6 +43,7 @@ const TASKS: &[(&str, &[Permission])] = &[
         ],
     ),
     (REWRAP, &[Permission::KeyRotate, Permission::SiteKeyRotate]),
+    (RETENTION, &[Permission::StateRemove]),
     (SEARCH, &[Permission::StateRead]),
     (WITNESS, &[Permission::SiteLedgerRead]),
 ];

@@ -5,7 +5,8 @@ use statehouse_model::HouseCode;
 use crate::db::Migration;
 use crate::record::Table;
 use crate::{
-    access, key, ledger, oauth, org, project, session, state, team, token, url, user, workspace,
+    access, key, ledger, oauth, org, project, retention, session, state, team, token, url, user,
+    workspace,
 };
 
 const COMMON: &str = include_str!("../../migrations/common/0001_ledger.sql");
@@ -16,6 +17,7 @@ const CLOUD: &str = include_str!("../../migrations/house/0002_cloud.sql");
 const PEOPLE: &str = include_str!("../../migrations/house/0003_people.sql");
 const FREEZE: &str = include_str!("../../migrations/house/0004_freeze.sql");
 const REMOVAL: &str = include_str!("../../migrations/house/0005_removal.sql");
+const RETENTION: &str = include_str!("../../migrations/house/0006_retention.sql");
 
 /// The evidential tables that the site and every organization have.
 const SHARED_TABLES: [Table; 2] = [
@@ -37,7 +39,7 @@ static SITE_TABLES: [Table; 9] = [
 ];
 
 /// The evidential tables of an organization.
-static HOUSE_TABLES: [Table; 17] = [
+static HOUSE_TABLES: [Table; 18] = [
     SHARED_TABLES[0],
     SHARED_TABLES[1],
     Table::of::<access::sql::Grant>(),
@@ -45,6 +47,7 @@ static HOUSE_TABLES: [Table; 17] = [
     Table::of::<workspace::sql::Workspace>(),
     Table::of::<state::sql::Version>(),
     Table::of::<state::removal::sql::Removal>(),
+    Table::of::<retention::sql::Policy>(),
     Table::of::<workspace::sql::Setting>(),
     Table::of::<workspace::sql::Tag>(),
     Table::of::<workspace::sql::Deletion>(),
@@ -73,6 +76,7 @@ pub(crate) fn migrations(code: HouseCode) -> Vec<Migration> {
             ("people", PEOPLE),
             ("freeze", FREEZE),
             ("removal", REMOVAL),
+            ("retention", RETENTION),
         ]
     };
     [("ledger", COMMON)]

@@ -69,7 +69,7 @@ impl Document {
 
 impl Document {
     /// Tells more of the document itself.
-    pub(crate) fn told(mut self, more: impl IntoIterator<Item = (&'static str, Value)>) -> Self {
+    pub(crate) fn told<const N: usize>(mut self, more: [(&str, Value); N]) -> Self {
         let meta = self.meta.take().unwrap_or_else(|| json!({}));
         self.meta = Some(with(meta, more));
         self

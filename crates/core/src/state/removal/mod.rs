@@ -23,7 +23,7 @@ use super::sql::{Version, by_id};
 use super::{CONFLICT, ListVersions, PAGE_MAX, QUARANTINED, VersionView};
 use crate::blob;
 use crate::ctx::Ctx;
-use crate::door::{self, Entry, Outcome, Target, actions};
+use crate::door::{self, Action, Entry, Outcome, Target, Tx, actions};
 use crate::error::{Error, Kind, Result};
 use crate::record::Rows;
 use crate::workspace::{self, Workspace};
@@ -43,6 +43,15 @@ pub struct Remove {
     pub who: String,
     /// Now, as clients read it.
     pub since: String,
+}
+
+/// Who removes content, and when.
+pub(crate) struct By {
+    pub(crate) id: String,
+    /// What they are called.
+    pub(crate) who: String,
+    /// Now, as clients read it.
+    pub(crate) since: String,
 }
 
 /// That the bytes of a version were removed.
@@ -81,21 +90,12 @@ pub async fn remove_content(ctx: &Ctx, id: VersionId, wish: Remove) -> Result<Ve
             }
             workspace::freeze::require_thawed(tx, &workspace).await?;
             removable(&workspace, &version)?;
-            let mut objects = vec![id.to_string()];
-            let form = json::sql::of_version(tx, &id).await?;
-            objects.extend(form.map(|form| form.id.to_string()));
-            for object in &objects {
-                blob::sql::remove(tx, object).await?;
-            }
-            let removal = Removal {
-                version: id.clone(),
-                workspace: workspace.id.clone(),
-                removed_by: actor,
+            let by = By {
+                id: actor,
                 who: wish.who,
                 since: wish.since,
-                removed_at: tx.now(),
             };
-            tx.put(&removal).await?;
+            let objects = remove(tx, &version, &by).await?;
             let entry = Entry::new(&workspace.id)
                 .fact("version", id.as_str())
                 .fact("size", version.size)
@@ -110,6 +110,31 @@ pub async fn remove_content(ctx: &Ctx, id: VersionId, wish: Remove) -> Result<Ve
         ctx.house().blobs().forget(&object);
     }
     Ok(view)
+}
+
+/// Removes the bytes of a version in the database, and names the objects whose
+/// files are to go after the commit.
+pub(crate) async fn remove<A: Action>(
+    tx: &mut Tx<A>,
+    version: &Version,
+    by: &By,
+) -> Result<Vec<String>> {
+    let mut objects = vec![version.id.to_string()];
+    let form = json::sql::of_version(tx, &version.id).await?;
+    objects.extend(form.map(|form| form.id.to_string()));
+    for object in &objects {
+        blob::sql::remove(tx, object).await?;
+    }
+    let removal = Removal {
+        version: version.id.clone(),
+        workspace: version.workspace.clone(),
+        removed_by: by.id.clone(),
+        who: by.who.clone(),
+        since: by.since.clone(),
+        removed_at: tx.now(),
+    };
+    tx.put(&removal).await?;
+    Ok(objects)
 }
 
 fn removable(workspace: &workspace::sql::Workspace, version: &Version) -> Result<()> {

@@ -9,7 +9,9 @@ use statehouse_core::state::{self, Put, Upload, lock};
 use statehouse_core::terraform::lock::LockInfo;
 use statehouse_core::workspace::Workspace;
 use statehouse_core::workspace::freeze;
-use statehouse_core::{Caller, Core, Ctx, key, ledger, project, team, token, user, workspace};
+use statehouse_core::{
+    Caller, Core, Ctx, key, ledger, project, retention, team, token, user, workspace,
+};
 use statehouse_e2e::cloud;
 use statehouse_e2e::random::Random;
 use statehouse_e2e::site::{Site, files};
@@ -322,6 +324,13 @@ async fn put_away(ctx: &Ctx, random: &mut Random) {
         since: since.to_owned(),
     };
     freeze::freeze(ctx, &reference, freeze).await.unwrap();
+    let for_ever = retention::Wish {
+        days: None,
+        versions: 3,
+    };
+    retention::set(ctx, Scope::Organization, for_ever)
+        .await
+        .unwrap();
 }
 
 /// What the `cloud` block brings: settings, a tag, a state with its JSON form, and one that was announced and never came.
