@@ -103,6 +103,10 @@ routes! {
     PATCH  "/api/v2/projects/{project}" => tfe::projects::update;
     DELETE "/api/v2/projects/{project}" => tfe::projects::delete;
     GET    "/api/v2/organizations/{organization}/resources" => tfe::found::list;
+    GET    "/api/v2/organizations/{organization}/retention-policies" => tfe::retention::list;
+    POST   "/api/v2/organizations/{organization}/retention-policies" => tfe::retention::set;
+    GET    "/api/v2/organizations/{organization}/retention-policies/{scope}" => tfe::retention::show;
+    DELETE "/api/v2/organizations/{organization}/retention-policies/{scope}" => tfe::retention::end;
     GET    "/api/v2/organizations/{organization}/tags" => tfe::tags::of_organization;
     GET    "/api/v2/organizations/{organization}/grants" => tfe::grants::list;
     POST   "/api/v2/organizations/{organization}/grants" => tfe::grants::give;

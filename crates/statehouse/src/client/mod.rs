@@ -40,6 +40,15 @@ impl Api {
         one(&self.wire.send("GET", path, Body::None)?)
     }
 
+    /// One thing, where there may be none.
+    pub(crate) fn get_or_none(&self, path: &str) -> Result<Option<Resource>> {
+        let answer = self.wire.send("GET", path, Body::None)?;
+        if answer.document()?.get("data") == Some(&Value::Null) {
+            return Ok(None);
+        }
+        one(&answer).map(Some)
+    }
+
     /// All things of a list, page by page.
     pub(crate) fn list(&self, path: &str) -> Result<Vec<Resource>> {
         let mut all = Vec::new();

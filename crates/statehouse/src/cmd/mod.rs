@@ -16,6 +16,7 @@ mod org;
 mod permissions;
 mod project;
 mod restore;
+mod retention;
 mod serve;
 mod session;
 mod state;
@@ -82,6 +83,9 @@ enum Command {
     /// States: versions, uploads that wait, locks
     #[command(subcommand)]
     State(state::Verb),
+    /// Retention: for how long the content of old versions is kept
+    #[command(subcommand)]
+    Retention(retention::Verb),
     /// Grants: which role who has where
     #[command(subcommand)]
     Grant(grant::Verb),
@@ -155,6 +159,7 @@ fn run(command: Command, session: &Session) -> Result<u8> {
         Command::Project(verb) => project::run(verb, session),
         Command::Workspace(verb) => workspace::run(verb, session),
         Command::State(verb) => state::run(verb, session),
+        Command::Retention(verb) => retention::run(verb, session),
         Command::Grant(verb) => grant::run(verb, session),
         Command::Team(verb) => team::run(verb, session),
         Command::Member(verb) => member::run(verb, session),

@@ -158,3 +158,40 @@ fn a_workspace_is_frozen_thawed_deleted_and_brought_back() {
     let back = server.json(&["state", "show", "net2"]);
     assert_eq!(back["serial"], 1);
 }
+
+#[test]
+fn a_policy_of_retention_is_said_shown_and_taken_back() {
+    let place = tempdir().unwrap();
+    let server = Server::up(&place);
+    server.run(&["workspace", "create", "net"]).done();
+    let show = ["retention", "show", "--workspace", "net"];
+    assert_eq!(server.json(&show), json!(null));
+    let set = ["retention", "set", "--days", "90", "--versions", "10"];
+    assert_eq!(server.json(&set)["days"], 90);
+    let shown = server.json(&show);
+    assert_eq!(
+        (&shown["scope"], &shown["inherited"]),
+        (&json!("organization"), &json!(true))
+    );
+    let own = ["retention", "set", "--for-ever", "--workspace", "net"];
+    server.run(&own).done();
+    let shown = server.json(&show);
+    assert_eq!(
+        (&shown["days"], &shown["inherited"]),
+        (&json!(null), &json!(false))
+    );
+    let of_project = ["retention", "set", "--days", "7", "--project", "default"];
+    server.run(&of_project).done();
+    let listed = server.json(&["retention", "list"]);
+    assert_eq!(listed.as_array().unwrap().len(), 3);
+    server
+        .run(&["retention", "set", "--days", "0"])
+        .ends(2, ["keeps no day and no version"]);
+    server
+        .run(&["retention", "set", "--versions", "3"])
+        .ends(2, ["--days"]);
+    server
+        .run(&["retention", "unset", "--workspace", "net"])
+        .done();
+    assert_eq!(server.json(&show)["days"], 7);
+}

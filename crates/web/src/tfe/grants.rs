@@ -13,7 +13,7 @@ use crate::problem::Problem;
 
 const KIND: &str = "grants";
 /// The scope that is all of an organization.
-const EVERYTHING: &str = "organization";
+pub(super) const EVERYTHING: &str = "organization";
 
 /// Everybody's roles in the organization.
 pub(crate) async fn list(asker: Asker, At(organization): At<String>) -> Result<Document, Problem> {
@@ -60,7 +60,8 @@ pub(crate) async fn give(
     Ok(Document::made(resource(KIND, &given)?))
 }
 
-fn scope(text: &str) -> Result<Scope, Problem> {
+/// A scope by its text.
+pub(super) fn scope(text: &str) -> Result<Scope, Problem> {
     let (project, workspace) = (
         text.parse().map(Scope::Project),
         text.parse().map(Scope::Workspace),

@@ -23,6 +23,7 @@ pub(crate) mod projects;
 mod query;
 pub(crate) mod reach;
 pub(crate) mod resources;
+pub(crate) mod retention;
 pub(crate) mod service;
 mod stream;
 pub(crate) mod tags;

@@ -436,6 +436,11 @@ async fn of_organization(world: &World, method: &str, last: &str, tag: &str, cal
         ("POST", "grants") => {
             call.say(&json!({ "user": world.owner.id.as_str(), "role": "reader" }));
         }
+        ("POST", "retention-policies") => call.say(&json!({ "versions": 3 })),
+        (_, "{scope}") => {
+            let workspace = world.workspace(tag).await.to_string();
+            call.fill("{scope}", &workspace);
+        }
         ("POST", "organization-memberships") => {
             world.server.person(tag, false).await;
             call.say(&json!({ "email": tag }));
