@@ -3,10 +3,8 @@
 //! The serial goes on, so that clients take the new version for newer; nothing
 //! else of the bytes changes. Whoever goes back holds the lock, and says why.
 
-use bytes::Bytes;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use statehouse_model::VersionId;
+use statehouse_terraform::rollback::{RestateError, restated};
 use zeroize::Zeroizing;
 
 use super::put::{Cloud, put_as};
@@ -41,7 +39,7 @@ pub async fn roll_back(
         rolled_back: Some((to, reason)),
     };
     let upload = Upload {
-        bytes: with_serial(&bytes, serial)?,
+        bytes: restated(&bytes, serial).map_err(unlike)?.into(),
         lock_id: None,
     };
     put_as(ctx, workspace, upload, Some(cloud)).await
@@ -81,41 +79,10 @@ async fn look(ctx: &Ctx, workspace: &Workspace, to: VersionId) -> Result<(u64, V
     .await
 }
 
-#[derive(Deserialize)]
-struct Top<'a> {
-    #[serde(borrow)]
-    serial: &'a RawValue,
-}
-
-/// The same bytes with another serial.
-fn with_serial(bytes: &[u8], serial: u64) -> Result<Bytes> {
-    let unreadable = || Error::invalid("the serial of that version cannot be found in its bytes");
-    let text = std::str::from_utf8(bytes).map_err(|_| unreadable())?;
-    let top: Top<'_> = serde_json::from_str(text).map_err(|_| unreadable())?;
-    let old = top.serial.get();
-    // The raw value is a part of the text, so this is its place in it.
-    let at = (old.as_ptr() as usize).wrapping_sub(text.as_ptr() as usize);
-    let (before, rest) = text.split_at_checked(at).ok_or_else(unreadable)?;
-    let after = rest.strip_prefix(old).ok_or_else(unreadable)?;
-    Ok(Bytes::from(format!("{before}{serial}{after}")))
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::*;
-
-    #[test]
-    fn only_the_serial_of_the_state_changes() {
-        let check = |old: &str, new: &str| {
-            let got = with_serial(old.as_bytes(), 12).unwrap();
-            assert_eq!(std::str::from_utf8(&got).unwrap(), new);
-        };
-        check(
-            r#"{ "resources":[{"serial":3}], "serial" : 3 , "lineage":"serial"}"#,
-            r#"{ "resources":[{"serial":3}], "serial" : 12 , "lineage":"serial"}"#,
-        );
-        assert!(with_serial(b"{}", 1).is_err());
-    }
+fn unlike(error: RestateError) -> Error {
+    Error::new(
+        Kind::Conflict,
+        format!("that version cannot be made current again: {error}"),
+    )
+    .hint("download it, and push it with the client that wrote it")
 }
