@@ -5,7 +5,7 @@ mod tend;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fs_err as fs;
@@ -25,7 +25,7 @@ use crate::error::{Error, Kind, Result};
 use crate::fault::Faults;
 use crate::house::{self, House, Opening};
 use crate::houses::Houses;
-use crate::ledger::{Anchors, Head};
+use crate::ledger::{self, Anchors, Head};
 use crate::memo::Memo;
 use crate::oauth;
 use crate::org::{self, OrganizationView};
@@ -526,6 +526,18 @@ impl Core {
             Err(error) => return Err(crate::key::root_error(&error)),
         }
         org::mark(&self.machine(), code, org::SHREDDED).await
+    }
+
+    /// Writes the bundle of a shredded organization to a new file, and says how
+    /// many leaves it has.
+    pub async fn export_shredded(
+        &self,
+        caller: &Caller,
+        code: HouseCode,
+        path: &Path,
+    ) -> Result<u64> {
+        let placement = self.placements.of(code);
+        ledger::export_shredded(caller.site(), code, &placement, path).await
     }
 
     /// Ends what a stop interrupted.

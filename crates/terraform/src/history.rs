@@ -6,7 +6,8 @@
 //!
 //! The instance is followed by address. When its address is gone, it **moved** if exactly one instance of the new version has its type,
 //! provider and `id`, and no other had in the version before; a person's words for it then lead to the new address. When its address is
-//! there, it is that instance, whatever its `id`.
+//! there, it is that instance, whatever its `id`. A fold looks forward only: whoever asks by an address of today learns from [`History::appeared`]
+//! where it came up, from [`origin`] where it was before that, and asks again by that address.
 //!
 //! What is sensitive in any version is hidden in all of them, also in those that were written before anybody said so: the secret of
 //! then may be the secret of today. Versions that cannot be read are counted and passed over; what happened in one shows in the next.
@@ -21,6 +22,7 @@ use crate::address::Subject;
 use crate::content::Shown;
 use crate::diff::{AttributeChange, Change, Facts, NAME_BYTES_MAX, Room, Side, compare};
 use crate::json::{same, shortened};
+pub use follow::origin;
 use follow::{Follow, Hidden, Kept, Seen};
 
 /// Most points that are kept: the newest.
@@ -119,7 +121,7 @@ impl History {
     /// Looks at the next newer version.
     pub fn see(&mut self, version: u64, side: Side<'_>) {
         self.versions += 1;
-        let (before, now) = self.follow.see(side);
+        let (before, now) = self.follow.see(version, side);
         if let Some(kept) = now {
             self.hidden.learn(&kept.view);
         }
@@ -135,6 +137,11 @@ impl History {
             self.attributes -= oldest.map_or(0, |oldest| oldest.attributes.len());
             self.left_out += 1;
         }
+    }
+
+    /// The version in which the instance appeared, if a version before that had nothing at its address.
+    pub fn appeared(&self) -> Option<u64> {
+        self.follow.appeared()
     }
 
     /// Passes over a version that cannot be read.
@@ -326,7 +333,7 @@ impl Blame {
     /// Looks at the next newer version.
     pub fn see(&mut self, version: u64, side: Side<'_>) {
         self.versions += 1;
-        let (before, now) = self.follow.see(side);
+        let (before, now) = self.follow.see(version, side);
         let Some(now) = now else {
             self.since.clear();
             return;
@@ -356,6 +363,11 @@ impl Blame {
         });
         drop(old);
         self.since = since;
+    }
+
+    /// The version in which the instance appeared, if a version before that had nothing at its address.
+    pub fn appeared(&self) -> Option<u64> {
+        self.follow.appeared()
     }
 
     /// Passes over a version that cannot be read.

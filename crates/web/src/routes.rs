@@ -207,6 +207,7 @@ routes! {
     POST   "/api/v2/organizations/{organization}/ledger/actions/verify-live" => tfe::ledgers::verify_live;
     POST   "/api/v2/organizations/{organization}/ledger/actions/publish" => tfe::ledgers::publish;
     GET    "/api/v2/site/ledger/export" => tfe::ledgers::export_site;
+    GET    "/api/v2/site/shredded-organizations/{house}/ledger/export" => tfe::ledgers::export_shredded;
     POST   "/api/v2/site/ledger/actions/verify-live" => tfe::ledgers::verify_live_site;
     POST   "/api/v2/site/backups" => tfe::backups::create;
 

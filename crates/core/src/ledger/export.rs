@@ -6,20 +6,24 @@ use std::path::Path;
 
 use statehouse_ledger::bundle::Writer;
 use statehouse_ledger::row::{Exported, Value as Cell};
+use statehouse_model::HouseCode;
 
 use super::sql;
 use crate::ctx::Ctx;
-use crate::db::Value;
+use crate::db::{Database, Placement, Transaction, Value};
 use crate::door::{self, Entry, Outcome, Target, actions};
 use crate::error::{Error, Result};
 use crate::house;
-use crate::record::{Rows, Table};
+use crate::org;
+use crate::record::Table;
 
 actions! {
     /// Write the ledger of an organization into a bundle.
     ExportLedger = "ledger.export" needs LedgerRead;
     /// The same for the site.
     ExportSite = "ledger.export" needs SiteLedgerRead;
+    /// Write what is left of an organization whose keys were destroyed.
+    ExportShredded = "ledger.export-shredded" needs SiteLedgerRead;
 }
 
 /// Leaves and rows read at a time.
@@ -52,8 +56,51 @@ async fn export_as<A: door::Action>(ctx: &Ctx, action: A, path: &Path) -> Result
             &asked.clone(),
             action,
             &Target::House,
-            move |rows| Box::pin(async move { write(rows, &asked, &path).await }),
+            move |rows| {
+                // The site's rows hold password hashes: its bundle proves the log alone.
+                let code = asked.house().code();
+                let tables = (!code.is_site()).then(|| house::tables(false));
+                Box::pin(async move { write(&mut rows.transaction, code, tables, &path).await })
+            },
         ))
+    });
+    written
+        .await
+        .map_err(|error| Error::internal(format!("export: {error}")))?
+}
+
+/// Writes the bundle of an organization whose keys were destroyed: leaves,
+/// hashes and checkpoints, which are not sealed. Its rows hold names of what it
+/// had, which an operator has no business with; without its keys nobody is left
+/// who may see them, and they are not in the bundle.
+pub(crate) async fn export_shredded(
+    site: &Ctx,
+    code: HouseCode,
+    placement: &Placement,
+    path: &Path,
+) -> Result<u64> {
+    door::change(site, ExportShredded, Target::House, move |tx| {
+        Box::pin(async move {
+            let found = org::sql::by_code(tx, code).await?;
+            let found = found.filter(|found| found.status == org::SHREDDED);
+            found.ok_or_else(|| {
+                Error::not_found("shredded organization")
+                    .hint("one that was not is exported by its members: `statehouse ledger export`")
+            })?;
+            Ok(Outcome::Recorded((), Entry::new(code)))
+        })
+    })
+    .await?;
+    let database = Database::open(placement, &house::migrations(code), site.house().now()).await?;
+    let mut transaction = database.begin_read().await?;
+    let path = path.to_owned();
+    let runtime = tokio::runtime::Handle::current();
+    let written = tokio::task::spawn_blocking(move || {
+        runtime.block_on(async {
+            let written = write(&mut transaction, code, None, &path).await;
+            transaction.rollback().await;
+            written
+        })
     });
     written
         .await
@@ -64,16 +111,21 @@ fn failed(error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::unavailable(format!("the bundle was not written: {error}")).because(error)
 }
 
-async fn write(rows: &mut Rows, ctx: &Ctx, path: &Path) -> Result<u64> {
-    let code = ctx.house().code();
-    let head = sql::head_seen(&mut rows.transaction)
+/// Writes leaves and checkpoints, and the rows of these tables, if any.
+async fn write(
+    transaction: &mut Transaction,
+    code: HouseCode,
+    tables: Option<&[Table]>,
+    path: &Path,
+) -> Result<u64> {
+    let head = sql::head_seen(transaction)
         .await?
         .ok_or_else(|| Error::tampered("the ledger has no head"))?;
     let file = fs_err::File::create_new(path).map_err(failed)?;
     let mut bundle = Writer::new(BufWriter::new(file), code.as_str());
     let mut start = 0;
     while start < head.size {
-        let page = sql::leaves(&mut rows.transaction, start, head.size.min(start + PAGE)).await?;
+        let page = sql::leaves(transaction, start, head.size.min(start + PAGE)).await?;
         if page.is_empty() {
             return Err(Error::tampered(format!(
                 "leaf {start} of the ledger is missing"
@@ -84,14 +136,13 @@ async fn write(rows: &mut Rows, ctx: &Ctx, path: &Path) -> Result<u64> {
         }
         start += u64::try_from(page.len()).unwrap_or(PAGE);
     }
-    for kept in sql::checkpoints(&mut rows.transaction).await? {
+    for kept in sql::checkpoints(transaction).await? {
         bundle.checkpoint(kept.size, &kept.note).map_err(failed)?;
     }
-    // The site's rows hold password hashes: its bundle proves the log alone.
-    if !code.is_site() {
+    if let Some(tables) = tables {
         bundle.with_rows();
-        for table in house::tables(false) {
-            write_rows(rows, table, &mut bundle).await?;
+        for table in tables {
+            write_rows(transaction, table, &mut bundle).await?;
         }
     }
     let (file, summary) = bundle.finish(&head.note).map_err(failed)?;
@@ -103,7 +154,7 @@ async fn write(rows: &mut Rows, ctx: &Ctx, path: &Path) -> Result<u64> {
 }
 
 async fn write_rows<W: std::io::Write>(
-    rows: &mut Rows,
+    transaction: &mut Transaction,
     table: &Table,
     bundle: &mut Writer<W>,
 ) -> Result<()> {
@@ -115,8 +166,7 @@ async fn write_rows<W: std::io::Write>(
     );
     let mut offset = 0_u64;
     loop {
-        let page = rows
-            .transaction
+        let page = transaction
             .query(&sql, &[PAGE.into(), offset.into()])
             .await?;
         if page.is_empty() {

@@ -18,6 +18,7 @@ pub(crate) mod sql;
 pub(crate) use anchor::Anchors;
 pub(crate) use chain::Chain;
 pub use export::export;
+pub(crate) use export::export_shredded;
 pub use live::{Difference, LiveReport, verify_live};
 pub use restore::accept_restore;
 pub(crate) use restore::gave_up;

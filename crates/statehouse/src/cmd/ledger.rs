@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write, stdout};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
+use statehouse_model::HouseCode;
 
 use super::session::{Client, Session};
 use crate::failure::{Failure, Result};
@@ -20,6 +21,9 @@ pub(super) enum Verb {
         /// The ledger of the site instead of an organization's
         #[arg(long)]
         site: bool,
+        /// What is left of an organization that was shredded, by its code, as `org list` shows it; needs an operator of the site
+        #[arg(long, value_name = "CODE", conflicts_with = "site")]
+        shredded: Option<HouseCode>,
     },
     /// Print the newest signed checkpoint; keep it elsewhere, and give it to `verify` as --anchor
     Checkpoint {
@@ -38,8 +42,15 @@ pub(super) enum Verb {
 pub(super) fn run(verb: Verb, session: &Session) -> Result {
     let client = session.client()?;
     match verb {
-        Verb::Export { out, site } => {
-            let path = client.organization_or_site(site, "/ledger/export")?;
+        Verb::Export {
+            out,
+            site,
+            shredded,
+        } => {
+            let path = match shredded {
+                Some(code) => format!("/api/v2/site/shredded-organizations/{code}/ledger/export"),
+                None => client.organization_or_site(site, "/ledger/export")?,
+            };
             save(&client, "GET", &path, out.as_deref(), session)
         }
         Verb::Checkpoint { site } => {

@@ -231,9 +231,25 @@ fn what_was_shredded_stays_unreadable_in_an_older_backup_and_closes_nothing_else
     server
         .run(&in_gone(&["state", "pull", "net"]))
         .ends(3, ["error:"]);
+    // What was exported before is history, and still verifies; so does what is exported afterwards, without rows.
+    let gone = server.json(&["org", "list"]);
+    let gone = gone.as_array().unwrap().iter();
+    let gone = gone.clone().find(|each| each["name"] == "gone").unwrap();
+    let code = gone["code"].as_str().unwrap();
+    let again = ["ledger", "export", "--shredded", code, "--out", "left.tar"];
+    server.run(&again).done();
+    let main = server.json(&["org", "show", "main"])["code"].clone();
+    let other = ["ledger", "export", "--shredded", main.as_str().unwrap()];
+    server
+        .run(&[&other[..], &["--out", "no.tar"]].concat())
+        .ends(3, ["shredded organization"]);
     server.stop();
-    // What was exported before is history, and still verifies.
     verify(&place, &["gone.tar"]).done();
+    let left = verify(&place, &["left.tar"]).done().text().to_owned();
+    assert!(
+        left.contains("organization.shred") || left.contains("leaves"),
+        "{left}"
+    );
 
     let house = place.path().join("house");
     let house = house.to_str().unwrap();

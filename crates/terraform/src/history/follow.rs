@@ -38,6 +38,9 @@ pub(super) struct Follow {
     address: String,
     kept: Option<Kept>,
     with_shown: bool,
+    /// The version in which it appeared, if a version before that had nothing at its address.
+    appeared: Option<u64>,
+    versions: u64,
 }
 
 impl Follow {
@@ -46,6 +49,8 @@ impl Follow {
             address: address.to_owned(),
             kept: None,
             with_shown: false,
+            appeared: None,
+            versions: 0,
         }
     }
 
@@ -58,12 +63,21 @@ impl Follow {
         self.kept.as_ref()
     }
 
+    /// The version in which it appeared, if a version before that had nothing at its address.
+    pub(super) fn appeared(&self) -> Option<u64> {
+        self.appeared
+    }
+
     /// Looks at a version: what the one before had, and what this one has.
-    pub(super) fn see(&mut self, side: Side<'_>) -> (Option<Seen>, Option<&Kept>) {
+    pub(super) fn see(&mut self, version: u64, side: Side<'_>) -> (Option<Seen>, Option<&Kept>) {
         let found = side
             .content
             .instance(&self.address)
             .or_else(|| self.moved(side));
+        if found.is_some() && self.kept.is_none() && self.versions > 0 {
+            self.appeared = Some(version);
+        }
+        self.versions += 1;
         let with_shown = side.shown.is_some();
         let plain = !with_shown && !self.with_shown;
         self.with_shown = with_shown;
@@ -103,6 +117,21 @@ impl Follow {
         let only = candidates.next()?;
         candidates.next().is_none().then_some(only)
     }
+}
+
+/// Where the instance at an address was in the version before, which had nothing at that address: it moved if exactly one instance
+/// had its type, provider and `id`, and that one is gone from where it was.
+pub fn origin(before: Side<'_>, after: Side<'_>, address: &str) -> Option<String> {
+    let now = after.content.instance(address)?;
+    if before.content.instance(address).is_some() {
+        return None;
+    }
+    let id = lone_id(now, &View::of(now, after.shown), after)?;
+    let source = now.provider().source;
+    let mut candidates = alike(before, now.kind(), &source, &id);
+    let old = candidates.next()?.address();
+    let gone = after.content.instance(&old).is_none();
+    (candidates.next().is_none() && gone).then_some(old)
 }
 
 /// The instances of a version with a type, provider and `id`.

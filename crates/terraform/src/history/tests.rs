@@ -98,6 +98,37 @@ fn who_could_be_another_is_not_followed() {
 }
 
 #[test]
+fn whoever_asks_by_an_address_of_today_learns_where_it_was_before() {
+    let (a, b) = (at("a", r#"{"id":"i"}"#), at("b", r#"{"id":"i"}"#));
+    let two = |first: &str, second: &str| {
+        let of = |name: &str| resource("aws_x", name, &[instance("", r#"{"id":"i"}"#)]);
+        state(1, "", &[of(first), of(second)])
+    };
+    let check = |before: &str, after: &str, expected: Option<&str>| {
+        let (before, after) = (content(before), content(after));
+        let found = origin(Side::of(&before), Side::of(&after), "aws_x.b");
+        assert_eq!(found.as_deref(), expected);
+    };
+    check(&a, &b, Some("aws_x.a"));
+    check(&two("a", "c"), &b, None);
+    check(&a, &two("b", "c"), None);
+    check(&a, &two("a", "b"), None);
+    check(&b, &b, None);
+    check(&at("a", r#"{"id":"j"}"#), &b, None);
+
+    let mut history = History::of("aws_x.b".parse().unwrap());
+    for (version, text) in [(1, &a), (2, &b), (3, &state(1, "", &[])), (4, &b)] {
+        history.see(version, Side::of(&content(text)));
+    }
+    assert_eq!(history.appeared(), Some(4));
+    let mut history = History::of("aws_x.a".parse().unwrap());
+    for (version, text) in [(1, &a), (2, &b)] {
+        history.see(version, Side::of(&content(text)));
+    }
+    assert_eq!(history.appeared(), None);
+}
+
+#[test]
 fn an_attribute_is_followed_by_its_path() {
     let versions = [
         only("{}"),

@@ -8,7 +8,7 @@ use statehouse_core::ledger;
 
 use super::document::{Attributes, Document, resource_named};
 use super::stream::Spool;
-use crate::auth::{Asker, At};
+use crate::auth::{self, Asker, At};
 use crate::problem::Problem;
 
 async fn bundle(asker: &Asker, ctx: &Ctx) -> Result<Response, Problem> {
@@ -40,6 +40,20 @@ pub(crate) async fn export(
 /// The bundle of the site.
 pub(crate) async fn export_site(asker: Asker) -> Result<Response, Problem> {
     bundle(&asker, asker.site()).await
+}
+
+/// The bundle of an organization whose keys were destroyed.
+pub(crate) async fn export_shredded(
+    asker: Asker,
+    At(house): At<String>,
+) -> Result<Response, Problem> {
+    let code = auth::id(&house)?;
+    let spool = Spool::new(asker.core())?;
+    asker
+        .core()
+        .export_shredded(asker.caller(), code, &spool.path)
+        .await?;
+    spool.send(&format!("ledger-{code}.tar")).await
 }
 
 /// Compares an organization's database with its ledger. Differences are a result, not a failure.

@@ -163,6 +163,15 @@ async fn prepare(world: &World, route: &Route, who: Option<&Person>, tag: &str) 
         let listed = world.server.call(&world.owner, "GET", &at, "").await;
         let listed = listed.is(200).json();
         call.fill("{output}", listed["data"][0]["id"].as_str().unwrap());
+    } else if route.path.contains("/shredded-organizations/") {
+        let gone = world.server.organization(tag, &world.owner).await;
+        call.fill("{house}", gone.house().code().as_str());
+        drop(gone);
+        let path = format!("/api/v2/organizations/{tag}/actions/shred");
+        let shredded = world
+            .server
+            .post(&world.owner, &path, json!({ "reason": "tried" }));
+        shredded.await.is(200);
     } else if route.path.contains("state-versions") {
         of_version(world, route, tag, &mut call).await;
     } else {

@@ -1,5 +1,6 @@
 //! What became of one resource over the versions of a state, and who made it so.
 //!
+//! A resource is asked for by where it is or by where it was.
 //! The versions are opened one after another, the oldest first, each under the
 //! permission as it is at that moment. The walk is one leaf, which says from
 //! where to where it went. It is bounded; where the bound cut it, the answer
@@ -26,6 +27,8 @@ use crate::workspace::{self, Workspace};
 
 /// Versions that one walk looks at.
 pub const VERSIONS_MAX: usize = 1000;
+/// Moves of a resource that are followed back: each is another walk.
+const MOVES_MAX: usize = 8;
 /// Bytes of states that one walk opens, one after another.
 pub const BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
@@ -148,8 +151,8 @@ pub async fn history(
     limit: usize,
 ) -> Result<Followed> {
     let walk = start(ctx, workspace, before, limit).await?;
-    let fold = Fold::History(Box::new(History::of(subject)));
-    let Fold::History(fold) = go(ctx, &walk, fold).await? else {
+    let make = |subject: &Subject| Fold::History(Box::new(History::of(subject.clone())));
+    let Fold::History(fold) = follow(ctx, &walk, subject, make).await? else {
         return Err(Error::internal("another fold came back"));
     };
     let told = fold.tell();
@@ -181,8 +184,8 @@ pub async fn blame(
     limit: usize,
 ) -> Result<Blamed> {
     let walk = start(ctx, workspace, None, limit).await?;
-    let fold = Fold::Blame(Box::new(Blame::of(&subject)));
-    let Fold::Blame(fold) = go(ctx, &walk, fold).await? else {
+    let make = |subject: &Subject| Fold::Blame(Box::new(Blame::of(subject)));
+    let Fold::Blame(fold) = follow(ctx, &walk, subject.clone(), make).await? else {
         return Err(Error::internal("another fold came back"));
     };
     let told = fold.tell();
@@ -245,6 +248,82 @@ impl Fold {
             Self::Blame(fold) => fold.pass_over(),
         }
     }
+
+    fn appeared(&self) -> Option<u64> {
+        match self {
+            Self::History(fold) => fold.appeared(),
+            Self::Blame(fold) => fold.appeared(),
+        }
+    }
+}
+
+/// Follows a resource by an address that it has or had. One that came up at
+/// that address because it moved there is followed by where it was before.
+async fn follow(
+    ctx: &Ctx,
+    walk: &Walk,
+    mut subject: Subject,
+    make: impl Fn(&Subject) -> Fold,
+) -> Result<Fold> {
+    for _ in 0..MOVES_MAX {
+        let fold = go(ctx, walk, make(&subject)).await?;
+        let Some(place) = fold.appeared() else {
+            return Ok(fold);
+        };
+        let Some(before) = origin(ctx, walk, place, subject.address()).await? else {
+            return Ok(fold);
+        };
+        let path = subject.path().map(|path| format!(".{path}"));
+        let text = format!("{before}{}", path.unwrap_or_default());
+        subject = text
+            .parse()
+            .map_err(|error| Error::internal(format!("an address of a state: {error}")))?;
+    }
+    go(ctx, walk, make(&subject)).await
+}
+
+/// Where a resource was before it came up at an address in the version at a place.
+async fn origin(ctx: &Ctx, walk: &Walk, place: u64, address: &str) -> Result<Option<String>> {
+    let at = |version: &&Version| version.sequence == Some(place);
+    let Some(after) = walk.versions.iter().find(at) else {
+        return Ok(None);
+    };
+    let older = walk.versions.iter().rev();
+    let older = older.filter(|version| version.sequence < Some(place) && !version.opaque);
+    let mut before = None;
+    for version in older {
+        before = sealed(ctx, walk, version).await?;
+        if before.is_some() {
+            break;
+        }
+    }
+    let (Some(before), Some(after)) = (before, sealed(ctx, walk, after).await?) else {
+        return Ok(None);
+    };
+    let _room = room(before.bytes() + after.bytes()).await?;
+    let address = address.to_owned();
+    aside(ctx.house(), move |house| {
+        let (before, after) = (before.open(house)?, after.open(house)?);
+        let found =
+            before.look(|before| after.look(|after| history::origin(before, after, &address)));
+        found?
+    })
+    .await
+}
+
+/// A version of the walk; `None` where its content was removed.
+async fn sealed(ctx: &Ctx, walk: &Walk, version: &Version) -> Result<Option<Sealed>> {
+    let target = Target::Workspace(Workspace::Id(walk.workspace.clone()));
+    let version = version.clone();
+    door::read(ctx, FollowResource, &target, |rows| {
+        Box::pin(async move {
+            if removal::sql::of(rows, &version.id).await?.is_some() {
+                return Ok(None);
+            }
+            Sealed::with(rows, version).await.map(Some)
+        })
+    })
+    .await
 }
 
 /// Which versions are looked at, and the leaf of it.
@@ -298,23 +377,13 @@ async fn start(
 
 /// Shows the fold every version of the walk.
 async fn go(ctx: &Ctx, walk: &Walk, mut fold: Fold) -> Result<Fold> {
-    let target = Target::Workspace(Workspace::Id(walk.workspace.clone()));
     for version in &walk.versions {
         if version.opaque {
             fold.pass_over();
             continue;
         }
-        let version = version.clone();
         let place = version.sequence.unwrap_or(0);
-        let sealed = door::read(ctx, FollowResource, &target, |rows| {
-            Box::pin(async move {
-                if removal::sql::of(rows, &version.id).await?.is_some() {
-                    return Ok(None);
-                }
-                Sealed::with(rows, version).await.map(Some)
-            })
-        })
-        .await?;
+        let sealed = sealed(ctx, walk, version).await?;
         let Some(sealed) = sealed else {
             fold.pass_over();
             continue;

@@ -213,6 +213,48 @@ async fn blame_names_who_changed_an_attribute_and_one_leaf_tells_of_the_walk() {
 }
 
 #[tokio::test]
+async fn a_resource_that_moved_is_followed_by_the_address_of_today() {
+    for_each_engine(|world: World| async move {
+        let (workspace, versions) = three(&world).await;
+        let moved = |serial: u64, name: &str| {
+            let attributes = serde_json::json!({ "id": "i", "size": 3, "pin": "two-s3cret" });
+            let text = with(serial, &attributes);
+            let text = String::from_utf8(text.to_vec()).unwrap();
+            let name = format!("\"name\":\"{name}\"");
+            Bytes::from(text.replace("\"name\":\"a\"", &name))
+        };
+        let ctx = world.ask();
+        let fourth = stored(&ctx, &workspace, moved(4, "b")).await;
+        let fifth = stored(&ctx, &workspace, moved(5, "c")).await;
+        let subject = |text: &str| text.parse().unwrap();
+        let found = history(&ctx, &workspace, subject("aws_x.c"), None, 9).await;
+        let found = found.unwrap();
+        let events: Vec<_> = found
+            .points
+            .iter()
+            .map(|point| (point.made.sequence, point.point.event))
+            .collect();
+        let expected = [
+            (5, Event::Moved),
+            (4, Event::Moved),
+            (3, Event::Changed),
+            (2, Event::Changed),
+            (1, Event::Appeared),
+        ];
+        assert_eq!(events, expected);
+        assert_eq!(found.points[0].made.version, id(&fifth));
+        assert_eq!(found.points[1].made.version, id(&fourth));
+        let blamed = blame(&ctx, &workspace, subject("aws_x.c.size"), 9).await;
+        let line = blamed.unwrap().lines.remove(0);
+        assert_eq!(line.made.unwrap().version, id(&versions[2]));
+        // What came up where something else had been is that something's successor only by what is in it.
+        let first = history(&ctx, &workspace, subject("aws_x.a"), None, 9).await;
+        assert_eq!(first.unwrap().points.len(), 5);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_walk_that_was_cut_says_where_to_go_on_and_invents_no_beginning() {
     for_each_engine(|world| async move {
         let (workspace, _) = three(&world).await;

@@ -207,8 +207,13 @@ impl Server {
 
     /// A folder with a configuration, whose terraform knows this server and a token for it.
     pub(crate) fn project(&self, token: &str, block: &str, main: &str) -> Project {
+        self.project_with(token, "", block, main)
+    }
+
+    /// The same, with more settings of terraform itself.
+    pub(crate) fn project_with(&self, token: &str, cli: &str, block: &str, main: &str) -> Project {
         let credentials = format!(
-            "credentials \"{}\" {{\n  token = \"{token}\"\n}}\n",
+            "credentials \"{}\" {{\n  token = \"{token}\"\n}}\n{cli}",
             self.host()
         );
         let authority = self.authority.to_str().unwrap();
