@@ -12,7 +12,7 @@ use super::sql;
 use crate::ctx::Ctx;
 use crate::db::{Database, Placement, Transaction, Value};
 use crate::door::{self, Entry, Outcome, Target, actions};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::house;
 use crate::org;
 use crate::record::Table;
@@ -82,11 +82,12 @@ pub(crate) async fn export_shredded(
     door::change(site, ExportShredded, Target::House, move |tx| {
         Box::pin(async move {
             let found = org::sql::by_code(tx, code).await?;
-            let found = found.filter(|found| found.status == org::SHREDDED);
-            found.ok_or_else(|| {
-                Error::not_found("shredded organization")
-                    .hint("one that was not is exported by its members: `statehouse ledger export`")
-            })?;
+            let found = found.ok_or_else(|| Error::not_found("organization"))?;
+            if found.status != org::SHREDDED {
+                let words = format!("organization `{}` was not shredded", found.name);
+                return Err(Error::new(Kind::Conflict, words)
+                    .hint("its members export it: `statehouse ledger export`"));
+            }
             Ok(Outcome::Recorded((), Entry::new(code)))
         })
     })

@@ -242,7 +242,7 @@ fn what_was_shredded_stays_unreadable_in_an_older_backup_and_closes_nothing_else
     let other = ["ledger", "export", "--shredded", main.as_str().unwrap()];
     server
         .run(&[&other[..], &["--out", "no.tar"]].concat())
-        .ends(3, ["shredded organization"]);
+        .ends(4, ["was not shredded"]);
     server.stop();
     verify(&place, &["gone.tar"]).done();
     let left = verify(&place, &["left.tar"]).done().text().to_owned();
