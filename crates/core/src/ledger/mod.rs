@@ -6,6 +6,7 @@
 //!
 //! Deliberately absent: any way to change or remove a leaf.
 
+mod age;
 mod anchor;
 mod chain;
 mod export;
@@ -15,6 +16,7 @@ pub(crate) mod retained;
 mod serve;
 pub(crate) mod sql;
 
+pub(crate) use age::first_since;
 pub(crate) use anchor::Anchors;
 pub(crate) use chain::Chain;
 pub use export::export;

@@ -1,14 +1,17 @@
 //! How long the content of old versions is kept.
 //!
 //! A policy over the organization, a project or a workspace says for how many
-//! days content is kept, and of how many of the newest versions always; the
-//! narrowest one counts. What is over is removed as a person would remove it
+//! days content is kept after another version took its place (or after somebody
+//! decided against it), and of how many of the newest versions always; the
+//! narrowest one counts. Time is that of the ledger: the leaf by which a version
+//! was replaced is older than so many days. What is over is removed as a person would remove it
 //! ([`crate::state::remove_content`]): the bytes go, the version's row, its leaf
 //! and the proof stay, and whoever asks for the bytes is told.
 //!
 //! Never removed is the content of a current version, of an upload that waits
-//! for a person, and of a frozen workspace. Policies are applied when a house
-//! opens and every hour while it is open.
+//! for a person, and of a frozen workspace. Policies are applied about every
+//! hour while a house is open. A workspace whose rows do not read is passed over
+//! and told in the log; a policy that does not read stops everything.
 
 pub(crate) mod sql;
 #[cfg(test)]
@@ -22,13 +25,14 @@ use statehouse_model::{Actor, WorkspaceId, instant};
 use crate::access::{self, Scope};
 use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Target, Tx, actions};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::house::House;
 use crate::record::Rows;
 use crate::state::removal;
 use crate::state::sql::Version;
 use crate::workspace::sql::Workspace as Row;
 use crate::workspace::{self, Workspace};
+use crate::{ledger, project};
 use sql::Policy;
 
 actions! {
@@ -46,6 +50,9 @@ actions! {
 /// versions than one a minute makes in it.
 const DAYS_MAX: u64 = 36_500;
 const VERSIONS_MAX: u64 = 100_000_000;
+/// Fewest versions of a policy that keeps none for a day: the current one and
+/// the one to go back to.
+const VERSIONS_MIN: u64 = 2;
 
 const DAY_US: i64 = 24 * 3600 * 1_000_000;
 
@@ -101,9 +108,9 @@ pub struct Said {
 
 /// Says how long content is kept in a scope.
 pub async fn set(ctx: &Ctx, scope: Scope, wish: Wish) -> Result<PolicyView> {
-    if wish.days == Some(0) && wish.versions == 0 {
-        let words = "a policy that keeps no day and no version would remove every change at once";
-        return Err(Error::invalid(words).hint("keep a day, or a version"));
+    if wish.days == Some(0) && wish.versions < VERSIONS_MIN {
+        let words = "a policy that keeps no day and no version but the current one would remove each at once that is replaced";
+        return Err(Error::invalid(words).hint("keep a day, or two versions"));
     }
     if wish.days.is_some_and(|days| days > DAYS_MAX) || wish.versions > VERSIONS_MAX {
         let words = format!("at most {DAYS_MAX} days and {VERSIONS_MAX} versions can be said");
@@ -130,19 +137,42 @@ pub async fn set(ctx: &Ctx, scope: Scope, wish: Wish) -> Result<PolicyView> {
     .await
 }
 
-/// Says nothing more about a scope. Once more is answered alike.
+/// Says nothing more about a scope. Once more is answered alike. What was said
+/// of a project or workspace that is gone is taken back by whoever may for the
+/// whole organization.
 pub async fn end(ctx: &Ctx, scope: Scope) -> Result<()> {
-    door::change(ctx, EndRetention, scope.target(), move |tx| {
-        let scope = scope.text();
+    match end_at(ctx, scope.target(), scope.clone()).await {
+        Err(error) if *error.kind() == Kind::NotFound => end_at(ctx, Target::House, scope).await,
+        ended => ended,
+    }
+}
+
+async fn end_at(ctx: &Ctx, target: Target, scope: Scope) -> Result<()> {
+    let of_house = target == Target::House;
+    door::change(ctx, EndRetention, target, move |tx| {
+        let scope = scope.clone();
         Box::pin(async move {
-            if sql::of_scope(tx, &scope).await?.is_none() {
+            if of_house && is_there(tx, &scope).await? {
+                return Err(Error::not_found("scope"));
+            }
+            let text = scope.text();
+            if sql::of_scope(tx, &text).await?.is_none() {
                 return Ok(Outcome::Unchanged(()));
             }
-            tx.remove::<Policy>(&[scope.as_str().into()]).await?;
-            Ok(Outcome::Recorded((), Entry::new(&scope)))
+            tx.remove::<Policy>(&[text.as_str().into()]).await?;
+            Ok(Outcome::Recorded((), Entry::new(&text)))
         })
     })
     .await
+}
+
+/// Whether a project or workspace is there to be asked for itself.
+async fn is_there(rows: &mut Rows, scope: &Scope) -> Result<bool> {
+    Ok(match scope {
+        Scope::Organization => false,
+        Scope::Project(id) => project::sql::by_id(rows, id).await?.is_some(),
+        Scope::Workspace(id) => workspace::sql::by_id(rows, id).await?.is_some(),
+    })
 }
 
 /// Everything that is said, by scope.
@@ -190,73 +220,116 @@ fn in_force<'p>(policies: &'p BTreeMap<String, Policy>, workspace: &Row) -> Opti
     scopes.into_iter().find_map(|scope| policies.get(scope))
 }
 
+/// What was said, and up to which leaf something happened long enough ago.
+struct Rules {
+    policies: BTreeMap<String, Policy>,
+    /// By how many days ago: every leaf before this one is older.
+    cuts: BTreeMap<u64, u64>,
+}
+
+impl Rules {
+    async fn read(rows: &mut Rows, now: i64) -> Result<Self> {
+        let policies = sql::all(rows).await?;
+        let mut cuts = BTreeMap::new();
+        for days in policies.values().filter_map(|policy| policy.days) {
+            if !cuts.contains_key(&days) {
+                let ago = i64::try_from(days)
+                    .unwrap_or(i64::MAX)
+                    .saturating_mul(DAY_US);
+                let cut = ledger::first_since(rows, now.saturating_sub(ago)).await?;
+                cuts.insert(days, cut);
+            }
+        }
+        Ok(Self { policies, cuts })
+    }
+
+    /// Whether nothing is ever over.
+    fn keep_all(&self) -> bool {
+        self.cuts.is_empty()
+    }
+
+    /// What is over in a workspace, by the policy that counts there.
+    async fn over(&self, rows: &mut Rows, workspace: &Row, limit: i64) -> Result<Vec<Version>> {
+        let policy = in_force(&self.policies, workspace);
+        let cut = policy.and_then(|policy| self.cuts.get(&policy.days?));
+        let Some((policy, cut)) = policy.zip(cut) else {
+            return Ok(Vec::new());
+        };
+        if workspace::freeze::sql::of(rows, &workspace.id)
+            .await?
+            .is_some()
+        {
+            return Ok(Vec::new());
+        }
+        sql::over(rows, workspace, policy.versions, *cut, limit).await
+    }
+}
+
 /// Removes what is over in a house, and says of how many versions.
 pub(crate) async fn apply(house: &Arc<House>) -> Result<u64> {
     let task = Ctx::new(house.clone(), Actor::Task(access::RETENTION), None, None);
     let (mut removed, mut after) = (0, String::new());
-    loop {
-        let (over, last) = look(&task, after).await?;
+    while let Some((over, last)) = look(&task, after).await? {
         for id in over {
-            loop {
-                let taken = remove(&task, id.clone()).await?;
-                removed += taken;
-                if taken < u64::try_from(BATCH).unwrap_or(0) {
-                    break;
-                }
-            }
+            removed += remove_all(&task, id).await?;
         }
-        match last {
-            Some(last) => after = last,
-            None => return Ok(removed),
-        }
+        after = last;
     }
+    Ok(removed)
 }
 
 /// Those of the workspaces after an id in which anything is over, and the last
-/// that was looked at.
-async fn look(task: &Ctx, after: String) -> Result<(Vec<WorkspaceId>, Option<String>)> {
+/// that was looked at; `None` where there are no more.
+async fn look(task: &Ctx, after: String) -> Result<Option<(Vec<WorkspaceId>, String)>> {
     let now = task.house().now();
     door::read(task, Retain, &Target::House, move |rows| {
         Box::pin(async move {
-            let policies = sql::all(rows).await?;
-            if policies.values().all(|policy| policy.days.is_none()) {
-                return Ok((Vec::new(), None));
+            let rules = Rules::read(rows, now).await?;
+            if rules.keep_all() {
+                return Ok(None);
             }
             let page = sql::workspaces(rows, &after, PAGE).await?;
-            let last = page.last().map(|workspace| workspace.id.to_string());
+            let Some(last) = page.last().map(ToString::to_string) else {
+                return Ok(None);
+            };
             let mut found = Vec::new();
-            for workspace in page {
-                if !over(rows, &policies, &workspace, now, 1).await?.is_empty() {
-                    found.push(workspace.id);
+            for id in page {
+                match over_in(rows, &rules, &id, 1).await {
+                    Ok(over) if over.is_empty() => {}
+                    Ok(_) => found.push(id),
+                    Err(error) if *error.kind() == Kind::Tampered => {
+                        tracing::error!(workspace = %id, %error, "nothing is removed of a workspace whose rows do not read");
+                    }
+                    Err(error) => return Err(error),
                 }
             }
-            Ok((found, last))
+            Ok(Some((found, last)))
         })
     })
     .await
 }
 
-/// What is over in a workspace, by the policy that counts there now.
-async fn over(
+async fn over_in(
     rows: &mut Rows,
-    policies: &BTreeMap<String, Policy>,
-    workspace: &Row,
-    now: i64,
+    rules: &Rules,
+    id: &WorkspaceId,
     limit: i64,
 ) -> Result<Vec<Version>> {
-    let policy = in_force(policies, workspace);
-    let Some((policy, days)) = policy.and_then(|policy| Some((policy, policy.days?))) else {
-        return Ok(Vec::new());
-    };
-    if workspace::freeze::sql::of(rows, &workspace.id)
-        .await?
-        .is_some()
-    {
-        return Ok(Vec::new());
+    match sql::workspace(rows, id).await? {
+        Some(workspace) => rules.over(rows, &workspace, limit).await,
+        None => Ok(Vec::new()),
     }
-    let days = i64::try_from(days).unwrap_or(i64::MAX);
-    let before = now.saturating_sub(days.saturating_mul(DAY_US));
-    sql::over(rows, workspace, policy, before, limit).await
+}
+
+/// Removes all that is over in a workspace, batch by batch.
+async fn remove_all(task: &Ctx, id: WorkspaceId) -> Result<u64> {
+    let mut removed = 0;
+    loop {
+        match remove(task, id.clone()).await? {
+            0 => return Ok(removed),
+            count => removed += count,
+        }
+    }
 }
 
 /// Removes the content of some of the versions that are over in a workspace.
@@ -278,11 +351,8 @@ async fn remove(task: &Ctx, id: WorkspaceId) -> Result<u64> {
 
 async fn remove_in(tx: &mut Tx<Retain>, id: &WorkspaceId) -> Result<Outcome<Vec<Vec<String>>>> {
     let now = tx.now();
-    let Some(workspace) = sql::workspace(tx, id).await? else {
-        return Ok(Outcome::Unchanged(Vec::new()));
-    };
-    let policies = sql::all(tx).await?;
-    let over = over(tx, &policies, &workspace, now, BATCH).await?;
+    let rules = Rules::read(tx, now).await?;
+    let over = over_in(tx, &rules, id, BATCH).await?;
     if over.is_empty() {
         return Ok(Outcome::Unchanged(Vec::new()));
     }

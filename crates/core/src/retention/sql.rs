@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use statehouse_model::{VersionId, WorkspaceId};
 
-use crate::db::Value;
+use crate::db::{Row, Value};
 use crate::error::Result;
-use crate::record::{Rows, record};
+use crate::record::{Rows, column, record};
 use crate::state::sql::Version;
 use crate::workspace::sql::Workspace;
 
@@ -37,40 +37,49 @@ pub(crate) async fn all(rows: &mut Rows) -> Result<BTreeMap<String, Policy>> {
     Ok(by_scope.collect())
 }
 
-/// Workspaces after an id, deleted ones too.
-pub(crate) async fn workspaces(rows: &mut Rows, after: &str, limit: i64) -> Result<Vec<Workspace>> {
+/// Ids of workspaces after one, deleted ones too.
+pub(crate) async fn workspaces(
+    rows: &mut Rows,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<WorkspaceId>> {
+    let sql = "SELECT id FROM workspace WHERE id > $1 ORDER BY id LIMIT $2";
     let values = [after.into(), Value::Int(limit)];
-    rows.find("WHERE id > $1 ORDER BY id LIMIT $2", &values)
-        .await
+    let found = rows.transaction.query(sql, &values).await?;
+    let id = |mut row: Row| column(&mut row, 0, "workspace");
+    found.into_iter().map(id).collect()
 }
 
-/// Versions of a workspace that a policy keeps no longer, the oldest first:
-/// decided, not current, made before an instant, not among the newest ones, and
-/// with their content.
+/// A workspace, deleted or not.
+pub(crate) async fn workspace(rows: &mut Rows, id: &WorkspaceId) -> Result<Option<Workspace>> {
+    rows.by_key(vec![id.as_str().into()]).await
+}
+
+/// Versions of a workspace that are kept no longer, the oldest first: not
+/// current, replaced or decided against before a leaf, not among the newest
+/// ones, and with their content.
 pub(crate) async fn over(
     rows: &mut Rows,
     workspace: &Workspace,
-    policy: &Policy,
-    before: i64,
+    newest: u64,
+    cut: u64,
     limit: i64,
 ) -> Result<Vec<Version>> {
-    let newest_kept = workspace.sequence.saturating_sub(policy.versions);
+    let newest_kept = workspace.sequence.saturating_sub(newest);
     let current = workspace.head.as_ref().map_or("", VersionId::as_str);
     let values = [
         workspace.id.as_str().into(),
         current.into(),
-        Value::Int(before),
+        cut.into(),
         newest_kept.into(),
         Value::Int(limit),
     ];
-    let clause = "WHERE workspace = $1 AND id <> $2 AND created_at < $3
-        AND (status = 'discarded' OR (status = 'finished' AND sequence <= $4))
+    let clause = "WHERE workspace = $1 AND id <> $2
+        AND ((status = 'discarded' AND leaf < $3)
+            OR (status = 'finished' AND sequence <= $4 AND EXISTS (
+                SELECT 1 FROM version n
+                WHERE n.workspace = version.workspace AND n.sequence = version.sequence + 1 AND n.leaf < $3)))
         AND NOT EXISTS (SELECT 1 FROM version_removal r WHERE r.version = version.id)
         ORDER BY created_at, id LIMIT $5";
     rows.find(clause, &values).await
-}
-
-/// Whether a workspace is there under this id, deleted or not.
-pub(crate) async fn workspace(rows: &mut Rows, id: &WorkspaceId) -> Result<Option<Workspace>> {
-    rows.by_key(vec![id.as_str().into()]).await
 }

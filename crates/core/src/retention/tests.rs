@@ -79,6 +79,12 @@ async fn what_is_over_goes_and_the_evidence_stays() {
         ids.push(young);
         let expected = [false, false, false, false, true, true];
         assert_eq!(kept(&world, &workspace, &ids).await, expected);
+        // The last good state that a bad one just replaced: as old as it is, it was current until now.
+        set(&world.ask(), Scope::Organization, days(30, 0))
+            .await
+            .unwrap();
+        assert_eq!(apply(&world.house).await.unwrap(), 0);
+        assert_eq!(kept(&world, &workspace, &ids).await, expected);
         let listed = state::list(&world.ask(), &workspace, None, 9)
             .await
             .unwrap();
@@ -178,6 +184,7 @@ async fn who_may_remove_content_says_a_policy_and_it_says_something() {
         let ctx = world.ask();
         for wish in [
             days(0, 0),
+            days(0, 1),
             days(40_000, 1),
             Wish {
                 days: None,
@@ -211,4 +218,89 @@ async fn who_may_remove_content_says_a_policy_and_it_says_something() {
         assert_eq!(*refused.kind(), Kind::Tampered);
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_waited_long_counts_from_the_decision() {
+    for_each_engine(|world: World| async move {
+        let workspace = world.workspace("net").await;
+        let ctx = world.ask();
+        let good = store(&world, &workspace, 2, "good").await;
+        let keep = |serial| {
+            let (world, workspace) = (&world, &workspace);
+            async move {
+                let bytes = state("other", serial, 1, "x");
+                let Put::Kept(kept) = put(&world.ask(), workspace, bytes).await.unwrap() else {
+                    panic!("not kept");
+                };
+                kept.version.id.parse::<VersionId>().unwrap()
+            }
+        };
+        let (waited, refused) = (keep(1).await, keep(2).await);
+        set(&ctx, Scope::Organization, days(30, 0)).await.unwrap();
+        world.pass_days(40);
+        state::accept(&ctx, &workspace, waited.clone(), "meant".to_owned())
+            .await
+            .unwrap();
+        state::discard(&ctx, &workspace, refused.clone(), "no".to_owned())
+            .await
+            .unwrap();
+        let all = [good, waited, refused];
+        assert_eq!(apply(&world.house).await.unwrap(), 0);
+        assert_eq!(kept(&world, &workspace, &all).await, [true; 3]);
+        world.pass_days(31);
+        // A leaf of today: time is that of the ledger.
+        world.workspace("later").await;
+        assert_eq!(apply(&world.house).await.unwrap(), 2);
+        assert_eq!(kept(&world, &workspace, &all).await, [false, true, false]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_said_of_a_place_that_is_gone_can_be_taken_back() {
+    let world = World::new(crate::testing::Engine::Sqlite).await;
+    let ctx = world.ask();
+    let workspace = world.workspace("net").await;
+    let scope = Scope::Workspace(id_of(&workspace));
+    let ever = Wish {
+        days: None,
+        versions: 0,
+    };
+    set(&ctx, scope.clone(), ever).await.unwrap();
+    workspace::delete(&ctx, &workspace, false).await.unwrap();
+    let (writer, _) = world.member(Role::Writer).await;
+    let refused = end(&world.by(&writer), scope.clone()).await;
+    assert!(refused.unwrap_err().refused());
+    end(&ctx, scope).await.unwrap();
+    assert!(list(&ctx).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn whoever_maintains_one_project_says_nothing_of_others() {
+    let world = World::new(crate::testing::Engine::Sqlite).await;
+    let ctx = world.ask();
+    let mut projects = Vec::new();
+    for called in ["mine", "theirs"] {
+        let made = crate::project::create(&ctx, name(called)).await.unwrap();
+        projects.push(Scope::Project(made.id.parse().unwrap()));
+    }
+    let maintainer = statehouse_model::UserId::from_entropy(crate::entropy());
+    let (mine, theirs) = (projects[0].clone(), projects[1].clone());
+    access::give(
+        &ctx,
+        maintainer.clone(),
+        Role::Maintainer,
+        mine.clone(),
+        None,
+    )
+    .await
+    .unwrap();
+    let by = world.by(&maintainer);
+    set(&by, mine, days(7, 3)).await.unwrap();
+    for scope in [theirs, Scope::Organization] {
+        let refused = set(&by, scope.clone(), days(7, 3)).await;
+        assert!(refused.unwrap_err().refused(), "{scope:?}");
+        assert!(end(&by, scope).await.unwrap_err().refused());
+    }
 }
