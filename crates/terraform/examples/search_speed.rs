@@ -81,7 +81,7 @@ fn main() {
         ),
     ];
     for (name, wanted) in cases {
-        let query = Query::new(wanted);
+        let query = Query::new(wanted).unwrap();
         let mut times = Vec::new();
         let mut count = 0;
         for _ in 0..9 {

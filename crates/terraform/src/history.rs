@@ -144,6 +144,11 @@ impl History {
         self.follow.appeared()
     }
 
+    /// The last address that the instance was at, or that it is looked for at.
+    pub fn place(&self) -> &str {
+        self.follow.place()
+    }
+
     /// Passes over a version that cannot be read.
     pub fn pass_over(&mut self) {
         self.unread += 1;
@@ -368,6 +373,11 @@ impl Blame {
     /// The version in which the instance appeared, if a version before that had nothing at its address.
     pub fn appeared(&self) -> Option<u64> {
         self.follow.appeared()
+    }
+
+    /// The last address that the instance was at, or that it is looked for at.
+    pub fn place(&self) -> &str {
+        self.follow.place()
     }
 
     /// Passes over a version that cannot be read.

@@ -5,9 +5,9 @@
 //! of all instances stand in one string, in small letters, beside the places of the large ones, so that a [`Query`] is one pass
 //! over them and an [`Entry`] is spelled out only for what is shown.
 //!
-//! Letters A to Z match whatever their case. Everything is bounded: [`ENTRIES_MAX`] instances, whose texts have at most
-//! [`TEXT_BYTES_MAX`] bytes each and [`ENTRY_BYTES_MAX`] together; what is left out is counted. Control characters, which no
-//! cloud takes in an `id` or a tag, are replaced.
+//! Letters A to Z match whatever their case. Everything is bounded: [`ENTRIES_MAX`] instances of [`PROVIDERS_MAX`] providers, whose
+//! texts have at most [`TEXT_BYTES_MAX`] bytes each, [`ENTRY_BYTES_MAX`] together and [`BYTES_MAX`] in all; instances that are left
+//! out are counted. Control characters, which no cloud takes in an `id` or a tag, are replaced.
 //!
 //! Deliberately absent: values of other attributes, an order by likeness, and any store: states are sealed, and so what could be
 //! searched without opening them would say what is in them.
@@ -22,7 +22,7 @@ use crate::address::Mode;
 use crate::content::{Instance, Provider, View, tags_of};
 use crate::diff::{Side, id_in};
 
-pub use query::{Query, Wanted};
+pub use query::{Query, TooMuch, WANTED_BYTES_MAX, WORDS_MAX, Wanted};
 
 /// Most entries of one state. States of a hundred thousand instances take minutes to plan; larger ones are split in practice.
 pub const ENTRIES_MAX: usize = 100_000;
@@ -32,6 +32,12 @@ pub const ENTRY_BYTES_MAX: usize = 16 * 1024;
 
 /// Longest address of an entry, in bytes, and longest other single text.
 pub const TEXT_BYTES_MAX: usize = 1024;
+
+/// Most different provider configurations of the instances of one state.
+pub const PROVIDERS_MAX: usize = 256;
+
+/// Most bytes of all texts of one state.
+pub const BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Ends the texts of an instance.
 const END: char = '\n';
@@ -114,13 +120,14 @@ impl Listing {
     /// Lists the instances of a state.
     pub fn of(side: Side<'_>) -> Listing {
         let mut listing = Listing::default();
-        for instance in side.content.instances() {
-            if listing.rows.len() == ENTRIES_MAX
-                || listing.add(instance, &side.view(instance)).is_none()
-            {
-                listing.left_out += 1;
+        let instances = side.content.instances();
+        for instance in instances.iter().take(ENTRIES_MAX) {
+            if listing.texts.len() + listing.asides.len() > BYTES_MAX {
+                break;
             }
+            listing.add(instance, &side.view(instance));
         }
+        listing.left_out = (instances.len() - listing.rows.len()) as u64;
         listing.texts.shrink_to_fit();
         listing.asides.shrink_to_fit();
         listing.large.shrink_to_fit();
@@ -131,7 +138,9 @@ impl Listing {
     /// Takes an instance in, if its names fit.
     fn add(&mut self, instance: &Instance<'_>, view: &View<'_>) -> Option<()> {
         let address = instance.address();
-        let module = u16::try_from(instance.module().len()).ok()?;
+        let mut module = 0;
+        plain(instance.module(), |letter| module += letter.len_utf8());
+        let module = u16::try_from(module).ok()?;
         let deposed = instance.deposed().unwrap_or_default();
         let fits = |text: &str| text.len() <= TEXT_BYTES_MAX;
         if ![&address, instance.module(), deposed]
@@ -186,7 +195,7 @@ impl Listing {
     fn write(&mut self, text: &str) {
         plain(text, |letter| {
             if letter.is_ascii_uppercase() {
-                // Bounded: ENTRIES_MAX of ENTRY_BYTES_MAX are less than 2^32.
+                // Less than BYTES_MAX and an entry.
                 self.large
                     .push(u32::try_from(self.texts.len()).unwrap_or(u32::MAX));
             }
@@ -194,13 +203,20 @@ impl Listing {
         });
     }
 
-    /// The place of a provider.
+    /// The place of a provider, if its names fit.
     fn provider(&mut self, provider: Provider) -> Option<u16> {
         let known = self.providers.iter().position(|known| *known == provider);
-        let at = known.unwrap_or_else(|| {
+        if known.is_none() {
+            let alias = provider.alias.as_deref().unwrap_or_default();
+            let fits = [&provider.source, alias]
+                .iter()
+                .all(|text| text.len() <= TEXT_BYTES_MAX);
+            if !fits || self.providers.len() == PROVIDERS_MAX {
+                return None;
+            }
             self.providers.push(provider);
-            self.providers.len() - 1
-        });
+        }
+        let at = known.unwrap_or(self.providers.len() - 1);
         u16::try_from(at).ok()
     }
 
@@ -214,18 +230,22 @@ impl Listing {
         self.rows.is_empty()
     }
 
-    /// Instances that are not listed: beyond [`ENTRIES_MAX`], or with names longer than [`TEXT_BYTES_MAX`].
+    /// Instances that are not listed: beyond what is listed of one state, or with names longer than [`TEXT_BYTES_MAX`].
     pub fn left_out(&self) -> u64 {
         self.left_out
     }
 
     /// About how many bytes of memory it takes.
     pub fn bytes(&self) -> usize {
+        let of = |provider: &Provider| {
+            let alias = provider.alias.as_ref().map_or(0, String::capacity);
+            size_of::<Provider>() + provider.source.capacity() + alias
+        };
         self.texts.capacity()
             + self.asides.capacity()
             + self.large.capacity() * size_of::<u32>()
             + self.rows.capacity() * size_of::<Row>()
-            + self.providers.len() * size_of::<Provider>()
+            + self.providers.iter().map(of).sum::<usize>()
             + size_of::<Self>()
     }
 

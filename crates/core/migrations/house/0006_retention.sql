@@ -11,3 +11,6 @@ CREATE TABLE retention (
     leaf BIGINT NOT NULL,
     mac BYTEA NOT NULL
 );
+
+-- Which JSON forms came since a leaf: asked at each search after a change.
+CREATE INDEX version_json_leaf ON version_json (leaf);

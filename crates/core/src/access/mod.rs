@@ -179,6 +179,21 @@ impl Reach {
         }
     }
 
+    /// Somewhere within it: where something may be recorded.
+    pub(crate) fn anywhere(&self) -> Target {
+        let Self::Within {
+            projects,
+            workspaces,
+        } = self
+        else {
+            return Target::House;
+        };
+        let project = projects.first().cloned().map(Target::Project);
+        let workspace = workspaces.first().cloned();
+        let workspace = workspace.map(|id| Target::Workspace(Workspace::Id(id)));
+        project.or(workspace).unwrap_or(Target::House)
+    }
+
     /// Whether a project itself is.
     pub(crate) fn covers_project(&self, project: &ProjectId) -> bool {
         match self {
@@ -201,10 +216,13 @@ pub(crate) async fn reach(
         Err(error) if error.refused() => error,
         Err(error) => return Err(error),
     };
-    let rights = Rights::of(rows, ctx, now).await?;
+    let held = held_by(rows, ctx, now).await?;
     let (mut projects, mut workspaces) = (BTreeSet::new(), BTreeSet::new());
-    for held in &rights.held {
-        let Held::Role(_, scope) = held else { continue };
+    let engine = Engine::shared()?;
+    for right in held.iter().filter(|_| ctx.in_scope(permission)) {
+        let Held::Role(_, scope) = right else {
+            continue;
+        };
         let place = Place {
             project: scope.parse().ok(),
             workspace: scope.parse().ok(),
@@ -212,7 +230,9 @@ pub(crate) async fn reach(
         if place.project.is_none() && place.workspace.is_none() {
             continue;
         }
-        if rights.cover(permission, &place)? {
+        // Policies only permit: what one right allows, all of them do.
+        let alone = std::slice::from_ref(right);
+        if engine.allows(ctx.actor(), alone, permission, Some(&place))? {
             projects.extend(place.project);
             workspaces.extend(place.workspace);
         }

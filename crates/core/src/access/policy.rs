@@ -33,7 +33,6 @@ const TASKS: &[(&str, &[Permission])] = &[
     (
         READS,
         &[
-            Permission::OrganizationRead,
             Permission::StateRead,
             Permission::OutputRead,
             Permission::OutputReadSensitive,

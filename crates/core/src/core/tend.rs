@@ -17,10 +17,10 @@ use crate::ledger::Head;
 use crate::{org, retention};
 
 /// How often counted reads are looked at and idle houses closed.
-const TEND_EVERY: Duration = std::time::Duration::from_secs(5);
+const TEND_EVERY: Duration = Duration::from_secs(5);
 
 /// How often old content is looked for in a house that is open.
-const RETAIN_EVERY: Duration = std::time::Duration::from_hours(1);
+const RETAIN_EVERY: Duration = Duration::from_hours(1);
 
 /// Writes houses' heads into the site's log, the newest of each.
 pub(super) async fn witness_heads(

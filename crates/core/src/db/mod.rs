@@ -187,6 +187,17 @@ impl Database {
         Ok(database)
     }
 
+    /// Opens a database that is there, as it is.
+    pub(crate) async fn open_as_it_is(placement: &Placement) -> Result<Option<Self>, DbError> {
+        Ok(match placement {
+            Placement::File(path) if !path.exists() => None,
+            Placement::File(path) => Some(Self::Sqlite(sqlite::Database::open(path)?)),
+            Placement::Schema { server, schema } => Some(Self::Postgres(
+                postgres::Database::open(server.clone(), schema).await?,
+            )),
+        })
+    }
+
     /// Whether other processes may write to the same database.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(self, Self::Postgres(_))

@@ -59,6 +59,11 @@ impl Follow {
         self.kept.as_ref().map(|kept| kept.address.as_str())
     }
 
+    /// The last address that it was at, or that it is looked for at.
+    pub(super) fn place(&self) -> &str {
+        &self.address
+    }
+
     pub(super) fn kept(&self) -> Option<&Kept> {
         self.kept.as_ref()
     }

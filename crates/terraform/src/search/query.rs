@@ -5,6 +5,18 @@ use memchr::memmem::Finder;
 use super::{Listing, NAMED, Row, Texts};
 use crate::address::Mode;
 
+/// Most words, and most tags: each is looked for at each place that has the longest of them.
+pub const WORDS_MAX: usize = 16;
+/// Most bytes of all that is looked for.
+pub const WANTED_BYTES_MAX: usize = 4096;
+
+/// That too much is looked for at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "at most {WORDS_MAX} words and {WORDS_MAX} tags, of {WANTED_BYTES_MAX} bytes in all, are looked for at once"
+)]
+pub struct TooMuch;
+
 /// How the root module is called, whose address is empty.
 const ROOT: &str = "root";
 
@@ -41,9 +53,34 @@ pub struct Query {
     aside: Option<Finder<'static>>,
 }
 
+impl Wanted {
+    fn is_too_much(&self) -> bool {
+        let names = [
+            &self.kind,
+            &self.name,
+            &self.module,
+            &self.provider,
+            &self.id,
+            &self.depends_on,
+        ];
+        let names = names.into_iter().flatten().chain(&self.tags);
+        let bytes = self.words.len() + names.map(String::len).sum::<usize>();
+        self.words.split_whitespace().count() > WORDS_MAX
+            || self.tags.len() > WORDS_MAX
+            || bytes > WANTED_BYTES_MAX
+    }
+}
+
 impl Query {
     /// Makes ready what is looked for.
-    pub fn new(wanted: Wanted) -> Query {
+    ///
+    /// # Errors
+    ///
+    /// When that is too much.
+    pub fn new(wanted: Wanted) -> Result<Query, TooMuch> {
+        if wanted.is_too_much() {
+            return Err(TooMuch);
+        }
         let small = |text: Option<String>| {
             let text = text.map(|text| text.trim().to_ascii_lowercase());
             text.filter(|text| !text.is_empty())
@@ -61,11 +98,11 @@ impl Query {
             depends_on: wanted.depends_on.filter(|address| !address.is_empty()),
         };
         let finder = |text: &str| Finder::new(text.as_bytes()).into_owned();
-        Query {
+        Ok(Query {
             needles: needles(&wanted).into_iter().map(finder).collect(),
             aside: wanted.depends_on.as_deref().map(finder),
             wanted,
-        }
+        })
     }
 
     /// Whether anything in a listing can be what is looked for: a look at the whole of it, which spares one at each instance.

@@ -21,7 +21,7 @@ fn first(text: &str) -> Entry {
 
 /// The addresses of what is found.
 fn found(listing: &Listing, wanted: Wanted) -> Vec<String> {
-    let query = Query::new(wanted);
+    let query = Query::new(wanted).unwrap();
     let entry = |at| listing.entry(at).unwrap().address;
     listing.find(&query).map(entry).collect()
 }
@@ -392,4 +392,60 @@ fn an_entry_and_their_number_are_bounded() {
         ),
         [format!("aws_x.a{last}")]
     );
+}
+
+#[test]
+fn many_providers_and_long_ones_are_left_out_and_counted() {
+    let with = |provider: &str| {
+        format!(
+            r#"{{"mode":"managed","type":"aws_x","name":"a","provider":"{provider}","instances":[{}]}}"#,
+            instance("", r#"{"id":"i"}"#)
+        )
+    };
+    let resources: Vec<_> = (0..1000)
+        .map(|n| with(&format!("p{n}")).replace("\"a\"", &format!("\"a{n}\"")))
+        .collect();
+    let listed = listing(&state(1, "", &resources));
+    assert_eq!((listed.len(), listed.left_out()), (PROVIDERS_MAX, 744));
+    let listed = listing(&state(1, "", &[with(&"p".repeat(2000))]));
+    assert_eq!((listed.len(), listed.left_out()), (0, 1));
+    assert!(listed.bytes() < 1000, "{}", listed.bytes());
+}
+
+#[test]
+fn a_module_with_a_sign_that_is_replaced_is_found() {
+    let text = format!(
+        r#"{{"module":"module.net[\"a\u0001b\"]","mode":"managed","type":"aws_x","name":"a","provider":"p","instances":[{}]}}"#,
+        instance("", r#"{"id":"i"}"#)
+    );
+    let listed = listing(&state(1, "", &[text]));
+    let kind = Wanted {
+        kind: some("aws_x"),
+        name: some("a"),
+        ..Wanted::default()
+    };
+    assert_eq!(found(&listed, kind).len(), 1);
+}
+
+#[test]
+fn too_much_at_once_is_refused() {
+    let words = |words: String| Wanted {
+        words,
+        ..Wanted::default()
+    };
+    assert!(Query::new(words("a ".repeat(16))).is_ok());
+    for wanted in [
+        words("a ".repeat(17)),
+        words("a".repeat(5000)),
+        Wanted {
+            tags: vec![String::new(); 17],
+            ..Wanted::default()
+        },
+        Wanted {
+            id: Some("i".repeat(5000)),
+            ..Wanted::default()
+        },
+    ] {
+        assert_eq!(Query::new(wanted).err(), Some(TooMuch));
+    }
 }

@@ -65,9 +65,7 @@ impl Document {
             ..Self::list(resources, next)
         }
     }
-}
 
-impl Document {
     /// Tells more of the document itself.
     pub(crate) fn told<const N: usize>(mut self, more: [(&str, Value); N]) -> Self {
         let meta = self.meta.take().unwrap_or_else(|| json!({}));

@@ -27,8 +27,6 @@ use crate::workspace::{self, Workspace};
 
 /// Versions that one walk looks at.
 pub const VERSIONS_MAX: usize = 1000;
-/// Moves of a resource that are followed back: each is another walk.
-const MOVES_MAX: usize = 8;
 /// Bytes of states that one walk opens, one after another.
 pub const BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
@@ -255,31 +253,47 @@ impl Fold {
             Self::Blame(fold) => fold.appeared(),
         }
     }
+
+    fn place(&self) -> &str {
+        match self {
+            Self::History(fold) => fold.place(),
+            Self::Blame(fold) => fold.place(),
+        }
+    }
 }
 
 /// Follows a resource by an address that it has or had. One that came up at
-/// that address because it moved there is followed by where it was before.
+/// that address because it moved there is followed by where it was before, as
+/// long as that leads to the same address again, and all the walks together open
+/// no more than twice what one may.
 async fn follow(
     ctx: &Ctx,
     walk: &Walk,
     mut subject: Subject,
     make: impl Fn(&Subject) -> Fold,
 ) -> Result<Fold> {
-    for _ in 0..MOVES_MAX {
-        let fold = go(ctx, walk, make(&subject)).await?;
-        let Some(place) = fold.appeared() else {
-            return Ok(fold);
-        };
+    let asked = subject.address().to_owned();
+    let bytes: u64 = walk.versions.iter().map(|version| version.size).sum();
+    let mut left = BYTES_MAX;
+    let mut fold = go(ctx, walk, make(&subject)).await?;
+    while let Some(place) = fold.appeared().filter(|_| left >= bytes) {
+        left -= bytes;
         let Some(before) = origin(ctx, walk, place, subject.address()).await? else {
-            return Ok(fold);
+            break;
         };
         let path = subject.path().map(|path| format!(".{path}"));
         let text = format!("{before}{}", path.unwrap_or_default());
         subject = text
             .parse()
             .map_err(|error| Error::internal(format!("an address of a state: {error}")))?;
+        let older = go(ctx, walk, make(&subject)).await?;
+        if older.place() != asked {
+            // Another had that address before, and went elsewhere.
+            break;
+        }
+        fold = older;
     }
-    go(ctx, walk, make(&subject)).await
+    Ok(fold)
 }
 
 /// Where a resource was before it came up at an address in the version at a place.

@@ -255,6 +255,44 @@ async fn a_resource_that_moved_is_followed_by_the_address_of_today() {
 }
 
 #[tokio::test]
+async fn another_that_had_the_address_before_is_not_followed() {
+    let world = World::new(crate::testing::Engine::Sqlite).await;
+    let workspace = world.workspace("net").await;
+    let ctx = world.ask();
+    let at = |serial: u64, resources: &[(&str, &str)]| {
+        let resources: Vec<_> = resources
+            .iter()
+            .map(|(name, id)| {
+                serde_json::json!({
+                    "mode": "managed", "type": "aws_x", "name": name, "provider": "p",
+                    "instances": [{ "schema_version": 0, "attributes": { "id": id } }],
+                })
+            })
+            .collect();
+        let state = serde_json::json!({
+            "version": 4, "terraform_version": "1.11.4", "serial": serial, "lineage": "l",
+            "outputs": {}, "resources": resources,
+        });
+        Bytes::from(serde_json::to_vec(&state).unwrap())
+    };
+    for (serial, resources) in [
+        (1, &[("a", "i-1")][..]),
+        (2, &[("c", "i-1")]),
+        (3, &[("c", "i-1"), ("a", "i-2")]),
+        (4, &[("c", "i-1"), ("b", "i-2")]),
+    ] {
+        stored(&ctx, &workspace, at(serial, resources)).await;
+    }
+    let found = history(&ctx, &workspace, "aws_x.b".parse().unwrap(), None, 9).await;
+    let found = found.unwrap();
+    assert_eq!(found.address.as_deref(), Some("aws_x.b"));
+    assert!(
+        found.points.iter().all(|point| point.made.sequence >= 3),
+        "{found:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_walk_that_was_cut_says_where_to_go_on_and_invents_no_beginning() {
     for_each_engine(|world| async move {
         let (workspace, _) = three(&world).await;

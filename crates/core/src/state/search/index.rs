@@ -32,7 +32,10 @@ use crate::workspace;
 /// Memory that the listings of all houses of a process may take, in bytes:
 /// seven million resources.
 const BYTES_MAX: usize = 1024 * 1024 * 1024;
-/// States that are read at once: their bodies in rows have 8 MiB at most.
+/// And those of one house.
+const HOUSE_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// States that are read at once: their bodies in rows and those of their JSON
+/// forms have 16 MiB at most.
 const CHUNK: usize = 32;
 
 /// How much of it is taken.
@@ -65,7 +68,14 @@ pub(super) struct State {
     pub(super) name: Name,
     pub(super) project: ProjectId,
     pub(super) version: VersionId,
-    listed: Arc<Result<Kept, String>>,
+    listed: Arc<Result<Kept, Why>>,
+}
+
+/// Why a state is not searched.
+struct Why {
+    reason: String,
+    /// Whether it is tried again: what is wrong is not in the state.
+    passing: bool,
 }
 
 /// A listing and the memory that it takes.
@@ -78,13 +88,9 @@ impl Drop for Kept {
 }
 
 impl Kept {
-    fn of(listing: Listing) -> Result<Self, String> {
-        let bytes = listing.bytes();
-        if TAKEN.fetch_add(bytes, Ordering::Relaxed) + bytes > BYTES_MAX {
-            TAKEN.fetch_sub(bytes, Ordering::Relaxed);
-            return Err("there is no room in the server's memory for its resources".to_owned());
-        }
-        Ok(Self(listing))
+    fn of(listing: Listing) -> Self {
+        TAKEN.fetch_add(listing.bytes(), Ordering::Relaxed);
+        Self(listing)
     }
 }
 
@@ -99,7 +105,50 @@ impl State {
     pub(super) fn listing(&self) -> Result<&Listing, &str> {
         match &*self.listed {
             Ok(kept) => Ok(&kept.0),
-            Err(reason) => Err(reason),
+            Err(why) => Err(&why.reason),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.listing().map_or(0, Listing::bytes)
+    }
+
+    /// The same with what was found out.
+    fn as_listed(&self, listed: Result<Kept, Why>) -> Self {
+        Self {
+            workspace: self.workspace.clone(),
+            name: self.name.clone(),
+            project: self.project.clone(),
+            version: self.version.clone(),
+            listed: Arc::new(listed),
+        }
+    }
+}
+
+impl Why {
+    fn passing(reason: &str) -> Self {
+        Self {
+            reason: reason.to_owned(),
+            passing: true,
+        }
+    }
+
+    /// What the caller may know of an error, the log all of it.
+    fn of(state: &State, error: &Error) -> Self {
+        let (workspace, version) = (&state.workspace, &state.version);
+        match error.kind() {
+            Kind::Conflict => Self {
+                reason: error.message().to_owned(),
+                passing: false,
+            },
+            Kind::Tampered => {
+                tracing::error!(%workspace, %version, %error, "a state cannot be searched");
+                Self::passing(error.message())
+            }
+            _ => {
+                tracing::error!(%workspace, %version, %error, "a state cannot be searched");
+                Self::passing("the server could not look into it; its log says why")
+            }
         }
     }
 }
@@ -127,10 +176,12 @@ pub(super) async fn fresh(house: &Arc<House>) -> Result<Arc<Snapshot>> {
         if good(&newest) {
             return Ok(newest);
         }
-        let snapshot = Arc::new(renewed(&house, &newest).await?);
+        let (snapshot, whole) = renewed(&house, &newest).await?;
+        let snapshot = Arc::new(snapshot);
         let mut newest = (house.index().newest.write()).unwrap_or_else(PoisonError::into_inner);
         *newest = snapshot.clone();
-        Ok(snapshot)
+        // What was listed before a failure need not be listed again.
+        whole.map(|()| snapshot)
     });
     made.await
         .map_err(|error| Error::internal(format!("indexing states: {error}")))?
@@ -160,95 +211,105 @@ async fn changes(task: &Ctx, since: u64) -> Result<Changes> {
     .await
 }
 
-async fn renewed(house: &Arc<House>, before: &Snapshot) -> Result<Snapshot> {
+/// The index after the leaves since a snapshot, and whether it is all of it.
+async fn renewed(house: &Arc<House>, before: &Snapshot) -> Result<(Snapshot, Result<()>)> {
     let task = Ctx::new(house.clone(), Actor::Task(access::SEARCH), None, None);
     let changes = changes(&task, before.size).await?;
     let mut states = before.states.clone();
-    let mut wanted = Vec::new();
     for workspace in changes.workspaces {
         let known = states.remove(&workspace.id);
-        let Some(head) = workspace.head.clone().filter(|_| !workspace.is_deleted()) else {
+        if workspace.is_deleted() {
+            continue;
+        }
+        let Some(version) = workspace.head else {
             continue;
         };
-        match known.filter(|known| known.version == head && !changes.formed.contains(&head)) {
-            Some(known) => {
-                let listed = known.listed.clone();
-                keep(&mut states, workspace, head, listed);
-            }
-            None => wanted.push((workspace, head)),
-        }
+        let same =
+            |known: &Arc<State>| known.version == version && !changes.formed.contains(&version);
+        let listed = known.filter(same).map(|known| known.listed.clone());
+        let unknown = || Arc::new(Err(Why::passing("it was not looked into yet")));
+        let state = State {
+            workspace: workspace.id.clone(),
+            name: workspace.name,
+            project: workspace.project,
+            version,
+            listed: listed.unwrap_or_else(unknown),
+        };
+        states.insert(workspace.id, Arc::new(state));
     }
+    let passing = |state: &&Arc<State>| matches!(&*state.listed, Err(why) if why.passing);
+    let mut wanted: Vec<_> = states.values().filter(passing).cloned().collect();
+    let mut whole = Ok(());
+    let mut bytes: usize = states.values().map(|state| state.bytes()).sum();
     while !wanted.is_empty() {
         let chunk = wanted.split_off(wanted.len().saturating_sub(CHUNK));
-        for ((workspace, head), listed) in list(&task, chunk).await? {
-            keep(&mut states, workspace, head, Arc::new(listed));
+        match list(&task, chunk, &mut bytes).await {
+            Ok(listed) => {
+                let listed = listed.into_iter();
+                states.extend(listed.map(|state| (state.workspace.clone(), Arc::new(state))));
+            }
+            Err(error) => {
+                whole = Err(error);
+                break;
+            }
         }
     }
     let mut ordered: Vec<_> = states.values().cloned().collect();
     ordered.sort_by(|a, b| a.name.as_str().cmp(b.name.as_str()));
-    Ok(Snapshot {
-        size: changes.size,
+    let snapshot = Snapshot {
+        size: if whole.is_ok() {
+            changes.size
+        } else {
+            before.size
+        },
         states,
         ordered,
-    })
-}
-
-fn keep(
-    states: &mut BTreeMap<WorkspaceId, Arc<State>>,
-    workspace: workspace::sql::Workspace,
-    version: VersionId,
-    listed: Arc<Result<Kept, String>>,
-) {
-    let id = workspace.id.clone();
-    let state = State {
-        workspace: workspace.id,
-        name: workspace.name,
-        project: workspace.project,
-        version,
-        listed,
     };
-    states.insert(id, Arc::new(state));
+    Ok((snapshot, whole))
 }
-
-type Head = (workspace::sql::Workspace, VersionId);
 
 /// Looks into states. One that cannot be looked into says why; a database that
-/// does not answer ends it.
-async fn list(task: &Ctx, heads: Vec<Head>) -> Result<Vec<(Head, Result<Kept, String>)>> {
+/// does not answer ends it. `bytes` are those that the house's listings take.
+async fn list(task: &Ctx, states: Vec<Arc<State>>, bytes: &mut usize) -> Result<Vec<State>> {
     let read = door::read(task, IndexStates, &Target::House, move |rows| {
         Box::pin(async move {
-            let mut read = Vec::with_capacity(heads.len());
-            for head in heads {
-                let sealed = sealed(rows, &head.1).await;
-                read.push((head, sealed));
+            let mut read = Vec::with_capacity(states.len());
+            for state in states {
+                let sealed = sealed(rows, &state.version).await;
+                read.push((state, sealed));
             }
             Ok(read)
         })
     });
     let mut listed = Vec::new();
-    for (head, sealed) in read.await? {
+    for (state, sealed) in read.await? {
+        let full = *bytes >= HOUSE_BYTES_MAX || TAKEN.load(Ordering::Relaxed) >= BYTES_MAX;
         let looked = match sealed {
-            Ok(sealed) => {
-                let _room = look::room(sealed.bytes()).await?;
-                let look = move |house: &House| sealed.open(house)?.look(Listing::of);
-                look::aside(task.house(), look).await
+            Ok(_) if full => {
+                let words = "the server has no memory left for what is in it";
+                listed.push(state.as_listed(Err(Why::passing(words))));
+                continue;
             }
+            Ok(sealed) => look(task, sealed).await,
             Err(error) => Err(error),
         };
         let kept = match looked {
-            Ok(listing) => Kept::of(listing),
-            Err(error) if *error.kind() == Kind::Unavailable => return Err(error),
-            Err(error) => {
-                let (workspace, version) = (&head.0.id, &head.1);
-                if *error.kind() == Kind::Tampered {
-                    tracing::error!(%workspace, %version, %error, "a state cannot be searched");
-                }
-                Err(error.message().to_owned())
+            Ok(listing) => {
+                *bytes += listing.bytes();
+                Ok(Kept::of(listing))
             }
+            Err(error) if *error.kind() == Kind::Unavailable => return Err(error),
+            Err(error) => Err(Why::of(&state, &error)),
         };
-        listed.push((head, kept));
+        listed.push(state.as_listed(kept));
     }
     Ok(listed)
+}
+
+async fn look(task: &Ctx, sealed: Sealed) -> Result<Listing> {
+    let _room = look::room(sealed.bytes()).await?;
+    let look = move |house: &House| sealed.open(house)?.look(Listing::of);
+    look::aside(task.house(), look).await
 }
 
 async fn sealed(rows: &mut Rows, head: &VersionId) -> Result<Sealed> {

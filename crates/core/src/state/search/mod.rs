@@ -15,15 +15,17 @@ mod tests;
 
 use std::sync::Arc;
 
-use statehouse_model::{Name, ProjectId, VersionId, WorkspaceId};
+use statehouse_model::{HouseCode, Name, ProjectId, VersionId, WorkspaceId};
 pub use statehouse_terraform::search::Wanted;
 use statehouse_terraform::search::{Entry, Query};
+use tokio::sync::Semaphore;
 
 use crate::access::Reach;
 use crate::ctx::Ctx;
-use crate::door::{self, Target, actions};
+use crate::door::{self, actions};
 use crate::error::{Error, Result};
 use crate::project::{self, Project};
+use crate::record::Rows;
 pub(crate) use index::Index;
 use index::{Snapshot, State};
 
@@ -31,14 +33,15 @@ use index::{Snapshot, State};
 pub const COUNTED_MAX: u64 = 10_000;
 /// Resources on one page.
 pub const PAGE_MAX: usize = 100;
+/// Searches that run at once in a process: each holds a processor for some
+/// hundredths of a second.
+static SCANS: Semaphore = Semaphore::const_new(4);
 /// Workspaces that are named because their states could not be searched.
 const UNSEARCHED_MAX: usize = 100;
 
 actions! {
     /// Find resources in states.
     SearchResources = "state.search" needs StateRead;
-    /// Record that somebody did, wherever in the organization they may.
-    RecordSearch = "state.search" needs OrganizationRead;
 }
 
 /// What is looked for, and where.
@@ -125,18 +128,15 @@ pub async fn search(ctx: &Ctx, search: Search) -> Result<Found> {
         let words = format!("only the first {COUNTED_MAX} resources that are found can be listed");
         return Err(Error::invalid(words).hint("narrow the search: by type, tag or workspace"));
     }
+    let query = Query::new(search.wanted);
+    let query = query.map_err(|error| Error::invalid(error.to_string()))?;
+    // Whoever may nowhere makes no index. What counts is decided after that.
+    door::read_within(ctx, SearchResources, |_, _| Box::pin(async { Ok(()) })).await?;
+    let snapshot = index::fresh(ctx.house()).await?;
     let (project, workspace) = (search.project, search.workspace);
     let place = door::read_within(ctx, SearchResources, move |rows, reach| {
         Box::pin(async move {
-            let project = match project {
-                Some(Project::Name(name)) => {
-                    let found = project::sql::by_name(rows, &name).await?;
-                    let found = found.filter(|found| seen(&reach, &found.id));
-                    Some(found.ok_or_else(|| Error::not_found("project"))?.id)
-                }
-                Some(Project::Id(id)) => Some(id),
-                None => None,
-            };
+            let project = project_of(rows, &reach, project).await?;
             Ok(Where {
                 reach,
                 project,
@@ -145,24 +145,33 @@ pub async fn search(ctx: &Ctx, search: Search) -> Result<Found> {
         })
     })
     .await?;
-    let object = ctx.house().code();
+    let (object, within) = (ctx.house().code(), place.reach.anywhere());
     ctx.house()
         .reads()
-        .record(ctx, RecordSearch, &Target::House, object.as_str())
+        .record(ctx, SearchResources, &within, object.as_str())
         .await?;
-    let snapshot = index::fresh(ctx.house()).await?;
-    let query = Query::new(search.wanted);
+    let _turn = SCANS.acquire().await;
     let scan = move || scan(&snapshot, &place, &query, before, size);
     let scanned = tokio::task::spawn_blocking(scan).await;
     scanned.map_err(|error| Error::internal(format!("searching states: {error}")))
 }
 
-/// Whether a project may be named to somebody with this reach: a workspace of
-/// it may be within it though the project itself is not.
-fn seen(reach: &Reach, project: &ProjectId) -> bool {
-    match reach {
-        Reach::Within { workspaces, .. } if !workspaces.is_empty() => true,
-        reach => reach.covers_project(project),
+/// The project that is meant. Whoever may not see all of them is not told
+/// whether one of a name is there: nothing is found in it either way.
+async fn project_of(
+    rows: &mut Rows,
+    reach: &Reach,
+    project: Option<Project>,
+) -> Result<Option<ProjectId>> {
+    let name = match project {
+        None => return Ok(None),
+        Some(Project::Id(id)) => return Ok(Some(id)),
+        Some(Project::Name(name)) => name,
+    };
+    match project::sql::by_name(rows, &name).await? {
+        Some(found) => Ok(Some(found.id)),
+        None if *reach == Reach::Everywhere => Err(Error::not_found("project")),
+        None => Ok(Some(ProjectId::from_entropy(HouseCode::SITE, 0))),
     }
 }
 

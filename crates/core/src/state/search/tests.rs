@@ -158,6 +158,23 @@ async fn nobody_finds_names_or_counts_what_they_may_not_read() {
             let refused = search(&world.by(&user), Search::default()).await;
             assert!(refused.unwrap_err().refused());
         }
+        // Nor is told whether a project of some name is there.
+        for called in ["pay", "default", "nowhere"] {
+            let wish = Search {
+                project: Some(Project::Name(name(called))),
+                size: 9,
+                ..Search::default()
+            };
+            let guessed = search(&world.by(&of_workspace), wish.clone()).await.unwrap();
+            assert_eq!(guessed.total, u64::from(called == "default"), "{called}");
+            assert_eq!((guessed.states, guessed.unsearched_count), (guessed.total, 0));
+            let known = search(&owner, wish).await;
+            assert_eq!(known.is_ok(), called != "nowhere");
+        }
+        // A token that reads states and nothing else is enough.
+        let scopes = Some(vec![statehouse_model::Permission::StateRead].into());
+        let narrow = Ctx::new(world.house.clone(), owner.actor().clone(), scopes, None);
+        assert_eq!(found(&narrow, "").await.total, 2);
         // Lists of workspaces and projects keep to the same.
         let all = workspace::Search { size: 9, ..Default::default() };
         let listed = workspace::search(&by, all).await.unwrap();
