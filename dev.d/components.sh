@@ -8,10 +8,11 @@
 
 nextest_version=0.9
 aws_provider_version=5.100.0
+schemathesis_version=4.32.5
 rust_version_min=1.95
 
 components_to_build=(compiler cargo)
-components_to_test=(nextest postgres softhsm nmap openssl python terraform provider chromium)
+components_to_test=(nextest postgres softhsm nmap openssl python schemathesis terraform provider chromium)
 components_to_lint=(deny shellcheck)
 
 declare -A about=(
@@ -23,6 +24,7 @@ declare -A about=(
   [nmap]="nmap: reads which TLS versions and suites a listener really accepts"
   [openssl]="openssl: a TLS client of somebody else's"
   [python]="Python with cryptography and moto: the second verifier, and AWS for terraform to talk to"
+  [schemathesis]="schemathesis $schemathesis_version: makes up requests out of the document of the API"
   [terraform]="terraform: the client that all of this is for"
   [provider]="AWS provider $aws_provider_version in a filesystem mirror: terraform init without a network"
   [chromium]="Chromium, its WebDriver and certutil: a real browser for the pages and terraform login"
@@ -152,6 +154,22 @@ install_python() {
   python3 -m venv --clear "$cache/python"
   "$cache/python/bin/python" -m pip install --quiet 'cryptography>=42' 'moto[server]>=5.1,<6' >&2 ||
     die "pip could not install cryptography and moto[server] into $cache/python"
+}
+
+# In an environment of its own: what it needs must not decide what the other Python programs get.
+find_schemathesis() {
+  local program
+  for program in "$(command -v schemathesis)" "$cache/schemathesis/bin/schemathesis"; do
+    [[ -x $program ]] && "$program" --version | grep -qF "$schemathesis_version" && echo "$program" && return
+  done
+  return 1
+}
+install_schemathesis() {
+  python3 -c 'import ensurepip, venv' 2>/dev/null || apt_install python3 python3-venv
+  say "installing from PyPI into $cache/schemathesis: schemathesis $schemathesis_version"
+  python3 -m venv --clear "$cache/schemathesis"
+  "$cache/schemathesis/bin/python" -m pip install --quiet "schemathesis==$schemathesis_version" >&2 ||
+    die "pip could not install schemathesis $schemathesis_version into $cache/schemathesis"
 }
 
 find_terraform() { command -v terraform; }

@@ -37,7 +37,7 @@ cmd_soak() {
   cargo build "${locked[@]}" --release --package statehouse
   export STATEHOUSE_TEST_BINARY=$CARGO_TARGET_DIR/release/statehouse STATEHOUSE_TEST_SCALE=10
   local with_examples=no
-  run_nextest soak --package statehouse-e2e --run-ignored all -E 'binary(strength)' "$@"
+  run_nextest soak --package statehouse-e2e --run-ignored all -E 'binary(strength) or test(schemathesis::)' "$@"
 }
 
 cmd_bench() {
@@ -57,6 +57,7 @@ prepare_tests() {
   STATEHOUSE_TEST_SOFTHSM_MODULE=$(find_softhsm)
   STATEHOUSE_TEST_PYTHON=$(find_python)
   STATEHOUSE_TEST_PROVIDER_MIRROR=$(find_provider)
+  STATEHOUSE_TEST_SCHEMATHESIS=$(find_schemathesis)
   STATEHOUSE_TEST_TERRAFORM=$(find_terraform)
   STATEHOUSE_TEST_NMAP=$(find_nmap)
   STATEHOUSE_TEST_OPENSSL=$(find_openssl)
@@ -65,7 +66,7 @@ prepare_tests() {
   STATEHOUSE_TEST_CERTUTIL=$(command -v certutil)
   STATEHOUSE_TEST_SHIM=$(build_shim)
   export STATEHOUSE_TEST_PG_BIN STATEHOUSE_TEST_SOFTHSM_MODULE STATEHOUSE_TEST_PYTHON STATEHOUSE_TEST_PROVIDER_MIRROR
-  export STATEHOUSE_TEST_TERRAFORM STATEHOUSE_TEST_NMAP STATEHOUSE_TEST_OPENSSL STATEHOUSE_TEST_SHIM
+  export STATEHOUSE_TEST_SCHEMATHESIS STATEHOUSE_TEST_TERRAFORM STATEHOUSE_TEST_NMAP STATEHOUSE_TEST_OPENSSL STATEHOUSE_TEST_SHIM
   export STATEHOUSE_TEST_CHROMIUM STATEHOUSE_TEST_CHROMEDRIVER STATEHOUSE_TEST_CERTUTIL
 
   # PostgreSQL refuses to run as root: its package brings a user who may.

@@ -191,7 +191,7 @@ fn origin(parts: &Parts) -> String {
 }
 
 /// The token of a request; `None` when it has no credentials at all.
-fn token(parts: &Parts) -> Result<Option<String>, Problem> {
+pub(crate) fn token(parts: &Parts) -> Result<Option<String>, Problem> {
     let Some(header) = parts.headers.get(AUTHORIZATION) else {
         return Ok(None);
     };

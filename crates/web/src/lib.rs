@@ -19,11 +19,16 @@ mod body;
 mod discovery;
 mod health;
 mod ledger;
+mod once;
+pub mod openapi;
 mod problem;
+mod reply;
 mod routes;
 mod tfe;
+mod throttle;
 mod ui;
 
 pub use body::{JSON_BYTES_MAX, STATE_BYTES_MAX};
 pub use health::health_router;
-pub use routes::{ROUTES, Route, router};
+pub use routes::{Gives, Operation, ROUTES, Route, router};
+pub use throttle::Pace;

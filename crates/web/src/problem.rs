@@ -26,6 +26,8 @@ use crate::ui;
 pub(crate) const JSON_API: HeaderValue = HeaderValue::from_static("application/vnd.api+json");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+/// Longest words, in characters: what a caller sent is repeated as far as helps, and no further.
+const WORDS_MAX: usize = 1000;
 /// The code of a refusal because of a freeze.
 const FROZEN: &str = "frozen";
 /// What a client without credentials is asked for. terraform's `http` backend knows only Basic.
@@ -162,7 +164,12 @@ impl Problem {
         title: &'static str,
         words: impl Into<String>,
     ) -> Self {
-        let words = Some(words.into());
+        let mut words = words.into();
+        if let Some((end, _)) = words.char_indices().nth(WORDS_MAX) {
+            words.truncate(end);
+            words.push('…');
+        }
+        let words = Some(words);
         let meta = Map::new();
         let (hint, holder, allow, closes, cause) = (None, None, None, false, None);
         Self(Box::new(Refusal {
@@ -182,6 +189,12 @@ impl Problem {
 
     fn hint(mut self, hint: Option<&str>) -> Self {
         self.0.hint = hint.map(str::to_owned);
+        self
+    }
+
+    /// The same under another title: clients tell some refusals apart by it.
+    pub(crate) fn titled(mut self, title: &'static str) -> Self {
+        self.0.title = title;
         self
     }
 

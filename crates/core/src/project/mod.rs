@@ -5,11 +5,15 @@
 
 pub(crate) mod sql;
 
-use statehouse_model::{Name, ProjectId};
+use std::collections::BTreeSet;
 
+use statehouse_model::{Name, Permission, ProjectId};
+
+use crate::access::{Place, Rights};
 use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Target, actions};
 use crate::error::{Error, Kind, Result};
+use crate::record::Rows;
 use crate::workspace;
 use sql::Project as Row;
 
@@ -68,6 +72,45 @@ impl From<Row> for ProjectView {
     }
 }
 
+/// A project, and what the caller may do with it.
+#[derive(Debug, Clone)]
+pub struct Full {
+    /// The project.
+    pub project: ProjectView,
+    /// What of [`TOLD`] the caller may do.
+    pub may: BTreeSet<Permission>,
+}
+
+/// What clients look at before they ask.
+pub const TOLD: &[Permission] = &[
+    Permission::ProjectUpdate,
+    Permission::ProjectDelete,
+    Permission::WorkspaceCreate,
+];
+
+/// What the caller may do with each of these.
+async fn full(rows: &mut Rows, ctx: &Ctx, found: Vec<Row>) -> Result<Vec<Full>> {
+    let rights = Rights::of(rows, ctx, ctx.house().now()).await?;
+    let mut all = Vec::with_capacity(found.len());
+    for project in found {
+        let place = Place {
+            project: Some(project.id.clone()),
+            workspace: None,
+        };
+        let mut may = BTreeSet::new();
+        for permission in TOLD {
+            if rights.cover(*permission, &place)? {
+                may.insert(*permission);
+            }
+        }
+        all.push(Full {
+            project: project.into(),
+            may,
+        });
+    }
+    Ok(all)
+}
+
 /// Makes a project; its name must be free.
 pub async fn create(ctx: &Ctx, name: Name) -> Result<ProjectView> {
     let id = ProjectId::from_entropy(ctx.house().code(), crate::entropy());
@@ -90,15 +133,13 @@ pub async fn create(ctx: &Ctx, name: Name) -> Result<ProjectView> {
 }
 
 /// Every project of the organization that the caller may see, by name.
-pub async fn list(ctx: &Ctx) -> Result<Vec<ProjectView>> {
-    door::read_within(ctx, ListProjects, |rows, reach| {
+pub async fn list(ctx: &Ctx) -> Result<Vec<Full>> {
+    let asked = ctx.clone();
+    door::read_within(ctx, ListProjects, move |rows, reach| {
         Box::pin(async move {
-            Ok(sql::all(rows)
-                .await?
-                .into_iter()
-                .filter(|project| reach.covers_project(&project.id))
-                .map(ProjectView::from)
-                .collect())
+            let mut found = sql::all(rows).await?;
+            found.retain(|project| reach.covers_project(&project.id));
+            full(rows, &asked, found).await
         })
     })
     .await
@@ -109,10 +150,14 @@ fn taken(name: &Name) -> Error {
 }
 
 /// One project.
-pub async fn show(ctx: &Ctx, project: &Project) -> Result<ProjectView> {
-    let wanted = project.clone();
+pub async fn show(ctx: &Ctx, project: &Project) -> Result<Full> {
+    let (wanted, asked) = (project.clone(), ctx.clone());
     door::read(ctx, ShowProject, &project.target(), move |rows| {
-        Box::pin(async move { Ok(sql::needed(rows, &wanted).await?.into()) })
+        Box::pin(async move {
+            let found = vec![sql::needed(rows, &wanted).await?];
+            let shown = full(rows, &asked, found).await?.pop();
+            shown.ok_or_else(|| Error::not_found("project"))
+        })
     })
     .await
 }

@@ -144,6 +144,7 @@ pub(crate) struct Config {
     pub(crate) tls: Tls,
     pub(crate) health: Health,
     pub(crate) log: Log,
+    pub(crate) api: Api,
     pub(crate) door: Door,
 }
 
@@ -249,6 +250,13 @@ pub(crate) enum LogFormat {
     Text,
     /// For programs.
     Json,
+}
+
+/// How fast clients may ask.
+#[derive(Deserialize)]
+pub(crate) struct Api {
+    pub(crate) requests_per_second: u32,
+    pub(crate) burst: u32,
 }
 
 /// How changes are committed.

@@ -18,6 +18,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::ServerName;
 use secrecy::ExposeSecret;
 use statehouse_core::{Clock, Core, Options};
+use statehouse_web::Pace;
 use statehouse_web::authority::{Authority, Files, Names};
 use statehouse_web::listen::{self, Limits, UnixSocket};
 use statehouse_web::tls::{self, CertificateFiles, Served};
@@ -42,6 +43,7 @@ pub(crate) struct Server {
     listener: TcpListener,
     health_socket: Option<UnixSocket>,
     health_listener: Option<TcpListener>,
+    pace: Pace,
     _lock: DirectoryLock,
 }
 
@@ -114,6 +116,10 @@ impl Server {
             listener,
             health_socket,
             health_listener,
+            pace: Pace {
+                per_second: config.api.requests_per_second,
+                burst: config.api.burst,
+            },
             _lock: lock,
         })
     }
@@ -142,6 +148,7 @@ impl Server {
             tls,
             served,
             listener,
+            pace,
             ..
         } = self;
         let (stop, stopping) = watch::channel(false);
@@ -169,7 +176,7 @@ impl Server {
                 }
             });
         }
-        let router = statehouse_web::router(core.clone());
+        let router = statehouse_web::router(core.clone(), pace);
         let mut serving = tokio::spawn(listen::serve(
             listener,
             tls,

@@ -9,11 +9,15 @@ use statehouse_core::project::Project;
 use statehouse_core::state::{self, FOUND_PAGE_MAX, Hit, Search, Wanted};
 use statehouse_core::terraform::address::Mode;
 
-use super::document::{Document, Pagination, to, with};
-use super::query::Query;
+use super::document::{Document, to};
+use super::query::{Query, Sizes};
+use super::resources::{Found, Tag, Told};
 use super::{resources, versions, workspaces};
 use crate::auth::{self, Asker, At};
 use crate::problem::Problem;
+
+/// Resources on one page.
+const PAGE: Sizes = Sizes::whole(FOUND_PAGE_MAX);
 
 /// What a list can be narrowed by.
 const FILTERS: &[&str] = &[
@@ -36,24 +40,11 @@ pub(crate) async fn list(
     query: Query,
 ) -> Result<Document, Problem> {
     let ctx = asker.organization(&organization).await?;
-    let (number, size) = (
-        query.number()?.unwrap_or(1).max(1),
-        query.size(FOUND_PAGE_MAX)?,
-    );
-    let found = state::search(&ctx, search(&query, number, size)?).await?;
-    let pagination = Pagination {
-        number,
-        size,
-        total: found.total,
-    };
+    let (number, size) = (query.number()?.unwrap_or(1), query.size(PAGE)?);
+    let found = state::search(&ctx, search(&query, number as u64, size)?).await?;
     let path = format!("/api/v2/organizations/{organization}/resources");
-    let next = pagination.next();
-    let next = next.map(|next| query.next(&path, "page[number]", &next.to_string()));
-    let page = Document::page(
-        found.hits.iter().map(resource).collect(),
-        Some(pagination),
-        next,
-    );
+    let pages = query.pages(&path, found.total, PAGE)?;
+    let page = Document::page(found.hits.iter().map(resource).collect(), &pages);
     Ok(page.told([
         ("more-than-counted", found.more.into()),
         ("searched-states", found.states.into()),
@@ -107,19 +98,22 @@ fn search(query: &Query, page: u64, size: usize) -> Result<Search, Problem> {
 
 fn resource(hit: &Hit) -> Value {
     let entry = &hit.entry;
-    let named = |tag: &(String, String)| json!({ "key": tag.0, "value": tag.1 });
-    let more = [
-        ("workspace-name", hit.name.as_str().into()),
-        ("tags", entry.tags.iter().map(named).collect()),
-        ("resource-id", entry.id.clone().into()),
-        ("dependencies", entry.dependencies.clone().into()),
-    ];
+    let tag = |(key, value): &(String, String)| Tag {
+        key: key.clone(),
+        value: value.clone(),
+    };
+    let found = Found {
+        workspace_name: hit.name.to_string(),
+        tags: entry.tags.iter().map(tag).collect(),
+        resource_id: entry.id.clone(),
+        dependencies: entry.dependencies.clone(),
+    };
     let place = |deposed: &String| format!("#{deposed}");
     let deposed = entry.deposed.as_ref().map(place).unwrap_or_default();
     json!({
         "type": resources::KIND,
         "id": format!("{}/{}{deposed}", hit.workspace, entry.address),
-        "attributes": with(resources::attributes(&entry.clone().into()), more),
+        "attributes": Told::from(&entry.clone().into()).found(found),
         "relationships": {
             "workspace": to(workspaces::KIND, Some(hit.workspace.as_str())),
             "project": to("projects", Some(hit.project.as_str())),

@@ -1,18 +1,20 @@
 //! Freezing a workspace, and thawing it.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use statehouse_core::Ctx;
 use statehouse_core::workspace::freeze::{self, Wish};
 use statehouse_core::workspace::{self, Workspace};
 
-use super::document::{Attributes, Document};
+use super::document::Document;
 use super::instant;
+use super::sent::Attributes;
 use super::workspaces::{of_id, resource};
 use crate::auth::{Asker, At};
 use crate::problem::Problem;
 
 /// Why somebody does so.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Why {
     reason: String,

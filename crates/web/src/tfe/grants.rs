@@ -1,37 +1,75 @@
 //! Grants: who holds which role over what.
 
 use axum::http::StatusCode;
-use serde::Deserialize;
-use statehouse_core::access::{self, Scope};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use statehouse_core::access::{self, GrantView, Scope};
 use statehouse_core::{Ctx, Kind, team, user};
 use statehouse_model::{Role, Subject, TeamId, UserId};
 
-use super::document::{Attributes, Document, resource, resources};
-use super::instant;
+use super::document::Document;
+use super::instant::{self, Instant};
+use super::query::{Query, Sizes};
+use super::sent::Attributes;
 use crate::auth::{self, Asker, At};
 use crate::problem::Problem;
 
 const KIND: &str = "grants";
+/// Grants on one page.
+const PAGE: Sizes = Sizes::whole(1000);
 /// The scope that is all of an organization.
 pub(super) const EVERYTHING: &str = "organization";
 
+/// What is told of a grant.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Told {
+    /// The id of the account that holds it.
+    user: Option<String>,
+    /// Or of the team.
+    team: Option<String>,
+    role: String,
+    /// `organization`, or the id of a project or workspace.
+    scope: String,
+    expires_at: Option<Instant>,
+}
+
+fn document(grant: &GrantView) -> Value {
+    let attributes = Told {
+        user: grant.user.clone(),
+        team: grant.team.clone(),
+        role: grant.role.clone(),
+        scope: grant.scope.clone(),
+        expires_at: grant.expires_at.and_then(instant::at),
+    };
+    json!({ "type": KIND, "id": grant.id, "attributes": attributes })
+}
+
 /// Everybody's roles in the organization.
-pub(crate) async fn list(asker: Asker, At(organization): At<String>) -> Result<Document, Problem> {
+pub(crate) async fn list(
+    asker: Asker,
+    At(organization): At<String>,
+    query: Query,
+) -> Result<Document, Problem> {
     let ctx = asker.organization(&organization).await?;
-    Ok(Document::list(
-        resources(KIND, &access::list(&ctx).await?)?,
-        None,
-    ))
+    let path = format!("/api/v2/organizations/{organization}/grants");
+    let (page, pages) = query.page(&path, access::list(&ctx).await?, PAGE)?;
+    Ok(Document::page(page.iter().map(document).collect(), &pages))
 }
 
 /// A role to give.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Give {
+    /// The id or name of an account.
     user: Option<String>,
+    /// Or of a team.
     team: Option<String>,
     role: String,
+    /// `organization`, or the id of a project or workspace.
     scope: Option<String>,
+    /// When it ends (RFC 3339).
     expires_at: Option<String>,
 }
 
@@ -57,7 +95,7 @@ pub(crate) async fn give(
             .into(),
     };
     let given = access::give(&ctx, subject, role, scope, expires_at).await?;
-    Ok(Document::made(resource(KIND, &given)?))
+    Ok(Document::made(document(&given)))
 }
 
 /// A scope by its text.

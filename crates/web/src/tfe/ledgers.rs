@@ -2,11 +2,14 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use statehouse_core::Ctx;
 use statehouse_core::ledger;
 
-use super::document::{Attributes, Document, resource_named};
+use super::document::Document;
+use super::sent::Attributes;
 use super::stream::Spool;
 use crate::auth::{self, Asker, At};
 use crate::problem::Problem;
@@ -19,13 +22,57 @@ async fn bundle(asker: &Asker, ctx: &Ctx) -> Result<Response, Problem> {
         .await
 }
 
+/// What a comparison found.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Report {
+    /// The code of the organization.
+    house: String,
+    /// Leaves that were hashed.
+    leaves: u64,
+    /// Rows that were compared.
+    rows: u64,
+    /// Sealed objects that were opened.
+    objects: u64,
+    /// What was proven, in words.
+    proved: Vec<String>,
+    /// What differs; at most a thousand are listed.
+    differences: Vec<Difference>,
+    /// How many differences there are in all.
+    count: u64,
+}
+
+/// One difference between the database and the ledger.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+struct Difference {
+    /// `missing`, `extra`, `altered`, `older`, `unreadable` or `ledger`.
+    kind: String,
+    /// A table and key, a leaf, or an object.
+    place: String,
+    words: String,
+}
+
 async fn compare(ctx: &Ctx) -> Result<Document, Problem> {
     let report = ledger::verify_live(ctx).await?;
-    Ok(Document::one(resource_named(
-        "ledger-reports",
-        ctx.request().as_str(),
-        &report,
-    )?))
+    let difference = |each: ledger::Difference| Difference {
+        kind: each.kind,
+        place: each.place,
+        words: each.words,
+    };
+    let attributes = Report {
+        house: report.house,
+        leaves: report.leaves,
+        rows: report.rows,
+        objects: report.objects,
+        proved: report.proved,
+        differences: report.differences.into_iter().map(difference).collect(),
+        count: report.count,
+    };
+    let id = ctx.request().as_str();
+    Ok(Document::one(
+        json!({ "type": "ledger-reports", "id": id, "attributes": attributes }),
+    ))
 }
 
 /// The bundle of an organization.
@@ -70,7 +117,7 @@ pub(crate) async fn verify_live_site(asker: Asker) -> Result<Document, Problem> 
 }
 
 /// Whether everybody may read the checkpoint and the hashes.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Publish {
     published: bool,

@@ -4,15 +4,17 @@
 //! id for it; the request's own is taken, so that two clients of one person keep each other out as well, and given back is what
 //! the caller holds under such an id. Our own command line names one.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use statehouse_core::Ctx;
 use statehouse_core::state::lock;
 use statehouse_core::terraform::lock::LockInfo;
 use statehouse_core::workspace::{self, Workspace, WorkspaceView};
 
-use super::document::{Document, Sent};
+use super::document::Document;
 use super::instant;
+use super::sent::Sent;
 use super::workspaces::{of_id, resource};
 use crate::auth::{Asker, At};
 use crate::problem::Problem;
@@ -22,6 +24,18 @@ const BY_HAND: &str = "lock";
 /// What the ledger keeps as the reason of a lock that terraform breaks; it asks its user for none.
 const NO_REASON: &str = "force-unlock by the client";
 
+/// What the holder of a lock said of it.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Held {
+    operation: String,
+    info: String,
+    who: String,
+    version: String,
+    created: String,
+    path: String,
+}
+
 /// Who holds the lock; `data` is null when nobody does.
 pub(crate) async fn show(asker: Asker, At(id): At<String>) -> Result<Document, Problem> {
     let (ctx, workspace) = of_id(&asker, &id).await?;
@@ -30,20 +44,20 @@ pub(crate) async fn show(asker: Asker, At(id): At<String>) -> Result<Document, P
         json!({
             "type": "locks",
             "id": held.id,
-            "attributes": {
-                "operation": held.operation,
-                "info": held.info,
-                "who": held.who,
-                "version": held.version,
-                "created": held.created,
-                "path": held.path,
+            "attributes": Held {
+                operation: held.operation,
+                info: held.info,
+                who: held.who,
+                version: held.version,
+                created: held.created,
+                path: held.path,
             },
         })
     })))
 }
 
 /// A lock to take.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 pub(crate) struct Take {
     reason: Option<String>,
     id: Option<String>,
@@ -93,7 +107,7 @@ async fn answered(
 }
 
 /// A lock to give back.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 pub(crate) struct Release {
     id: Option<String>,
 }
@@ -113,7 +127,7 @@ pub(crate) async fn release(
 }
 
 /// Why a lock is broken.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 pub(crate) struct Force {
     reason: Option<String>,
 }

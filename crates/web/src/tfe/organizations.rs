@@ -1,16 +1,20 @@
 //! Organizations. To the platform's clients an organization's id is its name; its own id stands beside it as `external-id`.
 
+use std::collections::BTreeMap;
+
 use axum::http::StatusCode;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use statehouse_core::org::{self, OrganizationView};
 use statehouse_core::{Ctx, access, workspace};
 use statehouse_model::Permission;
 
-use super::document::{Attributes, Document};
-use super::instant;
-use super::jsonapi::{Answer, Query, only};
-use crate::auth::{self, Asked, Asker, At};
+use super::document::Document;
+use super::instant::{self, Instant};
+use super::query::{PAGE, Query};
+use super::sent::{Attributes, only};
+use crate::auth::{self, Asker, At};
 use crate::problem::Problem;
 
 pub(super) const KIND: &str = "organizations";
@@ -29,32 +33,65 @@ const MAY: &[(&str, Permission)] = &[
 ];
 
 /// The organizations that the caller belongs to; for an operator of the site, every one.
-pub(crate) async fn list(asker: Asker, Asked(query): Asked<Query>) -> Result<Answer, Problem> {
+pub(crate) async fn list(asker: Asker, query: Query) -> Result<Document, Problem> {
     let mut found = asker.core().organizations_of(asker.caller()).await?;
-    if let Some(part) = query.q.as_ref().map(|part| part.to_lowercase()) {
+    if let Some(part) = query.lower("q") {
         found.retain(|each| each.name.to_lowercase().contains(&part));
     }
-    let (page, pages) = query.page("/api/v2/organizations", found)?;
-    Ok(Answer::list(page.iter().map(brief).collect(), pages))
+    query.sort(&mut found, |each, by| match by {
+        "created-at" => instant::format(each.created_at).unwrap_or_default(),
+        _ => each.name.clone(),
+    });
+    let (page, pages) = query.page("/api/v2/organizations", found, PAGE)?;
+    Ok(Document::page(page.iter().map(brief).collect(), &pages))
 }
 
 /// An organization, as the site knows it.
 fn brief(view: &OrganizationView) -> Value {
-    document(view, Map::new())
+    document(view, None)
 }
 
-fn document(view: &OrganizationView, inside: Map<String, Value>) -> Value {
-    let known = [
-        ("name", view.name.as_str().into()),
-        ("external-id", view.id.as_str().into()),
-        ("code", view.code.as_str().into()),
-        ("status", view.status.as_str().into()),
-        ("created-at", instant::format(view.created_at).into()),
-        ("collaborator-auth-policy", "password".into()),
-        ("default-execution-mode", "local".into()),
-    ];
-    let mut attributes = inside;
-    attributes.extend(known.map(|(name, value)| (name.to_owned(), value)));
+/// What is told of an organization.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Told {
+    name: String,
+    /// Its id.
+    external_id: String,
+    /// What the ids of everything that it holds begin with, after their kind.
+    code: String,
+    /// `active` or `shredded`.
+    status: String,
+    created_at: Option<Instant>,
+    /// Always `password`.
+    collaborator_auth_policy: &'static str,
+    /// Always `local`.
+    default_execution_mode: &'static str,
+    #[serde(flatten)]
+    inside: Option<Inside>,
+}
+
+/// What is told of it to whoever looks at it alone.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+struct Inside {
+    /// Whom to write to about it.
+    email: String,
+    /// What the caller may do, in the words of clients.
+    permissions: BTreeMap<&'static str, bool>,
+}
+
+fn document(view: &OrganizationView, inside: Option<Inside>) -> Value {
+    let attributes = Told {
+        name: view.name.clone(),
+        external_id: view.id.clone(),
+        code: view.code.clone(),
+        status: view.status.clone(),
+        created_at: instant::at(view.created_at),
+        collaborator_auth_policy: "password",
+        default_execution_mode: "local",
+        inside,
+    };
     json!({
         "type": KIND,
         "id": view.name,
@@ -66,15 +103,12 @@ fn document(view: &OrganizationView, inside: Map<String, Value>) -> Value {
 /// An organization, with what is known inside.
 async fn whole(ctx: &Ctx, view: &OrganizationView) -> Result<Value, Problem> {
     let held = access::own(ctx).await?;
-    let may = MAY
-        .iter()
-        .map(|(word, permission)| ((*word).to_owned(), held.contains(permission).into()));
-    let inside = [
-        ("email", org::email(ctx).await?.into()),
-        ("permissions", may.collect::<Map<String, Value>>().into()),
-    ];
-    let inside = inside.map(|(name, value)| (name.to_owned(), value));
-    Ok(document(view, Map::from_iter(inside)))
+    let may = |(word, permission): &(&'static str, _)| (*word, held.contains(permission));
+    let inside = Inside {
+        email: org::email(ctx).await?,
+        permissions: MAY.iter().map(may).collect(),
+    };
+    Ok(document(view, Some(inside)))
 }
 
 /// One organization.
@@ -86,7 +120,7 @@ pub(crate) async fn show(asker: Asker, At(name): At<String>) -> Result<Document,
 }
 
 /// An organization as a request wishes it.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(crate) struct Wished {
     name: Option<String>,
     email: Option<String>,
@@ -171,7 +205,7 @@ pub(crate) async fn delete(asker: Asker, At(name): At<String>) -> Result<StatusC
 }
 
 /// Why an organization's keys are destroyed.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Shred {
     reason: String,

@@ -1,18 +1,21 @@
 //! Outputs of a state. A sensitive value is null in a list, and a request of its own.
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 use statehouse_core::state::{self, OutputView, Which};
 use statehouse_core::workspace::Workspace;
 use statehouse_model::{OutputId, VersionId};
 
-use super::document::{Document, Pagination};
-use super::query::Query;
+use super::document::Document;
+use super::query::{Query, Sizes};
 use super::workspaces::of_id;
 use crate::auth::{self, Asker, At};
 use crate::problem::Problem;
 
+pub(super) const KIND: &str = "state-version-outputs";
 /// Outputs on one page: clients of the current outputs read the first one only, so all of them are on it.
-const PAGE_MAX: usize = 10_000;
+const PAGE: Sizes = Sizes::whole(10_000);
 
 /// What kind of value a type has, in one word.
 fn word(detailed: &Value) -> &str {
@@ -28,39 +31,39 @@ fn word(detailed: &Value) -> &str {
     }
 }
 
-fn resource(output: &OutputView) -> Value {
+/// What is told of an output.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Told<'o> {
+    name: &'o str,
+    sensitive: bool,
+    /// `string`, `number`, `bool`, `array`, `object` or `dynamic`.
+    #[serde(rename = "type")]
+    kind: &'o str,
+    /// The type as terraform writes it.
+    detailed_type: &'o Value,
+    /// Null for a sensitive output of a list.
+    value: Option<&'o Value>,
+}
+
+pub(super) fn resource(output: &OutputView) -> Value {
     json!({
-        "type": "state-version-outputs",
+        "type": KIND,
         "id": output.id.as_str(),
-        "attributes": {
-            "name": output.name,
-            "sensitive": output.sensitive,
-            "type": word(&output.detailed_type),
-            "detailed-type": output.detailed_type,
-            "value": output.value,
+        "attributes": Told {
+            name: &output.name,
+            sensitive: output.sensitive,
+            kind: word(&output.detailed_type),
+            detailed_type: &output.detailed_type,
+            value: output.value.as_ref(),
         },
         "links": { "self": format!("/api/v2/state-version-outputs/{}", output.id) },
     })
 }
 
-fn page(query: &Query, path: &str, outputs: &[OutputView]) -> Result<Document, Problem> {
-    let pagination = Pagination {
-        number: query.number()?.unwrap_or(1).max(1),
-        size: query.size(PAGE_MAX)?,
-        total: outputs.len() as u64,
-    };
-    let before = usize::try_from(pagination.number - 1).unwrap_or(usize::MAX);
-    let page = outputs
-        .iter()
-        .skip(before.saturating_mul(pagination.size))
-        .take(pagination.size);
-    let next = pagination.next();
-    let next = next.map(|next| query.next(path, "page[number]", &next.to_string()));
-    Ok(Document::page(
-        page.map(resource).collect(),
-        Some(pagination),
-        next,
-    ))
+fn page(query: &Query, path: &str, outputs: Vec<OutputView>) -> Result<Document, Problem> {
+    let (page, pages) = query.page(path, outputs, PAGE)?;
+    Ok(Document::page(page.iter().map(resource).collect(), &pages))
 }
 
 /// The outputs of the current version; none where there is no state yet, because clients fail over a 404.
@@ -72,7 +75,7 @@ pub(crate) async fn current(
     let (ctx, workspace) = of_id(&asker, &id).await?;
     let outputs = state::outputs(&ctx, &workspace, Which::Current).await?;
     let path = format!("/api/v2/workspaces/{id}/current-state-version-outputs");
-    page(&query, &path, &outputs)
+    page(&query, &path, outputs)
 }
 
 /// The outputs of one version.
@@ -85,11 +88,8 @@ pub(crate) async fn of_version(
     let ctx = asker.house_of(&version).await?;
     let workspace = Workspace::Of(version.clone());
     let outputs = state::outputs(&ctx, &workspace, Which::Version(version)).await?;
-    page(
-        &query,
-        &format!("/api/v2/state-versions/{id}/outputs"),
-        &outputs,
-    )
+    let path = format!("/api/v2/state-versions/{id}/outputs");
+    page(&query, &path, outputs)
 }
 
 /// One output with its value.

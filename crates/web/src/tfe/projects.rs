@@ -1,31 +1,59 @@
 //! Projects.
 
 use axum::http::StatusCode;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use statehouse_core::Ctx;
-use statehouse_core::project::{self, Project, ProjectView};
-use statehouse_model::ProjectId;
+use statehouse_core::project::{self, Full, Project};
+use statehouse_model::{Permission, ProjectId};
 
-use super::document::{Document, Pagination, Sent, to};
-use super::instant;
-use super::query::Query;
+use super::document::{Document, to};
+use super::instant::{self, Instant};
+use super::query::{Query, Sizes};
+use super::sent::Sent;
 use crate::auth::{self, Asker, At};
 use crate::problem::Problem;
 
 const KIND: &str = "projects";
 /// Projects on one page.
-const PAGE_MAX: usize = 100;
+const PAGE: Sizes = Sizes::whole(100);
 
-fn resource(ctx: &Ctx, project: &ProjectView) -> Value {
+/// What is told of a project.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Told {
+    name: String,
+    /// Always null.
+    description: Option<String>,
+    created_at: Option<Instant>,
+    permissions: May,
+}
+
+/// What the caller may do with it.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+struct May {
+    can_update: bool,
+    can_destroy: bool,
+    can_create_workspace: bool,
+}
+
+fn resource(ctx: &Ctx, full: &Full) -> Value {
+    let project = &full.project;
+    let may = |permission| full.may.contains(&permission);
     json!({
         "type": KIND,
         "id": project.id,
-        "attributes": {
-            "name": project.name,
-            "description": null,
-            "created-at": instant::format(project.created_at),
-            "permissions": { "can-update": true, "can-destroy": true, "can-create-workspace": true },
+        "attributes": Told {
+            name: project.name.clone(),
+            description: None,
+            created_at: instant::at(project.created_at),
+            permissions: May {
+                can_update: may(Permission::ProjectUpdate),
+                can_destroy: may(Permission::ProjectDelete),
+                can_create_workspace: may(Permission::WorkspaceCreate),
+            },
         },
         "relationships": {
             "organization": to("organizations", ctx.organization().map(statehouse_model::Name::as_str)),
@@ -42,33 +70,25 @@ pub(crate) async fn list(
 ) -> Result<Document, Problem> {
     let ctx = asker.organization(&organization).await?;
     let mut found = project::list(&ctx).await?;
-    if let Some(names) = query.get("filter[names]") {
-        let names: Vec<&str> = names.split(',').map(str::trim).collect();
-        found.retain(|project| names.contains(&project.name.as_str()));
+    let names = query.words("filter[names]");
+    if !names.is_empty() {
+        found.retain(|full| names.contains(&full.project.name));
     }
-    if let Some(part) = query.get("q") {
-        let part = part.to_lowercase();
-        found.retain(|project| project.name.to_lowercase().contains(&part));
+    if let Some(part) = query.lower("q") {
+        found.retain(|full| full.project.name.to_lowercase().contains(&part));
     }
-    let pagination = Pagination {
-        number: query.number()?.unwrap_or(1).max(1),
-        size: query.size(PAGE_MAX)?,
-        total: found.len() as u64,
-    };
-    let before = usize::try_from(pagination.number - 1).unwrap_or(usize::MAX);
-    let page = found
-        .iter()
-        .skip(before.saturating_mul(pagination.size))
-        .take(pagination.size);
-    let page = page.map(|project| resource(&ctx, project)).collect();
+    query.sort(&mut found, |full, by| match by {
+        "created-at" => instant::format(full.project.created_at).unwrap_or_default(),
+        _ => full.project.name.clone(),
+    });
     let path = format!("/api/v2/organizations/{organization}/projects");
-    let next = pagination.next();
-    let next = next.map(|next| query.next(&path, "page[number]", &next.to_string()));
-    Ok(Document::page(page, Some(pagination), next))
+    let (page, pages) = query.page(&path, found, PAGE)?;
+    let page = page.iter().map(|full| resource(&ctx, full));
+    Ok(Document::page(page.collect(), &pages))
 }
 
 /// A new project, or another name for one.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(crate) struct Named {
     name: String,
 }
@@ -82,6 +102,7 @@ pub(crate) async fn create(
     let ctx = asker.organization(&organization).await?;
     let name = sent.attributes.name.parse();
     let made = project::create(&ctx, name.map_err(Problem::unprocessable)?).await?;
+    let made = project::show(&ctx, &Project::Id(auth::id(&made.id)?)).await?;
     Ok(Document::made(resource(&ctx, &made)))
 }
 
@@ -105,7 +126,8 @@ pub(crate) async fn update(
 ) -> Result<Document, Problem> {
     let (ctx, project) = of_id(&asker, &id).await?;
     let name = sent.attributes.name.parse();
-    let renamed = project::rename(&ctx, &project, name.map_err(Problem::unprocessable)?).await?;
+    project::rename(&ctx, &project, name.map_err(Problem::unprocessable)?).await?;
+    let renamed = project::show(&ctx, &project).await?;
     Ok(Document::one(resource(&ctx, &renamed)))
 }
 

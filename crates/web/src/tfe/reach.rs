@@ -1,16 +1,19 @@
 //! What teams may do in one workspace (`team-workspaces`) or project (`team-projects`).
 
 use axum::http::StatusCode;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use statehouse_core::Ctx;
 use statehouse_core::access::Scope;
 use statehouse_core::team::reach::{self, Level, ReachId, ReachView};
 use statehouse_model::{HouseId, ProjectId, TeamId, TeamProjectId, TeamWorkspaceId, WorkspaceId};
 
-use super::jsonapi::{Answer, Query, Stated, only, to_one};
+use super::document::{Document, to_one};
+use super::query::{PAGE, Query};
+use super::sent::{Sent, only};
 use super::teams;
-use crate::auth::{self, Asked, Asker, At};
+use crate::auth::{self, Asker, At};
 use crate::problem::Problem;
 
 /// What an access is over.
@@ -64,7 +67,7 @@ impl Over {
 }
 
 /// The access as a request wishes it.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(crate) struct Wished {
     access: Option<String>,
     #[serde(flatten)]
@@ -97,12 +100,20 @@ fn empty(value: &Value) -> bool {
     value.is_null() || value.as_object().is_some_and(Map::is_empty)
 }
 
+/// What is told of an access.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Told {
+    /// `read`, `plan`, `write`, `maintain` or `admin`.
+    access: String,
+}
+
 fn document(over: Over, view: &ReachView) -> Value {
     let (relation, kind) = over.relation();
     json!({
         "type": over.kind(),
         "id": view.id,
-        "attributes": { "access": view.access },
+        "attributes": Told { access: view.access.clone() },
         "relationships": {
             "team": to_one(teams::KIND, &view.team),
             relation: to_one(kind, &view.scope),
@@ -111,49 +122,48 @@ fn document(over: Over, view: &ReachView) -> Value {
     })
 }
 
-async fn list(over: Over, asker: &Asker, query: &Query) -> Result<Answer, Problem> {
-    let (asked, name) = match over {
-        Over::Workspace => (&query.workspace, "filter[workspace][id]"),
-        Over::Project => (&query.project, "filter[project][id]"),
+async fn list(over: Over, asker: &Asker, query: &Query) -> Result<Document, Problem> {
+    let name = match over {
+        Over::Workspace => "filter[workspace][id]",
+        Over::Project => "filter[project][id]",
     };
     let missing = || Problem::unprocessable(format!("`{name}` is needed"));
-    let (ctx, scope) = over
-        .scope(asker, asked.as_deref().ok_or_else(missing)?)
-        .await?;
+    let asked = query.get(name).ok_or_else(missing)?;
+    let (ctx, scope) = over.scope(asker, asked).await?;
     let found = reach::list(&ctx, scope).await?;
-    let (page, pages) = query.page(&format!("/api/v2/{}", over.kind()), found)?;
+    let (page, pages) = query.page(&format!("/api/v2/{}", over.kind()), found, PAGE)?;
     let data = page.iter().map(|view| document(over, view)).collect();
-    Ok(Answer::list(data, pages))
+    Ok(Document::page(data, &pages))
 }
 
-async fn create(over: Over, asker: &Asker, mut stated: Stated<Wished>) -> Result<Answer, Problem> {
+async fn create(over: Over, asker: &Asker, sent: Sent<Wished>) -> Result<Document, Problem> {
     let (relation, kind) = over.relation();
-    let team: TeamId = stated.one("team", teams::KIND)?;
-    let id: String = stated.one(relation, kind)?;
-    let level = stated.attributes.level()?;
+    let team: TeamId = sent.relationships.one("team", teams::KIND)?;
+    let id: String = sent.relationships.one(relation, kind)?;
+    let level = sent.attributes.level()?;
     let (ctx, scope) = over.scope(asker, &id).await?;
     if team.house() != ctx.house().code() {
         return Err(Problem::not_found());
     }
     let made = reach::give(&ctx, team, scope, level).await?;
-    Ok(Answer::made(document(over, &made)))
+    Ok(Document::made(document(over, &made)))
 }
 
-async fn show(over: Over, asker: &Asker, id: &str) -> Result<Answer, Problem> {
+async fn show(over: Over, asker: &Asker, id: &str) -> Result<Document, Problem> {
     let (ctx, id) = over.of_id(asker, id).await?;
-    Ok(Answer::one(document(over, &reach::show(&ctx, id).await?)))
+    Ok(Document::one(document(over, &reach::show(&ctx, id).await?)))
 }
 
 async fn change(
     over: Over,
     asker: &Asker,
     id: &str,
-    stated: Stated<Wished>,
-) -> Result<Answer, Problem> {
-    let level = stated.attributes.level()?;
+    sent: Sent<Wished>,
+) -> Result<Document, Problem> {
+    let level = sent.attributes.level()?;
     let (ctx, id) = over.of_id(asker, id).await?;
     let changed = reach::change(&ctx, id, level).await?;
-    Ok(Answer::one(document(over, &changed)))
+    Ok(Document::one(document(over, &changed)))
 }
 
 async fn delete(over: Over, asker: &Asker, id: &str) -> Result<StatusCode, Problem> {
@@ -163,23 +173,20 @@ async fn delete(over: Over, asker: &Asker, id: &str) -> Result<StatusCode, Probl
 }
 
 /// The teams with access of their own to a workspace.
-pub(crate) async fn list_workspace(
-    asker: Asker,
-    Asked(query): Asked<Query>,
-) -> Result<Answer, Problem> {
+pub(crate) async fn list_workspace(asker: Asker, query: Query) -> Result<Document, Problem> {
     list(Over::Workspace, &asker, &query).await
 }
 
 /// Gives a team access to a workspace.
 pub(crate) async fn create_workspace(
     asker: Asker,
-    stated: Stated<Wished>,
-) -> Result<Answer, Problem> {
-    create(Over::Workspace, &asker, stated).await
+    sent: Sent<Wished>,
+) -> Result<Document, Problem> {
+    create(Over::Workspace, &asker, sent).await
 }
 
 /// One access to a workspace.
-pub(crate) async fn show_workspace(asker: Asker, At(id): At<String>) -> Result<Answer, Problem> {
+pub(crate) async fn show_workspace(asker: Asker, At(id): At<String>) -> Result<Document, Problem> {
     show(Over::Workspace, &asker, &id).await
 }
 
@@ -187,9 +194,9 @@ pub(crate) async fn show_workspace(asker: Asker, At(id): At<String>) -> Result<A
 pub(crate) async fn change_workspace(
     asker: Asker,
     At(id): At<String>,
-    stated: Stated<Wished>,
-) -> Result<Answer, Problem> {
-    change(Over::Workspace, &asker, &id, stated).await
+    sent: Sent<Wished>,
+) -> Result<Document, Problem> {
+    change(Over::Workspace, &asker, &id, sent).await
 }
 
 /// Takes the access to a workspace away.
@@ -201,23 +208,17 @@ pub(crate) async fn delete_workspace(
 }
 
 /// The teams with access of their own to a project.
-pub(crate) async fn list_project(
-    asker: Asker,
-    Asked(query): Asked<Query>,
-) -> Result<Answer, Problem> {
+pub(crate) async fn list_project(asker: Asker, query: Query) -> Result<Document, Problem> {
     list(Over::Project, &asker, &query).await
 }
 
 /// Gives a team access to a project.
-pub(crate) async fn create_project(
-    asker: Asker,
-    stated: Stated<Wished>,
-) -> Result<Answer, Problem> {
-    create(Over::Project, &asker, stated).await
+pub(crate) async fn create_project(asker: Asker, sent: Sent<Wished>) -> Result<Document, Problem> {
+    create(Over::Project, &asker, sent).await
 }
 
 /// One access to a project.
-pub(crate) async fn show_project(asker: Asker, At(id): At<String>) -> Result<Answer, Problem> {
+pub(crate) async fn show_project(asker: Asker, At(id): At<String>) -> Result<Document, Problem> {
     show(Over::Project, &asker, &id).await
 }
 
@@ -225,9 +226,9 @@ pub(crate) async fn show_project(asker: Asker, At(id): At<String>) -> Result<Ans
 pub(crate) async fn change_project(
     asker: Asker,
     At(id): At<String>,
-    stated: Stated<Wished>,
-) -> Result<Answer, Problem> {
-    change(Over::Project, &asker, &id, stated).await
+    sent: Sent<Wished>,
+) -> Result<Document, Problem> {
+    change(Over::Project, &asker, &id, sent).await
 }
 
 /// Takes the access to a project away.

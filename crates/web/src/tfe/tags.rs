@@ -1,22 +1,24 @@
 //! Tags of workspaces, in both forms that clients have: plain ones, and keys with values.
 
 use axum::http::StatusCode;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use statehouse_core::workspace::{self, TagView, WishedTag};
 
-use super::document::{Document, Item, Pagination, SentList};
-use super::instant;
-use super::query::Query;
+use super::document::Document;
+use super::instant::{self, Instant};
+use super::query::{Query, Sizes};
+use super::sent::{Item, SentList};
 use super::workspaces::of_id;
 use crate::auth::{Asker, At};
 use crate::problem::Problem;
 
 /// Tags on one page.
-const PAGE_MAX: usize = 100;
+const PAGE: Sizes = Sizes::whole(100);
 
 /// A plain tag.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(crate) struct Flat {
     name: String,
 }
@@ -31,7 +33,7 @@ impl From<Flat> for WishedTag {
 }
 
 /// A key with a value.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(crate) struct Binding {
     key: String,
     #[serde(default)]
@@ -47,16 +49,42 @@ impl From<Binding> for WishedTag {
     }
 }
 
+/// What is told of a tag that is a key with a value.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Bound {
+    key: String,
+    value: String,
+    created_at: Option<Instant>,
+}
+
+/// What is told of a plain tag.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Plain {
+    name: String,
+    /// How many workspaces have it.
+    instance_count: u64,
+}
+
 fn binding(kind: &str, tag: &TagView) -> Value {
     json!({
         "type": kind,
         "id": tag.id,
-        "attributes": {
-            "key": tag.key,
-            "value": tag.value,
-            "created-at": instant::format(tag.created_at),
+        "attributes": Bound {
+            key: tag.key.clone(),
+            value: tag.value.clone(),
+            created_at: instant::at(tag.created_at),
         },
     })
+}
+
+fn plain(id: &str, name: &str, count: u64) -> Value {
+    let attributes = Plain {
+        name: name.to_owned(),
+        instance_count: count,
+    };
+    json!({ "type": "tags", "id": id, "attributes": attributes })
 }
 
 /// The tags of a workspace, as keys with values.
@@ -64,7 +92,7 @@ pub(crate) async fn bindings(asker: Asker, At(id): At<String>) -> Result<Documen
     let (ctx, workspace) = of_id(&asker, &id).await?;
     let tags = workspace::tags(&ctx, &workspace).await?;
     let tags = tags.iter().map(|tag| binding("tag-bindings", tag));
-    Ok(Document::list(tags.collect(), None))
+    Ok(Document::list(tags.collect()))
 }
 
 /// The same; nothing is inherited here, so what a workspace has is what counts.
@@ -74,7 +102,7 @@ pub(crate) async fn effective(asker: Asker, At(id): At<String>) -> Result<Docume
     let tags = tags
         .iter()
         .map(|tag| binding("effective-tag-bindings", tag));
-    Ok(Document::list(tags.collect(), None))
+    Ok(Document::list(tags.collect()))
 }
 
 /// Gives a workspace keys with values, beside those that it has.
@@ -89,7 +117,7 @@ pub(crate) async fn bind(
         .filter_map(|tag| Some(tag.attributes?.into()));
     let tags = workspace::add_tags(&ctx, &workspace, wished.collect()).await?;
     let tags = tags.iter().map(|tag| binding("tag-bindings", tag));
-    Ok(Document::list(tags.collect(), None))
+    Ok(Document::list(tags.collect()))
 }
 
 /// The tags of a workspace, plain.
@@ -100,12 +128,10 @@ pub(crate) async fn list(
 ) -> Result<Document, Problem> {
     let (ctx, workspace) = of_id(&asker, &id).await?;
     let tags = workspace::tags(&ctx, &workspace).await?;
-    let plain = |tag: &TagView| json!({ "type": "tags", "id": tag.id, "attributes": { "name": tag.key, "instance-count": 1 } });
-    page(
-        &query,
-        &format!("/api/v2/workspaces/{id}/relationships/tags"),
-        tags.iter().map(plain).collect(),
-    )
+    let path = format!("/api/v2/workspaces/{id}/relationships/tags");
+    let (page, pages) = query.page(&path, tags, PAGE)?;
+    let page = page.iter().map(|tag| plain(&tag.id, &tag.key, 1));
+    Ok(Document::page(page.collect(), &pages))
 }
 
 /// Gives a workspace plain tags.
@@ -146,21 +172,8 @@ pub(crate) async fn of_organization(
     if let Some(part) = query.get("q") {
         tags.retain(|(tag, _)| tag.contains(part));
     }
-    let tag = |(tag, count): &(String, u64)| json!({ "type": "tags", "id": tag, "attributes": { "name": tag, "instance-count": count } });
     let path = format!("/api/v2/organizations/{organization}/tags");
-    page(&query, &path, tags.iter().map(tag).collect())
-}
-
-fn page(query: &Query, path: &str, all: Vec<Value>) -> Result<Document, Problem> {
-    let pagination = Pagination {
-        number: query.number()?.unwrap_or(1).max(1),
-        size: query.size(PAGE_MAX)?,
-        total: all.len() as u64,
-    };
-    let before = usize::try_from(pagination.number - 1).unwrap_or(usize::MAX);
-    let before = before.saturating_mul(pagination.size);
-    let next = pagination.next();
-    let next = next.map(|next| query.next(path, "page[number]", &next.to_string()));
-    let page = all.into_iter().skip(before).take(pagination.size).collect();
-    Ok(Document::page(page, Some(pagination), next))
+    let (page, pages) = query.page(&path, tags, PAGE)?;
+    let page = page.iter().map(|(tag, count)| plain(tag, tag, *count));
+    Ok(Document::page(page.collect(), &pages))
 }

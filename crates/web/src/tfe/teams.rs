@@ -1,23 +1,27 @@
 //! Teams, and who is in them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::http::StatusCode;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use statehouse_core::Ctx;
 use statehouse_core::team::{self, Flag, TeamView, Wish};
 use statehouse_core::user::UserView;
 use statehouse_model::{HouseId, MembershipId, TeamId, UserId};
 
-use super::instant;
-use super::jsonapi::{Answer, Query, References, Stated, only, to_many, to_one};
+use super::document::{Document, to_many, to_one};
+use super::instant::{self, Instant};
+use super::query::{PAGE, Query};
+use super::sent::{Attributes, References, only};
 use super::users;
-use crate::auth::{self, Asked, Asker, At};
+use crate::auth::{self, Asker, At};
 use crate::problem::Problem;
 
 pub(super) const KIND: &str = "teams";
-const INCLUDES: &[&str] = &["users", "organization-memberships"];
+/// What may be beside teams.
+pub(crate) const INCLUDES: &[&str] = &["users", "organization-memberships"];
 /// What other platforms let teams do and this one has nothing for: shown as what it is, and refused when it is asked for.
 const WITHOUT_FLAGS: &[&str] = &[
     "manage-policies",
@@ -38,38 +42,36 @@ const WITHOUT_FLAGS: &[&str] = &[
 pub(crate) async fn list(
     asker: Asker,
     At(organization): At<String>,
-    Asked(query): Asked<Query>,
-) -> Result<Answer, Problem> {
-    let includes = query.includes(INCLUDES)?;
+    query: Query,
+) -> Result<Document, Problem> {
     let ctx = asker.organization(&organization).await?;
     let mut found = team::list(&ctx).await?;
-    if let Some(names) = &query.names {
-        let names: BTreeSet<&str> = names.split(',').collect();
-        found.retain(|team| names.contains(team.name.as_str()));
+    let names = query.words("filter[names]");
+    if !names.is_empty() {
+        found.retain(|team| names.contains(&team.name));
     }
-    if let Some(part) = &query.q {
-        let part = part.to_lowercase();
+    if let Some(part) = query.lower("q") {
         found.retain(|team| team.name.to_lowercase().contains(&part));
     }
+    query.sort(&mut found, |team, _| team.name.clone());
     let path = format!("/api/v2/organizations/{organization}/teams");
-    let (page, pages) = query.page(&path, found)?;
-    let included = included(&asker, &ctx, &page, &includes).await?;
+    let (page, pages) = query.page(&path, found, PAGE)?;
+    let included = included(&asker, &ctx, &page, &query).await?;
     let data = page.iter().map(|team| document(&ctx, team)).collect();
-    Ok(Answer::list(data, pages).including(included))
+    Ok(Document::page(data, &pages).including(included))
 }
 
 /// One team.
 pub(crate) async fn show(
     asker: Asker,
     At(id): At<String>,
-    Asked(query): Asked<Query>,
-) -> Result<Answer, Problem> {
-    let includes = query.includes(INCLUDES)?;
+    query: Query,
+) -> Result<Document, Problem> {
     let (ctx, id) = of_id(&asker, &id).await?;
     let found = [team::show(&ctx, id).await?];
-    let included = included(&asker, &ctx, &found, &includes).await?;
+    let included = included(&asker, &ctx, &found, &query).await?;
     let [team] = found;
-    Ok(Answer::one(document(&ctx, &team)).including(included))
+    Ok(Document::one(document(&ctx, &team)).including(included))
 }
 
 /// The house of a team's id, and the id.
@@ -79,7 +81,7 @@ pub(super) async fn of_id(asker: &Asker, text: &str) -> Result<(Ctx, TeamId), Pr
 }
 
 /// A team as a request wishes it.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Wished {
     name: Option<String>,
@@ -126,26 +128,26 @@ fn flags(mut access: Map<String, Value>) -> Result<BTreeSet<Flag>, Problem> {
 pub(crate) async fn create(
     asker: Asker,
     At(organization): At<String>,
-    stated: Stated<Wished>,
-) -> Result<Answer, Problem> {
-    let mut wish: Wish = stated.attributes.try_into()?;
+    Attributes(wished): Attributes<Wished>,
+) -> Result<Document, Problem> {
+    let mut wish: Wish = wished.try_into()?;
     let name = wish.name.take();
     let name = name.ok_or_else(|| Problem::unprocessable("a team needs a `name`"))?;
     let ctx = asker.organization(&organization).await?;
     let made = team::create(&ctx, name, wish).await?;
-    Ok(Answer::made(document(&ctx, &made)))
+    Ok(Document::made(document(&ctx, &made)))
 }
 
 /// Changes a team.
 pub(crate) async fn change(
     asker: Asker,
     At(id): At<String>,
-    stated: Stated<Wished>,
-) -> Result<Answer, Problem> {
-    let wish = stated.attributes.try_into()?;
+    Attributes(wished): Attributes<Wished>,
+) -> Result<Document, Problem> {
+    let wish = wished.try_into()?;
     let (ctx, id) = of_id(&asker, &id).await?;
     let changed = team::change(&ctx, id, wish).await?;
-    Ok(Answer::one(document(&ctx, &changed)))
+    Ok(Document::one(document(&ctx, &changed)))
 }
 
 /// Ends a team.
@@ -223,18 +225,49 @@ fn members(ctx: &Ctx, ids: &[String]) -> Result<Vec<UserId>, Problem> {
     ids.iter().map(user).collect()
 }
 
+/// What is told of a team.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Told {
+    name: String,
+    description: String,
+    /// `organization` or `secret`.
+    visibility: String,
+    users_count: usize,
+    /// Always null.
+    sso_team_id: Option<String>,
+    /// Always false.
+    is_unified: bool,
+    /// Always false.
+    allow_member_token_management: bool,
+    /// What the team may do in all of the organization.
+    organization_access: BTreeMap<&'static str, bool>,
+    created_at: Option<Instant>,
+    permissions: May,
+}
+
+/// What the caller may do with it.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "these are the words of the clients"
+)]
+struct May {
+    can_destroy: bool,
+    can_update_name: bool,
+    can_update_visibility: bool,
+    can_update_organization_access: bool,
+    can_update_sso_team_id: bool,
+    can_update_membership: bool,
+    can_update_api_token: bool,
+}
+
 /// A team as a resource.
 pub(super) fn document(ctx: &Ctx, team: &TeamView) -> Value {
-    let mut access: Map<String, Value> = Flag::ALL
-        .iter()
-        .map(|flag| flag.as_str().to_owned())
-        .map(|flag| (flag.clone(), team.flags.contains(&flag).into()))
-        .collect();
-    access.extend(
-        WITHOUT_FLAGS
-            .iter()
-            .map(|flag| ((*flag).to_owned(), false.into())),
-    );
+    let set = |flag: &Flag| team.flags.iter().any(|set| set == flag.as_str());
+    let flags = Flag::ALL.iter().map(|flag| (flag.as_str(), set(flag)));
+    let without = WITHOUT_FLAGS.iter().map(|flag| (*flag, false));
     let owners = team.name == team::OWNERS;
     let may = |also: bool| team.manageable && also;
     let code = ctx.house().code();
@@ -247,24 +280,24 @@ pub(super) fn document(ctx: &Ctx, team: &TeamView) -> Value {
     json!({
         "type": KIND,
         "id": team.id,
-        "attributes": {
-            "name": team.name,
-            "description": team.description,
-            "visibility": team.visibility,
-            "users-count": team.users.len(),
-            "sso-team-id": null,
-            "is-unified": false,
-            "allow-member-token-management": false,
-            "organization-access": access,
-            "created-at": team.created_at.and_then(instant::format),
-            "permissions": {
-                "can-destroy": may(!owners),
-                "can-update-name": may(!owners),
-                "can-update-visibility": may(!owners),
-                "can-update-organization-access": may(!owners),
-                "can-update-sso-team-id": false,
-                "can-update-membership": may(true),
-                "can-update-api-token": may(true),
+        "attributes": Told {
+            name: team.name.clone(),
+            description: team.description.clone(),
+            visibility: team.visibility.clone(),
+            users_count: team.users.len(),
+            sso_team_id: None,
+            is_unified: false,
+            allow_member_token_management: false,
+            organization_access: flags.chain(without).collect(),
+            created_at: team.created_at.and_then(instant::at),
+            permissions: May {
+                can_destroy: may(!owners),
+                can_update_name: may(!owners),
+                can_update_visibility: may(!owners),
+                can_update_organization_access: may(!owners),
+                can_update_sso_team_id: false,
+                can_update_membership: may(true),
+                can_update_api_token: may(true),
             },
         },
         "relationships": {
@@ -281,9 +314,13 @@ async fn included(
     asker: &Asker,
     ctx: &Ctx,
     teams: &[TeamView],
-    includes: &[String],
+    query: &Query,
 ) -> Result<Vec<Value>, Problem> {
-    if includes.is_empty() {
+    let (accounts, memberships) = (
+        query.includes("users"),
+        query.includes("organization-memberships"),
+    );
+    if !accounts && !memberships {
         return Ok(Vec::new());
     }
     let ids: BTreeSet<UserId> = teams
@@ -292,20 +329,14 @@ async fn included(
         .filter_map(|user| user.parse().ok())
         .collect();
     let ids: Vec<UserId> = ids.into_iter().collect();
-    let accounts = asker.core().accounts(&ids).await?;
+    let people = asker.core().accounts(&ids).await?;
     let mut included = Vec::new();
-    if includes.iter().any(|each| each == "users") {
-        included.extend(accounts.iter().map(users::seen));
+    if accounts {
+        included.extend(people.iter().map(users::seen));
     }
-    if includes
-        .iter()
-        .any(|each| each == "organization-memberships")
-    {
-        included.extend(
-            accounts
-                .iter()
-                .filter_map(|account| brief(ctx, teams, account)),
-        );
+    if memberships {
+        let known = people.iter().filter_map(|each| brief(ctx, teams, each));
+        included.extend(known);
     }
     Ok(included)
 }
@@ -318,7 +349,7 @@ fn brief(ctx: &Ctx, teams: &[TeamView], account: &UserView) -> Option<Value> {
     Some(json!({
         "type": super::memberships::KIND,
         "id": id.as_str(),
-        "attributes": { "status": "active", "email": account.name },
+        "attributes": super::memberships::Told::brief(&account.name),
         "relationships": {
             "user": to_one(users::KIND, &account.id),
             "teams": to_many(KIND, own),

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use statehouse_core::Ctx;
 use statehouse_core::state::{self, Put, Shown, Which, Wish};
@@ -17,7 +18,8 @@ use statehouse_core::url::{Granted, Purpose};
 use statehouse_core::workspace::{self, Workspace};
 use statehouse_model::VersionId;
 
-use super::document::{Document, Sent};
+use super::document::Document;
+use super::sent::Sent;
 use super::versions::{answer, shown};
 use super::workspaces::of_id;
 use crate::auth::{self, Asker, At, Bearer};
@@ -26,7 +28,7 @@ use crate::body::{self, Whole};
 use crate::problem::Problem;
 
 /// A version to announce.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Announce {
     serial: Option<u64>,

@@ -1,23 +1,28 @@
 //! Accounts.
 
+use schemars::JsonSchema;
 use secrecy::ExposeSecret;
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use statehouse_core::user::{self, UserView};
 use statehouse_model::{Actor, UserId};
 
-use super::document::{Attributes, Document, Secret};
-use super::instant;
+use super::document::Document;
+use super::instant::{self, Instant};
+use super::query::{Query, Sizes};
+use super::sent::{Attributes, Secret};
 use crate::auth::{self, Asker, At};
 use crate::problem::Problem;
 
 pub(super) const KIND: &str = "users";
+/// Accounts on one page.
+const PAGE: Sizes = Sizes::whole(1000);
 
 /// The caller's own account; behind the token of a team or an organization, what clients take for one.
 pub(crate) async fn own(asker: Asker) -> Result<Document, Problem> {
     let actor = asker.site().actor();
     if matches!(actor, Actor::Team { .. } | Actor::Organization { .. }) {
-        let attributes = identity(&asker.called().await?, true);
+        let attributes = Told::identity(&asker.called().await?, true);
         let id = actor.id();
         return Ok(Document::one(
             json!({ "type": KIND, "id": id, "attributes": attributes }),
@@ -36,35 +41,70 @@ pub(crate) async fn show(asker: Asker, At(id): At<String>) -> Result<Document, P
 
 /// An account, for itself and for those who manage accounts.
 fn document(account: &UserView) -> Value {
-    let mut attributes = identity(&account.name, false);
-    let more = [
-        ("operator", account.operator.into()),
-        ("created-at", instant::format(account.created_at).into()),
-        (
-            "disabled-at",
-            account.disabled_at.and_then(instant::format).into(),
-        ),
-    ];
-    attributes.extend(more.map(|(name, value)| (name.to_owned(), value)));
+    let more = More {
+        operator: account.operator,
+        created_at: instant::at(account.created_at),
+        disabled_at: account.disabled_at.and_then(instant::at),
+    };
+    let attributes = Told {
+        more: Some(more),
+        ..Told::identity(&account.name, false)
+    };
     json!({ "type": KIND, "id": account.id, "attributes": attributes })
 }
 
 /// An account, as those see it who belong to the same organization.
 pub(super) fn seen(account: &UserView) -> Value {
-    json!({ "type": KIND, "id": account.id, "attributes": identity(&account.name, false) })
+    json!({ "type": KIND, "id": account.id, "attributes": Told::identity(&account.name, false) })
 }
 
 /// What the platform's clients want to know of whoever they speak for. The name stands for an e-mail address.
-fn identity(name: &str, service: bool) -> Map<String, Value> {
-    let attributes = [
-        ("name", name.into()),
-        ("username", name.into()),
-        ("email", name.into()),
-        ("is-service-account", service.into()),
-        ("avatar-url", Value::Null),
-        ("two-factor", json!({ "enabled": false, "verified": false })),
-    ];
-    Map::from_iter(attributes.map(|(name, value)| (name.to_owned(), value)))
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Told {
+    name: String,
+    username: String,
+    email: String,
+    is_service_account: bool,
+    /// Always null.
+    avatar_url: Option<String>,
+    two_factor: TwoFactor,
+    #[serde(flatten)]
+    more: Option<More>,
+}
+
+/// Whether it is there: never yet.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+struct TwoFactor {
+    enabled: bool,
+    verified: bool,
+}
+
+/// What is told of an account to itself and to those who manage accounts.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+struct More {
+    operator: bool,
+    created_at: Option<Instant>,
+    disabled_at: Option<Instant>,
+}
+
+impl Told {
+    fn identity(name: &str, is_service_account: bool) -> Self {
+        Self {
+            name: name.to_owned(),
+            username: name.to_owned(),
+            email: name.to_owned(),
+            is_service_account,
+            avatar_url: None,
+            two_factor: TwoFactor {
+                enabled: false,
+                verified: false,
+            },
+            more: None,
+        }
+    }
 }
 
 /// The accounts of these ids or names, for a caller who may bring people in.
@@ -77,7 +117,7 @@ pub(super) async fn named(asker: &Asker, texts: &[String]) -> Result<Vec<UserId>
 }
 
 /// A new name for oneself.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Update {
     username: Option<String>,
@@ -103,7 +143,7 @@ pub(crate) async fn update_own(
 }
 
 /// One's current password, and the one to have from now on.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OwnPassword {
     #[serde(alias = "current-password")]
@@ -131,13 +171,17 @@ pub(crate) async fn change_own_password(
 }
 
 /// Every account.
-pub(crate) async fn list(asker: Asker) -> Result<Document, Problem> {
-    let found = user::list(asker.site()).await?;
-    Ok(Document::list(found.iter().map(document).collect(), None))
+pub(crate) async fn list(asker: Asker, query: Query) -> Result<Document, Problem> {
+    let mut found = user::list(asker.site()).await?;
+    if let Some(part) = query.lower("q") {
+        found.retain(|account| account.name.to_lowercase().contains(&part));
+    }
+    let (page, pages) = query.page("/api/v2/users", found, PAGE)?;
+    Ok(Document::page(page.iter().map(document).collect(), &pages))
 }
 
 /// A new account.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct New {
     name: String,
@@ -164,7 +208,7 @@ pub(crate) async fn disable(asker: Asker, At(name): At<String>) -> Result<Docume
 }
 
 /// A new password.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewPassword {
     password: Secret,

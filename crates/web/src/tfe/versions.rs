@@ -1,79 +1,36 @@
 //! Versions of a state: lists of them, their bytes, and the decision on those that wait for one.
 
+pub(crate) mod told;
+
 use axum::http::HeaderName;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use statehouse_core::Ctx;
 use statehouse_core::state::{self, PAGE_MAX, Put, Remove, Shown, Upload, VersionView, Which};
-use statehouse_core::url::Signed;
 use statehouse_core::workspace::Workspace;
 use statehouse_model::{Name, UserId, VersionId};
 
-use super::document::{Attributes, Document, Pagination, Sent, to};
+use super::document::{Document, to_many};
 use super::instant;
-use super::query::Query;
+use super::outputs;
+use super::query::{Query, Sizes};
+use super::sent::{Attributes, Sent};
 use super::workspaces::of_id;
 use crate::auth::{self, Asked, Asker, At};
 use crate::backend::state::bytes;
 use crate::body::{self, Whole};
 use crate::problem::Problem;
+use told::Told;
+pub(super) use told::{resource, shown};
 
+/// What may be beside one version.
+pub(crate) const INCLUDES: &[&str] = &["outputs"];
 pub(super) const KIND: &str = "state-versions";
+const PAGE: Sizes = Sizes::whole(PAGE_MAX);
 /// What terraform takes the interval of snapshots from.
 const SNAPSHOT_INTERVAL: HeaderName = HeaderName::from_static("x-terraform-snapshot-interval");
-
-/// What is told of a version, beside its addresses.
-fn attributes(version: &VersionView) -> Value {
-    json!({
-        "created-at": instant::format(version.created_at),
-        "serial": version.serial,
-        "sequence": version.sequence,
-        // What other servers call a version that is all there.
-        "status": if version.status == "finished" { "finalized" } else { &version.status },
-        "size": version.size,
-        "lineage": version.lineage,
-        "state-version": 4,
-        "terraform-version": version.tool_version,
-        "tool-version": version.tool_version,
-        "resources-processed": true,
-        "resource-count": version.resources,
-        "intermediate": false,
-        "vcs-commit-sha": null,
-        "vcs-commit-url": null,
-        "opaque": version.opaque,
-        "body-digest": version.body_digest,
-        "commitment": version.commitment,
-        "actor": version.actor,
-        "fence": version.fence,
-        "marks": version.marks,
-    })
-}
-
-/// A version of a list: its bytes are at an address that takes a token, because a signed one for each would be a change of
-/// the ledger for each.
-pub(super) fn resource(origin: &str, version: &VersionView) -> Value {
-    let path = format!("/api/v2/state-versions/{}", version.id);
-    let mut attributes = attributes(version);
-    if let Value::Object(attributes) = &mut attributes {
-        attributes.insert(
-            "hosted-state-download-url".to_owned(),
-            format!("{origin}{path}/download").into(),
-        );
-    }
-    json!({
-        "type": KIND,
-        "id": version.id,
-        "attributes": attributes,
-        "relationships": {
-            "workspace": to("workspaces", Some(&version.workspace)),
-            "run": to("runs", None),
-            "created-by": to("users", Some(&version.actor)),
-            "outputs": { "links": { "related": format!("{path}/outputs") } },
-        },
-        "links": { "self": path },
-    })
-}
 
 fn resources(origin: &str, versions: &[VersionView]) -> Vec<Value> {
     versions
@@ -92,7 +49,7 @@ async fn told(
     let of_page = versions
         .iter()
         .filter_map(|version| version.id.parse().ok());
-    let removed = state::removed(ctx, workspace, of_page.collect()).await?;
+    let mut removed = state::removed(ctx, workspace, of_page.collect()).await?;
     let mut ids: Vec<UserId> = versions
         .iter()
         .filter_map(|version| version.actor.parse().ok())
@@ -100,19 +57,14 @@ async fn told(
     ids.sort_unstable();
     ids.dedup();
     let names = asker.core().names_of(ids).await?;
-    let mut told = resources(asker.origin(), versions);
-    for (resource, version) in told.iter_mut().zip(versions) {
+    let told = versions.iter().map(|version| {
         let id = version.actor.parse::<UserId>().ok();
-        let name = id.and_then(|id| names.get(&id)).map(Name::as_str);
-        let removed = removed.get(&version.id);
-        let removed = removed
-            .map(|removed| json!({ "by": removed.by, "who": removed.who, "since": removed.since }));
-        if let Some(Value::Object(attributes)) = resource.get_mut("attributes") {
-            attributes.insert("content-removed".to_owned(), removed.into());
-            attributes.insert("actor-name".to_owned(), name.into());
-        }
-    }
-    Ok(told)
+        let name = id.and_then(|id| names.get(&id)).map(Name::to_string);
+        let told = Told::listed(asker.origin(), version);
+        told.with(name, removed.remove(&version.id))
+            .resource(version)
+    });
+    Ok(told.collect())
 }
 
 /// A page of a workspace's versions, the newest first.
@@ -146,7 +98,7 @@ async fn page(
     query: &Query,
     path: &str,
 ) -> Result<Document, Problem> {
-    let size = query.size(PAGE_MAX)?;
+    let size = query.size(PAGE)?;
     let cursor = |last: Option<&VersionView>| {
         let last = last.and_then(|last| instant::format(last.created_at));
         last.map(|last| query.next(path, "page[before]", &last))
@@ -158,89 +110,71 @@ async fn page(
         let before = instant::parse(text).ok_or_else(wrong)?;
         let found = state::list(ctx, workspace, Some(before), size).await?;
         let next = cursor(found.last().filter(|_| found.len() == size));
-        return Ok(Document::page(
-            told(asker, ctx, workspace, &found).await?,
-            None,
-            next,
-        ));
+        let told = told(asker, ctx, workspace, &found).await?;
+        return Ok(Document::onward(told, None, next));
     }
     let number = query.number()?;
-    let found = state::page(ctx, workspace, number.unwrap_or(1), size).await?;
-    let pagination = Pagination {
-        number: number.unwrap_or(1).max(1),
-        size,
-        total: found.total,
-    };
-    let next = if number.is_none() {
-        cursor(found.items.last().filter(|_| found.items.len() == size))
-    } else {
-        let next = pagination.next();
-        next.map(|next| query.next(path, "page[number]", &next.to_string()))
-    };
-    Ok(Document::page(
-        told(asker, ctx, workspace, &found.items).await?,
-        Some(pagination),
-        next,
-    ))
+    let found = state::page(ctx, workspace, number.unwrap_or(1) as u64, size).await?;
+    let pages = query.pages(path, found.total, PAGE)?;
+    let told = told(asker, ctx, workspace, &found.items).await?;
+    if number.is_some() {
+        return Ok(Document::page(told, &pages));
+    }
+    let next = cursor(found.items.last().filter(|_| found.items.len() == size));
+    Ok(Document::onward(told, Some(&pages), next))
 }
 
 /// The current version. 404 where there is none: that is how clients know that a workspace is new.
-pub(crate) async fn current(asker: Asker, At(id): At<String>) -> Result<Response, Problem> {
+pub(crate) async fn current(
+    asker: Asker,
+    At(id): At<String>,
+    query: Query,
+) -> Result<Response, Problem> {
     let (ctx, workspace) = of_id(&asker, &id).await?;
     let (found, interval) = state::current(&ctx, &workspace).await?;
     // The first apply learns from the refusal how often it is to store its state.
     let Some(found) = found else {
         return Ok(answer(Problem::not_found(), interval));
     };
-    Ok(answer(
-        Document::one(shown(asker.origin(), &found)),
-        found.snapshot_interval_s,
-    ))
+    let document = whole(&asker, &ctx, &found, &query).await?;
+    Ok(answer(document, found.snapshot_interval_s))
 }
 
 /// One version, announced or stored.
-pub(crate) async fn show(asker: Asker, At(id): At<String>) -> Result<Response, Problem> {
+pub(crate) async fn show(
+    asker: Asker,
+    At(id): At<String>,
+    query: Query,
+) -> Result<Response, Problem> {
     let id: VersionId = auth::id(&id)?;
     let ctx = asker.house_of(&id).await?;
     let found = state::shown(&ctx, id).await?;
-    Ok(answer(
-        Document::one(shown(asker.origin(), &found)),
-        found.snapshot_interval_s,
-    ))
+    let document = whole(&asker, &ctx, &found, &query).await?;
+    Ok(answer(document, found.snapshot_interval_s))
 }
 
-/// A version with its addresses, signed for the caller: whole ones, because clients fetch them as they are.
-pub(super) fn shown(origin: &str, shown: &Shown) -> Value {
-    let link = |direction: &str, signed: Option<&Signed>| {
-        signed.map(|signed| {
-            let (id, signature) = (&signed.id, &signed.signature);
-            format!("{origin}/api/v2/{direction}/{id}/{signature}")
-        })
-    };
-    let links = [
-        (
-            "hosted-state-download-url",
-            link("downloads", shown.state.as_ref()),
-        ),
-        (
-            "hosted-json-state-download-url",
-            link("downloads", shown.json.as_ref()),
-        ),
-        (
-            "hosted-state-upload-url",
-            link("uploads", shown.put_state.as_ref()),
-        ),
-        (
-            "hosted-json-state-upload-url",
-            link("uploads", shown.put_json.as_ref()),
-        ),
-    ];
-    let mut resource = resource(origin, &shown.version);
-    if let Some(Value::Object(attributes)) = resource.get_mut("attributes") {
-        let link = |(name, link): (&str, Option<String>)| (name.to_owned(), link.into());
-        attributes.extend(links.map(link));
+/// A version with its addresses, and its outputs beside it where they are asked for and there are any yet.
+async fn whole(
+    asker: &Asker,
+    ctx: &Ctx,
+    found: &Shown,
+    query: &Query,
+) -> Result<Document, Problem> {
+    let mut version = shown(asker.origin(), found);
+    if !query.includes("outputs") || found.put_state.is_some() {
+        return Ok(Document::one(version));
     }
-    resource
+    let id: VersionId = auth::id(&found.version.id)?;
+    let outputs = state::outputs(ctx, &Workspace::Of(id.clone()), Which::Version(id)).await?;
+    let related = to_many(
+        outputs::KIND,
+        outputs.iter().map(|output| output.id.as_str()),
+    );
+    if let Some(relation) = version.pointer_mut("/relationships/outputs") {
+        relation["data"] = related["data"].clone();
+    }
+    let outputs = outputs.iter().map(outputs::resource);
+    Ok(Document::one(version).including(outputs.collect()))
 }
 
 /// An answer that tells terraform how often to store a state in the middle of an apply.
@@ -258,11 +192,11 @@ pub(super) fn answer(answer: impl IntoResponse, seconds: u32) -> Response {
 pub(crate) async fn kept(asker: Asker, At(id): At<String>) -> Result<Document, Problem> {
     let (ctx, workspace) = of_id(&asker, &id).await?;
     let kept = state::kept(&ctx, &workspace).await?;
-    Ok(Document::list(resources(asker.origin(), &kept), None))
+    Ok(Document::list(resources(asker.origin(), &kept)))
 }
 
 /// Which version to download.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(crate) struct Wanted {
     version: Option<String>,
 }
@@ -282,7 +216,7 @@ pub(crate) async fn download(
 }
 
 /// The query of an upload.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Held {
     lock_id: Option<String>,
@@ -308,7 +242,7 @@ pub(crate) async fn upload(
 }
 
 /// Why somebody decides so.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Decision {
     reason: String,
@@ -340,7 +274,7 @@ pub(crate) async fn discard(
 }
 
 /// Why content is removed.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Why {
     reason: String,
@@ -372,7 +306,7 @@ async fn waiting(asker: &Asker, text: &str) -> Result<(Ctx, Workspace, VersionId
 }
 
 /// Why somebody goes back.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 pub(crate) struct Back {
     reason: Option<String>,
 }
@@ -387,8 +321,8 @@ pub(crate) async fn roll_back(
     let missing = || {
         Problem::unprocessable("relate to the version to go back to, as `rollback-state-version`")
     };
-    let to = sent.relationships.id("rollback-state-version");
-    let to: VersionId = auth::id(to.ok_or_else(missing)?)?;
+    let to = sent.relationships.maybe("rollback-state-version", KIND)?;
+    let to: VersionId = to.ok_or_else(missing)?;
     let put = state::roll_back(&ctx, &workspace, to, sent.attributes.reason).await;
     match put.map_err(|error| Problem::from(error).into_conflict())? {
         Put::Stored(version) | Put::Repeated(version) => {

@@ -3,118 +3,33 @@
 //! They run where their client runs: `execution-mode` is `local`, and another one is refused rather than ignored, because a
 //! client that believes in it would wait for a run that nobody makes.
 
+pub(crate) mod told;
+
 use axum::http::StatusCode;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use statehouse_core::Ctx;
 use statehouse_core::project::Project;
 use statehouse_core::workspace::{
-    self, Change, Full, New, Order, PAGE_MAX, Search, Settings, WishedTag, Workspace,
+    self, Change, New, Order, PAGE_MAX, Search, Settings, WishedTag, Workspace,
 };
-use statehouse_model::{Name, Permission, WorkspaceId};
+use statehouse_model::{Name, WorkspaceId};
 
-use super::document::{Document, Pagination, Relationships, Sent, resources, to};
-use super::query::Query;
+use super::document::Document;
+use super::instant;
+use super::instant::Instant;
+use super::query::{Query, Sizes};
+use super::sent::{Relationships, Sent};
 use super::tags::{Binding, Flat};
-use super::{instant, versions};
 use crate::auth::{self, Asker, At};
 use crate::problem::Problem;
+pub(super) use told::resource;
 
 pub(super) const KIND: &str = "workspaces";
-
-/// A workspace as clients read one.
-pub(super) fn resource(ctx: &Ctx, full: &Full) -> Value {
-    let workspace = &full.workspace;
-    let organization = ctx.organization().map_or("", Name::as_str);
-    let tags: Vec<&str> = full.tags.iter().map(|tag| tag.key.as_str()).collect();
-    let text = |text: &String| (!text.is_empty()).then(|| text.clone());
-    let version = full.terraform_version.as_str();
-    json!({
-        "type": KIND,
-        "id": workspace.id,
-        "attributes": {
-            "name": workspace.name,
-            "description": text(&full.description),
-            "execution-mode": "local",
-            "operations": false,
-            "auto-apply": full.auto_apply,
-            "locked": workspace.lock_id.is_some(),
-            "terraform-version": if version.is_empty() { "latest" } else { version },
-            "working-directory": full.working_directory,
-            "structured-run-output-enabled": full.structured_run_output,
-            "tag-names": tags,
-            "resource-count": full.head.as_ref().map_or(0, |head| head.resources),
-            "vcs-repo": null,
-            "source": "tfe-api",
-            "allow-destroy-plan": true,
-            "assessments-enabled": false,
-            "file-triggers-enabled": false,
-            "global-remote-state": false,
-            "queue-all-runs": false,
-            "speculative-enabled": false,
-            "trigger-prefixes": [],
-            "trigger-patterns": [],
-            "setting-overwrites": { "execution-mode": true, "agent-pool": false },
-            "created-at": instant::format(workspace.created_at),
-            "updated-at": instant::format(full.updated_at),
-            "latest-change-at": instant::format(full.updated_at),
-            "actions": { "is-destroyable": true },
-            "permissions": permissions(full),
-            "versions": workspace.versions,
-            "head": workspace.head,
-            "fence": workspace.fence,
-            "frozen": full.frozen.is_some(),
-            "frozen-by": full.frozen.as_ref().map(|freeze| &freeze.who),
-            "frozen-at": full.frozen.as_ref().and_then(|freeze| instant::format(freeze.frozen_at)),
-            "freeze-reason": full.frozen.as_ref().and_then(|freeze| freeze.reason.as_ref()),
-            "lock-id": workspace.lock_id,
-            "locked-at": workspace.locked_at.and_then(instant::format),
-        },
-        "relationships": {
-            "organization": to("organizations", Some(organization)),
-            "project": to("projects", Some(&workspace.project)),
-            "current-run": to("runs", None),
-            "latest-run": to("runs", None),
-            "current-state-version": to(versions::KIND, workspace.head.as_deref()),
-            "locked-by": to("users", workspace.locked_by.as_deref()),
-        },
-        "links": { "self": format!("/api/v2/organizations/{organization}/workspaces/{}", workspace.name) },
-    })
-}
-
-/// What the caller may do. Clients look at this before they ask, and crash where it is missing.
-fn permissions(full: &Full) -> Value {
-    let may = |permission| full.may.contains(&permission);
-    let (update, delete) = (
-        may(Permission::WorkspaceUpdate),
-        may(Permission::WorkspaceDelete),
-    );
-    let (read, write) = (may(Permission::StateRead), may(Permission::StateWrite));
-    let lock = may(Permission::StateLock);
-    json!({
-        "can-update": update,
-        "can-destroy": delete,
-        "can-force-delete": delete,
-        "can-freeze": may(Permission::WorkspaceFreeze),
-        "can-lock": lock,
-        "can-unlock": lock,
-        "can-force-unlock": may(Permission::StateForceUnlock),
-        "can-read-state-versions": read,
-        "can-create-state-versions": write,
-        "can-read-state-outputs": may(Permission::OutputRead),
-        "can-manage-tags": update,
-        "can-read-settings": true,
-        "can-read-variable": false,
-        "can-update-variable": false,
-        "can-read-run": false,
-        "can-queue-run": false,
-        "can-queue-apply": false,
-        "can-queue-destroy": false,
-        "can-manage-run-tasks": false,
-        "can-read-assessment-results": false,
-        "can-create-variable-sets": false,
-    })
-}
+const PAGE: Sizes = Sizes::whole(PAGE_MAX);
+/// Deleted workspaces on one page.
+const DELETED: Sizes = Sizes::whole(1000);
 
 async fn shown(ctx: &Ctx, workspace: &Workspace) -> Result<Value, Problem> {
     let full = workspace::full(ctx, workspace).await?;
@@ -128,35 +43,24 @@ pub(crate) async fn list(
     query: Query,
 ) -> Result<Document, Problem> {
     let ctx = asker.organization(&organization).await?;
-    let (number, size) = (query.number()?, query.size(PAGE_MAX)?);
+    let (number, size) = (query.number()?, query.size(PAGE)?);
     let search = search(&query, number, size)?;
     let (order, after) = (search.order, search.after.is_some());
     let found = workspace::search(&ctx, search).await?;
-    let pagination = Pagination {
-        number: number.unwrap_or(1).max(1),
-        size,
-        total: found.total,
-    };
     let path = format!("/api/v2/organizations/{organization}/workspaces");
+    let pages = query.pages(&path, found.total, PAGE)?;
+    let items = found.items.iter().map(|full| resource(&ctx, full));
+    let items: Vec<Value> = items.collect();
     // By name a list goes on after the last one, whatever came or went meanwhile; otherwise pages are counted.
-    let by_name = number.is_none() && order == Order::Name;
+    if number.is_some() || order != Order::Name {
+        return Ok(Document::page(items, &pages));
+    }
     let last = found.items.last().filter(|_| found.items.len() == size);
-    let next = match last {
-        Some(last) if by_name => Some(query.next(&path, "page[after]", &last.workspace.name)),
-        _ if by_name => None,
-        _ => pagination
-            .next()
-            .map(|next| query.next(&path, "page[number]", &next.to_string())),
-    };
-    let items = found
-        .items
-        .iter()
-        .map(|full| resource(&ctx, full))
-        .collect();
-    Ok(Document::page(items, (!after).then_some(pagination), next))
+    let next = last.map(|last| query.next(&path, "page[after]", &last.workspace.name));
+    Ok(Document::onward(items, (!after).then_some(&pages), next))
 }
 
-fn search(query: &Query, number: Option<u64>, size: usize) -> Result<Search, Problem> {
+fn search(query: &Query, number: Option<usize>, size: usize) -> Result<Search, Problem> {
     let bindings = query.numbered("filter[tagged]");
     let mut search = Search {
         name: query.get("search[name]").map(str::to_owned),
@@ -165,7 +69,7 @@ fn search(query: &Query, number: Option<u64>, size: usize) -> Result<Search, Pro
         without: query.words("search[exclude-tags]"),
         after: query.get("page[after]").map(auth::name).transpose()?,
         project: query.get("filter[project][id]").map(auth::id).transpose()?,
-        page: number.unwrap_or(1),
+        page: number.unwrap_or(1) as u64,
         size,
         order: match query.get("sort") {
             Some("-name") => Order::NameDescending,
@@ -185,15 +89,19 @@ fn search(query: &Query, number: Option<u64>, size: usize) -> Result<Search, Pro
 }
 
 /// What is set of a workspace, new or there.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Set {
+    /// Unique in the organization.
     name: Option<String>,
     /// The name of a project, for our own clients; others relate to it.
     project: Option<String>,
     description: Option<String>,
+    /// Only `local`: runs happen where terraform is started.
     execution_mode: Option<String>,
+    /// Only `false`.
     operations: Option<bool>,
+    /// The version that works with it; told to clients and not enforced.
     terraform_version: Option<String>,
     working_directory: Option<String>,
     auto_apply: Option<bool>,
@@ -226,8 +134,8 @@ impl Set {
     }
 
     fn project(&self, relationships: &Relationships) -> Result<Option<Project>, Problem> {
-        if let Some(id) = relationships.id("project") {
-            return Ok(Some(Project::Id(auth::id(id)?)));
+        if let Some(id) = relationships.maybe("project", "projects")? {
+            return Ok(Some(Project::Id(id)));
         }
         let named = self.project.as_deref().map(auth::name).transpose()?;
         Ok(named.map(Project::Name))
@@ -236,11 +144,11 @@ impl Set {
 
 /// Tags that a document relates to, of both kinds.
 fn tags(relationships: &Relationships) -> Result<Vec<WishedTag>, Problem> {
-    let flat = relationships.all::<Flat>("tags")?.into_iter();
+    let flat = relationships.items::<Flat>("tags")?.into_iter();
     let mut tags: Vec<WishedTag> = flat
         .filter_map(|tag| Some(tag.attributes?.into()))
         .collect();
-    let bound = relationships.all::<Binding>("tag-bindings")?.into_iter();
+    let bound = relationships.items::<Binding>("tag-bindings")?.into_iter();
     tags.extend(bound.filter_map(|tag| Some(tag.attributes?.into())));
     Ok(tags)
 }
@@ -350,21 +258,39 @@ pub(crate) async fn safe_delete(asker: Asker, At(id): At<String>) -> Result<Stat
     remove(&ctx, &workspace, true).await
 }
 
+/// What is told of a deleted workspace.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Deleted {
+    /// What it was called.
+    name: String,
+    /// The id of who deleted it.
+    deleted_by: String,
+    deleted_at: Option<Instant>,
+}
+
 /// Workspaces that were deleted, the newest deletion first.
 pub(crate) async fn deleted(
     asker: Asker,
     At(organization): At<String>,
+    query: Query,
 ) -> Result<Document, Problem> {
     let ctx = asker.organization(&organization).await?;
-    let found = workspace::deleted(&ctx).await?;
-    Ok(Document::list(
-        resources("deleted-workspaces", &found)?,
-        None,
-    ))
+    let path = format!("/api/v2/organizations/{organization}/deleted-workspaces");
+    let (page, pages) = query.page(&path, workspace::deleted(&ctx).await?, DELETED)?;
+    let page = page.into_iter().map(|gone| {
+        let attributes = Deleted {
+            name: gone.name,
+            deleted_by: gone.deleted_by,
+            deleted_at: instant::at(gone.deleted_at),
+        };
+        json!({ "type": "deleted-workspaces", "id": gone.id, "attributes": attributes })
+    });
+    Ok(Document::page(page.collect(), &pages))
 }
 
 /// Under which name a workspace comes back, if not its old one.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 pub(crate) struct Back {
     name: Option<String>,
 }

@@ -25,7 +25,7 @@ use super::form::{Fields, Form, Looker, Sent, read};
 use super::page::{self, Page};
 use super::{sign_in, today};
 use crate::problem::Problem;
-use crate::tfe::document::Secret;
+use crate::tfe::sent::Secret;
 
 /// How long the token may live, in days; 90 is what any token lives.
 const LIVES: [u32; 4] = [1, 7, 30, 90];

@@ -10,6 +10,7 @@ pub(crate) mod cookie;
 pub(crate) mod failure;
 pub(crate) mod form;
 pub(crate) mod page;
+pub(crate) mod reference;
 pub(crate) mod sign_in;
 pub(crate) mod sign_out;
 pub(crate) mod start;

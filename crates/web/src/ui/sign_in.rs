@@ -20,7 +20,7 @@ use super::page::{self, Page};
 use super::{cookie, form::read};
 use crate::auth::{self, Asked};
 use crate::problem::Problem;
-use crate::tfe::document::Secret;
+use crate::tfe::sent::Secret;
 
 /// Longest address to come back to; a request of terraform's has 400 characters.
 const TO_LEN_MAX: usize = 4096;

@@ -12,8 +12,12 @@
 )]
 
 mod access;
+mod api;
 mod backend;
+mod bad_input;
 mod cloud;
+mod contract;
+
 mod health;
 mod looks;
 mod oauth;
@@ -23,3 +27,4 @@ mod platform;
 mod refusals;
 mod states;
 mod support;
+mod workspaces;

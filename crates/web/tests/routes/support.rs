@@ -23,6 +23,7 @@ use statehouse_core::seal::KeyDirectory;
 use statehouse_core::token::{self, Wish};
 use statehouse_core::{Core, Ctx, Options, user};
 use statehouse_model::{Name, Role, UserId};
+use statehouse_web::Pace;
 use statehouse_web::authority::{Authority, Files, Names};
 use statehouse_web::listen::{self, Limits};
 use statehouse_web::tls::{self, Served};
@@ -30,6 +31,8 @@ use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+use crate::contract;
 
 /// Where the tests' clock starts: 1 August 2026.
 const START_US: i64 = 1_785_580_272_000_000;
@@ -92,6 +95,15 @@ pub(crate) fn name(text: &str) -> Name {
 
 impl Server {
     pub(crate) async fn start() -> Self {
+        // The tests' clock hardly moves, so that nothing of a budget ever comes back.
+        Self::paced(Pace {
+            per_second: 1,
+            burst: 1_000_000,
+        })
+        .await
+    }
+
+    pub(crate) async fn paced(pace: Pace) -> Self {
         let place = tempfile::tempdir().unwrap();
         let clock = Arc::new(AtomicI64::new(START_US));
         let core = Core::open(options(place.path(), clock.clone()))
@@ -108,7 +120,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let config = tls::server_config(served).unwrap();
-        let router = statehouse_web::router(core.clone());
+        let router = statehouse_web::router(core.clone(), pace);
         tokio::spawn(listen::serve(
             listener,
             config,
@@ -198,14 +210,17 @@ impl Server {
                 .await
                 .unwrap();
         let connection = tokio::spawn(connection);
+        let (method, path) = (request.method().to_string(), request.uri().to_string());
         let (head, body) = sender.send_request(request).await.unwrap().into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         connection.abort();
-        Answer {
+        let answer = Answer {
             status: head.status,
             headers: head.headers,
             body,
-        }
+        };
+        contract::check(&method, &path, &answer);
+        answer
     }
 
     /// Sends what terraform would: Basic authentication, a digest of the body.

@@ -28,6 +28,7 @@ mod keys;
 mod locks;
 mod login;
 mod lost;
+mod schemathesis;
 mod support;
 mod tls;
 mod unusual;

@@ -46,6 +46,8 @@ impl Server {
             .env("STATEHOUSE_SERVER_DATA_ANCHORS", site.beside(".anchor"))
             .env("STATEHOUSE_SERVER_KEYS_DIR", site.beside(".keys"))
             .env("STATEHOUSE_SERVER_LISTEN_PORT", port.to_string())
+            // How fast it is, and not how fast one caller may ask.
+            .env("STATEHOUSE_SERVER_API_REQUESTS_PER_SECOND", "0")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(fs_err::File::create(site.beside(".log"))?.into_file());

@@ -63,6 +63,12 @@ pub(crate) fn python() -> PathBuf {
     python
 }
 
+/// Who makes up requests out of a document of an API.
+pub(crate) fn schemathesis() -> PathBuf {
+    let found = variable("STATEHOUSE_TEST_SCHEMATHESIS").or_else(|| on_path("schemathesis"));
+    needed(found, "schemathesis", "run ./dev test, which installs it")
+}
+
 /// The browser, its driver, and the tool that makes it trust an authority.
 pub(crate) fn chromium() -> [PathBuf; 3] {
     let hint = "`apt-get install chromium chromium-driver libnss3-tools`";

@@ -227,6 +227,11 @@ impl Server {
         self.block.as_deref().unwrap()
     }
 
+    /// The file of the certificate to trust.
+    pub(crate) fn authority(&self) -> &Path {
+        &self.authority
+    }
+
     /// The certificate to trust.
     pub(crate) fn authority_pem(&self) -> String {
         fs_err::read_to_string(&self.authority).unwrap()

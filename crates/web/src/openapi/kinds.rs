@@ -1,0 +1,147 @@
+//! Every type of resource: its name, what it is, what is told of it and what it relates to.
+
+use schemars::JsonSchema;
+
+use crate::routes::operation::SchemaOf;
+use crate::tfe::{
+    authentication_tokens, grants, keys, ledgers, locks, looks, memberships, organizations,
+    outputs, permissions, projects, reach, resources, retention, service, tags, teams, tokens,
+    users, versions, workspaces,
+};
+
+/// A type of resource.
+pub(crate) struct Kind {
+    pub(crate) name: &'static str,
+    pub(crate) summary: &'static str,
+    pub(crate) attributes: SchemaOf,
+    pub(crate) relations: &'static [&'static str],
+}
+
+const fn kind<T: JsonSchema>(
+    name: &'static str,
+    summary: &'static str,
+    relations: &'static [&'static str],
+) -> Kind {
+    Kind {
+        name,
+        summary,
+        attributes: T::json_schema,
+        relations,
+    }
+}
+
+/// All of them, by name.
+pub(crate) const ALL: &[Kind] = &[
+    kind::<authentication_tokens::Told>(
+        "authentication-tokens",
+        "A token as the clients of other platforms know it.",
+        &["team", "created-by"],
+    ),
+    kind::<workspaces::Deleted>(
+        "deleted-workspaces",
+        "A workspace that can be brought back.",
+        &[],
+    ),
+    kind::<tags::Bound>(
+        "effective-tag-bindings",
+        "A tag that counts for a workspace.",
+        &[],
+    ),
+    kind::<service::Entitled>(
+        "entitlement-sets",
+        "What an organization may do, in the words of clients.",
+        &[],
+    ),
+    kind::<grants::Told>("grants", "Who holds which role over what.", &[]),
+    kind::<keys::Epoch>(
+        "key-epochs",
+        "An epoch of the keys of an organization.",
+        &[],
+    ),
+    kind::<keys::Renewed>("key-rewraps", "What a renewal of keys did.", &[]),
+    kind::<ledgers::Report>(
+        "ledger-reports",
+        "What a comparison of the database with the ledger found.",
+        &[],
+    ),
+    kind::<locks::Held>(
+        "locks",
+        "Who holds the lock of a workspace, and what for.",
+        &[],
+    ),
+    kind::<memberships::Told>(
+        "organization-memberships",
+        "That an account belongs to an organization.",
+        &["user", "teams"],
+    ),
+    kind::<organizations::Told>(
+        "organizations",
+        "A house of its own. Its id is its name.",
+        &[],
+    ),
+    kind::<permissions::Told>("permissions", "Something that may be allowed.", &[]),
+    kind::<projects::Told>("projects", "A folder of workspaces.", &["organization"]),
+    kind::<resources::Blamed>(
+        "resource-blames",
+        "Who last changed what of a resource.",
+        &[],
+    ),
+    kind::<resources::History>("resource-histories", "What became of a resource.", &[]),
+    kind::<resources::Told>(
+        "resources",
+        "An instance of a resource in a state. Its id is its address.",
+        &["state-version", "workspace", "project"],
+    ),
+    kind::<retention::Told>(
+        "retention-policies",
+        "For how long the content of old versions is kept. Its id is its scope.",
+        &[],
+    ),
+    kind::<looks::Preview>(
+        "rollback-previews",
+        "What going back to a version would mean.",
+        &[],
+    ),
+    kind::<looks::Difference>(
+        "state-version-diffs",
+        "What differs between two states.",
+        &["from", "to"],
+    ),
+    kind::<outputs::Told<'static>>("state-version-outputs", "An output of a state.", &[]),
+    kind::<versions::told::Told>(
+        "state-versions",
+        "A version of a state.",
+        &["workspace", "run", "created-by", "outputs"],
+    ),
+    kind::<tags::Bound>("tag-bindings", "A tag that is a key with a value.", &[]),
+    kind::<tags::Plain>("tags", "A plain tag.", &[]),
+    kind::<reach::Told>(
+        "team-projects",
+        "What a team may do in a project.",
+        &["team", "project"],
+    ),
+    kind::<reach::Told>(
+        "team-workspaces",
+        "What a team may do in a workspace.",
+        &["team", "workspace"],
+    ),
+    kind::<teams::Told>(
+        "teams",
+        "People who may do the same.",
+        &["users", "organization-memberships"],
+    ),
+    kind::<tokens::Told>("tokens", "A token of an account.", &[]),
+    kind::<users::Told>("users", "An account.", &[]),
+    kind::<workspaces::told::Told>(
+        "workspaces",
+        "A state, its lock and its settings.",
+        &[
+            "organization",
+            "project",
+            "current-run",
+            "latest-run",
+            "current-state-version",
+            "locked-by",
+        ],
+    ),
+];

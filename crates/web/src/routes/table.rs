@@ -1,0 +1,449 @@
+//! The one table of addresses: every route stands here once.
+
+use super::operation::{bytes, intake, list, made, nothing, one, page, perhaps, put, state, taken};
+use super::{Route, service};
+use crate::tfe::{memberships, teams, versions};
+use crate::{backend, discovery, ledger, tfe, ui};
+
+use statehouse_model::Permission as May;
+
+/// Routes of `/api/v2` say what they take and answer; the others are for clients with contracts of their own.
+macro_rules! routes {
+    (
+        other { $($method:ident $path:literal => $handler:path;)* }
+        api { $($api_method:ident $api_path:literal => $api_handler:path, $operation:expr;)* }
+    ) => {
+        /// Every address of the server.
+        pub const ROUTES: &[Route] = &[
+            $(Route {
+                method: stringify!($method),
+                path: $path,
+                operation: None,
+                intake: super::operation::Intake::default,
+                service: |core| service($handler, core),
+            },)*
+            $(Route {
+                method: stringify!($api_method),
+                path: $api_path,
+                operation: Some($operation),
+                intake: || intake($api_handler),
+                service: |core| service($api_handler, core),
+            },)*
+        ];
+    };
+}
+
+/// What is asked of a list of workspaces.
+const WORKSPACES_ASKED: &[(&str, &str)] = &[
+    (
+        "page[after]",
+        "The name after which the list goes on; `links.next` has it.",
+    ),
+    ("search[name]", "A part of the name."),
+    (
+        "search[wildcard-name]",
+        "A name in which `*` stands for anything.",
+    ),
+    (
+        "search[tags]",
+        "Keys of tags, separated by commas, all of which a workspace has.",
+    ),
+    (
+        "search[exclude-tags]",
+        "Keys of tags none of which a workspace has.",
+    ),
+    ("filter[project][id]", "The id of a project."),
+    (
+        "filter[tagged][0][key]",
+        "The key of a tag; further ones are numbered on.",
+    ),
+    ("filter[tagged][0][value]", "The value of that tag."),
+];
+
+/// What clients ask to be beside workspaces, and what is never there.
+const WORKSPACES_PASSED: &[&str] = &[
+    "organization",
+    "project",
+    "locked-by",
+    "readme",
+    "outputs",
+    "current-run",
+    "current-run.plan",
+    "current-run.configuration-version",
+    "current-configuration-version",
+    "current-configuration-version.ingress-attributes",
+    "current-state-version",
+    "current-assessment-result",
+    "effective-tag-bindings",
+];
+
+/// What clients ask to be beside versions of a state, and what is never there.
+const VERSIONS_PASSED: &[&str] = &[
+    "created-by",
+    "run",
+    "run.created-by",
+    "run.configuration-version",
+    "outputs",
+];
+
+/// What is asked of a search over resources.
+const FOUND_ASKED: &[(&str, &str)] = &[
+    ("q", "Words that an address, a type, a tag or an id holds."),
+    ("filter[type]", "The type of the resource."),
+    ("filter[name]", "Its name."),
+    ("filter[module]", "The address of its module."),
+    ("filter[provider]", "Its provider."),
+    ("filter[mode]", "`managed` or `data`."),
+    (
+        "filter[tag]",
+        "A tag: its key, or `key=value`; may be repeated.",
+    ),
+    ("filter[id]", "Its id."),
+    (
+        "filter[depends-on]",
+        "The address of a resource that it depends on.",
+    ),
+    ("filter[workspace]", "The name of a workspace."),
+    ("filter[project]", "The id or name of a project."),
+];
+
+const PART_OF_NAME: (&str, &str) = ("q", "A part of the name.");
+const NAMES: (&str, &str) = ("filter[names]", "Names, separated by commas.");
+
+routes! {
+    other {
+        GET    "/state/{organization}/{workspace}" => backend::state::get;
+        POST   "/state/{organization}/{workspace}" => backend::state::post;
+        LOCK   "/state/{organization}/{workspace}" => backend::lock::lock;
+        UNLOCK "/state/{organization}/{workspace}" => backend::lock::unlock;
+
+        GET    "/.well-known/terraform.json" => discovery::document;
+
+        GET    "/ledger/{house}/checkpoint" => ledger::checkpoint;
+        GET    "/ledger/{house}/tile/{*tile}" => ledger::tile;
+
+        GET    "/oauth/authorize" => ui::consent::show;
+        POST   "/oauth/authorize" => ui::consent::decide;
+        POST   "/oauth/token" => ui::consent::token;
+
+        GET    "/" => ui::start::show;
+        GET    "/sign-in" => ui::sign_in::show;
+        POST   "/sign-in" => ui::sign_in::send;
+        GET    "/sign-out" => ui::sign_out::show;
+        POST   "/sign-out" => ui::sign_out::send;
+        GET    "/app/settings/tokens" => ui::tokens::show;
+        POST   "/app/settings/tokens" => ui::tokens::make;
+        POST   "/app/settings/tokens/{token}/actions/revoke" => ui::tokens::revoke;
+        GET    "/assets/{file}" => ui::assets::show;
+
+    }
+    api {
+
+        GET    "/api/v2/ping" => tfe::service::ping,
+            nothing("Whether this is a server that terraform knows: the headers say so.");
+        GET    "/api/v2/openapi.json" => tfe::service::openapi,
+            bytes("application/json", "This document.");
+        GET    "/api/v2/docs" => ui::reference::show,
+            bytes("text/html; charset=utf-8", "The reference of this API, as a page.");
+        GET    "/api/v2/permissions" => tfe::permissions::list,
+            list("permissions", "Every permission, and the roles that hold it.");
+        POST   "/api/v2/login" => tfe::tokens::login,
+            made("tokens", "Make a token with a name and a password.").once_never();
+        GET    "/api/v2/account/details" => tfe::users::own,
+            one("users", "The caller's own account.");
+        PATCH  "/api/v2/account/update" => tfe::users::update_own,
+            one("users", "Give the caller another name.").needs(May::TokenManage);
+        PATCH  "/api/v2/account/password" => tfe::users::change_own_password,
+            one("users", "Set the caller's own password.").needs(May::TokenManage);
+
+        GET    "/api/v2/users" => tfe::users::list,
+            page("users", "Every account.").needs(May::SiteUserManage).asks(&[PART_OF_NAME]);
+        POST   "/api/v2/users" => tfe::users::create,
+            made("users", "Make an account, with a password or for tokens only.").needs(May::SiteUserManage);
+        GET    "/api/v2/users/{user}" => tfe::users::show,
+            one("users", "One account by its id: the caller's own, or any for those who manage accounts.").needs(May::TokenManage);
+        GET    "/api/v2/users/{user}/authentication-tokens" => tfe::authentication_tokens::list_own,
+            page("authentication-tokens", "The caller's own tokens that still count.").needs(May::TokenManage);
+        POST   "/api/v2/users/{user}/authentication-tokens" => tfe::authentication_tokens::create_own,
+            made("authentication-tokens", "Make a token of the caller's own.").needs(May::TokenManage);
+        GET    "/api/v2/authentication-tokens/{token}" => tfe::authentication_tokens::show,
+            one("authentication-tokens", "One token by its id.").needs(May::TokenManage);
+        DELETE "/api/v2/authentication-tokens/{token}" => tfe::authentication_tokens::delete,
+            nothing("End a token by its id.").needs(May::TokenManage);
+        POST   "/api/v2/users/{user}/actions/disable" => tfe::users::disable,
+            one("users", "End an account, by its name.").needs(May::SiteUserManage).loose();
+        POST   "/api/v2/users/{user}/actions/set-password" => tfe::users::set_password,
+            nothing("Set an account's password, by its name.").needs(May::SiteUserManage);
+        POST   "/api/v2/users/{user}/tokens" => tfe::tokens::issue,
+            made("tokens", "Make a token for an account that has no password, by its name.").needs(May::SiteUserManage);
+        GET    "/api/v2/tokens" => tfe::tokens::list,
+            page("tokens", "The caller's own tokens.").needs(May::TokenManage);
+        POST   "/api/v2/tokens" => tfe::tokens::create,
+            made("tokens", "Make a token for the caller.").needs(May::TokenManage);
+        DELETE "/api/v2/tokens/{token}" => tfe::tokens::revoke,
+            one("tokens", "End a token of the caller's.").needs(May::TokenManage);
+
+        GET    "/api/v2/organizations" => tfe::organizations::list,
+            page("organizations", "The organizations that the caller belongs to; for an operator of the site, every one.")
+                .asks(&[PART_OF_NAME]).sorts(&["name", "created-at"]);
+        POST   "/api/v2/organizations" => tfe::organizations::create,
+            made("organizations", "Make an organization that the caller owns.").needs(May::SiteOrganizationCreate);
+        GET    "/api/v2/organizations/{organization}" => tfe::organizations::show,
+            one("organizations", "One organization, by its name.").needs(May::OrganizationRead)
+                .passes(&["default-project", "default-agent-pool", "primary-hyok-configuration"]);
+        PATCH  "/api/v2/organizations/{organization}" => tfe::organizations::change,
+            one("organizations", "Change the settings of an organization.").needs(May::OrganizationManage);
+        DELETE "/api/v2/organizations/{organization}" => tfe::organizations::delete,
+            nothing("Destroy an organization that holds no workspace.").needs(May::OrganizationShred);
+        GET    "/api/v2/organizations/{organization}/entitlement-set" => tfe::service::entitlements,
+            one("entitlement-sets", "What an organization may do here, in the words of clients.").needs(May::OrganizationRead);
+        POST   "/api/v2/organizations/{organization}/actions/shred" => tfe::organizations::shred,
+            one("organizations", "Destroy an organization's keys, and with them its content, for ever.").needs(May::OrganizationShred).loose();
+        GET    "/api/v2/organizations/{organization}/projects" => tfe::projects::list,
+            page("projects", "The projects of an organization.").needs(May::ProjectRead)
+                .asks(&[PART_OF_NAME, NAMES]).sorts(&["name", "created-at"]).passes(&["effective-tag-bindings"]);
+        POST   "/api/v2/organizations/{organization}/projects" => tfe::projects::create,
+            made("projects", "Make a project.").needs(May::ProjectCreate);
+        GET    "/api/v2/projects/{project}" => tfe::projects::show,
+            one("projects", "One project.").needs(May::ProjectRead).passes(&["effective-tag-bindings"]);
+        PATCH  "/api/v2/projects/{project}" => tfe::projects::update,
+            one("projects", "Give a project another name.").needs(May::ProjectUpdate);
+        DELETE "/api/v2/projects/{project}" => tfe::projects::delete,
+            nothing("Remove a project that has no workspaces.").needs(May::ProjectDelete);
+        GET    "/api/v2/organizations/{organization}/resources" => tfe::found::list,
+            page("resources", "Resources in the current states of all workspaces, by what they are and where.").needs(May::StateRead)
+                .asks(FOUND_ASKED);
+        GET    "/api/v2/organizations/{organization}/retention-policies" => tfe::retention::list,
+            list("retention-policies", "For how long the content of old versions is kept, wherever somebody said so.").needs(May::WorkspaceRead);
+        POST   "/api/v2/organizations/{organization}/retention-policies" => tfe::retention::set,
+            made("retention-policies", "Say for how long content is kept in a scope.").needs(May::StateRemove);
+        GET    "/api/v2/organizations/{organization}/retention-policies/{scope}" => tfe::retention::show,
+            perhaps("retention-policies", "What counts in a scope; null where everything is kept.").needs(May::WorkspaceRead);
+        DELETE "/api/v2/organizations/{organization}/retention-policies/{scope}" => tfe::retention::end,
+            nothing("Say nothing more about a scope.").needs(May::StateRemove);
+        GET    "/api/v2/organizations/{organization}/tags" => tfe::tags::of_organization,
+            page("tags", "The tags of all workspaces, each once.").needs(May::WorkspaceRead).asks(&[PART_OF_NAME]);
+        GET    "/api/v2/organizations/{organization}/grants" => tfe::grants::list,
+            page("grants", "Everybody's roles in an organization.").needs(May::GrantRead);
+        POST   "/api/v2/organizations/{organization}/grants" => tfe::grants::give,
+            made("grants", "Give an account or a team a role.").needs(May::GrantManage);
+        DELETE "/api/v2/organizations/{organization}/grants/{grant}" => tfe::grants::take,
+            nothing("Take a role away.").needs(May::GrantManage);
+        GET    "/api/v2/organizations/{organization}/workspaces" => tfe::workspaces::list,
+            page("workspaces", "Workspaces of an organization: all, or those that are looked for.").needs(May::WorkspaceRead)
+                .asks(WORKSPACES_ASKED).sorts(&["name", "created-at"]).passes(WORKSPACES_PASSED);
+        POST   "/api/v2/organizations/{organization}/workspaces" => tfe::workspaces::create,
+            made("workspaces", "Make a workspace, in the default project unless another is named.").needs(May::WorkspaceCreate);
+        GET    "/api/v2/organizations/{organization}/workspaces/{name}" => tfe::workspaces::show_named,
+            one("workspaces", "One workspace, by its name.").needs(May::WorkspaceRead).passes(WORKSPACES_PASSED);
+        PATCH  "/api/v2/organizations/{organization}/workspaces/{name}" => tfe::workspaces::update_named,
+            one("workspaces", "Change a workspace, by its name.").needs(May::WorkspaceUpdate);
+        DELETE "/api/v2/organizations/{organization}/workspaces/{name}" => tfe::workspaces::delete_named,
+            nothing("Delete a workspace, by its name. It can be brought back.").needs(May::WorkspaceDelete);
+        POST   "/api/v2/organizations/{organization}/workspaces/{name}/actions/safe-delete" => tfe::workspaces::safe_delete_named,
+            nothing("Delete a workspace that manages nothing, by its name.").needs(May::WorkspaceDelete);
+        GET    "/api/v2/organizations/{organization}/deleted-workspaces" => tfe::workspaces::deleted,
+            page("deleted-workspaces", "Workspaces that were deleted, the newest deletion first.").needs(May::WorkspaceDelete);
+        GET    "/api/v2/organizations/{organization}/organization-memberships" => tfe::memberships::list,
+            page("organization-memberships", "Everybody who belongs to an organization, by name.").needs(May::MemberRead)
+                .asks(&[
+                    PART_OF_NAME,
+                    ("filter[status]", "`active`; there is no other."),
+                    ("filter[email]", "Names of accounts, separated by commas."),
+                ]).includes(memberships::INCLUDES);
+        POST   "/api/v2/organizations/{organization}/organization-memberships" => tfe::memberships::create,
+            made("organization-memberships", "Bring an account into an organization, by its name or id.").needs(May::MemberManage)
+                .includes(memberships::INCLUDES);
+        GET    "/api/v2/organization-memberships/{membership}" => tfe::memberships::show,
+            one("organization-memberships", "One membership.").needs(May::OrganizationRead).includes(memberships::INCLUDES);
+        DELETE "/api/v2/organization-memberships/{membership}" => tfe::memberships::delete,
+            nothing("Put somebody out of an organization.").needs(May::MemberManage);
+        GET    "/api/v2/organizations/{organization}/teams" => tfe::teams::list,
+            page("teams", "The teams of an organization that the caller sees.").needs(May::TeamRead)
+                .asks(&[PART_OF_NAME, NAMES]).sorts(&["name"]).includes(teams::INCLUDES);
+        POST   "/api/v2/organizations/{organization}/teams" => tfe::teams::create,
+            made("teams", "Make a team.").needs(May::TeamManage);
+        GET    "/api/v2/teams/{team}" => tfe::teams::show,
+            one("teams", "One team.").needs(May::TeamRead).includes(teams::INCLUDES);
+        PATCH  "/api/v2/teams/{team}" => tfe::teams::change,
+            one("teams", "Change a team.").needs(May::TeamManage);
+        DELETE "/api/v2/teams/{team}" => tfe::teams::delete,
+            nothing("End a team.").needs(May::TeamManage);
+        POST   "/api/v2/teams/{team}/relationships/users" => tfe::teams::add_users,
+            nothing("Put accounts into a team, by id or name.").needs(May::TeamManage);
+        DELETE "/api/v2/teams/{team}/relationships/users" => tfe::teams::remove_users,
+            nothing("Put accounts out of a team, by id or name.").needs(May::TeamManage);
+        POST   "/api/v2/teams/{team}/relationships/organization-memberships" => tfe::teams::add_members,
+            nothing("Put members into a team.").needs(May::TeamManage);
+        DELETE "/api/v2/teams/{team}/relationships/organization-memberships" => tfe::teams::remove_members,
+            nothing("Put members out of a team.").needs(May::TeamManage);
+        GET    "/api/v2/teams/{team}/authentication-token" => tfe::authentication_tokens::show_of_team,
+            one("authentication-tokens", "The token of a team.").needs(May::TeamManage);
+        POST   "/api/v2/teams/{team}/authentication-token" => tfe::authentication_tokens::create_of_team,
+            made("authentication-tokens", "Make the token of a team; the one before ends.").needs(May::TeamManage);
+        DELETE "/api/v2/teams/{team}/authentication-token" => tfe::authentication_tokens::delete_of_team,
+            nothing("End the token of a team.").needs(May::TeamManage);
+        GET    "/api/v2/teams/{team}/authentication-tokens" => tfe::authentication_tokens::list_of_team,
+            page("authentication-tokens", "The tokens of a team.").needs(May::TeamManage);
+        POST   "/api/v2/teams/{team}/authentication-tokens" => tfe::authentication_tokens::create_one_of_team,
+            made("authentication-tokens", "Make one of several tokens of a team, told apart by their descriptions.").needs(May::TeamManage);
+        GET    "/api/v2/organizations/{organization}/team-tokens" => tfe::authentication_tokens::list_of_teams,
+            page("authentication-tokens", "The tokens of every team.").needs(May::TeamManage);
+        GET    "/api/v2/organizations/{organization}/authentication-token" => tfe::authentication_tokens::show_of_organization,
+            one("authentication-tokens", "The organization's own token.").needs(May::OrganizationManage);
+        POST   "/api/v2/organizations/{organization}/authentication-token" => tfe::authentication_tokens::create_of_organization,
+            made("authentication-tokens", "Make the organization's own token; the one before ends.").needs(May::OrganizationManage);
+        DELETE "/api/v2/organizations/{organization}/authentication-token" => tfe::authentication_tokens::delete_of_organization,
+            nothing("End the organization's own token.").needs(May::OrganizationManage);
+        GET    "/api/v2/team-workspaces" => tfe::reach::list_workspace,
+            page("team-workspaces", "The teams with access of their own to a workspace.").needs(May::WorkspaceRead)
+                .asks(&[("filter[workspace][id]", "The id of the workspace. Needed.")]);
+        POST   "/api/v2/team-workspaces" => tfe::reach::create_workspace,
+            made("team-workspaces", "Give a team access to a workspace.").needs(May::TeamAccess);
+        GET    "/api/v2/team-workspaces/{access}" => tfe::reach::show_workspace,
+            one("team-workspaces", "One access to a workspace.").needs(May::TeamRead);
+        PATCH  "/api/v2/team-workspaces/{access}" => tfe::reach::change_workspace,
+            one("team-workspaces", "Give another access to the workspace.").needs(May::TeamAccess);
+        DELETE "/api/v2/team-workspaces/{access}" => tfe::reach::delete_workspace,
+            nothing("Take the access to a workspace away.").needs(May::TeamAccess);
+        GET    "/api/v2/team-projects" => tfe::reach::list_project,
+            page("team-projects", "The teams with access of their own to a project.").needs(May::ProjectRead)
+                .asks(&[("filter[project][id]", "The id of the project. Needed.")]);
+        POST   "/api/v2/team-projects" => tfe::reach::create_project,
+            made("team-projects", "Give a team access to a project.").needs(May::TeamAccess);
+        GET    "/api/v2/team-projects/{access}" => tfe::reach::show_project,
+            one("team-projects", "One access to a project.").needs(May::TeamRead);
+        PATCH  "/api/v2/team-projects/{access}" => tfe::reach::change_project,
+            one("team-projects", "Give another access to the project.").needs(May::TeamAccess);
+        DELETE "/api/v2/team-projects/{access}" => tfe::reach::delete_project,
+            nothing("Take the access to a project away.").needs(May::TeamAccess);
+
+        GET    "/api/v2/workspaces/{workspace}" => tfe::workspaces::show,
+            one("workspaces", "One workspace, by its id.").needs(May::WorkspaceRead).passes(WORKSPACES_PASSED);
+        PATCH  "/api/v2/workspaces/{workspace}" => tfe::workspaces::update,
+            one("workspaces", "Change a workspace, by its id.").needs(May::WorkspaceUpdate);
+        DELETE "/api/v2/workspaces/{workspace}" => tfe::workspaces::delete,
+            nothing("Delete a workspace, by its id. It can be brought back.").needs(May::WorkspaceDelete);
+        POST   "/api/v2/workspaces/{workspace}/actions/safe-delete" => tfe::workspaces::safe_delete,
+            nothing("Delete a workspace that manages nothing, by its id.").needs(May::WorkspaceDelete);
+        POST   "/api/v2/workspaces/{workspace}/actions/undelete" => tfe::workspaces::undelete,
+            one("workspaces", "Bring a deleted workspace back.").needs(May::WorkspaceDelete).loose();
+        GET    "/api/v2/workspaces/{workspace}/tag-bindings" => tfe::tags::bindings,
+            list("tag-bindings", "The tags of a workspace, as keys with values.").needs(May::WorkspaceRead);
+        PATCH  "/api/v2/workspaces/{workspace}/tag-bindings" => tfe::tags::bind,
+            list("tag-bindings", "Give a workspace keys with values, beside those that it has.").needs(May::WorkspaceUpdate)
+                .takes("tag-bindings");
+        GET    "/api/v2/workspaces/{workspace}/effective-tag-bindings" => tfe::tags::effective,
+            list("effective-tag-bindings", "The same as its tag bindings: nothing is inherited here.").needs(May::WorkspaceRead);
+        GET    "/api/v2/workspaces/{workspace}/relationships/tags" => tfe::tags::list,
+            page("tags", "The tags of a workspace, plain.").needs(May::WorkspaceRead);
+        POST   "/api/v2/workspaces/{workspace}/relationships/tags" => tfe::tags::add,
+            nothing("Give a workspace plain tags.").needs(May::WorkspaceUpdate).takes("tags");
+        DELETE "/api/v2/workspaces/{workspace}/relationships/tags" => tfe::tags::remove,
+            nothing("Take tags from a workspace, by id or by name.").needs(May::WorkspaceUpdate).takes("tags");
+        GET    "/api/v2/workspaces/{workspace}/state-versions" => tfe::versions::list,
+            page("state-versions", "Versions of a workspace's state, the newest first.").needs(May::WorkspaceRead)
+                .asks(&[("page[before]", "The instant before which the list goes on; `links.next` has it.")]).passes(VERSIONS_PASSED);
+        POST   "/api/v2/workspaces/{workspace}/state-versions" => tfe::transfers::announce,
+            made("state-versions", "Announce a version: the answer has the signed addresses that its bytes go to.")
+                .needs(May::StateWrite).always();
+        PATCH  "/api/v2/workspaces/{workspace}/state-versions" => tfe::versions::roll_back,
+            one("state-versions", "Make the content of an older version the current one again, for whoever holds the lock.")
+                .needs(May::StateWrite);
+        GET    "/api/v2/workspaces/{workspace}/current-state-version" => tfe::versions::current,
+            one("state-versions", "The current version, with signed addresses of its bytes.").needs(May::WorkspaceRead)
+                .includes(versions::INCLUDES).passes(VERSIONS_PASSED);
+        GET    "/api/v2/workspaces/{workspace}/current-state-version-outputs" => tfe::outputs::current,
+            page("state-version-outputs", "The outputs of the current version; none where there is no state yet.").needs(May::OutputRead);
+        GET    "/api/v2/workspaces/{workspace}/resources" => tfe::resources::list,
+            page("resources", "The resources of the current version, or of another one.").needs(May::StateRead)
+                .asks(&[("version", "The id of a version.")]);
+        GET    "/api/v2/workspaces/{workspace}/resources/show" => tfe::resources::show,
+            one("resources", "One resource with its attributes, sensitive ones hidden.").needs(May::StateRead);
+        GET    "/api/v2/workspaces/{workspace}/resources/history" => tfe::resources::history,
+            one("resource-histories", "What became of a resource or an attribute, the newest first.").needs(May::StateRead);
+        GET    "/api/v2/workspaces/{workspace}/resources/blame" => tfe::resources::blame,
+            one("resource-blames", "Who last changed each attribute of a resource.").needs(May::StateRead);
+        GET    "/api/v2/workspaces/{workspace}/kept-versions" => tfe::versions::kept,
+            list("state-versions", "Uploads that were kept aside and wait for a person.").needs(May::WorkspaceRead);
+        GET    "/api/v2/workspaces/{workspace}/state" => tfe::versions::download,
+            state("The bytes of a version; of the current one unless another is named.").needs(May::StateRead);
+        POST   "/api/v2/workspaces/{workspace}/state" => tfe::versions::upload,
+            put("state-versions", "Store a new version; 409 when it is kept aside for a person.").needs(May::StateWrite).always();
+        GET    "/api/v2/workspaces/{workspace}/lock" => tfe::locks::show,
+            perhaps("locks", "Who holds the lock; null when nobody does.").needs(May::WorkspaceRead);
+        POST   "/api/v2/workspaces/{workspace}/actions/lock" => tfe::locks::take,
+            one("workspaces", "Take the lock; 409 where somebody has it, the caller included.").needs(May::StateLock).loose();
+        POST   "/api/v2/workspaces/{workspace}/actions/unlock" => tfe::locks::release,
+            one("workspaces", "Give the lock back.").needs(May::StateLock).loose().always();
+        POST   "/api/v2/workspaces/{workspace}/actions/force-unlock" => tfe::locks::force,
+            one("workspaces", "Break the lock, whoever holds it.").needs(May::StateForceUnlock).loose().always();
+        POST   "/api/v2/workspaces/{workspace}/actions/freeze" => tfe::freezes::freeze,
+            one("workspaces", "Let nobody change the state of a workspace.").needs(May::WorkspaceFreeze).loose();
+        POST   "/api/v2/workspaces/{workspace}/actions/thaw" => tfe::freezes::thaw,
+            one("workspaces", "Let it be changed again.").needs(May::WorkspaceFreeze).loose();
+        GET    "/api/v2/state-versions" => tfe::versions::list_named,
+            page("state-versions", "Versions of the state of the workspace that the filter names.").needs(May::WorkspaceRead)
+                .asks(&[
+                    ("filter[organization][name]", "The name of the organization. Needed."),
+                    ("filter[workspace][name]", "The name of the workspace. Needed."),
+                    ("page[before]", "The instant before which the list goes on; `links.next` has it."),
+                ]).passes(VERSIONS_PASSED);
+        GET    "/api/v2/state-versions/{version}" => tfe::versions::show,
+            one("state-versions", "One version, announced or stored, with signed addresses of its bytes.").needs(May::WorkspaceRead)
+                .includes(versions::INCLUDES).passes(VERSIONS_PASSED);
+        GET    "/api/v2/state-versions/{version}/download" => tfe::transfers::of_version,
+            state("The bytes of a version.").needs(May::StateRead);
+        GET    "/api/v2/state-versions/{version}/json-download" => tfe::transfers::json_of_version,
+            bytes("application/json", "The JSON form of a version, where a client sent one.").needs(May::StateRead);
+        GET    "/api/v2/state-versions/{version}/outputs" => tfe::outputs::of_version,
+            page("state-version-outputs", "The outputs of one version, sensitive ones without their values.").needs(May::OutputRead);
+        GET    "/api/v2/state-versions/{version}/diff" => tfe::looks::compare,
+            one("state-version-diffs", "What is different in a version from the one before it, or from another one.").needs(May::StateRead);
+        POST   "/api/v2/state-versions/{version}/diff" => tfe::looks::compare_with,
+            one("state-version-diffs", "What is different in a state that is sent. Nothing of it is stored.").needs(May::StateRead);
+        GET    "/api/v2/state-versions/{version}/rollback-preview" => tfe::looks::preview,
+            one("rollback-previews", "What it would mean to make an old version the current one again.").needs(May::StateRead);
+        GET    "/api/v2/state-version-outputs/{output}" => tfe::outputs::show,
+            one("state-version-outputs", "One output with its value, also a sensitive one.").needs(May::OutputReadSensitive);
+        PUT    "/api/v2/uploads/{url}/{signature}" => tfe::transfers::upload,
+            taken("Take the bytes of an announced version, or their JSON form: whichever the address is for.").always();
+        GET    "/api/v2/downloads/{url}/{signature}" => tfe::transfers::download,
+            state("The bytes that the address is for.");
+        POST   "/api/v2/state-versions/{version}/actions/accept" => tfe::versions::accept,
+            one("state-versions", "Make a kept upload the current version.").needs(May::StateAccept).loose();
+        POST   "/api/v2/state-versions/{version}/actions/discard" => tfe::versions::discard,
+            one("state-versions", "Drop a kept upload.").needs(May::StateAccept).loose();
+        POST   "/api/v2/state-versions/{version}/actions/remove-content" => tfe::versions::remove_content,
+            one("state-versions", "Remove the bytes of a version that is not current. Its evidence stays.").needs(May::StateRemove).loose();
+
+        GET    "/api/v2/organizations/{organization}/keys" => tfe::keys::list,
+            list("key-epochs", "Every key epoch of an organization.").needs(May::KeyRead);
+        POST   "/api/v2/organizations/{organization}/keys/actions/rotate" => tfe::keys::rotate,
+            made("key-epochs", "Open a new key epoch of an organization.").needs(May::KeyRotate);
+        POST   "/api/v2/organizations/{organization}/keys/actions/rewrap" => tfe::keys::rewrap,
+            one("key-rewraps", "Renew what older epochs hold. Answers when it is done.").needs(May::KeyRotate);
+        GET    "/api/v2/site/keys" => tfe::keys::list_site,
+            list("key-epochs", "Every key epoch of the site.").needs(May::SiteKeyRotate);
+        POST   "/api/v2/site/keys/actions/rotate" => tfe::keys::rotate_site,
+            made("key-epochs", "Open a new key epoch of the site.").needs(May::SiteKeyRotate);
+        POST   "/api/v2/site/keys/actions/rewrap" => tfe::keys::rewrap_site,
+            one("key-rewraps", "Renew what older epochs of the site hold.").needs(May::SiteKeyRotate);
+
+        GET    "/api/v2/organizations/{organization}/ledger/export" => tfe::ledgers::export,
+            bytes("application/x-tar", "The ledger of an organization, as a bundle for `statehouse verify`.").needs(May::LedgerRead);
+        POST   "/api/v2/organizations/{organization}/ledger/actions/verify-live" => tfe::ledgers::verify_live,
+            one("ledger-reports", "Compare an organization's database with its ledger. Differences are a result, not a failure.")
+                .needs(May::LedgerVerify);
+        POST   "/api/v2/organizations/{organization}/ledger/actions/publish" => tfe::ledgers::publish,
+            nothing("Publish checkpoint and hashes to everybody, or stop.").needs(May::LedgerPublish);
+        GET    "/api/v2/site/ledger/export" => tfe::ledgers::export_site,
+            bytes("application/x-tar", "The ledger of the site, as a bundle for `statehouse verify`.").needs(May::SiteLedgerRead);
+        GET    "/api/v2/site/shredded-organizations/{house}/ledger/export" => tfe::ledgers::export_shredded,
+            bytes("application/x-tar", "The ledger of an organization whose keys were destroyed, as a bundle.").needs(May::SiteLedgerRead);
+        POST   "/api/v2/site/ledger/actions/verify-live" => tfe::ledgers::verify_live_site,
+            one("ledger-reports", "Compare the site's database with its ledger.").needs(May::SiteLedgerRead);
+        POST   "/api/v2/site/backups" => tfe::backups::create,
+            bytes("application/x-tar", "Make a backup of the site and every organization, sealed as it is stored.").needs(May::SiteBackup);
+    }
+}
