@@ -19,9 +19,9 @@ use axum::response::Response;
 use statehouse_core::{Core, Kind};
 use statehouse_model::RequestId;
 
-use crate::health;
 use crate::problem::{Form, Problem, Raised};
 use crate::routes::Answered;
+use crate::{health, unread};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -86,6 +86,7 @@ pub(crate) async fn answer(
     let form = Form::of(&path, request.headers().get(ACCEPT));
     let secured = keeps_to_tls(&request);
 
+    let (request, unread) = unread::watch(request);
     let mut response = next.run(request).await;
     let id = named.0.get_or_init(|| core.machine().request().clone());
     let problem = response.extensions_mut().remove::<Raised>();
@@ -96,6 +97,7 @@ pub(crate) async fn answer(
         // What a handler says beside its refusal.
         response.headers_mut().extend(headers);
     }
+    unread.tell(&mut response);
     dress(response.headers_mut(), id, secured);
     if path.starts_with("/api/v2/") {
         response.headers_mut().extend(OF_API);

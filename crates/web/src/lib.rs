@@ -27,6 +27,7 @@ mod routes;
 mod tfe;
 mod throttle;
 mod ui;
+mod unread;
 
 pub use body::{JSON_BYTES_MAX, STATE_BYTES_MAX};
 pub use health::health_router;

@@ -107,7 +107,10 @@ fn parameters(route: &Route, operation: &Operation, intake: &Intake) -> Value {
             .cloned()
             .unwrap_or_default();
         for (name, mut schema) in fields {
-            let words = schema["description"].take();
+            let words = schema
+                .as_object_mut()
+                .and_then(|fields| fields.remove("description"));
+            let words = words.unwrap_or_default();
             all.push(query(
                 &name,
                 words.as_str().unwrap_or_default(),

@@ -540,3 +540,40 @@ async fn a_project_says_what_its_caller_may_do() {
         );
     }
 }
+
+/// A client that sends its next request over the same connection must know when there is none any more.
+#[tokio::test]
+async fn a_refusal_before_the_body_says_that_the_connection_ends() {
+    let acme = Acme::new().await;
+    let long = "x".repeat(100_000);
+    let connection = async |who: Option<&Person>, method: &str, path: &str, body: &str| {
+        let token = who.map(|who| &*who.token);
+        let asked = crate::support::request(method, path, token, Bytes::from(body.to_owned()));
+        let answer = acme.server.send(asked).await;
+        answer.header("connection").to_owned()
+    };
+    for (path, body) in [
+        ("/api/v2/tokens", &*long),
+        ("/api/v2/tokens", "{}"),
+        ("/api/v2/nowhere", &long),
+    ] {
+        assert_eq!(
+            connection(None, "POST", path, body).await,
+            "close",
+            "{path}"
+        );
+    }
+    assert_eq!(connection(None, "PUT", "/api/v2/ping", "x").await, "close");
+    for (who, method, body) in [
+        (None, "GET", ""),
+        (None, "POST", ""),
+        (Some(&acme.owner), "POST", "{}"),
+        (Some(&acme.owner), "POST", "["),
+    ] {
+        assert_eq!(
+            connection(who, method, "/api/v2/tokens", body).await,
+            "",
+            "{method} {body}"
+        );
+    }
+}
