@@ -17,9 +17,10 @@ pub(crate) struct Standing {
     pub(crate) push_by_accepter: bool,
     /// The lock was taken by an apply or destroy.
     pub(crate) applying: bool,
-    /// The caller holds the lock of a `cloud` block, which never says what it
-    /// is for: it counts as applying, and what falls is marked.
-    pub(crate) cloud: bool,
+    /// What falls passes and is marked: the caller holds the lock of a `cloud`
+    /// block, which never says what it is for; or it holds `state.accept` and
+    /// moves a history in, in which it fell elsewhere, long ago.
+    pub(crate) drops_pass: bool,
 }
 
 /// What to do with an upload.
@@ -63,7 +64,9 @@ pub(crate) fn judge(
             }
             Unusual::Dropped { before, after }
                 if few(before, after) || destroyed(&old, new, standing) => {}
-            Unusual::Dropped { .. } if standing.cloud => marks.push("resources-dropped"),
+            Unusual::Dropped { .. } if standing.drops_pass => {
+                marks.push("resources-dropped");
+            }
             Unusual::Serial { .. } | Unusual::SameSerialOtherBytes { .. } => conflict.push(each),
             Unusual::Lineage { .. } | Unusual::Dropped { .. } => destructive.push(each),
         }
@@ -198,22 +201,22 @@ mod tests {
     const PLAIN: Standing = Standing {
         push_by_accepter: false,
         applying: false,
-        cloud: false,
+        drops_pass: false,
     };
     const PUSH: Standing = Standing {
         push_by_accepter: true,
         applying: false,
-        cloud: false,
+        drops_pass: false,
     };
     const APPLY: Standing = Standing {
         push_by_accepter: false,
         applying: true,
-        cloud: false,
+        drops_pass: false,
     };
-    const CLOUD: Standing = Standing {
+    const MARKED: Standing = Standing {
         push_by_accepter: false,
         applying: false,
-        cloud: true,
+        drops_pass: true,
     };
 
     #[test]
@@ -239,11 +242,11 @@ mod tests {
         check(
             &head(5, 120),
             &new("a", 6, 3),
-            CLOUD,
+            MARKED,
             "take resources-dropped",
         );
-        check(&head(5, 120), &new("b", 6, 120), CLOUD, "quarantine");
-        check(&head(5, 120), &new("a", 4, 120), CLOUD, "conflict");
+        check(&head(5, 120), &new("b", 6, 120), MARKED, "quarantine");
+        check(&head(5, 120), &new("a", 4, 120), MARKED, "conflict");
         check(&head(5, 120), &new("b", 0, 120), PLAIN, "quarantine");
         check(
             &head(5, 120),

@@ -33,6 +33,9 @@ actions! {
 /// The operation of a lock that a `cloud` block took.
 pub const CLOUD: &str = "cloud";
 
+/// The operation of a lock that is held while a history is moved in.
+pub const IMPORT: &str = "import";
+
 /// Takes the lock. The same id by the same actor again is answered alike.
 pub async fn take(ctx: &Ctx, workspace: &Workspace, info: LockInfo) -> Result<WorkspaceView> {
     let wanted = workspace.clone();
@@ -222,6 +225,17 @@ pub(super) async fn require(
 /// What the lock was taken for, in terraform's words.
 pub(super) async fn operation(rows: &mut Rows, workspace: &Row) -> Result<String> {
     Ok(info(rows, workspace).await?.operation)
+}
+
+/// Whether the lock was taken to move a history in. Its id begins with the
+/// word, so that no other write pays for the question.
+pub(super) async fn imports(rows: &mut Rows, workspace: &Row) -> Result<bool> {
+    let said = |id: &str| {
+        id.strip_prefix(IMPORT)
+            .is_some_and(|rest| rest.starts_with('-'))
+    };
+    let says = workspace.lock_id.as_deref().is_some_and(said);
+    Ok(says && operation(rows, workspace).await? == IMPORT)
 }
 
 /// Whether an id is one that the server gave a lock, because its client chose none.

@@ -111,7 +111,7 @@ pub struct VersionView {
     pub marks: Vec<String>,
     /// When it arrived, in microseconds since 1970.
     pub created_at: i64,
-    /// The index of its leaf in the ledger.
+    /// The index of its leaf in the ledger, where a list of versions is asked.
     pub leaf: Option<u64>,
 }
 
@@ -307,15 +307,25 @@ where
         move |rows| {
             Box::pin(async move {
                 let workspace = workspace::sql::needed(rows, &wanted).await?;
-                Ok(find(rows, workspace.id)
-                    .await?
-                    .into_iter()
-                    .map(VersionView::from)
-                    .collect())
+                let found = find(rows, workspace.id).await?;
+                views(rows, found).await
             })
         },
     )
     .await
+}
+
+/// Versions as people read them, each with the index of its leaf.
+pub(crate) async fn views(rows: &mut Rows, found: Vec<Version>) -> Result<Vec<VersionView>> {
+    let leaves = sql::leaves(rows, &found).await?;
+    let view = |version: Version| {
+        let leaf = leaves.get(version.id.as_str()).copied();
+        VersionView {
+            leaf,
+            ..version.into()
+        }
+    };
+    Ok(found.into_iter().map(view).collect())
 }
 
 /// Makes an upload that was kept aside the current version of its workspace.

@@ -383,6 +383,7 @@ async fn decide(
         return Ok(Outcome::Unchanged(Put::Repeated(head.clone().into())));
     }
     let locked = holds_lock(tx, &workspace, prepared).await?;
+    let imported = locked && lock::imports(tx, &workspace).await?;
     let mut verdict = prepared.judged(head.as_ref(), Standing::default());
     if locked && verdict != Verdict::Take(Vec::new()) {
         let standing = standing(tx, ctx, &workspace, prepared).await?;
@@ -394,6 +395,7 @@ async fn decide(
     match verdict {
         Verdict::Take(mut marks) => {
             marks.extend((!locked).then_some("unlocked"));
+            marks.extend(imported.then_some("imported"));
             let back = prepared
                 .cloud
                 .as_ref()
@@ -466,13 +468,17 @@ async fn standing(
         lock::operation(tx, workspace).await?
     };
     let cloud = operation == lock::CLOUD;
-    let pushing = cloud || operation == "state-push";
+    let (pushing, importing) = (
+        cloud || operation == "state-push",
+        operation == lock::IMPORT,
+    );
     let target = &prepared.target;
-    let accepter = pushing && access::holds(tx, ctx, Permission::StateAccept, target, now).await?;
+    let accepter = (pushing || importing)
+        && access::holds(tx, ctx, Permission::StateAccept, target, now).await?;
     Ok(Standing {
-        push_by_accepter: accepter,
+        push_by_accepter: pushing && accepter,
         applying: operation == "OperationTypeApply",
-        cloud,
+        drops_pass: cloud || importing && accepter,
     })
 }
 

@@ -166,7 +166,7 @@ pub async fn page(
             let offset = number.saturating_sub(1).saturating_mul(size);
             let [size, offset] = [size, offset].map(|each| i64::try_from(each).unwrap_or(i64::MAX));
             let found = sql::numbered(rows, &workspace.id, offset, size).await?;
-            let items = found.into_iter().map(VersionView::from).collect();
+            let items = super::views(rows, found).await?;
             Ok(Page { items, total })
         })
     })

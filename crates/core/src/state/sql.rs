@@ -1,8 +1,10 @@
 //! Every statement on `version`.
 
+use std::collections::HashMap;
+
 use statehouse_model::{VersionId, WorkspaceId};
 
-use crate::db::Value;
+use crate::db::{Row, Value};
 use crate::error::{Error, Result};
 use crate::record::{Ask, Rows, record};
 
@@ -143,6 +145,30 @@ pub(crate) async fn finished_before(
     ];
     let clause = "WHERE workspace = $1 AND sequence < $2 ORDER BY sequence DESC LIMIT $3";
     rows.find(clause, &values).await
+}
+
+/// The leaves that last changed these versions, by id: their indexes.
+pub(crate) async fn leaves(rows: &mut Rows, versions: &[Version]) -> Result<HashMap<String, u64>> {
+    if versions.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let places: Vec<String> = (1..=versions.len()).map(|at| format!("${at}")).collect();
+    let values: Vec<Value> = versions
+        .iter()
+        .map(|each| each.id.as_str().into())
+        .collect();
+    let sql = format!(
+        "SELECT id, leaf FROM version WHERE id IN ({})",
+        places.join(", ")
+    );
+    let found = rows.transaction.query(&sql, &values).await?;
+    let leaf = |row: &Row| {
+        Ok((
+            row.text(0)?.to_owned(),
+            u64::try_from(row.int(1)?).unwrap_or(0),
+        ))
+    };
+    found.iter().map(leaf).collect()
 }
 
 /// The leaf that last changed the row of a version: its index and its bytes.

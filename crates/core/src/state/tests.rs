@@ -341,6 +341,63 @@ async fn standing(world: &World, writer: &UserId) {
     desk.release(writer, "A", "fence 3", true).await;
 }
 
+async fn imports(world: &World, writer: &UserId) {
+    let owner = &world.owner;
+    let desk = Desk::new(world, "imports").await;
+    desk.put(writer, None, &state("a", 5, 30, ""), "stored unlocked")
+        .await;
+    // Whoever may not accept imports no fall, and whoever says so by the id alone imports nothing.
+    desk.take(writer, "import-1", "import", "fence 1", true)
+        .await;
+    let fallen = state("a", 6, 3, "");
+    desk.put(writer, Some("import-1"), &fallen, "kept quarantined")
+        .await;
+    desk.put(
+        writer,
+        Some("import-1"),
+        &state("a", 6, 31, ""),
+        "stored imported",
+    )
+    .await;
+    desk.release(writer, "import-1", "fence 1", true).await;
+    desk.take(owner, "import-2", "OperationTypePlan", "fence 2", true)
+        .await;
+    desk.put(owner, Some("import-2"), &state("a", 7, 31, ""), "stored")
+        .await;
+    desk.release(owner, "import-2", "fence 2", true).await;
+    desk.take(owner, "import-3", "import", "fence 3", true)
+        .await;
+    desk.put(
+        owner,
+        Some("import-3"),
+        &state("a", 8, 3, ""),
+        "stored resources-dropped imported",
+    )
+    .await;
+    desk.put(
+        owner,
+        Some("import-3"),
+        &state("a", 8, 4, ""),
+        "kept conflict",
+    )
+    .await;
+    desk.put(
+        owner,
+        Some("import-3"),
+        &state("a", 2, 3, ""),
+        "kept conflict",
+    )
+    .await;
+    desk.put(
+        owner,
+        Some("import-3"),
+        &state("b", 9, 3, ""),
+        "kept quarantined",
+    )
+    .await;
+    desk.release(owner, "import-3", "fence 3", true).await;
+}
+
 fn encrypted(lineage: &str, serial: u64, body: &str) -> Bytes {
     let state = serde_json::json!({
         "lineage": lineage, "serial": serial, "meta": { "key_provider.static.a": "e30=" },
@@ -398,6 +455,7 @@ async fn an_upload_is_taken_repeated_or_kept_by_the_rules() {
         repeats_and_conflicts(&world, &writer).await;
         decisions(&world, &writer).await;
         standing(&world, &writer).await;
+        imports(&world, &writer).await;
         opaque_states(&world, &writer).await;
         let (reader, _) = world.member(Role::Reader).await;
         let desk = Desk::new(&world, "readers").await;

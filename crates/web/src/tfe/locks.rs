@@ -61,6 +61,8 @@ pub(crate) async fn show(asker: Asker, At(id): At<String>) -> Result<Document, P
 pub(crate) struct Take {
     reason: Option<String>,
     id: Option<String>,
+    /// What our own command line takes it for, where that is not simply to hold it.
+    operation: Option<String>,
 }
 
 /// Takes the lock, under the id that the caller chose or the request's own. 409 where somebody has it, the caller included.
@@ -72,10 +74,14 @@ pub(crate) async fn take(
     let (ctx, workspace) = of_id(&asker, &id).await?;
     let (take, now) = (sent.attributes, (asker.core().options().clock)());
     let name = workspace::show(&ctx, &workspace).await?.name;
-    let operation = if asker.is_by_hand() {
-        BY_HAND
-    } else {
-        lock::CLOUD
+    let operation = match (asker.is_by_hand(), take.operation.as_deref()) {
+        (true, Some(lock::IMPORT)) => lock::IMPORT,
+        (true, None) => BY_HAND,
+        (true, Some(_)) => {
+            let words = "`operation` can only be `import`; leave it out to hold the lock by hand";
+            return Err(Problem::unprocessable(words));
+        }
+        (false, _) => lock::CLOUD,
     };
     let info = LockInfo {
         id: take.id.unwrap_or_else(|| ctx.request().to_string()),

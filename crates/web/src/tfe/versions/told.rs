@@ -47,6 +47,8 @@ pub(crate) struct Told {
     fence: u64,
     /// What was unusual about it and passed all the same.
     marks: Vec<String>,
+    /// The index of the leaf that last changed its row, where it is known.
+    leaf: Option<u64>,
     /// Where its bytes are. Signed for the caller where one version is shown; in a list it takes a token.
     hosted_state_download_url: Option<String>,
     #[serde(flatten)]
@@ -112,6 +114,7 @@ impl Told {
             actor: version.actor.clone(),
             fence: version.fence,
             marks: version.marks.clone(),
+            leaf: version.leaf,
             hosted_state_download_url: Some(path),
             addresses: None,
             story: None,
