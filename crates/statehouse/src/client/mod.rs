@@ -1,10 +1,13 @@
-//! A client of a Statehouse server: where it is and who asks ([`connection`]), requests ([`wire`]), and what comes back
-//! ([`resource`]).
+//! A client of a Statehouse server: where it is and who asks ([`connection`]), requests ([`wire`]) over a connection that is
+//! kept ([`line`]), and what comes back ([`resource`]). Beside it, for whoever moves in, a client of other people's servers
+//! ([`elsewhere`]).
 //!
 //! It speaks HTTPS over TLS 1.3 with the server's own crates, and nothing else: an address that is not `https` is refused. A
 //! stored token goes only to the address it was stored for.
 
 mod connection;
+mod elsewhere;
+mod line;
 mod resource;
 mod wire;
 
@@ -13,6 +16,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 pub(crate) use connection::{Connection, Remembered, ServerArgs};
+pub(crate) use elsewhere::{Answered, Elsewhere, Question, origin as elsewhere_origin};
 pub(crate) use resource::Resource;
 pub(crate) use wire::Download;
 

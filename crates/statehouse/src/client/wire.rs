@@ -1,32 +1,23 @@
-//! One request over one connection: HTTP/1.1 in TLS 1.3.
+//! Requests to one Statehouse server, one after another.
 //!
-//! Deliberately absent: proxies, redirects (a token would follow them), retries (the server's words say when to try again) and
-//! a pool, because a command asks a handful of questions and ends.
+//! Deliberately absent: proxies, redirects (a token would follow them) and retries (the server's words say when to try again).
 
 use std::io::Write;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
 use secrecy::ExposeSecret;
 use serde_json::Value;
-use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 
 use super::Connection;
+use super::line::{ANSWER_MAX, Line};
 use crate::failure::{Exit, Failure, Result};
 
-/// For the connection and the handshake.
-const CONNECT_MAX: Duration = Duration::from_secs(10);
-/// For the request and the head of its answer: the server gives an upload ten minutes, and a renewal of keys may take as long.
-const ANSWER_MAX: Duration = Duration::from_mins(15);
 /// For the next piece of a body.
 const PIECE_MAX: Duration = Duration::from_mins(1);
 /// A document or text: the longest page of a list is far smaller.
@@ -49,10 +40,7 @@ pub(super) enum Body {
 /// The way to one server.
 pub(super) struct Wire {
     runtime: Runtime,
-    connector: TlsConnector,
-    name: ServerName<'static>,
-    host: String,
-    port: u16,
+    line: Line,
     address: String,
     authorization: Option<secrecy::SecretString>,
 }
@@ -71,14 +59,13 @@ pub(crate) struct Download<'a> {
 
 impl Wire {
     pub(super) fn new(connection: &Connection) -> Result<Self> {
-        let name = ServerName::try_from(connection.host.clone()).map_err(|error| {
-            Failure::usage(format!(
-                "{} is no name of a server: {error}",
-                connection.host
-            ))
-        })?;
-        let mut tls = (*connection.tls).clone();
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let Connection {
+            address,
+            host,
+            port,
+            tls,
+            ..
+        } = connection;
         let authorization = connection
             .token
             .as_ref()
@@ -87,11 +74,8 @@ impl Wire {
             runtime: tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?,
-            connector: TlsConnector::from(Arc::new(tls)),
-            name,
-            host: connection.host.clone(),
-            port: connection.port,
-            address: connection.address.clone(),
+            line: Line::secure(address, host, *port, tls)?,
+            address: address.clone(),
             authorization,
         })
     }
@@ -129,18 +113,7 @@ impl Wire {
     }
 
     async fn request(&self, method: &str, path: &str, body: Body) -> Result<Response<Incoming>> {
-        let request = self.head(method, path, body)?;
-        let stream = timeout(CONNECT_MAX, self.connect())
-            .await
-            .map_err(|_| self.unreachable(&"no answer in ten seconds"))??;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| self.lost(&error))?;
-        tokio::spawn(connection);
-        let answered = timeout(ANSWER_MAX, sender.send_request(request)).await;
-        answered
-            .map_err(|_| self.unreachable(&"no answer in fifteen minutes"))?
-            .map_err(|error| self.lost(&error))
+        self.line.send(self.head(method, path, body)?).await
     }
 
     fn head(&self, method: &str, path: &str, body: Body) -> Result<Request<Full<Bytes>>> {
@@ -173,39 +146,6 @@ impl Wire {
         head.body(Full::new(bytes)).map_err(|_| {
             Failure::usage("the token or the address holds characters that no request can carry")
         })
-    }
-
-    async fn connect(&self) -> Result<tokio_rustls::client::TlsStream<TcpStream>> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port))
-            .await
-            .map_err(|error| self.unreachable(&error))?;
-        stream.set_nodelay(true)?;
-        self.connector.connect(self.name.clone(), stream).await.map_err(|error| {
-            let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-            match tls {
-                Some(rustls::Error::InvalidCertificate(why)) => {
-                    Failure::failed(format!("the certificate of {} is not trusted: {why:?}", self.address))
-                        .hint("give the authority's certificate with --ca; a server with one of its own keeps it as ca.pem")
-                }
-                Some(tls) => Failure::failed(format!("no TLS 1.3 with {}: {tls}", self.address)),
-                None => self.unreachable(&error),
-            }
-        })
-    }
-
-    fn unreachable(&self, why: &dyn std::fmt::Display) -> Failure {
-        Failure::new(
-            Exit::Unavailable,
-            format!("cannot reach {}: {why}", self.address),
-        )
-    }
-
-    fn lost(&self, why: &dyn std::fmt::Display) -> Failure {
-        Failure::new(
-            Exit::Unavailable,
-            format!("the connection to {} was lost: {why}", self.address),
-        )
-        .hint("what was asked may have been done or not; look before repeating it")
     }
 }
 

@@ -52,7 +52,7 @@ pub(crate) struct Server {
     clippy::disallowed_methods,
     reason = "the one clock that is handed to everything below"
 )]
-fn clock() -> Clock {
+pub(crate) fn clock() -> Clock {
     Arc::new(|| {
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
