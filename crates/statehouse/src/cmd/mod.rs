@@ -6,7 +6,9 @@
 mod backup;
 mod completions;
 mod config;
+mod eject;
 mod grant;
+mod import;
 mod key;
 mod ledger;
 mod life;
@@ -114,6 +116,11 @@ enum Command {
     Backup(backup::Verb),
     /// Fill an empty data directory from a backup, and declare that this was done; the server must not run
     Restore(restore::Args),
+    /// Move states in, with their history: from files, a bucket, or another server
+    #[command(subcommand)]
+    Import(import::Verb),
+    /// Write every state as a plain file: from a server, or without one from a backup and its keys
+    Eject(eject::Args),
     /// The configuration of the server
     #[command(subcommand)]
     Config(config::Verb),
@@ -169,6 +176,8 @@ fn run(command: Command, session: &Session) -> Result<u8> {
         Command::User(verb) => user::run(verb, session),
         Command::Backup(verb) => backup::run(verb, session),
         Command::Restore(args) => restore::run(args, session),
+        Command::Import(verb) => import::run(verb, session),
+        Command::Eject(args) => eject::run(&args, session),
         Command::Config(verb) => config::run(verb, session),
         Command::Permissions => permissions::run(session),
         Command::Completions(args) => completions::run(&args, session),

@@ -13,8 +13,10 @@
 )]
 
 mod access;
+mod ejecting;
 mod life;
 mod local;
+mod moving;
 mod proof;
 mod serving;
 mod states;

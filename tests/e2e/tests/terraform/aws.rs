@@ -1,41 +1,18 @@
 //! The AWS provider, with moto in the place of AWS: a configuration of a size that people have.
 
-use std::net::{TcpListener, TcpStream};
-use std::process::Command;
-use std::time::Duration;
-
 use statehouse_e2e::scale;
 
-use crate::support::child::{Ran, Running, until};
+use crate::support::child::Ran;
 use crate::support::components;
 use crate::support::house::House;
+use crate::support::moto::moto;
 use crate::support::project::APPLY;
 use crate::support::proof::prove;
 
 const CONFIGURATION: &str = include_str!("../../fixtures/aws/main.tf");
-/// Python takes its time to import all of moto.
-const READY_MAX: Duration = Duration::from_mins(1);
 /// Resources in the small form, beside the one network that they share, and in `./dev soak`.
 const RESOURCES: usize = 20;
 const RESOURCES_SOAK: usize = 100;
-
-/// Starts moto on a free port of this machine.
-fn moto() -> (Running, String) {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    let mut command = Command::new(components::python());
-    command.args(["-m", "moto.server", "-H", "127.0.0.1", "-p"]);
-    command.arg(address.port().to_string());
-    let mut moto = Running::start(&mut command);
-    until("moto answers", READY_MAX, || {
-        if let Some(ran) = moto.ended() {
-            panic!("moto does not go on: {ran}");
-        }
-        TcpStream::connect(address).ok()
-    });
-    (moto, format!("http://{address}"))
-}
 
 /// Providers from the mirror and from nowhere else.
 fn cli_config() -> String {

@@ -29,6 +29,7 @@ mod locks;
 mod login;
 mod lost;
 mod schemathesis;
+mod moving;
 mod support;
 mod tls;
 mod unusual;

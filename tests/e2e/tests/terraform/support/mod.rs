@@ -5,6 +5,8 @@ pub(crate) mod child;
 pub(crate) mod components;
 pub(crate) mod files;
 pub(crate) mod house;
+pub(crate) mod moto;
+pub(crate) mod other;
 pub(crate) mod postgres;
 pub(crate) mod project;
 pub(crate) mod proof;
