@@ -208,19 +208,39 @@ async fn load(
     which: Which,
 ) -> Result<Option<(Version, Stored)>> {
     let workspace = workspace::sql::needed(rows, workspace).await?;
-    let id = match which {
-        Which::Current => match workspace.head {
+    let version = match which {
+        Which::Current => match head_of(rows, &workspace).await? {
             Some(head) => head,
             None => return Ok(None),
         },
-        Which::Version(id) => id,
+        Which::Version(id) => {
+            let found = sql::by_id(rows, &id).await?;
+            found
+                .filter(|version| version.workspace == workspace.id)
+                .ok_or_else(|| Error::not_found("version"))?
+        }
     };
-    let version = sql::by_id(rows, &id)
-        .await?
-        .filter(|version| version.workspace == workspace.id);
-    let version = version.ok_or_else(|| Error::not_found("version"))?;
     let stored = stored(rows, &version).await?;
     Ok(Some((version, stored)))
+}
+
+/// The current version of a workspace; `None` when it has no state yet. One
+/// whose row is gone is never taken for none: to terraform no state means that
+/// everything is to be made anew.
+pub(crate) async fn head_of(
+    rows: &mut Rows,
+    workspace: &workspace::sql::Workspace,
+) -> Result<Option<Version>> {
+    let Some(id) = &workspace.head else {
+        return Ok(None);
+    };
+    let found = sql::by_id(rows, id).await?;
+    let own = found.filter(|version| version.workspace == workspace.id);
+    let missing = || {
+        let words = format!("version `{id}`, the head of its workspace, is missing");
+        Error::tampered(words)
+    };
+    own.ok_or_else(missing).map(Some)
 }
 
 /// The sealed bytes of a version, as the database has them.

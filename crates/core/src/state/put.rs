@@ -14,7 +14,9 @@ use statehouse_terraform::state::{StateFile, Unusual, read};
 
 use super::judge::{Standing, Verdict, judge, judge_opaque};
 use super::sql::Version;
-use super::{CONFLICT, QUARANTINED, VersionView, announce, context, entry, finish, lock, sql};
+use super::{
+    CONFLICT, QUARANTINED, VersionView, announce, context, entry, finish, head_of, lock, sql,
+};
 use crate::access;
 use crate::blob::{self, Stored};
 use crate::ctx::Ctx;
@@ -415,21 +417,6 @@ async fn decide(
             keep(tx, prepared, version, stored, &unusual).await
         }
     }
-}
-
-async fn head_of(
-    tx: &mut Tx<WriteState>,
-    workspace: &workspace::sql::Workspace,
-) -> Result<Option<Version>> {
-    let Some(id) = &workspace.head else {
-        return Ok(None);
-    };
-    let missing = || {
-        Error::tampered(format!(
-            "version `{id}`, the head of its workspace, is missing"
-        ))
-    };
-    sql::by_id(tx, id).await?.ok_or_else(missing).map(Some)
 }
 
 /// Whether the upload has the head's bytes. Once the key of the head's

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::put::{Cloud, put_as};
 use super::sql::Version;
-use super::{FINISHED, Put, Upload, WriteState, load, lock, open, sql};
+use super::{FINISHED, Put, Upload, WriteState, head_of, load, lock, open};
 use crate::blob::Stored;
 use crate::ctx::Ctx;
 use crate::door::{self, Target};
@@ -59,10 +59,7 @@ async fn look(ctx: &Ctx, workspace: &Workspace, to: VersionId) -> Result<(u64, V
                 return Err(Error::new(Kind::Conflict, words)
                     .hint("lock it first: nobody may write while its state goes back"));
             }
-            let head = match &found.head {
-                Some(head) => sql::by_id(rows, head).await?,
-                None => None,
-            };
+            let head = head_of(rows, &found).await?;
             let head = head.ok_or_else(|| Error::not_found("state"))?;
             let (old, stored) = load(rows, &wanted, Which::Version(to))
                 .await?

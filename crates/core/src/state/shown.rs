@@ -96,8 +96,12 @@ async fn find(
     id: Option<VersionId>,
 ) -> Result<Option<Found>> {
     let workspace = workspace::sql::needed(rows, wanted).await?;
-    let Some(id) = id.or_else(|| workspace.head.clone()) else {
-        return Ok(None);
+    let id = match id {
+        Some(id) => id,
+        None => match super::head_of(rows, &workspace).await? {
+            Some(head) => head.id,
+            None => return Ok(None),
+        },
     };
     let announced = announce::sql::by_id(rows, &id).await?;
     let announced = announced.filter(|announced| announced.workspace == workspace.id);

@@ -9,6 +9,7 @@
     missing_docs
 )]
 
+mod gone;
 mod locks;
 
 use bytes::Bytes;

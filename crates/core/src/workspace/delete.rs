@@ -55,10 +55,7 @@ pub async fn delete(ctx: &Ctx, workspace: &Workspace, safe: bool) -> Result<Dele
             let mut workspace = sql::needed(tx, &wanted).await?;
             freeze::require_thawed(tx, &workspace).await?;
             state::lock::require_free(tx, &workspace).await?;
-            let head = match &workspace.head {
-                Some(head) => state::sql::by_id(tx, head).await?,
-                None => None,
-            };
+            let head = state::head_of(tx, &workspace).await?;
             let inhabited = head.is_some_and(|head| head.opaque || head.resources > 0);
             if safe && inhabited {
                 let words = format!(

@@ -1,8 +1,9 @@
 //! Bytes of states on their way, as terraform's `cloud` block sends and fetches them: announced first, then sent to a signed
 //! address without a token.
 //!
-//! After a failed upload terraform leaves the workspace locked, by its own design, and shows its user the detail of the
-//! refusal and nothing else: each detail here names the way out.
+//! After a failed upload terraform leaves the workspace locked, by its own design. Of a refused announcement it shows its user
+//! the detail and nothing else, of refused bytes the status alone; other clients show both. Each detail here names the way out,
+//! and so does the refusal of the lock that `terraform state push` meets.
 
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;

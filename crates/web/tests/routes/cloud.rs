@@ -316,6 +316,25 @@ async fn bytes_other_than_announced_are_refused_and_nothing_is_there() {
 }
 
 #[tokio::test]
+async fn a_state_sent_twice_at_once_is_one_version_and_both_are_told_so() {
+    let acme = Acme::new().await;
+    let desk = Desk::new(&acme, "dns").await;
+    desk.act("lock").await.is(200);
+    for serial in 1..=4 {
+        let bytes = state("a", serial, 3);
+        let made = desk.announce(&bytes, serial, "a").await.is(201).json();
+        let to = link(&made, "hosted-state-upload-url");
+        let (one, two) = tokio::join!(desk.send(&to, bytes.clone()), desk.send(&to, bytes.clone()));
+        one.is(200);
+        two.is(200);
+        let listed = desk.get("state-versions").await.json();
+        let listed = listed["data"].as_array().unwrap();
+        assert_eq!(listed.len() as u64, serial);
+    }
+    desk.proven().await;
+}
+
+#[tokio::test]
 async fn a_large_state_sent_twice_at_once_is_one_version() {
     let acme = Acme::new().await;
     let desk = Desk::new(&acme, "dns").await;

@@ -180,19 +180,28 @@ pub async fn upload(ctx: &Ctx, granted: &Granted, bytes: Bytes) -> Result<Put> {
         rolled_back: None,
     };
     let upload = Upload {
-        bytes,
+        bytes: bytes.clone(),
         lock_id: None,
     };
     // A caller that goes away does not end this: the claim is held until the
     // change is made or refused, so that nobody writes the same body meanwhile.
-    let (ctx, workspace) = (ctx.clone(), granted.workspace.clone());
+    let (caller, workspace) = (ctx.clone(), granted.workspace.clone());
     let put = tokio::spawn(async move {
-        let put = put_as(&ctx, &workspace, upload, Some(cloud)).await;
+        let put = put_as(&caller, &workspace, upload, Some(cloud)).await;
         drop(claim);
         put
     });
-    put.await
-        .map_err(|error| Error::internal(format!("storing a state: {error}")))?
+    let put = put
+        .await
+        .map_err(|error| Error::internal(format!("storing a state: {error}")))?;
+    // The same bytes, sent twice at once: the other ones were first.
+    if let Err(error) = &put
+        && *error.kind() == Kind::Conflict
+        && let Ok(Standing::Done(stored)) = standing(ctx, granted, &bytes).await
+    {
+        return Ok(stored);
+    }
+    put
 }
 
 fn under_way() -> Error {

@@ -11,7 +11,7 @@ use crate::door::{self, Action, Target, actions};
 use crate::error::{Error, Kind, Result};
 use crate::record::Rows;
 use crate::state::sql::{self, Version};
-use crate::state::{FINISHED, VersionView};
+use crate::state::{FINISHED, VersionView, head_of};
 use crate::workspace::{self, Workspace};
 
 actions! {
@@ -115,7 +115,9 @@ pub async fn preview_back(ctx: &Ctx, id: VersionId) -> Result<Previewed> {
             }
             let workspace =
                 workspace::sql::needed(rows, &Workspace::Id(version.workspace.clone())).await?;
-            workspace.head.ok_or_else(|| Error::not_found("state"))
+            let head = head_of(rows, &workspace).await?;
+            head.map(|head| head.id)
+                .ok_or_else(|| Error::not_found("state"))
         })
     })
     .await?;

@@ -9,7 +9,7 @@ use super::{Sealed, aside, room};
 use crate::ctx::Ctx;
 use crate::door::{self, Action, Target, actions};
 use crate::error::{Error, Result};
-use crate::state::{VersionView, Which};
+use crate::state::{VersionView, Which, head_of};
 use crate::workspace::{self, Workspace};
 
 /// Most attributes that are shown of a resource: providers' largest have some hundred.
@@ -173,8 +173,8 @@ async fn sealed<A: Action>(
             let workspace = workspace::sql::needed(rows, &wanted).await?;
             let id = match which {
                 Which::Version(id) => id,
-                Which::Current => match workspace.head {
-                    Some(head) => head,
+                Which::Current => match head_of(rows, &workspace).await? {
+                    Some(head) => head.id,
                     None => return Ok(None),
                 },
             };
