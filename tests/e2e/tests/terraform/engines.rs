@@ -2,7 +2,7 @@
 
 use crate::support::house::{House, Server};
 use crate::support::postgres::Cluster;
-use crate::{cloud, commands, locks, lost, unusual};
+use crate::{cloud, commands, faults, locks, lost, unusual};
 
 /// What happens to a server, which is given back in service.
 type Scenario = fn(Server) -> Server;
@@ -60,6 +60,21 @@ fn force_unlock_breaks_whatever_lock_there_is_by_those_who_may() {
 #[test]
 fn a_lost_answer_changes_nothing() {
     check(lost::answers);
+}
+
+#[test]
+fn whatever_exchange_breaks_there_is_one_state_and_a_way_on() {
+    check(faults::every_exchange);
+}
+
+#[test]
+fn a_push_a_destroy_and_a_new_workspace_survive_a_broken_exchange() {
+    check(faults::other_commands);
+}
+
+#[test]
+fn an_apply_survives_the_end_of_the_server_and_a_state_the_end_of_an_apply() {
+    check(faults::ends_within);
 }
 
 #[test]

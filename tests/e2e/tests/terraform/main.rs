@@ -23,6 +23,7 @@ mod commands;
 mod credentials;
 mod disk;
 mod engines;
+mod faults;
 mod hsm;
 mod keys;
 mod locks;

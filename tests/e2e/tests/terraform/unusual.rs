@@ -5,7 +5,12 @@ use serde_json::Value;
 use crate::support::house::Server;
 use crate::support::project::{APPLY, Project, resources};
 use crate::support::proof::prove;
-use crate::support::proxy::Proxy;
+use crate::support::proxy::{Asked, Lines};
+
+/// Whether a state is sent.
+fn is_post(asked: &Asked) -> bool {
+    asked.method == "POST"
+}
 
 /// `state push -force` of another lineage: a mark where the caller may accept states, a question where not.
 pub(crate) fn lineage(server: Server) -> Server {
@@ -17,7 +22,8 @@ pub(crate) fn lineage(server: Server) -> Server {
     let foreign = foreign.read("terraform.tfstate");
 
     let writer = server.account("lineage-writer", "writer");
-    let line = Proxy::losing(&server, &[]);
+    let lines = Lines::new();
+    let line = lines.to(&server);
     let block = line
         .block(&server, "lineage")
         .replace(&server.token, &writer);
@@ -31,14 +37,14 @@ pub(crate) fn lineage(server: Server) -> Server {
     let waiting = server.waiting("lineage");
     assert_eq!(waiting.len(), 1, "{waiting:?}");
     let id = waiting[0]["id"].as_str().unwrap();
-    let told = &line.seen("POST")[0];
+    let told = &line.seen(is_post)[0];
     let both = [&before, &foreign].map(|state| {
         let state: Value = serde_json::from_slice(state).unwrap();
         state["lineage"].as_str().unwrap().to_owned()
     });
     let accept = format!("statehouse state accept {id} --reason");
     let discard = format!("statehouse state discard {id} --reason");
-    assert_eq!(told.status, 409);
+    assert_eq!(told.status, Some(409));
     for words in [&both[0], &both[1], &accept, &discard] {
         assert!(told.answered.contains(words), "{words} is not in {told:?}");
     }
@@ -63,14 +69,15 @@ pub(crate) fn lineage(server: Server) -> Server {
 
 /// An apply that leaves a tenth of the resources waits, and goes on by its id.
 pub(crate) fn shrinking(server: Server) -> Server {
-    let line = Proxy::losing(&server, &[]);
+    let lines = Lines::new();
+    let line = lines.to(&server);
     let project = Project::ready(&line.block(&server, "shrinking"), &resources(30));
     project.run(APPLY).done();
     let before = server.pull("shrinking");
     project.write("main.tf", resources(3));
     let said = ["HTTP error: 409", "terraform state push errored.tfstate"];
     project.run(APPLY).ends(1, &said);
-    let told = line.seen("POST").pop().unwrap();
+    let told = line.seen(is_post).pop().unwrap();
     let words = "resources fall from 30 to 3";
     assert!(told.answered.contains(words), "{told:?}");
     assert_eq!(server.pull("shrinking"), before);

@@ -68,6 +68,16 @@ impl Ran {
         self.ends(0, &[])
     }
 
+    /// Asserts that it ended by itself, and did not crash.
+    pub(crate) fn is_sane(self) -> Self {
+        assert!(self.code.is_some(), "{self}");
+        let said = self.said();
+        for crash in ["panic:", "goroutine ", "TERRAFORM CRASH"] {
+            assert!(!said.contains(crash), "{self}");
+        }
+        self
+    }
+
     /// Whether the server refused, because there is no such thing or the caller may not see it.
     pub(crate) fn is_refused(&self) -> bool {
         self.code == Some(3)

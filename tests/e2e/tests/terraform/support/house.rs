@@ -1,9 +1,10 @@
 //! The real binary as a server, and as the client beside it.
 
-use std::cell::Cell;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -29,7 +30,7 @@ pub(crate) struct House {
     /// Whose file systems it sees, as the command that a program is started with.
     within: Vec<OsString>,
     /// 0 until the first start found one; then it stays, because it is part of addresses.
-    port: Cell<u16>,
+    port: Arc<AtomicU16>,
 }
 
 impl House {
@@ -40,7 +41,7 @@ impl House {
             data: home.join("house"),
             settings: None,
             within: Vec::new(),
-            port: Cell::new(0),
+            port: Arc::default(),
         }
     }
 
@@ -79,7 +80,7 @@ impl House {
 
     fn server(&self) -> Command {
         let mut command = self.program();
-        let port = self.port.get().to_string();
+        let port = self.port.load(Ordering::Relaxed).to_string();
         let Some(settings) = &self.settings else {
             command.args(["up", "--json", "--port", &port, "--dir"]);
             command.arg(&self.data);
@@ -122,8 +123,7 @@ impl House {
             running,
         };
         let (_, port) = server.address.rsplit_once(':').unwrap();
-        self.port.set(port.parse().unwrap());
-        server.house.port.set(self.port.get());
+        self.port.store(port.parse().unwrap(), Ordering::Relaxed);
         if self.settings.is_some() && server.run(&["org", "show"]).is_refused() {
             server.run(&["org", "create", "main"]).done();
         }
