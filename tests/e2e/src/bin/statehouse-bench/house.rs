@@ -95,7 +95,10 @@ pub(crate) fn address(workspace: impl std::fmt::Display) -> String {
     format!("/state/{ORGANIZATION}/w-{workspace}")
 }
 
-async fn begin(dir: &Path, postgres: Option<&str>) -> Result<(Arc<Core>, String, UserId)> {
+pub(crate) async fn begin(
+    dir: &Path,
+    postgres: Option<&str>,
+) -> Result<(Arc<Core>, String, UserId)> {
     let site = Site {
         dir: dir.to_owned(),
         postgres: None,
@@ -138,7 +141,7 @@ fn clock() -> Clock {
     })
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime> {
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?)

@@ -6,10 +6,14 @@
 //!
 //! Run it with `./dev bench`, which builds everything and names the tools.
 
+mod answers;
+mod busy;
 mod client;
 mod constant;
+mod difference;
 mod house;
 mod idle;
+mod import;
 mod large;
 mod load;
 mod machine;
@@ -36,7 +40,9 @@ use tempfile::TempDir;
 use report::Section;
 use tools::Tools;
 
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+/// Whatever keeps something from being measured.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+type Result<T> = std::result::Result<T, Failure>;
 
 /// Measures Statehouse and prints a table of goals: met or missed
 #[derive(Parser)]
@@ -50,6 +56,12 @@ struct Arguments {
     /// Length of a run
     #[arg(long, global = true, default_value_t = 3.0)]
     seconds: f64,
+    /// Workspaces of the house whose answers are measured
+    #[arg(long, global = true, default_value_t = 10_000)]
+    workspaces: usize,
+    /// Versions in all of its workspaces together
+    #[arg(long, global = true, default_value_t = 1_000_000)]
+    versions: usize,
     /// Where data is put while measuring: a folder on the disk to be measured
     #[arg(long, global = true, default_value = "/var/tmp")]
     dir: PathBuf,
@@ -71,6 +83,14 @@ enum Part {
     Postgres,
     /// Reads
     Reads,
+    /// Whole applies through the `cloud` block
+    Apply,
+    /// Every answer of the API, in a house in which much has happened
+    Answers,
+    /// A thousand states that move in
+    Import,
+    /// The difference between two states of 50 MB
+    Difference,
     /// A state of 250 MB
     Large,
     /// Memory, start, size
@@ -89,6 +109,8 @@ enum Part {
 pub(crate) struct Plan {
     pub(crate) runs: usize,
     pub(crate) seconds: f64,
+    pub(crate) workspaces: usize,
+    pub(crate) versions: usize,
     pub(crate) tools: Tools,
     dir: PathBuf,
 }
@@ -124,13 +146,17 @@ fn main() -> ExitCode {
 /// A part of the table: which word asks for it, and what measures it.
 type Measurement = (Part, fn(&Plan) -> Result<Section>);
 
-const MEASUREMENTS: [Measurement; 9] = [
+const MEASUREMENTS: [Measurement; 13] = [
     (Part::Writes, writes::sqlite),
     (Part::SlowDisk, writes::slow_disk),
     (Part::Postgres, writes::postgres),
     (Part::Postgres, writes::slow_disk_postgres),
     (Part::Postgres, terraform::applies),
+    (Part::Apply, terraform::cloud),
     (Part::Reads, reads::reads),
+    (Part::Answers, answers::answers),
+    (Part::Import, import::import),
+    (Part::Difference, difference::difference),
     (Part::Large, large::large),
     (Part::Idle, idle::idle),
     (Part::Verify, verify::verify),
@@ -144,6 +170,8 @@ fn run(arguments: &Arguments) -> Result<()> {
     let Arguments {
         runs,
         seconds,
+        workspaces,
+        versions,
         dir,
         write,
         ..
@@ -151,6 +179,8 @@ fn run(arguments: &Arguments) -> Result<()> {
     let plan = Plan {
         runs: *runs,
         seconds: *seconds,
+        workspaces: *workspaces,
+        versions: *versions,
         tools: Tools::of_environment()?,
         dir: dir.clone(),
     };

@@ -42,6 +42,11 @@ fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
+/// Lets `VmHWM` begin again at what there is now.
+pub(crate) fn forget_peak(pid: u32) -> Result<()> {
+    Ok(fs_err::write(format!("/proc/{pid}/clear_refs"), "5")?)
+}
+
 /// A line of `/proc/PID/status` in KiB, as `VmRSS` (memory now) or `VmHWM` (the most there was), given in bytes.
 pub(crate) fn memory_bytes(pid: u32, name: &str) -> Result<u64> {
     let status = fs_err::read_to_string(format!("/proc/{pid}/status"))?;

@@ -1,10 +1,11 @@
-//! A whole `terraform apply` of 200 resources, against Terraform's own `pg` backend on the same cluster.
+//! A whole `terraform apply` of 200 resources: on PostgreSQL against Terraform's own `pg` backend on the same cluster, and
+//! through the `cloud` block against its `local` backend, a file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use crate::house::{self, Site};
+use crate::house::{self, ORGANIZATION, Site};
 use crate::postgres::Cluster;
 use crate::report::{Goal, Section, number};
 use crate::server::{Server, Settings};
@@ -15,6 +16,98 @@ use crate::{Plan, Result};
 const RUNS_FACTOR: f64 = 15.0 / 9.0;
 const RESOURCES: usize = 200;
 
+/// Where an apply keeps its state.
+struct Place {
+    /// The block.
+    block: String,
+    /// What terraform must know to reach it.
+    environment: Vec<(&'static str, PathBuf)>,
+}
+
+impl Place {
+    fn of(block: String) -> Self {
+        Self {
+            block,
+            environment: Vec::new(),
+        }
+    }
+}
+
+/// What the same apply took in two places, pair by pair.
+#[derive(Default)]
+struct Pairs {
+    ratios: Vec<f64>,
+    ours_s: Vec<f64>,
+    theirs_s: Vec<f64>,
+}
+
+impl Pairs {
+    /// In turn, and who goes first in turn too.
+    fn run(
+        &mut self,
+        plan: &Plan,
+        parent: &Path,
+        run: usize,
+        ours: &Place,
+        theirs: &Place,
+    ) -> Result<()> {
+        let (our_s, their_s) = if run.is_multiple_of(2) {
+            let our_s = apply(plan, parent, ours)?;
+            (our_s, apply(plan, parent, theirs)?)
+        } else {
+            let their_s = apply(plan, parent, theirs)?;
+            (apply(plan, parent, ours)?, their_s)
+        };
+        self.ratios.push(our_s / their_s);
+        self.ours_s.push(our_s);
+        self.theirs_s.push(their_s);
+        Ok(())
+    }
+
+    fn section(&self, title: &'static str, against: &str, goal: f64) -> Section {
+        let mut section = Section::new(title);
+        let what = format!("`terraform apply` of {RESOURCES} `terraform_data` against {against}");
+        section.line(&what, Goal::AtMost(goal), " ×", &self.ratios);
+        section.note(format!(
+            "{} s against {} s; {} pairs, in turn.",
+            number(median(&self.ours_s)),
+            number(median(&self.theirs_s)),
+            self.ratios.len()
+        ));
+        section
+    }
+}
+
+/// Applies in turn through the `cloud` block, where terraform runs, and to a file, everything anew each time.
+pub(crate) fn cloud(plan: &Plan) -> Result<Section> {
+    let folder = plan.folder()?;
+    let site = Site::create(&folder.path().join("site"), None)?;
+    let server = Server::start(&plan.tools, &site, Settings::default())?;
+    let host = format!("localhost:{}", server.target.address().port());
+    let credentials = folder.path().join("cli.tfrc");
+    let token = &site.token;
+    let text = format!("credentials \"{host}\" {{\n  token = \"{token}\"\n}}\n");
+    fs_err::write(&credentials, text)?;
+    let mut pairs = Pairs::default();
+    for run in 0..runs(plan.runs) {
+        let ours = Place {
+            block: format!(
+                "cloud {{\n    hostname = \"{host}\"\n    organization = \"{ORGANIZATION}\"\n    workspaces {{\n      name = \"w-{run}\"\n    }}\n  }}"
+            ),
+            environment: vec![
+                ("TF_CLI_CONFIG_FILE", credentials.clone()),
+                ("SSL_CERT_FILE", site.dir.join("ca.pem")),
+            ],
+        };
+        pairs.run(plan, folder.path(), run, &ours, &Place::of(String::new()))?;
+    }
+    Ok(pairs.section(
+        "A whole apply through the `cloud` block, on SQLite",
+        "the `local` backend",
+        1.15,
+    ))
+}
+
 /// Applies in turn to the `http` backend of a house and to `pg`, everything anew each time.
 pub(crate) fn applies(plan: &Plan) -> Result<Section> {
     let folder = plan.folder()?;
@@ -23,7 +116,7 @@ pub(crate) fn applies(plan: &Plan) -> Result<Section> {
     let site = Site::create(&folder.path().join("site"), Some(&cluster.url("house")))?;
     let server = Server::start(&plan.tools, &site, Settings::default())?;
     let ca = fs_err::read_to_string(site.dir.join("ca.pem"))?;
-    let (mut ratios, mut ours, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
+    let mut pairs = Pairs::default();
     for run in 0..runs(plan.runs) {
         let address = format!("https://{}{}", server.target.address(), house::address(run));
         let http = format!(
@@ -37,29 +130,9 @@ pub(crate) fn applies(plan: &Plan) -> Result<Section> {
                 .url("terraform")
                 .replace("postgresql://", "postgres://")
         );
-        // In turn, and who goes first in turn too.
-        let (our_s, their_s) = if run % 2 == 0 {
-            let our_s = apply(plan, folder.path(), &http)?;
-            (our_s, apply(plan, folder.path(), &pg)?)
-        } else {
-            let their_s = apply(plan, folder.path(), &pg)?;
-            (apply(plan, folder.path(), &http)?, their_s)
-        };
-        ratios.push(our_s / their_s);
-        ours.push(our_s);
-        theirs.push(their_s);
+        pairs.run(plan, folder.path(), run, &Place::of(http), &Place::of(pg))?;
     }
-    let mut section = Section::new("A whole apply, on PostgreSQL");
-    let what =
-        format!("`terraform apply` of {RESOURCES} `terraform_data` against the `pg` backend");
-    section.line(&what, Goal::AtMost(1.1), " ×", &ratios);
-    section.note(format!(
-        "{} s against {} s; {} pairs, in turn.",
-        number(median(&ours)),
-        number(median(&theirs)),
-        ratios.len()
-    ));
-    Ok(section)
+    Ok(pairs.section("A whole apply, on PostgreSQL", "the `pg` backend", 1.1))
 }
 
 #[expect(
@@ -73,29 +146,39 @@ fn runs(of_plan: usize) -> usize {
 }
 
 /// One apply in a new folder with a new state; gives its seconds. `init` is not counted.
-fn apply(plan: &Plan, parent: &Path, backend: &str) -> Result<f64> {
+fn apply(plan: &Plan, parent: &Path, place: &Place) -> Result<f64> {
     let folder = tempfile::tempdir_in(parent)?;
     let configuration = format!(
-        "terraform {{\n  {backend}\n}}\n\nresource \"terraform_data\" \"many\" {{\n  count = {RESOURCES}\n  input = \"value ${{count.index}}\"\n}}\n"
+        "terraform {{\n  {}\n}}\n\nresource \"terraform_data\" \"many\" {{\n  count = {RESOURCES}\n  input = \"value ${{count.index}}\"\n}}\n",
+        place.block
     );
     fs_err::write(folder.path().join("main.tf"), configuration)?;
-    terraform(plan, folder.path(), &["init", "-input=false", "-no-color"])?;
+    terraform(
+        plan,
+        folder.path(),
+        place,
+        &["init", "-input=false", "-no-color"],
+    )?;
     let began = Instant::now();
     terraform(
         plan,
         folder.path(),
+        place,
         &["apply", "-auto-approve", "-input=false", "-no-color"],
     )?;
     Ok(began.elapsed().as_secs_f64())
 }
 
-fn terraform(plan: &Plan, folder: &Path, arguments: &[&str]) -> Result<()> {
+fn terraform(plan: &Plan, folder: &Path, place: &Place, arguments: &[&str]) -> Result<()> {
     let mut command = Command::new(plan.tools.terraform()?);
     command
         .args(arguments)
         .current_dir(folder)
         .env("CHECKPOINT_DISABLE", "1")
         .env("TF_IN_AUTOMATION", "1");
+    for (name, value) in &place.environment {
+        command.env(name, value);
+    }
     let output = command.output()?;
     if output.status.success() {
         return Ok(());
