@@ -43,6 +43,11 @@ fn a_state_that_shrinks_waits_and_goes_on_by_its_id() {
 }
 
 #[test]
+fn another_lineage_through_the_cloud_block_waits_and_names_the_way_out() {
+    check(unusual::lineage_in_cloud);
+}
+
+#[test]
 fn a_second_apply_is_kept_out_and_told_who_holds_the_lock() {
     check(locks::second_apply);
 }

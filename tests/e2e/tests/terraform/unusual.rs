@@ -97,3 +97,35 @@ pub(crate) fn shrinking(server: Server) -> Server {
     prove(&server, "shrinking");
     server
 }
+
+/// Another lineage through the `cloud` block, without the permission: terraform names the status alone and leaves the lock;
+/// whoever decides is told by which name it opens.
+pub(crate) fn lineage_in_cloud(server: Server) -> Server {
+    let name = "cloud-lineage";
+    let block = server.cloud(&format!("name = \"{name}\""));
+    let ours = server.project(&server.token, &block, &resources(3));
+    ours.run(&["init"]).done();
+    ours.run(APPLY).done();
+    let foreign = Project::ready("", &resources(2));
+    foreign.run(APPLY).done();
+
+    let writer = server.account("cloud-lineage-writer", "writer");
+    let theirs = server.project(&writer, &block, &resources(3));
+    theirs.run(&["init"]).done();
+    theirs.write("foreign.tfstate", foreign.read("terraform.tfstate"));
+    let push = ["state", "push", "-force", "foreign.tfstate"];
+    let pushed = theirs.run(&push).is_sane();
+    pushed.ends(1, &["error HTTP response: 409"]);
+    let waiting = server.waiting(name);
+    let id = waiting[0]["id"].as_str().unwrap();
+    let accept = ["state", "accept", id, "--reason", "this one"];
+    let way_out = "terraform force-unlock main/cloud-lineage";
+    server.run(&accept).ends(4, &[way_out]);
+    let discard = ["state", "discard", id, "--reason", "not this one"];
+    let unlock = ["force-unlock", "-force", "main/cloud-lineage"];
+    ours.run(&unlock).done();
+    server.run(&discard).done();
+    ours.is_settled();
+    prove(&server, name);
+    server
+}
