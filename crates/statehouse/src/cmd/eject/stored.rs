@@ -253,8 +253,8 @@ impl Shelf for Stored<'_> {
         self.runtime.block_on(async {
             let projects = project::list(&self.ctx).await?;
             let name = |id: &str| {
-                let project = projects.iter().find(|project| project.id == id);
-                project.map_or(id, |project| &project.name).to_owned()
+                let project = projects.iter().find(|each| each.project.id == id);
+                project.map_or(id, |each| &each.project.name).to_owned()
             };
             let found = self.all_workspaces().await?.into_iter();
             Ok(found

@@ -39,7 +39,12 @@ pub(crate) fn answers(plan: &Plan) -> Result<Section> {
     let folder = plan.folder()?;
     let (workspaces, versions) = (plan.workspaces.max(1), plan.versions);
     let began = Instant::now();
-    let site = busy::seed(&folder.path().join("site"), workspaces, versions)?;
+    let site = busy::seed(
+        &folder.path().join("site"),
+        workspaces,
+        versions,
+        busy::tiny,
+    )?;
     let seeded_s = began.elapsed().as_secs_f64();
     let server = Server::start(&plan.tools, &site, Settings::default())?;
     let mut client = Client::connect(&server.target)?;

@@ -2,7 +2,7 @@
 //!
 //! Everything in it was written through the door, by the public API of `core` in this process: every version is judged, sealed,
 //! has its leaf and its row. What is left out is HTTP, and syncs that clients would wait for are shared by as many as fit into a
-//! batch. States are as small as they can be: how large they are matters to none of the answers that are measured.
+//! batch. Where the size of states matters to none of the answers that are measured, they are as small as they can be ([`tiny`]).
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,8 +22,11 @@ const TAGGED: usize = 100;
 /// Teams and projects.
 const TEAMS: usize = 50;
 
+/// The state of a workspace with a serial.
+pub(crate) type Make = fn(usize, usize) -> Vec<u8>;
+
 /// Makes the house; `versions` in all, the same number in each workspace.
-pub(crate) fn seed(dir: &Path, workspaces: usize, versions: usize) -> Result<Site> {
+pub(crate) fn seed(dir: &Path, workspaces: usize, versions: usize, make: Make) -> Result<Site> {
     runtime()?.block_on(async {
         let (core, token, _) = begin(dir, None).await?;
         let caller = core.authenticate(&token, None).await?;
@@ -43,7 +46,7 @@ pub(crate) fn seed(dir: &Path, workspaces: usize, versions: usize) -> Result<Sit
                     if number >= workspaces {
                         return Ok::<(), crate::Failure>(());
                     }
-                    fill(&ctx, number, each).await?;
+                    fill(&ctx, number, each, make).await?;
                 }
             });
         }
@@ -61,7 +64,7 @@ pub(crate) fn seed(dir: &Path, workspaces: usize, versions: usize) -> Result<Sit
 }
 
 /// One workspace and its versions.
-async fn fill(ctx: &Ctx, number: usize, versions: usize) -> Result<()> {
+async fn fill(ctx: &Ctx, number: usize, versions: usize, make: Make) -> Result<()> {
     let made = workspace::create(ctx, format!("w-{number}").parse()?, None).await?;
     let workspace = Workspace::Id(made.id.parse()?);
     if number.is_multiple_of(TAGGED) {
@@ -77,7 +80,7 @@ async fn fill(ctx: &Ctx, number: usize, versions: usize) -> Result<()> {
     }
     for serial in 1..=versions {
         let upload = Upload {
-            bytes: tiny(number, serial).into(),
+            bytes: make(number, serial).into(),
             lock_id: None,
         };
         match state::put(ctx, &workspace, upload).await? {
@@ -89,7 +92,7 @@ async fn fill(ctx: &Ctx, number: usize, versions: usize) -> Result<()> {
 }
 
 /// A state with one resource and one output.
-fn tiny(workspace: usize, serial: usize) -> Vec<u8> {
+pub(crate) fn tiny(workspace: usize, serial: usize) -> Vec<u8> {
     serde_json::json!({
         "version": 4,
         "terraform_version": "1.11.4",

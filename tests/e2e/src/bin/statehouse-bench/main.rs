@@ -22,6 +22,7 @@ mod postgres;
 mod process;
 mod reads;
 mod report;
+mod search;
 mod server;
 mod state;
 mod stats;
@@ -87,6 +88,8 @@ enum Part {
     Apply,
     /// Every answer of the API, in a house in which much has happened
     Answers,
+    /// Resources that are found among a million
+    Search,
     /// A thousand states that move in
     Import,
     /// The difference between two states of 50 MB
@@ -146,7 +149,7 @@ fn main() -> ExitCode {
 /// A part of the table: which word asks for it, and what measures it.
 type Measurement = (Part, fn(&Plan) -> Result<Section>);
 
-const MEASUREMENTS: [Measurement; 13] = [
+const MEASUREMENTS: [Measurement; 14] = [
     (Part::Writes, writes::sqlite),
     (Part::SlowDisk, writes::slow_disk),
     (Part::Postgres, writes::postgres),
@@ -155,6 +158,7 @@ const MEASUREMENTS: [Measurement; 13] = [
     (Part::Apply, terraform::cloud),
     (Part::Reads, reads::reads),
     (Part::Answers, answers::answers),
+    (Part::Search, search::search),
     (Part::Import, import::import),
     (Part::Difference, difference::difference),
     (Part::Large, large::large),

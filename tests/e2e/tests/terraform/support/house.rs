@@ -301,11 +301,6 @@ impl Server {
         format!("https://{}{path}", self.host())
     }
 
-    /// The file of the certificate to trust.
-    pub(crate) fn authority(&self) -> &Path {
-        &self.authority
-    }
-
     /// Its log until now.
     pub(crate) fn log(&self) -> String {
         self.running.err()
