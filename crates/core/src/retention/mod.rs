@@ -17,7 +17,7 @@ pub(crate) mod sql;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use statehouse_model::{Actor, WorkspaceId, instant};
@@ -230,15 +230,14 @@ struct Rules {
 impl Rules {
     async fn read(rows: &mut Rows, now: i64) -> Result<Self> {
         let policies = sql::all(rows).await?;
+        let days: BTreeSet<u64> = policies.values().filter_map(|each| each.days).collect();
         let mut cuts = BTreeMap::new();
-        for days in policies.values().filter_map(|policy| policy.days) {
-            if !cuts.contains_key(&days) {
-                let ago = i64::try_from(days)
-                    .unwrap_or(i64::MAX)
-                    .saturating_mul(DAY_US);
-                let cut = ledger::first_since(rows, now.saturating_sub(ago)).await?;
-                cuts.insert(days, cut);
-            }
+        for days in days {
+            let ago = i64::try_from(days)
+                .unwrap_or(i64::MAX)
+                .saturating_mul(DAY_US);
+            let cut = ledger::first_since(rows, now.saturating_sub(ago)).await?;
+            cuts.insert(days, cut);
         }
         Ok(Self { policies, cuts })
     }
