@@ -111,12 +111,11 @@ const CASES: &[(Is, usize, Fault, Left)] = &[
 pub(crate) fn every_exchange(server: Server) -> Server {
     let lines = Lines::new();
     let cases = Mutex::new(CASES.iter().enumerate());
+    let next = || cases.lock().unwrap().next();
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
-                loop {
-                    let next = cases.lock().unwrap().next();
-                    let Some((number, case)) = next else { break };
+                while let Some((number, case)) = next() {
                     check(&server, &lines, &format!("fault-{number}"), case);
                 }
             });
@@ -140,7 +139,7 @@ fn check(
         fault: *fault,
     }]);
     let began = Instant::now();
-    let ran = project.run(APPLY).is_sane();
+    let ran = project.run(APPLY).without_crash();
     let what = format!("{name}, {fault:?}: {ran}");
     assert!(began.elapsed() < COMMAND_MAX, "{what}");
     assert!(line.broke_all(), "nothing was broken: {what}");
@@ -193,9 +192,9 @@ fn finished(server: &Server, name: &str) -> usize {
 /// The workspace is locked; what is run says by which name it opens, and passes when it is open.
 fn opens(project: &Project, name: &str, args: &[&str]) {
     let way_out = format!("main/{name}");
-    project.run(args).is_sane().ends(1, &[&way_out]);
+    project.run(args).without_crash().ends(1, &[&way_out]);
     project.run(&["force-unlock", "-force", &way_out]).done();
-    project.run(args).is_sane().done();
+    project.run(args).without_crash().done();
 }
 
 /// Two resources, two versions or three, no lock, and nothing to do.
@@ -228,7 +227,10 @@ pub(crate) fn other_commands(server: Server) -> Server {
     project.write("pushed.tfstate", pushed.to_string());
     let push = ["state", "push", "pushed.tfstate"];
     once(STATE, AltersRequest);
-    project.run(&push).is_sane().ends(1, &["response: 400"]);
+    project
+        .run(&push)
+        .without_crash()
+        .ends(1, &["response: 400"]);
     assert_eq!(finished(&server, "fault-push"), 1);
     opens(&project, "fault-push", &push);
     project.run(APPLY).ends(0, &["1 added"]);
@@ -236,14 +238,17 @@ pub(crate) fn other_commands(server: Server) -> Server {
     for (is, fault) in [(STATE, LosesAnswer), (UNLOCK, LosesAnswer)] {
         once(is, fault);
         let destroy = ["destroy", "-auto-approve"];
-        project.run(&destroy).is_sane().ends(0, &["2 destroyed"]);
+        project
+            .run(&destroy)
+            .without_crash()
+            .ends(0, &["2 destroyed"]);
         project.run(APPLY).ends(0, &["2 added"]);
     }
     is_settled(&server, "fault-push");
 
     let project = line.project(&server, "tags = [\"fault\"]", &resources(1));
     project.answer(&["init"], "fault-one\n").done();
-    let new = |name| project.run(&["workspace", "new", name]).is_sane();
+    let new = |name| project.run(&["workspace", "new", name]).without_crash();
     once(CREATE, LosesRequest);
     new("fault-two").done();
     // It was made, and terraform did not hear of it: the name is taken, and there to be selected.
@@ -295,7 +300,7 @@ pub(crate) fn ends_within(mut server: Server) -> Server {
         let house = if kill { server.kill() } else { server.stop() };
         server = house.start();
         line.release();
-        applying.end().is_sane().ends(0, &["1 added"]);
+        applying.end().without_crash().ends(0, &["1 added"]);
         is_whole(&server, &project, name);
     }
     prove(&server, "fault-crash");

@@ -71,10 +71,10 @@ pub(crate) fn answers(plan: &Plan) -> Result<Section> {
         named.join("; ")
     ));
     let medians: Vec<f64> = times.iter().map(|timed| timed.p95_ms).collect();
+    let resident_mb = process::memory_bytes(server.pid(), "VmRSS")? / 1_000_000;
     section.note(format!(
-        "p95 of the route in the middle: {} ms; resident {} MB after all; seeded in {} s.",
+        "p95 of the route in the middle: {} ms; resident {resident_mb} MB after all; seeded in {} s.",
         number(median(&medians)),
-        number(process::memory_bytes(server.pid(), "VmRSS")? as f64 / 1e6),
         number(seeded_s),
     ));
     Ok(section)

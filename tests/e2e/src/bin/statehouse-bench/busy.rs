@@ -41,13 +41,12 @@ pub(crate) fn seed(dir: &Path, workspaces: usize, versions: usize, make: Make) -
         for _ in 0..AT_ONCE {
             let (ctx, next) = (ctx.clone(), next.clone());
             filling.spawn(async move {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= workspaces {
-                        return Ok::<(), crate::Failure>(());
-                    }
+                let mut number = next.fetch_add(1, Ordering::Relaxed);
+                while number < workspaces {
                     fill(&ctx, number, each, make).await?;
+                    number = next.fetch_add(1, Ordering::Relaxed);
                 }
+                Ok::<(), crate::Failure>(())
             });
         }
         while let Some(filled) = filling.join_next().await {

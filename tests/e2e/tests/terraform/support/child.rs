@@ -69,7 +69,7 @@ impl Ran {
     }
 
     /// Asserts that it ended by itself, and did not crash.
-    pub(crate) fn is_sane(self) -> Self {
+    pub(crate) fn without_crash(self) -> Self {
         assert!(self.code.is_some(), "{self}");
         let said = self.said();
         for crash in ["panic:", "goroutine ", "TERRAFORM CRASH"] {

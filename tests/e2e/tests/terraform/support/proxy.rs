@@ -330,18 +330,18 @@ impl Inner {
     fn pass(&self, head: &str, asked: &Asked, fault: Option<Fault>) -> Option<Vec<u8>> {
         let body = &asked.body[..];
         match fault {
-            Some(Fault::Answers(status)) => return Some(own_answer(status)),
-            Some(Fault::LosesRequest) => return None,
+            Some(Fault::Answers(status)) => Some(own_answer(status)),
+            Some(Fault::LosesRequest) => None,
             Some(Fault::CutsRequest) => {
                 self.ask(head, &body[..body.len() / 2], true);
-                return None;
+                None
             }
             Some(Fault::AltersRequest) => {
                 let mut altered = body.to_vec();
                 let place = altered.iter().rposition(u8::is_ascii_digit);
                 let digit = &mut altered[place.expect("a digit to alter")];
                 *digit = if *digit == b'7' { b'8' } else { b'7' };
-                return self.ask(head, &altered, false);
+                self.ask(head, &altered, false)
             }
             Some(Fault::Repeats) => std::thread::scope(|scope| {
                 let other = scope.spawn(|| self.ask(head, body, false));
