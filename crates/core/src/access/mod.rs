@@ -146,12 +146,40 @@ impl<'a> Rights<'a> {
         Ok(Self { ctx, held })
     }
 
-    /// Whether the actor may use `permission` in `place`. An answer for
-    /// display: what is done is decided when it is done.
-    pub(crate) fn cover(&self, permission: Permission, place: &Place) -> Result<bool> {
-        let allows =
-            |engine: &Engine| engine.allows(self.ctx.actor(), &self.held, permission, Some(place));
-        Ok(self.ctx.in_scope(permission) && allows(Engine::shared()?)?)
+    /// Where the actor may use `permission`. An answer for display: what is done
+    /// is decided when it is done. Each right is asked alone, where it was given:
+    /// policies only permit, so what one allows, all of them do.
+    pub(crate) fn reach(&self, permission: Permission) -> Result<Reach> {
+        let engine = Engine::shared()?;
+        let (mut projects, mut workspaces) = (BTreeSet::new(), BTreeSet::new());
+        let allows = |held: &[Held], place: &Place| {
+            engine.allows(self.ctx.actor(), held, permission, Some(place))
+        };
+        let house = Place {
+            project: None,
+            workspace: None,
+        };
+        let in_scope = self.ctx.in_scope(permission);
+        if in_scope && allows(&self.held, &house)? {
+            return Ok(Reach::Everywhere);
+        }
+        for right in self.held.iter().filter(|_| in_scope) {
+            let Held::Role(_, scope) = right else {
+                continue;
+            };
+            let place = Place {
+                project: scope.parse().ok(),
+                workspace: scope.parse().ok(),
+            };
+            if place != house && allows(std::slice::from_ref(right), &place)? {
+                projects.extend(place.project);
+                workspaces.extend(place.workspace);
+            }
+        }
+        Ok(Reach::Within {
+            projects,
+            workspaces,
+        })
     }
 }
 
@@ -176,6 +204,16 @@ impl Reach {
                 projects,
                 workspaces,
             } => projects.contains(project) || workspaces.contains(workspace),
+        }
+    }
+
+    fn is_nowhere(&self) -> bool {
+        match self {
+            Self::Everywhere => false,
+            Self::Within {
+                projects,
+                workspaces,
+            } => projects.is_empty() && workspaces.is_empty(),
         }
     }
 
@@ -216,34 +254,11 @@ pub(crate) async fn reach(
         Err(error) if error.refused() => error,
         Err(error) => return Err(error),
     };
-    let held = held_by(rows, ctx, now).await?;
-    let (mut projects, mut workspaces) = (BTreeSet::new(), BTreeSet::new());
-    let engine = Engine::shared()?;
-    for right in held.iter().filter(|_| ctx.in_scope(permission)) {
-        let Held::Role(_, scope) = right else {
-            continue;
-        };
-        let place = Place {
-            project: scope.parse().ok(),
-            workspace: scope.parse().ok(),
-        };
-        if place.project.is_none() && place.workspace.is_none() {
-            continue;
-        }
-        // Policies only permit: what one right allows, all of them do.
-        let alone = std::slice::from_ref(right);
-        if engine.allows(ctx.actor(), alone, permission, Some(&place))? {
-            projects.extend(place.project);
-            workspaces.extend(place.workspace);
-        }
-    }
-    if projects.is_empty() && workspaces.is_empty() {
+    let reach = Rights::of(rows, ctx, now).await?.reach(permission)?;
+    if reach.is_nowhere() {
         return Err(refused);
     }
-    Ok(Reach::Within {
-        projects,
-        workspaces,
-    })
+    Ok(reach)
 }
 
 /// Everything that `ctx` may do to its house itself.

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use statehouse_model::{Name, Permission, ProjectId};
 
-use crate::access::{Place, Rights};
+use crate::access::{Reach, Rights};
 use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Target, actions};
 use crate::error::{Error, Kind, Result};
@@ -91,18 +91,15 @@ pub const TOLD: &[Permission] = &[
 /// What the caller may do with each of these.
 async fn full(rows: &mut Rows, ctx: &Ctx, found: Vec<Row>) -> Result<Vec<Full>> {
     let rights = Rights::of(rows, ctx, ctx.house().now()).await?;
+    let mut reaches = Vec::with_capacity(TOLD.len());
+    for permission in TOLD {
+        reaches.push((*permission, rights.reach(*permission)?));
+    }
     let mut all = Vec::with_capacity(found.len());
     for project in found {
-        let place = Place {
-            project: Some(project.id.clone()),
-            workspace: None,
-        };
-        let mut may = BTreeSet::new();
-        for permission in TOLD {
-            if rights.cover(*permission, &place)? {
-                may.insert(*permission);
-            }
-        }
+        let covers = |(_, reach): &&(Permission, Reach)| reach.covers_project(&project.id);
+        let may = reaches.iter().filter(covers).map(|(told, _)| *told);
+        let may = may.collect();
         all.push(Full {
             project: project.into(),
             may,

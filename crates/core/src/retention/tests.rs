@@ -30,6 +30,15 @@ async fn store(world: &World, workspace: &Workspace, serial: u64, note: &str) ->
     }
 }
 
+/// An upload of another lineage, which waits.
+async fn waits(world: &World, workspace: &Workspace, serial: u64) -> VersionId {
+    let bytes = state("other", serial, 1, "x");
+    match put(&world.ask(), workspace, bytes).await.unwrap() {
+        Put::Kept(kept) => kept.version.id.parse().unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
 /// Whether each version still has its content.
 async fn kept(world: &World, workspace: &Workspace, ids: &[VersionId]) -> Vec<bool> {
     let mut kept = Vec::new();
@@ -226,17 +235,8 @@ async fn what_waited_long_counts_from_the_decision() {
         let workspace = world.workspace("net").await;
         let ctx = world.ask();
         let good = store(&world, &workspace, 2, "good").await;
-        let keep = |serial| {
-            let (world, workspace) = (&world, &workspace);
-            async move {
-                let bytes = state("other", serial, 1, "x");
-                let Put::Kept(kept) = put(&world.ask(), workspace, bytes).await.unwrap() else {
-                    panic!("not kept");
-                };
-                kept.version.id.parse::<VersionId>().unwrap()
-            }
-        };
-        let (waited, refused) = (keep(1).await, keep(2).await);
+        let waited = waits(&world, &workspace, 1).await;
+        let refused = waits(&world, &workspace, 2).await;
         set(&ctx, Scope::Organization, days(30, 0)).await.unwrap();
         world.pass_days(40);
         state::accept(&ctx, &workspace, waited.clone(), "meant".to_owned())

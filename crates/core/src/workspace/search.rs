@@ -10,7 +10,7 @@ use super::sql::{self, Clause};
 use super::{
     ListWorkspaces, PAGE_MAX, ShowWorkspace, TagView, WishedTag, Workspace, WorkspaceView, change,
 };
-use crate::access::{Place, Rights};
+use crate::access::{Reach, Rights};
 use crate::ctx::Ctx;
 use crate::door::{self, Target};
 use crate::error::Result;
@@ -195,6 +195,10 @@ fn literal(text: &str) -> String {
 async fn around(rows: &mut Rows, ctx: &Ctx, found: Vec<sql::Workspace>) -> Result<Vec<Full>> {
     let now = ctx.house().now();
     let rights = Rights::of(rows, ctx, now).await?;
+    let mut reaches = Vec::with_capacity(TOLD.len());
+    for permission in TOLD {
+        reaches.push((*permission, rights.reach(*permission)?));
+    }
     let mut settings: HashMap<_, _> = sql::settings(rows, &found)
         .await?
         .into_iter()
@@ -218,17 +222,10 @@ async fn around(rows: &mut Rows, ctx: &Ctx, found: Vec<sql::Workspace>) -> Resul
         .collect();
     let mut all = Vec::with_capacity(found.len());
     for workspace in found {
-        let place = Place {
-            project: Some(workspace.project.clone()),
-            workspace: Some(workspace.id.clone()),
-        };
-        let mut may = BTreeSet::new();
-        for permission in TOLD {
-            if rights.cover(*permission, &place)? {
-                may.insert(*permission);
-            }
-        }
         let id = &workspace.id;
+        let covers = |(_, reach): &&(Permission, Reach)| reach.covers(&workspace.project, id);
+        let may = reaches.iter().filter(covers).map(|(told, _)| *told);
+        let may = may.collect();
         let setting = settings
             .remove(id)
             .unwrap_or_else(|| change::unset(id.clone()));
