@@ -56,6 +56,7 @@ const QUESTIONS: [Question; 8] = [
 ];
 
 /// The slowest kind of question counts.
+#[expect(clippy::cast_precision_loss, reason = "sizes are less than 2^52 bytes")]
 pub(crate) fn search(plan: &Plan) -> Result<Section> {
     let folder = plan.folder()?;
     let workspaces = plan.workspaces.max(1);
