@@ -1,4 +1,4 @@
-//! The document of `/api/v2`, in OpenAPI 3.1, made from the table of routes.
+//! The document of `/api/v2`, in `OpenAPI` 3.1, made from the table of routes.
 //!
 //! It holds every route of `/api/v2` and no other; what a route takes is read off its handler, what it answers off the type that is
 //! written down, and the tests hold every answer of theirs against it. The text is the same in every process of a version, and

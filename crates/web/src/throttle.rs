@@ -80,7 +80,7 @@ impl Throttle {
         &self,
         parts: &Parts,
         now: i64,
-    ) -> Result<Option<Counted>, (Problem, Counted)> {
+    ) -> Result<Option<Counted>, Box<(Problem, Counted)>> {
         let token = auth::token(parts)
             .ok()
             .flatten()
@@ -112,7 +112,7 @@ impl Throttle {
             ],
         };
         if wait > 0 {
-            return Err((too_many(wait), counted));
+            return Err(Box::new((too_many(wait), counted)));
         }
         make_room(&mut full_at, now);
         full_at.insert(who, after);

@@ -5,7 +5,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 use statehouse_model::Permission;
 
-use super::parts::{self, reference};
+use super::parts::{self, reference, set};
 use crate::routes::Route;
 use crate::routes::operation::{BodyOf, Credential, Gives, Intake, Operation};
 
@@ -31,10 +31,10 @@ pub(super) fn operation(route: &Route, operation: &Operation) -> Value {
         "responses": responses(route, operation, &intake),
     });
     if let Some(body) = intake.body {
-        told["requestBody"] = request(operation, body);
+        set(&mut told, "requestBody", request(operation, body));
     }
     if let Some(permission) = operation.needs {
-        told["x-permission"] = permission.as_str().into();
+        set(&mut told, "x-permission", permission.as_str().into());
     }
     told
 }
@@ -81,79 +81,17 @@ fn security(credential: Credential) -> Value {
 }
 
 fn parameters(route: &Route, operation: &Operation, intake: &Intake) -> Value {
-    let mut all = Vec::new();
-    let parts = route
-        .path
-        .split('/')
-        .filter_map(|part| part.strip_prefix('{'));
-    for part in parts {
-        let name = part.trim_end_matches('}');
-        all.push(json!({
-            "name": name,
-            "in": "path",
-            "required": true,
-            "description": parts::part(name),
-            "schema": { "type": "string", "minLength": 1 },
-        }));
-    }
-    let query = |name: &str, words: &str, schema: Value| json!({ "name": name, "in": "query", "description": words, "schema": schema });
-    for (name, words) in operation.asks {
-        all.push(query(name, words, json!({ "type": "string" })));
-    }
+    let mut all = of_path(route.path);
+    let asks = operation.asks.iter();
+    all.extend(asks.map(|(name, words)| query(name, words, &json!({ "type": "string" }))));
     if let Some(schema) = intake.query {
-        let schema = schema(&mut reader()).to_value();
-        let fields = schema["properties"]
-            .as_object()
-            .cloned()
-            .unwrap_or_default();
-        for (name, mut schema) in fields {
-            let words = schema
-                .as_object_mut()
-                .and_then(|fields| fields.remove("description"));
-            let words = words.unwrap_or_default();
-            all.push(query(
-                &name,
-                words.as_str().unwrap_or_default(),
-                plain(&schema),
-            ));
-        }
+        all.extend(of_type(&schema(&mut reader()).to_value()));
     }
     if matches!(operation.gives, Gives::Page(_)) {
         all.push(reference("parameters", "page-number"));
         all.push(reference("parameters", "page-size"));
     }
-    let words = |name: &str, words: &str, known: Vec<String>| {
-        json!({
-            "name": name, "in": "query", "description": words, "style": "form", "explode": false,
-            "schema": { "type": "array", "items": { "enum": known } },
-        })
-    };
-    if !operation.includes.is_empty() {
-        let known = operation.includes.iter().map(|word| (*word).to_owned());
-        all.push(words(
-            "include",
-            "What is to be beside the data.",
-            known.collect(),
-        ));
-    }
-    if !operation.sorts.is_empty() {
-        let known = operation
-            .sorts
-            .iter()
-            .flat_map(|by| [(*by).to_owned(), format!("-{by}")]);
-        let known: Vec<String> = known.collect();
-        let schema = json!({ "enum": known });
-        all.push(query(
-            "sort",
-            "The order of the list; with `-` the other way round.",
-            schema,
-        ));
-    }
-    if let Some(kind) = operation.gives.kind() {
-        let name = format!("fields[{kind}]");
-        let words = "Attributes and relations that are wanted, separated by commas; all where this is not said.";
-        all.push(query(&name, words, json!({ "type": "string" })));
-    }
+    all.extend(of_answer(operation));
     if operation.once {
         all.push(reference("parameters", "idempotency-key"));
     }
@@ -163,17 +101,70 @@ fn parameters(route: &Route, operation: &Operation, intake: &Intake) -> Value {
     all.into()
 }
 
-/// A schema without the null that stands for a parameter that is not there.
-fn plain(schema: &Value) -> Value {
-    let mut schema = schema.clone();
-    if let Some(kind) = schema["type"]
-        .as_array()
-        .and_then(|kinds| kinds.first())
-        .cloned()
-    {
-        schema["type"] = kind;
+fn query(name: &str, words: &str, schema: &Value) -> Value {
+    json!({ "name": name, "in": "query", "description": words, "schema": schema })
+}
+
+/// The variable parts of an address.
+fn of_path(path: &str) -> Vec<Value> {
+    let parts = path.split('/').filter_map(|part| part.strip_prefix('{'));
+    let part = |part: &str| {
+        let name = part.trim_end_matches('}');
+        json!({
+            "name": name,
+            "in": "path",
+            "required": true,
+            "description": parts::part(name),
+            "schema": { "type": "string", "minLength": 1 },
+        })
+    };
+    parts.map(part).collect()
+}
+
+/// The fields of a type that reads the query.
+fn of_type(schema: &Value) -> Vec<Value> {
+    let fields = schema.get("properties").and_then(Value::as_object);
+    let field = |(name, schema): (&String, &Value)| {
+        let mut schema = schema.clone();
+        let Value::Object(told) = &mut schema else {
+            return query(name, "", &schema);
+        };
+        let words = told.remove("description").unwrap_or_default();
+        // The null of a parameter that is not there.
+        let kinds = told.get("type").and_then(Value::as_array);
+        if let Some(kind) = kinds.and_then(|kinds| kinds.first()).cloned() {
+            told.insert("type".to_owned(), kind);
+        }
+        query(name, words.as_str().unwrap_or_default(), &schema)
+    };
+    fields.into_iter().flatten().map(field).collect()
+}
+
+/// What can be asked of the answer: what is beside it, its order, and less of it.
+fn of_answer(operation: &Operation) -> Vec<Value> {
+    let mut all = Vec::new();
+    if !operation.includes.is_empty() {
+        all.push(json!({
+            "name": "include", "in": "query", "description": "What is to be beside the data.",
+            "style": "form", "explode": false,
+            "schema": { "type": "array", "items": { "enum": operation.includes } },
+        }));
     }
-    schema
+    if !operation.sorts.is_empty() {
+        let both = |by: &&str| [(*by).to_owned(), format!("-{by}")];
+        let known: Vec<String> = operation.sorts.iter().flat_map(both).collect();
+        let words = "The order of the list; with `-` the other way round.";
+        all.push(query("sort", words, &json!({ "enum": known })));
+    }
+    if let Some(kind) = operation.gives.kind() {
+        let words = "Attributes and relations that are wanted, separated by commas; all where this is not said.";
+        all.push(query(
+            &format!("fields[{kind}]"),
+            words,
+            &json!({ "type": "string" }),
+        ));
+    }
+    all
 }
 
 fn request(operation: &Operation, body: BodyOf) -> Value {
@@ -199,7 +190,7 @@ fn request(operation: &Operation, body: BodyOf) -> Value {
                 },
             });
             if needed {
-                data["required"] = json!(["attributes"]);
+                set(&mut data, "required", json!(["attributes"]));
             }
             (data, needed)
         }

@@ -22,6 +22,13 @@ pub(super) fn reference(of: &str, name: &str) -> Value {
     json!({ "$ref": format!("#/components/{of}/{name}") })
 }
 
+/// Puts a member into an object.
+pub(super) fn set(object: &mut Value, name: &str, value: Value) {
+    if let Value::Object(members) = object {
+        members.insert(name.to_owned(), value);
+    }
+}
+
 /// What a variable part of an address is.
 pub(super) fn part(name: &str) -> &'static str {
     match name {
@@ -33,6 +40,8 @@ pub(super) fn part(name: &str) -> &'static str {
         "version" => "The id of a version (`sv-…`).",
         "user" => "The id or name of an account.",
         "token" => "The id of a token.",
+        "scope" => "`organization`, or the id of a project or workspace.",
+        "house" => "The code of an organization.",
         "signature" => "The signature of the address.",
         _ => "An id.",
     }
@@ -52,7 +61,7 @@ pub(super) fn content(kind: &str, schema: Value) -> Value {
 pub(super) fn answer(words: &str, schema: &Value, tagged: bool) -> Value {
     let mut headers = common();
     if tagged {
-        headers["ETag"] = reference("headers", "etag");
+        set(&mut headers, "ETag", reference("headers", "etag"));
     }
     json!({ "description": words, "headers": headers, "content": { "application/vnd.api+json": { "schema": schema } } })
 }
@@ -111,7 +120,8 @@ fn resource(kind: &Kind) -> Value {
     if !kind.relations.is_empty() {
         let relation = |name: &&str| ((*name).to_owned(), reference("schemas", "relation"));
         let relations: Map<String, Value> = kind.relations.iter().map(relation).collect();
-        fields["relationships"] = json!({ "type": "object", "properties": relations });
+        let relations = json!({ "type": "object", "properties": relations });
+        set(&mut fields, "relationships", relations);
     }
     json!({
         "type": "object",

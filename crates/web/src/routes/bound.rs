@@ -80,7 +80,8 @@ impl Bound {
         let (parts, body) = request.into_parts();
         let counted = match throttle.count(&parts, now) {
             Ok(counted) => counted,
-            Err((problem, counted)) => {
+            Err(refused) => {
+                let (problem, counted) = *refused;
                 let mut response = problem.into_response();
                 counted.tell(response.headers_mut());
                 return response;

@@ -67,7 +67,9 @@ impl Wanted {
         for part in ["data", "included"] {
             match document.get_mut(part) {
                 Some(Value::Array(resources)) => {
-                    resources.iter_mut().for_each(|each| self.cut_one(each));
+                    for each in resources {
+                        self.cut_one(each);
+                    }
                 }
                 Some(resource) => self.cut_one(resource),
                 None => {}

@@ -78,7 +78,7 @@ fn resource(compared: &Compared) -> Result<Value, Problem> {
         before: side(&compared.before),
         after: after.map(side),
         header: serde_json::to_value(&diff.header).map_err(shown)?,
-        totals: serde_json::to_value(&diff.totals).map_err(shown)?,
+        totals: serde_json::to_value(diff.totals).map_err(shown)?,
         outputs: diff
             .outputs
             .iter()

@@ -204,7 +204,7 @@ impl Query {
         let cursors = ["page[number]", "page[after]", "page[before]"];
         let mut base = format!("{path}?");
         for (name, value) in self.pairs().filter(|(name, _)| !cursors.contains(name)) {
-            base.push_str(&format!("{}={}&", escape(name), escape(value)));
+            base.extend([&escape(name), "=", &escape(value), "&"]);
         }
         base
     }

@@ -170,8 +170,9 @@ async fn whole(
         outputs::KIND,
         outputs.iter().map(|output| output.id.as_str()),
     );
-    if let Some(relation) = version.pointer_mut("/relationships/outputs") {
-        relation["data"] = related["data"].clone();
+    let relation = version.pointer_mut("/relationships/outputs");
+    if let (Some(Value::Object(relation)), Value::Object(related)) = (relation, related) {
+        relation.extend(related);
     }
     let outputs = outputs.iter().map(outputs::resource);
     Ok(Document::one(version).including(outputs.collect()))

@@ -24,7 +24,7 @@ pub(crate) async fn show() -> Response {
     };
     let main = html! {
         h1 { "API reference" }
-        @for part in text(&document["info"], "description").split("\n\n") { p.lead { (words(part)) } }
+        @for part in text(at(document, "/info"), "description").split("\n\n") { p.lead { (words(part)) } }
         p { "For programs: " a href="/api/v2/openapi.json" { "openapi.json" } " (OpenAPI 3.1)." }
         nav.card aria-label="What the API is about" {
             p.columns { @for name in groups.keys() { a href={ "#" (anchor(name)) } { (name) } " " } a href="#types" { "Types of resources" } }
@@ -37,8 +37,8 @@ pub(crate) async fn show() -> Response {
         }
         section id="types" {
             h2 { "Types of resources" }
-            @for (name, schema) in fields(&document["components"]["schemas"]) {
-                @if schema["properties"].get("attributes").is_some() { (kind(name, schema)) }
+            @for (name, schema) in fields(at(document, "/components/schemas")) {
+                @if at(schema, "/properties").get("attributes").is_some() { (kind(name, schema)) }
             }
         }
     };
@@ -54,9 +54,9 @@ struct Told<'d> {
 
 fn groups(document: &Value) -> BTreeMap<&str, Vec<Told<'_>>> {
     let mut groups: BTreeMap<&str, Vec<Told<'_>>> = BTreeMap::new();
-    for (path, methods) in fields(&document["paths"]) {
+    for (path, methods) in fields(at(document, "/paths")) {
         for (method, operation) in fields(methods) {
-            let group = operation["tags"][0].as_str().unwrap_or_default();
+            let group = at(operation, "/tags/0").as_str().unwrap_or_default();
             groups.entry(group).or_default().push(Told {
                 method: method.to_uppercase(),
                 path,
@@ -73,27 +73,29 @@ fn operation(document: &Value, told: &Told<'_>) -> Markup {
         path,
         operation,
     } = told;
-    let parameters = operation["parameters"].as_array();
+    let parameters = at(operation, "/parameters").as_array();
     let parameters = parameters
         .into_iter()
         .flatten()
         .map(|each| followed(document, each));
-    let body = &operation["requestBody"]["content"]["application/vnd.api+json"]["schema"]["properties"]
-        ["data"];
+    let body = at(
+        operation,
+        "/requestBody/content/application~1vnd.api+json/schema/properties/data",
+    );
     let attributes = [
-        &body["properties"]["attributes"],
-        &body["items"]["properties"]["attributes"],
+        at(body, "/properties/attributes"),
+        at(body, "/items/properties/attributes"),
     ];
     html! {
         details.card id=(text(operation, "operationId")) {
             summary { code { strong { (method) } " " (path) } br; (text(operation, "summary")) }
             dl.facts {
-                @if let Some(permission) = operation["x-permission"].as_str() { div { dt { "Needs" } dd { code { (permission) } } } }
-                @else if operation["security"].as_array().is_some_and(Vec::is_empty) { div { dt { "Needs" } dd { "no token" } } }
+                @if let Some(permission) = at(operation, "/x-permission").as_str() { div { dt { "Needs" } dd { code { (permission) } } } }
+                @else if at(operation, "/security").as_array().is_some_and(Vec::is_empty) { div { dt { "Needs" } dd { "no token" } } }
                 @for parameter in parameters {
-                    div { dt { code { (text(parameter, "name")) } } dd { (text(parameter, "description")) " " (known(&parameter["schema"])) } }
+                    div { dt { code { (text(parameter, "name")) } } dd { (text(parameter, "description")) " " (known(at(parameter, "/schema"))) } }
                 }
-                @for (name, schema) in attributes.into_iter().flat_map(|each| fields(&each["properties"])) {
+                @for (name, schema) in attributes.into_iter().flat_map(|each| fields(at(each, "/properties"))) {
                     div { dt { code { (name) } } dd { "attribute: " (shape(schema)) " " (text(schema, "description")) } }
                 }
                 div { dt { "Answers" } dd { (answers(operation)) } }
@@ -104,14 +106,14 @@ fn operation(document: &Value, told: &Told<'_>) -> Markup {
 
 /// What an operation answers: statuses, and the type of what is in a document.
 fn answers(operation: &Value) -> Markup {
-    let responses = || fields(&operation["responses"]);
+    let responses = || fields(at(operation, "/responses"));
     html! {
         @for (status, response) in responses() {
-            @let data = &response["content"]["application/vnd.api+json"]["schema"]["properties"]["data"];
-            @let one = data["$ref"].as_str().or_else(|| data["items"]["$ref"].as_str()).or_else(|| data["anyOf"][0]["$ref"].as_str());
+            @let data = at(response, "/content/application~1vnd.api+json/schema/properties/data");
+            @let one = at(data, "/$ref").as_str().or_else(|| at(data, "/items/$ref").as_str()).or_else(|| at(data, "/anyOf/0/$ref").as_str());
             @let kind = one.and_then(|to| to.rsplit('/').next());
             @if let Some(kind) = kind {
-                (status) ": " @if data["items"].is_object() { "list of " } a href={ "#type-" (kind) } { (kind) } ". "
+                (status) ": " @if at(data, "/items").is_object() { "list of " } a href={ "#type-" (kind) } { (kind) } ". "
             } @else if status.starts_with('2') {
                 (status) ". "
             }
@@ -122,12 +124,12 @@ fn answers(operation: &Value) -> Markup {
 }
 
 fn kind(name: &str, schema: &Value) -> Markup {
-    let relations = fields(&schema["properties"]["relationships"]["properties"]);
+    let relations = fields(at(schema, "/properties/relationships/properties"));
     html! {
         details.card id={ "type-" (name) } {
             summary { code { strong { (name) } } br; (text(schema, "description")) }
             dl.facts {
-                (properties(&schema["properties"]["attributes"], "", 1))
+                (properties(at(schema, "/properties/attributes"), "", 1))
                 @for (name, _) in relations { div { dt { code { (name) } } dd { "relation" } } }
             }
         }
@@ -136,7 +138,7 @@ fn kind(name: &str, schema: &Value) -> Markup {
 
 fn properties(schema: &Value, before: &str, depth: usize) -> Markup {
     html! {
-        @for (name, schema) in fields(&schema["properties"]) {
+        @for (name, schema) in fields(at(schema, "/properties")) {
             @let name = format!("{before}{name}");
             div { dt { code { (name) } } dd { (shape(schema)) " " (text(schema, "description")) } }
             @if depth < DEPTH_MAX { (properties(schema, &format!("{name}."), depth + 1)) }
@@ -149,13 +151,13 @@ fn shape(schema: &Value) -> String {
     if let Some(items) = schema.get("items").filter(|items| items.is_object()) {
         return format!("list of {}", shape(items));
     }
-    if let Some(format) = schema["format"]
+    if let Some(format) = at(schema, "/format")
         .as_str()
         .filter(|format| *format == "date-time")
     {
         return format.to_owned();
     }
-    match &schema["type"] {
+    match at(schema, "/type") {
         Value::String(kind) => kind.clone(),
         Value::Array(kinds) => {
             let kinds: Vec<&str> = kinds.iter().filter_map(Value::as_str).collect();
@@ -167,19 +169,24 @@ fn shape(schema: &Value) -> String {
 
 /// The values that a parameter can have, where they are few.
 fn known(schema: &Value) -> String {
-    let values = schema["enum"]
+    let values = at(schema, "/enum")
         .as_array()
-        .or_else(|| schema["items"]["enum"].as_array());
+        .or_else(|| at(schema, "/items/enum").as_array());
     let values = values.into_iter().flatten().filter_map(Value::as_str);
     values.collect::<Vec<_>>().join(", ")
 }
 
 /// A parameter, or the one that it refers to.
 fn followed<'d>(document: &'d Value, parameter: &'d Value) -> &'d Value {
-    let to = parameter["$ref"]
+    let to = at(parameter, "/$ref")
         .as_str()
         .and_then(|to| to.strip_prefix('#'));
     to.and_then(|to| document.pointer(to)).unwrap_or(parameter)
+}
+
+/// What is at a JSON pointer; null where nothing is.
+fn at<'v>(value: &'v Value, pointer: &str) -> &'v Value {
+    value.pointer(pointer).unwrap_or(&Value::Null)
 }
 
 fn fields(value: &Value) -> impl Iterator<Item = (&String, &Value)> {

@@ -15,6 +15,10 @@ use super::KIND;
 /// What is told of a workspace. Some of it only because clients look for it: what never changes here says so.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "these are the words of the clients"
+)]
 pub(crate) struct Told {
     name: String,
     description: Option<String>,
