@@ -92,6 +92,9 @@ pub struct Core {
     faults: Faults,
 }
 
+/// Houses' heads on their way into the site's log.
+type Heads = mpsc::UnboundedReceiver<(HouseCode, Head)>;
+
 /// Where houses' rows live: files, or schemas of one server.
 enum Placements {
     Files(PathBuf),
@@ -138,6 +141,30 @@ impl Core {
     }
 
     pub(crate) async fn open_with(options: Options, faults: Faults) -> Result<Arc<Self>> {
+        let (core, heads) = Self::assemble(options, faults).await?;
+        if core.site.head().is_none() && core.site.read_only().is_none() {
+            core.begin_site().await?;
+        }
+        if core.site.read_only().is_none() {
+            core.finish_interrupted().await?;
+        }
+        tokio::spawn(tend::witness_heads(core.machine(), heads));
+        tokio::spawn(tend::tend(Arc::downgrade(&core)));
+        Ok(core)
+    }
+
+    /// Opens a private copy of a site to be read from: nothing is begun, ended
+    /// or removed by itself, and no key is touched.
+    pub async fn open_still(options: Options) -> Result<Arc<Self>> {
+        let (core, _) = Self::assemble(options, Faults::default()).await?;
+        if core.site.head().is_none() {
+            return Err(Error::tampered("the site's ledger has no head"));
+        }
+        Ok(core)
+    }
+
+    /// Opens the site. What its houses' heads are told to is returned.
+    async fn assemble(options: Options, faults: Faults) -> Result<(Arc<Self>, Heads)> {
         make_directory(&options.data.join("houses")).map_err(disk)?;
         // Scratch files of a process that was killed.
         fs::remove_dir_all(options.data.join("tmp"))
@@ -175,15 +202,7 @@ impl Core {
             disabling: tokio::sync::Mutex::default(),
             faults,
         });
-        if core.site.head().is_none() && core.site.read_only().is_none() {
-            core.begin_site().await?;
-        }
-        if core.site.read_only().is_none() {
-            core.finish_interrupted().await?;
-        }
-        tokio::spawn(tend::witness_heads(core.machine(), heads));
-        tokio::spawn(tend::tend(Arc::downgrade(&core)));
-        Ok(core)
+        Ok((core, heads))
     }
 
     async fn begin_site(&self) -> Result<()> {

@@ -11,6 +11,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::{ConnectInfo, FromRequestParts, Path, Query};
 use axum::http::header::{AUTHORIZATION, HOST, USER_AGENT};
@@ -33,6 +34,20 @@ pub(crate) struct Asker {
     by_hand: bool,
 }
 
+/// Whether a request turned out to be somebody's: whose token is good has a budget of requests of its own.
+#[derive(Clone, Default)]
+pub(crate) struct Recognized(Arc<AtomicBool>);
+
+impl Recognized {
+    fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// A caller, where an address is also for those who have no token. A token that is not valid is refused here too.
 pub(crate) struct MaybeAsker(pub(crate) Option<Asker>);
 
@@ -44,6 +59,9 @@ impl FromRequestParts<Arc<Core>> for MaybeAsker {
             return Ok(Self(None));
         };
         let caller = core.authenticate(&token, source(parts)).await?;
+        if let Some(recognized) = parts.extensions.get::<Recognized>() {
+            recognized.set();
+        }
         if let Some(named) = parts.extensions.get::<Named>() {
             named.give(caller.site().request());
         }

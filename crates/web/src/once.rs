@@ -28,7 +28,7 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const KEY_LEN_MAX: usize = 255;
 /// How long an answer is remembered.
 const LIFE_US: i64 = 24 * 3600 * 1_000_000;
-/// Answers that are remembered, of everybody and of one token.
+/// Answers that are remembered, of everybody and of one account with all its tokens.
 const KEYS_MAX: usize = 20_000;
 const KEYS_EACH_MAX: usize = 1_000;
 /// Bytes of all remembered answers. A workspace has some 2 KiB.
@@ -44,6 +44,7 @@ struct Id {
 }
 
 struct Kept {
+    account: Digested,
     request: Digested,
     since: i64,
     answer: Answer,
@@ -115,12 +116,13 @@ impl Once {
     /// Begins the request that these `parts` are of, or says what came of it before.
     pub(crate) fn begin(
         &self,
-        token: &str,
+        (account, token): (&str, &str),
         key: &str,
         parts: &[&[u8]],
         now: i64,
     ) -> Result<Turn, Problem> {
         let (caller, request) = (digest(&[token.as_bytes()]), digest(parts));
+        let account = digest(&[account.as_bytes()]);
         let key = digest(&[key.as_bytes()]);
         let id = Id { caller, key };
         let mut memory = self.lock();
@@ -128,11 +130,12 @@ impl Once {
         if let Some(kept) = memory.kept.get(&id) {
             return kept.again(&request);
         }
-        memory.has_room(&caller)?;
+        memory.has_room(&account)?;
         let answer = Answer::Begun;
         memory.kept.insert(
             id,
             Kept {
+                account,
                 request,
                 since: now,
                 answer,
@@ -187,8 +190,9 @@ impl Memory {
         self.bytes = self.kept.values().map(Kept::bytes).sum();
     }
 
-    fn has_room(&self, caller: &Digested) -> Result<(), Problem> {
-        let own = self.kept.keys().filter(|id| id.caller == *caller).count();
+    fn has_room(&self, account: &Digested) -> Result<(), Problem> {
+        let of_account = |kept: &&Kept| kept.account == *account;
+        let own = self.kept.values().filter(of_account).count();
         if own < KEYS_EACH_MAX && self.kept.len() < KEYS_MAX {
             return Ok(());
         }
@@ -275,7 +279,7 @@ mod tests {
     fn a_key_is_of_one_caller_one_request_and_one_day() {
         let once = Once::default();
         let begin = |token, key, body: &str, now| {
-            status(once.begin(token, key, &[b"POST", body.as_bytes()], now))
+            status(once.begin((token, token), key, &[b"POST", body.as_bytes()], now))
         };
         assert_eq!(begin("ada", "k", "x", 0), 0);
         assert_eq!(begin("ada", "k", "x", 1), 201);
@@ -289,7 +293,7 @@ mod tests {
     #[test]
     fn what_is_being_answered_waits_and_what_failed_is_forgotten() {
         let once = Once::default();
-        let begin = || once.begin("ada", "k", &[b"x"], 0);
+        let begin = || once.begin(("ada", "ada"), "k", &[b"x"], 0);
         let Ok(Turn::New(first)) = begin() else {
             panic!("a new key is not new")
         };
@@ -307,14 +311,24 @@ mod tests {
         let once = Once::default();
         for number in 0..KEYS_EACH_MAX {
             assert_eq!(
-                status(once.begin("ada", &number.to_string(), &[b"x"], 0)),
+                status(once.begin(("ada", "ada"), &number.to_string(), &[b"x"], 0)),
                 0
             );
         }
-        assert_eq!(status(once.begin("ada", "one more", &[b"x"], 0)), 429);
-        assert_eq!(status(once.begin("ada", "1", &[b"x"], 0)), 201);
-        assert_eq!(status(once.begin("bob", "1", &[b"x"], 0)), 0);
-        assert_eq!(status(once.begin("ada", "one more", &[b"x"], LIFE_US)), 0);
+        assert_eq!(
+            status(once.begin(("ada", "ada"), "one more", &[b"x"], 0)),
+            429
+        );
+        assert_eq!(
+            status(once.begin(("ada", "other"), "another", &[b"x"], 0)),
+            429
+        );
+        assert_eq!(status(once.begin(("ada", "ada"), "1", &[b"x"], 0)), 201);
+        assert_eq!(status(once.begin(("bob", "bob"), "1", &[b"x"], 0)), 0);
+        assert_eq!(
+            status(once.begin(("ada", "ada"), "one more", &[b"x"], LIFE_US)),
+            0
+        );
     }
 
     #[test]

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use statehouse_core::Core;
 use tower::ServiceExt;
@@ -12,7 +11,7 @@ use tower::ServiceExt;
 use super::check::Wanted;
 use super::{Operation, Route, Service};
 use crate::answer::Named;
-use crate::auth::{self, Asker};
+use crate::auth::{self, Asker, Recognized};
 use crate::body::{self, Whole};
 use crate::once::{self, Once, Turn};
 use crate::problem::Problem;
@@ -87,10 +86,12 @@ impl Bound {
                 return response;
             }
         };
-        let request = Request::from_parts(parts, body);
+        let mut request = Request::from_parts(parts, body);
+        let recognized = Recognized::default();
+        request.extensions_mut().insert(recognized.clone());
         let mut response = self.checked(operation, request).await;
         if let Some(counted) = counted {
-            if response.status() != StatusCode::UNAUTHORIZED {
+            if recognized.is() {
                 throttle.taken(&counted, now);
             }
             counted.tell(response.headers_mut());
@@ -123,10 +124,11 @@ impl Bound {
         let Some(key) = once::key(&parts.headers)?.map(str::to_owned) else {
             return Ok(self.serve(Request::from_parts(parts, body)).await);
         };
-        // Whoever may not ask any more is not told what was answered before.
+        // Whose token is no longer good is not told what was answered before.
         let mut probe = parts.clone();
         probe.extensions.remove::<Named>();
-        Asker::from_request_parts(&mut probe, &self.shared.core).await?;
+        let asker = Asker::from_request_parts(&mut probe, &self.shared.core).await?;
+        let account = asker.site().actor().id().to_owned();
         let token = auth::token(&parts)?.unwrap_or_default();
         let request = Request::from_parts(parts.clone(), body);
         let whole: Whole<body::Json> = Whole::from_request(request, &()).await?;
@@ -139,7 +141,7 @@ impl Bound {
         match self
             .shared
             .once
-            .begin(&token, &key, &asked, self.shared.now())?
+            .begin((&account, &token), &key, &asked, self.shared.now())?
         {
             Turn::Again(response) => Ok(response),
             Turn::New(begun) => {

@@ -221,14 +221,19 @@ fn fill(value: &mut Value, text: &str) -> bool {
             text.clone_into(old);
             true
         }
-        Value::Array(values) => values
-            .iter_mut()
-            .map(|each| fill(each, text))
-            .fold(false, |any, each| any || each),
-        Value::Object(fields) => fields
-            .values_mut()
-            .map(|each| fill(each, text))
-            .fold(false, |any, each| any || each),
+        // Each of them, also after the first that was filled.
+        Value::Array(values) => {
+            let filled = values
+                .iter_mut()
+                .filter_map(|each| fill(each, text).then_some(()));
+            filled.count() > 0
+        }
+        Value::Object(fields) => {
+            let filled = fields
+                .values_mut()
+                .filter_map(|each| fill(each, text).then_some(()));
+            filled.count() > 0
+        }
         _ => false,
     }
 }
@@ -293,9 +298,8 @@ async fn every_text_is_kept_as_it_is_or_refused() {
 async fn every_text_in_an_address_is_refused_or_found_nothing() {
     let world = World::new().await;
     let escaped = |text: &str| {
-        text.bytes()
-            .map(|byte| format!("%{byte:02X}"))
-            .collect::<String>()
+        let bytes = text.bytes().map(|byte| format!("%{byte:02X}"));
+        bytes.collect::<Vec<_>>().concat()
     };
     for route in ROUTES
         .iter()

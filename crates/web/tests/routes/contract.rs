@@ -182,7 +182,7 @@ fn object(
             (Some(schema), _) => compare(schema, value, whole, &format!("{at}/{name}"), found),
             (None, Some(Value::Bool(true))) => {}
             (None, Some(more)) if more.is_object() => {
-                compare(more, value, whole, &format!("{at}/{name}"), found)
+                compare(more, value, whole, &format!("{at}/{name}"), found);
             }
             (None, _) => found.push(format!("{at}: `{name}` is not told")),
         }

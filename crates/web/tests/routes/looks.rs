@@ -190,26 +190,28 @@ async fn removed_content_is_told_and_not_sent() {
     }
 }
 
+/// Where resources are found.
+const FOUND: &str = "/api/v2/organizations/acme/resources";
+
+/// Two workspaces with a resource each: the first one's address, and its versions.
+async fn found_in_two(acme: &Acme) -> (String, Vec<String>) {
+    let other = acme.workspace("other").await;
+    let bytes = state(1, 1, "s3cret").replace("aws_x", "aws_y");
+    put(acme, &other, &acme.owner, bytes).await;
+    two(acme).await
+}
+
 #[tokio::test]
 async fn resources_are_found_in_all_workspaces_and_the_list_says_what_it_left_out() {
     let acme = Acme::new().await;
     let owner = &acme.owner;
-    let (at, ids) = two(&acme).await;
-    let other = acme.workspace("other").await;
-    put(
-        &acme,
-        &other,
-        owner,
-        state(1, 1, "s3cret").replace("aws_x", "aws_y"),
-    )
-    .await;
+    let (at, ids) = found_in_two(&acme).await;
     let dark = acme.workspace("dark").await;
     let opaque =
         r#"{"serial":1,"lineage":"l","meta":{},"encrypted_data":"AA==","encryption_version":"v0"}"#;
     put(&acme, &dark, owner, opaque.to_owned()).await;
 
-    let path = "/api/v2/organizations/acme/resources";
-    let all = acme.get(owner, path).await;
+    let all = acme.get(owner, FOUND).await;
     assert_eq!(all["meta"]["pagination"]["total-count"], 2);
     assert_eq!(all["meta"]["searched-states"], 2);
     assert_eq!(all["meta"]["unsearched"][0]["name"], "dark");
@@ -229,7 +231,13 @@ async fn resources_are_found_in_all_workspaces_and_the_list_says_what_it_left_ou
         first["relationships"]["state-version"]["data"]["id"],
         ids[1].as_str()
     );
+}
 
+#[tokio::test]
+async fn what_is_found_is_narrowed_and_paged() {
+    let acme = Acme::new().await;
+    let owner = &acme.owner;
+    found_in_two(&acme).await;
     for (query, expected) in [
         ("q=AWS_Y", 1),
         ("q=a.b%3Dt&filter[type]=aws_x", 1),
@@ -244,13 +252,15 @@ async fn resources_are_found_in_all_workspaces_and_the_list_says_what_it_left_ou
         ("filter[mode]=data", 0),
         ("filter[depends-on]=aws_vpc.main", 0),
     ] {
-        let found = acme.get(owner, &format!("{path}?{query}")).await;
+        let found = acme.get(owner, &format!("{FOUND}?{query}")).await;
         assert_eq!(
             found["meta"]["pagination"]["total-count"], expected,
             "{query}"
         );
     }
-    let page = acme.get(owner, &format!("{path}?page[size]=1&q=aws")).await;
+    let page = acme
+        .get(owner, &format!("{FOUND}?page[size]=1&q=aws"))
+        .await;
     let next = page["links"]["next"].as_str().unwrap();
     let next = acme.get(owner, next).await;
     assert_eq!(next["data"][0]["attributes"]["workspace-name"], "other");
@@ -262,7 +272,7 @@ async fn resources_are_found_in_all_workspaces_and_the_list_says_what_it_left_ou
     ] {
         let answer = acme
             .server
-            .call(owner, "GET", &format!("{path}?{query}"), "")
+            .call(owner, "GET", &format!("{FOUND}?{query}"), "")
             .await;
         answer.is(status);
     }

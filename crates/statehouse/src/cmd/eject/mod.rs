@@ -130,6 +130,10 @@ impl Eject {
     fn organization(&self, shelf: &mut dyn Shelf, name: &Name, dir: &Path) -> Result<Failures> {
         let mut workspaces = shelf.workspaces()?;
         workspaces.sort_by(|a, b| (&a.project, &a.name).cmp(&(&b.project, &b.name)));
+        if workspaces.iter().any(|each| each.project == MANIFEST) {
+            let words = format!("a project is called {MANIFEST}, as the list of all files is");
+            return Err(Failure::failed(words).hint("rename that project first"));
+        }
         let (total, mut failures, mut told) = (workspaces.len(), Failures::new(), Vec::new());
         for (number, workspace) in workspaces.iter().enumerate() {
             let place = format!("{}/{}", workspace.project, workspace.name);

@@ -118,7 +118,7 @@ impl Opened {
             let options = server::options(&config, &session.environment).await?;
             make_directory(&options.data)?;
             let manifest = backup::restore(backup, &options).await?;
-            Ok::<_, Failure>((Core::open(options).await?, manifest))
+            Ok::<_, Failure>((Core::open_still(options).await?, manifest))
         })?;
         Ok(Self {
             runtime,

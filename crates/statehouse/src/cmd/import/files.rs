@@ -79,7 +79,7 @@ impl Walk {
         let entries = sorted(folder)?;
         let has_usual = entries
             .iter()
-            .any(|path| path.ends_with(USUAL) && path.is_file());
+            .any(|path| path.ends_with(USUAL) && is_file(path));
         for path in entries {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let kind = fs::symlink_metadata(&path)?.file_type();
@@ -104,12 +104,17 @@ impl Walk {
 }
 
 fn older(folder: &Path) -> Result<Vec<PathBuf>> {
-    if !folder.is_dir() {
+    if !fs::symlink_metadata(folder).is_ok_and(|found| found.is_dir()) {
         return Ok(Vec::new());
     }
     let mut older = sorted(folder)?;
-    older.retain(|path| path.is_file() && path.extension().is_some_and(|end| end == "tfstate"));
+    older.retain(|path| is_file(path) && path.extension().is_some_and(|end| end == "tfstate"));
     Ok(older)
+}
+
+/// Whether it is a file itself, and no link to one.
+fn is_file(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
 }
 
 fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
