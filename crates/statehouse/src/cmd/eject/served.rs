@@ -76,8 +76,9 @@ impl Shelf for Served<'_> {
     }
 
     fn versions(&mut self, workspace: &Workspace) -> Result<Vec<Version>> {
+        // By number: versions of one instant could fall between pages that go on after an instant.
         let path = format!(
-            "/api/v2/workspaces/{}/state-versions",
+            "/api/v2/workspaces/{}/state-versions?page[number]=1",
             escape(&workspace.id)
         );
         Ok(self.client.api.list(&path)?.iter().map(version).collect())
