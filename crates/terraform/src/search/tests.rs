@@ -26,10 +26,6 @@ fn found(listing: &Listing, wanted: Wanted) -> Vec<String> {
     listing.find(&query).map(entry).collect()
 }
 
-fn some(text: &str) -> Option<String> {
-    Some(text.to_owned())
-}
-
 /// Modules, keys, data, deposed objects, tags and labels, large letters and letters of more than one byte.
 fn mixed() -> String {
     let aws = r#""provider":"provider[\"registry.terraform.io/hashicorp/aws\"]""#;
@@ -112,8 +108,32 @@ fn an_entry_is_what_the_state_says_and_nothing_sensitive() {
     );
     assert_eq!(
         first(&only("{\"id\":\"a\\n\\u001f\\u001eb\"}")).id,
-        some("a\u{fffd}\u{fffd}\u{fffd}b")
+        Some("a\u{fffd}\u{fffd}\u{fffd}b".to_owned())
     );
+}
+
+/// What is looked for, part by part.
+type Parts<'a> = &'a [(&'a str, &'a str)];
+
+fn wanted(parts: Parts<'_>) -> Wanted {
+    let mut wanted = Wanted::default();
+    for (part, text) in parts {
+        let text = (*text).to_owned();
+        match *part {
+            "words" => wanted.words = text,
+            "kind" => wanted.kind = Some(text),
+            "name" => wanted.name = Some(text),
+            "module" => wanted.module = Some(text),
+            "provider" => wanted.provider = Some(text),
+            "data" => wanted.mode = Some(Mode::Data),
+            "managed" => wanted.mode = Some(Mode::Managed),
+            "tag" => wanted.tags.push(text),
+            "id" => wanted.id = Some(text),
+            "depends on" => wanted.depends_on = Some(text),
+            other => panic!("{other}"),
+        }
+    }
+    wanted
 }
 
 #[test]
@@ -122,194 +142,39 @@ fn what_is_wanted_is_found_and_nothing_else() {
     let (large, deposed) = ("aws_instance.web[\"Größe\"]", "aws_instance.web[\"b\"]");
     let dns = "module.net[\"a.b\"].module.in.google_dns.web[0]";
     let (ami, vpc) = ("data.aws_ami.Linux", "aws_vpc.main");
-    let cases: &[(Wanted, &[&str])] = &[
-        (Wanted::default(), &[ami, large, deposed, deposed, vpc, dns]),
-        (
-            Wanted {
-                words: "WEB".to_owned(),
-                ..Wanted::default()
-            },
-            &[large, deposed, deposed, dns],
-        ),
-        (
-            Wanted {
-                words: "web  größe".to_owned(),
-                ..Wanted::default()
-            },
-            &[large],
-        ),
-        (
-            Wanted {
-                words: "i-0aBC".to_owned(),
-                ..Wanted::default()
-            },
-            &[large],
-        ),
-        (
-            Wanted {
-                words: "team=pay".to_owned(),
-                ..Wanted::default()
-            },
-            &[deposed],
-        ),
-        (
-            Wanted {
-                words: "team=x=a".to_owned(),
-                ..Wanted::default()
-            },
-            &[large],
-        ),
-        (
-            Wanted {
-                words: "x=".to_owned(),
-                ..Wanted::default()
-            },
-            &[large],
-        ),
-        (
-            Wanted {
-                words: "aws_vpc.main".to_owned(),
-                ..Wanted::default()
-            },
-            &[vpc],
-        ),
-        (
-            Wanted {
-                kind: some("aws_instance"),
-                ..Wanted::default()
-            },
-            &[large, deposed, deposed],
-        ),
-        (
-            Wanted {
-                kind: some("instance"),
-                ..Wanted::default()
-            },
-            &[],
-        ),
-        (
-            Wanted {
-                name: some("web"),
-                ..Wanted::default()
-            },
-            &[large, deposed, deposed, dns],
-        ),
-        (
-            Wanted {
-                id: some("I-1"),
-                ..Wanted::default()
-            },
-            &[deposed],
-        ),
-        (
-            Wanted {
-                id: some("i-2"),
-                ..Wanted::default()
-            },
-            &[],
-        ),
-        (
-            Wanted {
-                mode: Some(Mode::Data),
-                ..Wanted::default()
-            },
-            &[ami],
-        ),
-        (
-            Wanted {
-                module: some("root"),
-                ..Wanted::default()
-            },
-            &[ami, large, deposed, deposed, vpc],
-        ),
-        (
-            Wanted {
-                module: some("module.net"),
-                ..Wanted::default()
-            },
-            &[dns],
-        ),
-        (
-            Wanted {
-                module: some("module.ne"),
-                ..Wanted::default()
-            },
-            &[],
-        ),
-        (
-            Wanted {
-                provider: some("AWS"),
-                mode: Some(Mode::Managed),
-                ..Wanted::default()
-            },
-            &[large, deposed, deposed, vpc],
-        ),
-        (
-            Wanted {
-                provider: some("mine/google"),
-                ..Wanted::default()
-            },
-            &[dns],
-        ),
-        (
-            Wanted {
-                provider: some("oogle"),
-                ..Wanted::default()
-            },
-            &[],
-        ),
-        (
-            Wanted {
-                tags: vec!["name".to_owned()],
-                ..Wanted::default()
-            },
-            &[large, deposed],
-        ),
-        (
-            Wanted {
-                tags: vec!["env=prod".to_owned()],
-                ..Wanted::default()
-            },
-            &[dns],
-        ),
-        (
-            Wanted {
-                tags: vec!["team=x=a=b".to_owned()],
-                ..Wanted::default()
-            },
-            &[large],
-        ),
-        (
-            Wanted {
-                tags: vec!["team=x".to_owned()],
-                ..Wanted::default()
-            },
-            &[large],
-        ),
-        (
-            Wanted {
-                tags: vec!["Name".to_owned(), "team".to_owned()],
-                ..Wanted::default()
-            },
-            &[deposed],
-        ),
-        (
-            Wanted {
-                depends_on: some("aws_vpc.main"),
-                ..Wanted::default()
-            },
-            &[large],
-        ),
-        (
-            Wanted {
-                depends_on: some("aws_vpc"),
-                ..Wanted::default()
-            },
-            &[],
-        ),
+    let instances = [large, deposed, deposed];
+    let root = [ami, large, deposed, deposed, vpc];
+    let cases: &[(Parts<'_>, &[&str])] = &[
+        (&[], &[ami, large, deposed, deposed, vpc, dns]),
+        (&[("words", "WEB")], &[large, deposed, deposed, dns]),
+        (&[("words", "web  größe")], &[large]),
+        (&[("words", "i-0aBC")], &[large]),
+        (&[("words", "team=pay")], &[deposed]),
+        (&[("words", "team=x=a")], &[large]),
+        (&[("words", "x=")], &[large]),
+        (&[("words", "aws_vpc.main")], &[vpc]),
+        (&[("kind", "aws_instance")], &instances),
+        (&[("kind", "instance")], &[]),
+        (&[("name", "web")], &[large, deposed, deposed, dns]),
+        (&[("id", "I-1")], &[deposed]),
+        (&[("id", "i-2")], &[]),
+        (&[("data", "")], &[ami]),
+        (&[("module", "root")], &root),
+        (&[("module", "module.net")], &[dns]),
+        (&[("module", "module.ne")], &[]),
+        (&[("provider", "AWS"), ("managed", "")], &root[1..]),
+        (&[("provider", "mine/google")], &[dns]),
+        (&[("provider", "oogle")], &[]),
+        (&[("tag", "name")], &[large, deposed]),
+        (&[("tag", "env=prod")], &[dns]),
+        (&[("tag", "team=x=a=b")], &[large]),
+        (&[("tag", "team=x")], &[large]),
+        (&[("tag", "Name"), ("tag", "team")], &[deposed]),
+        (&[("depends on", "aws_vpc.main")], &[large]),
+        (&[("depends on", "aws_vpc")], &[]),
     ];
-    for (wanted, expected) in cases {
-        assert_eq!(&found(&listing, wanted.clone()), expected, "{wanted:?}");
+    for (parts, expected) in cases {
+        assert_eq!(&found(&listing, wanted(parts)), expected, "{parts:?}");
     }
 }
 
@@ -419,11 +284,7 @@ fn a_module_with_a_sign_that_is_replaced_is_found() {
         instance("", r#"{"id":"i"}"#)
     );
     let listed = listing(&state(1, "", &[text]));
-    let kind = Wanted {
-        kind: some("aws_x"),
-        name: some("a"),
-        ..Wanted::default()
-    };
+    let kind = wanted(&[("kind", "aws_x"), ("name", "a")]);
     assert_eq!(found(&listed, kind).len(), 1);
 }
 
