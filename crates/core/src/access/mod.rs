@@ -146,6 +146,16 @@ impl<'a> Rights<'a> {
         Ok(Self { ctx, held })
     }
 
+    /// Where the actor may use each of `permissions`.
+    pub(crate) fn reaches(&self, permissions: &[Permission]) -> Result<Reaches> {
+        let reach = |permission: &Permission| Ok((*permission, self.reach(*permission)?));
+        permissions
+            .iter()
+            .map(reach)
+            .collect::<Result<_>>()
+            .map(Reaches)
+    }
+
     /// Where the actor may use `permission`. An answer for display: what is done
     /// is decided when it is done. Each right is asked alone, where it was given:
     /// policies only permit, so what one allows, all of them do.
@@ -180,6 +190,17 @@ impl<'a> Rights<'a> {
             projects,
             workspaces,
         })
+    }
+}
+
+/// Where an actor may use each of some permissions.
+pub(crate) struct Reaches(Vec<(Permission, Reach)>);
+
+impl Reaches {
+    /// Those whose reach covers a place.
+    pub(crate) fn that(&self, covers: impl Fn(&Reach) -> bool) -> BTreeSet<Permission> {
+        let those = self.0.iter().filter(|(_, reach)| covers(reach));
+        those.map(|(permission, _)| *permission).collect()
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use statehouse_model::{Name, Permission, ProjectId};
 
-use crate::access::{Reach, Rights};
+use crate::access::Rights;
 use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Target, actions};
 use crate::error::{Error, Kind, Result};
@@ -91,15 +91,10 @@ pub const TOLD: &[Permission] = &[
 /// What the caller may do with each of these.
 async fn full(rows: &mut Rows, ctx: &Ctx, found: Vec<Row>) -> Result<Vec<Full>> {
     let rights = Rights::of(rows, ctx, ctx.house().now()).await?;
-    let mut reaches = Vec::with_capacity(TOLD.len());
-    for permission in TOLD {
-        reaches.push((*permission, rights.reach(*permission)?));
-    }
+    let reaches = rights.reaches(TOLD)?;
     let mut all = Vec::with_capacity(found.len());
     for project in found {
-        let covers = |(_, reach): &&(Permission, Reach)| reach.covers_project(&project.id);
-        let may = reaches.iter().filter(covers).map(|(told, _)| *told);
-        let may = may.collect();
+        let may = reaches.that(|reach| reach.covers_project(&project.id));
         all.push(Full {
             project: project.into(),
             may,

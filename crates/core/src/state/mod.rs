@@ -28,7 +28,7 @@ mod tests;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use statehouse_model::VersionId;
+use statehouse_model::{VersionId, WorkspaceId};
 use statehouse_seal::Context;
 use zeroize::Zeroizing;
 
@@ -231,16 +231,20 @@ pub(crate) async fn head_of(
     rows: &mut Rows,
     workspace: &workspace::sql::Workspace,
 ) -> Result<Option<Version>> {
-    let Some(id) = &workspace.head else {
-        return Ok(None);
-    };
+    match &workspace.head {
+        Some(id) => head_at(rows, &workspace.id, id).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The version that is the head of a workspace.
+async fn head_at(rows: &mut Rows, workspace: &WorkspaceId, id: &VersionId) -> Result<Version> {
     let found = sql::by_id(rows, id).await?;
-    let own = found.filter(|version| version.workspace == workspace.id);
-    let missing = || {
+    let own = found.filter(|version| version.workspace == *workspace);
+    own.ok_or_else(|| {
         let words = format!("version `{id}`, the head of its workspace, is missing");
         Error::tampered(words)
-    };
-    own.ok_or_else(missing).map(Some)
+    })
 }
 
 /// The sealed bytes of a version, as the database has them.
@@ -312,10 +316,7 @@ pub async fn kept(ctx: &Ctx, workspace: &Workspace) -> Result<Vec<VersionView>> 
 
 async fn versions<F>(ctx: &Ctx, workspace: &Workspace, find: F) -> Result<Vec<VersionView>>
 where
-    F: for<'t> FnOnce(
-            &'t mut Rows,
-            statehouse_model::WorkspaceId,
-        ) -> door::BoxFuture<'t, Result<Vec<Version>>>
+    F: for<'t> FnOnce(&'t mut Rows, WorkspaceId) -> door::BoxFuture<'t, Result<Vec<Version>>>
         + Send
         + 'static,
 {

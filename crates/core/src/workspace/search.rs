@@ -10,7 +10,7 @@ use super::sql::{self, Clause};
 use super::{
     ListWorkspaces, PAGE_MAX, ShowWorkspace, TagView, WishedTag, Workspace, WorkspaceView, change,
 };
-use crate::access::{Reach, Rights};
+use crate::access::Rights;
 use crate::ctx::Ctx;
 use crate::door::{self, Target};
 use crate::error::Result;
@@ -195,10 +195,7 @@ fn literal(text: &str) -> String {
 async fn around(rows: &mut Rows, ctx: &Ctx, found: Vec<sql::Workspace>) -> Result<Vec<Full>> {
     let now = ctx.house().now();
     let rights = Rights::of(rows, ctx, now).await?;
-    let mut reaches = Vec::with_capacity(TOLD.len());
-    for permission in TOLD {
-        reaches.push((*permission, rights.reach(*permission)?));
-    }
+    let reaches = rights.reaches(TOLD)?;
     let mut settings: HashMap<_, _> = sql::settings(rows, &found)
         .await?
         .into_iter()
@@ -223,9 +220,7 @@ async fn around(rows: &mut Rows, ctx: &Ctx, found: Vec<sql::Workspace>) -> Resul
     let mut all = Vec::with_capacity(found.len());
     for workspace in found {
         let id = &workspace.id;
-        let covers = |(_, reach): &&(Permission, Reach)| reach.covers(&workspace.project, id);
-        let may = reaches.iter().filter(covers).map(|(told, _)| *told);
-        let may = may.collect();
+        let may = reaches.that(|reach| reach.covers(&workspace.project, id));
         let setting = settings
             .remove(id)
             .unwrap_or_else(|| change::unset(id.clone()));

@@ -24,9 +24,9 @@ use crate::error::{Error, Kind, Result};
 use crate::house::House;
 use crate::ledger;
 use crate::record::Rows;
+use crate::state::head_at;
 use crate::state::json;
 use crate::state::look::{self, Sealed};
-use crate::state::sql;
 use crate::workspace;
 
 /// Memory that the listings of all houses of a process may take, in bytes:
@@ -275,7 +275,7 @@ async fn list(task: &Ctx, states: Vec<Arc<State>>, bytes: &mut usize) -> Result<
         Box::pin(async move {
             let mut read = Vec::with_capacity(states.len());
             for state in states {
-                let sealed = sealed(rows, &state.version).await;
+                let sealed = sealed(rows, &state).await;
                 read.push((state, sealed));
             }
             Ok(read)
@@ -312,12 +312,7 @@ async fn look(task: &Ctx, sealed: Sealed) -> Result<Listing> {
     look::aside(task.house(), look).await
 }
 
-async fn sealed(rows: &mut Rows, head: &VersionId) -> Result<Sealed> {
-    let version = sql::by_id(rows, head).await?;
-    let missing = || {
-        Error::tampered(format!(
-            "version `{head}`, the head of its workspace, is missing"
-        ))
-    };
-    Sealed::with(rows, version.ok_or_else(missing)?).await
+async fn sealed(rows: &mut Rows, state: &State) -> Result<Sealed> {
+    let version = head_at(rows, &state.workspace, &state.version).await?;
+    Sealed::with(rows, version).await
 }
