@@ -15,6 +15,7 @@ pub mod archive;
 pub mod bundle;
 pub mod canonical;
 pub mod checkpoint;
+pub mod follow;
 pub mod leaf;
 pub mod note;
 pub mod proof;

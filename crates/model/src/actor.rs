@@ -1,9 +1,9 @@
-//! Who does something: a person, a team, an organization, or a task of the server itself.
+//! Who does something: a person, a team, an organization, a run, or a task of the server itself.
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{HouseCode, HouseTokenId, IdError, SessionId, TeamId, TokenId, UserId};
+use crate::{HouseCode, HouseTokenId, IdError, RunId, SessionId, TeamId, TokenId, UserId};
 
 /// No id and no name of a task is longer.
 const ACTOR_ID_LEN_MAX: usize = 64;
@@ -40,6 +40,8 @@ pub enum Actor {
         /// The token that the request carried.
         token: HouseTokenId,
     },
+    /// A run, while a runner works on it.
+    Run(RunId),
     /// A background task, by its name.
     Task(&'static str),
     /// Whoever holds the machine, its data and its key directory.
@@ -53,6 +55,7 @@ impl Actor {
             Self::User { .. } | Self::Session { .. } => "user",
             Self::Team { .. } => "team",
             Self::Organization { .. } => "organization",
+            Self::Run(_) => "run",
             Self::Task(_) => "task",
             Self::Operator => "operator",
         }
@@ -64,6 +67,7 @@ impl Actor {
             Self::User { user, .. } | Self::Session { user, .. } => user.as_str(),
             Self::Team { team, .. } => team.as_str(),
             Self::Organization { house, .. } => house.as_str(),
+            Self::Run(run) => run.as_str(),
             Self::Task(name) => name,
             Self::Operator => "operator",
         }
@@ -74,7 +78,7 @@ impl Actor {
         match self {
             Self::User { token, .. } => Some(token.as_str()),
             Self::Team { token, .. } | Self::Organization { token, .. } => Some(token.as_str()),
-            Self::Session { .. } | Self::Task(_) | Self::Operator => None,
+            Self::Session { .. } | Self::Run(_) | Self::Task(_) | Self::Operator => None,
         }
     }
 
@@ -82,7 +86,11 @@ impl Actor {
     pub fn user(&self) -> Option<&UserId> {
         match self {
             Self::User { user, .. } | Self::Session { user, .. } => Some(user),
-            Self::Team { .. } | Self::Organization { .. } | Self::Task(_) | Self::Operator => None,
+            Self::Team { .. }
+            | Self::Organization { .. }
+            | Self::Run(_)
+            | Self::Task(_)
+            | Self::Operator => None,
         }
     }
 
@@ -92,7 +100,7 @@ impl Actor {
             Self::User { token, .. } => Some(token.as_str()),
             Self::Team { token, .. } | Self::Organization { token, .. } => Some(token.as_str()),
             Self::Session { session, .. } => Some(session.as_str()),
-            Self::Task(_) | Self::Operator => None,
+            Self::Run(_) | Self::Task(_) | Self::Operator => None,
         }
     }
 

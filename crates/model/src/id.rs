@@ -185,6 +185,15 @@ id!(/** A project: a folder of workspaces. */ ProjectId, "prj", house);
 id!(/** One stored version of a state. */ VersionId, "sv", house);
 id!(/** The JSON form of a state version, as the client sends it beside the state. */ JsonStateId, "svj", house);
 id!(/** A key and a value on a workspace; a tag is one without a value. */ TagId, "tb", house);
+id!(/** A run: one plan of a workspace, and what became of it. */ RunId, "run", house);
+id!(/** A configuration as it was uploaded for runs. */ ConfigurationId, "cv", house);
+id!(/** A piece of work for a runner: the plan of a run, or its apply. */ JobId, "job", house);
+id!(/** Something that a run made and that is kept sealed: a plan file, its JSON, a piece of a log. */ FileId, "rf", house);
+id!(/** A variable of a workspace. */ VariableId, "var", house);
+id!(/** One value that a variable had. */ ValueId, "vv", house);
+id!(/** Somebody's word about what a run would apply. */ ApprovalId, "apv", house);
+id!(/** The plan of a run, as the platform's clients name it. */ PlanId, "plan", house);
+id!(/** The apply of a run, as the platform's clients name it. */ ApplyId, "apply", house);
 id!(/** A signed address: who may do what to one object, and until when. */ UrlId, "url", house);
 id!(/** One role given to one subject at one scope. */ GrantId, "gr", house);
 id!(/** A team: people of an organization who hold roles together. */ TeamId, "team", house);
@@ -256,6 +265,30 @@ impl MembershipId {
         let start = "ou-".len() + CODE_LEN;
         let rest = self.0.get(start..).unwrap_or_default();
         UserId(format!("user-{rest}").into())
+    }
+}
+
+impl From<&RunId> for PlanId {
+    fn from(run: &RunId) -> Self {
+        Self(renamed(run.as_str(), "plan"))
+    }
+}
+
+impl From<&RunId> for ApplyId {
+    fn from(run: &RunId) -> Self {
+        Self(renamed(run.as_str(), "apply"))
+    }
+}
+
+impl From<&PlanId> for RunId {
+    fn from(plan: &PlanId) -> Self {
+        Self(renamed(plan.as_str(), "run"))
+    }
+}
+
+impl From<&ApplyId> for RunId {
+    fn from(apply: &ApplyId) -> Self {
+        Self(renamed(apply.as_str(), "run"))
     }
 }
 
@@ -337,6 +370,11 @@ mod tests {
         assert_eq!(project.as_str().parse(), Ok(project.clone()));
         assert_eq!(GrantId::from(&workspace), grant);
         assert_eq!(GrantId::from(&project), grant);
+        let run = RunId::from_entropy(house, u128::MAX / 9);
+        let (plan, apply) = (PlanId::from(&run), ApplyId::from(&run));
+        assert_eq!(plan.as_str().parse(), Ok(plan.clone()));
+        assert_eq!(RunId::from(&plan), run);
+        assert_eq!(RunId::from(&apply), run);
         let owners = TeamId::owners(house);
         assert_eq!(owners.as_str().parse(), Ok(owners.clone()));
         assert!(owners.is_owners() && !TeamId::from_entropy(house, 1).is_owners());

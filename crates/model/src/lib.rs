@@ -18,9 +18,10 @@ mod token;
 
 pub use actor::{Actor, ActorId, Subject};
 pub use id::{
-    CodeId, GrantId, HouseCode, HouseId, HouseTokenId, IdError, JsonStateId, MembershipId,
-    OrganizationId, OutputId, ProjectId, RequestId, SessionId, TagId, TeamId, TeamProjectId,
-    TeamWorkspaceId, TokenId, UrlId, UserId, VersionId, WorkspaceId,
+    ApplyId, ApprovalId, CodeId, ConfigurationId, FileId, GrantId, HouseCode, HouseId,
+    HouseTokenId, IdError, JobId, JsonStateId, MembershipId, OrganizationId, OutputId, PlanId,
+    ProjectId, RequestId, RunId, SessionId, TagId, TeamId, TeamProjectId, TeamWorkspaceId, TokenId,
+    UrlId, UserId, ValueId, VariableId, VersionId, WorkspaceId,
 };
 pub use name::{Name, NameError};
 pub use permission::{Level, Permission, Role, UnknownName};

@@ -183,6 +183,22 @@ permissions! {
     StateAccept = "state.accept", House, "om";
     /// Remove the bytes of a version that is not current. Its evidence stays.
     StateRemove = "state.remove", House, "om";
+    /// See the plans and logs of runs, sensitive values hidden. Recorded where it is a plan.
+    RunRead = "run.read", House, "omwp";
+    /// Upload a configuration and plan it.
+    RunPlan = "run.plan", House, "omwp";
+    /// Start runs that may apply; confirm, discard and cancel them.
+    RunApply = "run.apply", House, "omw";
+    /// Approve what somebody else planned.
+    RunApprove = "run.approve", House, "omw";
+    /// End a run whose runner does not answer.
+    RunForce = "run.force-cancel", House, "om";
+    /// Say where the runs of a workspace happen, and who must approve them.
+    RunConfigure = "run.configure", House, "om";
+    /// See variables; the values of sensitive ones are shown to nobody.
+    VariableRead = "variable.read", House, "omwp";
+    /// Set and remove variables.
+    VariableWrite = "variable.write", House, "omw";
     /// See who holds which role.
     GrantRead = "grant.read", House, "oma";
     /// Give and take roles.
