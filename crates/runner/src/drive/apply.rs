@@ -1,0 +1,152 @@
+//! An apply: everything is found again, the server is asked whether it may begin, and then that very plan file is applied.
+//!
+//! What terraform writes as state is kept here before it is answered, and delivered before the job ends, however the apply ended.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use super::backend::Backend;
+use super::log::Log;
+use super::phase::{Command, trouble};
+use super::place::Place;
+use super::plan;
+use super::ready::{self, Ready};
+use super::spool::{KEY_BYTES, Spool};
+use super::stop::Stop;
+use super::{Trouble, elsewhere, kept};
+use crate::control::{Answer, Ask, Control, Ended, Planned, Told, Work};
+use crate::sandbox::Exit;
+
+/// Applies what was planned.
+pub(crate) async fn apply(
+    control: &Arc<dyn Control>,
+    place: &Place,
+    work: &Work,
+    log: &Log,
+    stop: &Stop,
+) -> Result<Ended, Trouble> {
+    let planned = work.planned.as_ref();
+    let planned = planned.ok_or_else(|| Trouble::failed("runner", "there is no plan to apply"))?;
+    let mut ready = ready::ready(control, place, work).await?;
+    let file = plan_file(control, planned).await?;
+    let spool = spool(&ready, work)?;
+    let backend = Arc::new(Backend::of_apply(
+        control.clone(),
+        &work.spool_key,
+        ready.state.clone(),
+        spool,
+    ));
+    let open = ready.open(place, log, backend.clone())?;
+    let given = (&ready, planned, &file, &*backend);
+    let applied = applied(control, place, work, log, stop, given).await;
+    open.close().await;
+    // Whatever came of it: a state that is only here would be lost.
+    backend.deliver().await.map_err(Trouble::Undelivered)?;
+    applied
+}
+
+/// Fetches the plan file, which must be the one that was planned.
+async fn plan_file(control: &Arc<dyn Control>, planned: &Planned) -> Result<Bytes, Trouble> {
+    let file = kept(control, Ask::Plan, "plan").await?.bytes;
+    let digest = hex::encode(Sha256::digest(&file));
+    if digest != planned.plan {
+        return Err(Trouble::Refused {
+            what: "plan".to_owned(),
+            why: format!(
+                "the plan file has the digest {digest}, and {} was planned",
+                planned.plan
+            ),
+        });
+    }
+    Ok(file)
+}
+
+fn spool(ready: &Ready, work: &Work) -> Result<Spool, Trouble> {
+    let wrong = || Trouble::failed("runner", "the server gave no key to keep states under");
+    let key = hex::decode(&work.spool_key).map_err(|_| wrong())?;
+    let key = <[u8; KEY_BYTES]>::try_from(key).map_err(|_| wrong())?;
+    Spool::new(&ready.layout.spool(), &key, &work.run).map_err(Trouble::disk)
+}
+
+async fn applied(
+    control: &Arc<dyn Control>,
+    place: &Place,
+    work: &Work,
+    log: &Log,
+    stop: &Stop,
+    (ready, planned, file, backend): (&Ready, &Planned, &Bytes, &Backend),
+) -> Result<Ended, Trouble> {
+    preamble(log, ready).await;
+    ready.init(place, work, log, stop).await?;
+    ready.layout.bind(file)?;
+    let mut found = Box::new(plan::found(place, ready, planned)?);
+    if let Some(kind) = &ready.backend {
+        let state = elsewhere::find((&ready.room(place), ready), work, stop).await?;
+        found.backend = Some(elsewhere::backend(kind, &state));
+    }
+    // A run that is refused takes no more words: what was said so far must be there before.
+    log.flush().await;
+    let answer = control.ask(Ask::Begin { found }, Bytes::new()).await?;
+    begun(answer, log).await?;
+    if let Some(why) = &ready.moved {
+        // It was to be refused as stale.
+        let words = format!("{why}; nothing was applied");
+        return Err(Trouble::failed("state", words));
+    }
+    backend.open();
+    let room = ready.room(place);
+    let mut command = Command::new(&["apply", "-input=false", "-no-color", "-auto-approve"]);
+    if work.structured {
+        command.arguments.push("-json".to_owned());
+    }
+    command.arguments.push(room.plan(false));
+    command.environment = ready::environment(&work.variables);
+    command.network = ready.network.clone();
+    command.log = Some(log);
+    let done = room.run(command, stop).await;
+    if ready.backend.is_some() {
+        // However it ended: what is there now is what there is.
+        let state = elsewhere::find((&room, ready), work, &Stop::never()).await?;
+        elsewhere::copy(control, log, state, false).await?;
+    }
+    match done?.exit {
+        Exit::Code(0) => Ok(Ended::Applied),
+        exit => Err(trouble("apply", exit, stop)),
+    }
+}
+
+/// Terraform's clients pass over the first three lines of the log of an apply.
+async fn preamble(log: &Log, ready: &Ready) {
+    let tool = &ready.tool.tool;
+    log.line(&format!("{} v{}", tool.name, tool.version)).await;
+    log.line(&format!("on linux_{}", platform())).await;
+    log.line("Initializing...").await;
+}
+
+/// What terraform calls the processor. Sandboxes are of Linux alone.
+fn platform() -> &'static str {
+    if cfg!(target_arch = "aarch64") {
+        "arm64"
+    } else {
+        "amd64"
+    }
+}
+
+/// The server's word on whether it may begin.
+async fn begun(answer: Answer, log: &Log) -> Result<(), Trouble> {
+    match answer.told {
+        Told::Verified { words } => {
+            for line in words {
+                log.line(&format!("verified: {line}")).await;
+            }
+            Ok(())
+        }
+        Told::Differs { what, .. } => Err(Trouble::Ended { what }),
+        other => Err(Trouble::failed(
+            "runner",
+            format!("no answer to a wish to begin: {other:?}"),
+        )),
+    }
+}

@@ -1,0 +1,287 @@
+//! The folders of a job: what terraform finds in its sandbox and what it may write.
+//!
+//!     tree/          the configuration, as it was unpacked; what init adds
+//!     out/           the plan file, where the command that plans writes it
+//!     bound/         the plan file, as it was read once after that; no phase writes here
+//!     conf/          how terraform is to behave here; read-only
+//!     spool/         states that the server has not taken; in no sandbox
+//!     sockets/       ways out of the sandbox
+//!
+//! Values never become a part of HCL: variables go into files of JSON, and the
+//! backend is an override file of JSON.
+
+use std::collections::BTreeMap;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use serde_json::{Map, Value, json};
+use statehouse_terraform::literal;
+
+use super::place::Place;
+use super::{Trouble, spool, tool};
+use crate::control::Variable;
+use crate::sandbox::{Bind, within};
+
+/// The override file that names the backend; the name cannot be a user's by accident.
+const BACKEND: &str = "zz_statehouse_backend_override.tf.json";
+/// The variable file. Terraform reads `*.auto.tfvars.json` in order of their names, the last one wins.
+const VARIABLES: &str = "zz_statehouse.auto.tfvars.json";
+/// The plan file, in its folder.
+pub(crate) const PLAN: &str = "plan";
+/// Longest plan file, in bytes: what the server takes.
+const PLAN_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Where a sandbox finds these folders.
+pub(crate) const OUT: &str = "/out";
+const CONF: &str = "/conf";
+pub(crate) const MIRROR: &str = "/mirror";
+
+/// The folders of a job.
+pub(crate) struct Layout {
+    root: PathBuf,
+    /// Where the root module is, below `work`.
+    pub(crate) module: PathBuf,
+}
+
+impl Layout {
+    /// Makes the folders in a seat.
+    pub(crate) fn new(seat: &Path, working_directory: &str) -> Result<Self, Trouble> {
+        let module = PathBuf::from(working_directory);
+        let inside = module.components().all(|part| {
+            matches!(
+                part,
+                std::path::Component::Normal(_) | std::path::Component::CurDir
+            )
+        });
+        if !inside {
+            let words = format!(
+                "the working directory `{working_directory}` leads out of the configuration"
+            );
+            return Err(Trouble::failed("configuration", words));
+        }
+        let layout = Self {
+            root: seat.to_owned(),
+            module,
+        };
+        for name in ["out", "conf", spool::FOLDER, "sockets"] {
+            fs::create_dir_all(layout.root.join(name)).map_err(Trouble::disk)?;
+        }
+        Ok(layout)
+    }
+
+    pub(crate) fn work(&self) -> PathBuf {
+        self.root.join("tree")
+    }
+
+    pub(crate) fn out(&self) -> PathBuf {
+        self.root.join("out")
+    }
+
+    pub(crate) fn conf(&self) -> PathBuf {
+        self.root.join("conf")
+    }
+
+    pub(crate) fn spool(&self) -> PathBuf {
+        self.root.join(spool::FOLDER)
+    }
+
+    pub(crate) fn sockets(&self) -> PathBuf {
+        self.root.join("sockets")
+    }
+
+    /// Where the plan file is that is shown and applied.
+    pub(crate) fn bound(&self) -> PathBuf {
+        self.root.join("bound")
+    }
+
+    /// Follows the links of the configuration to its root module, once, before any phase could make one.
+    pub(crate) fn settle(&mut self) -> Result<(), Trouble> {
+        let module = fs::canonicalize(self.root_module()?).map_err(Trouble::disk)?;
+        let tree = fs::canonicalize(self.work()).map_err(Trouble::disk)?;
+        let module = module.strip_prefix(tree).map_err(|_| {
+            let words = format!(
+                "the working directory `{}` leads out of the configuration",
+                self.module.display()
+            );
+            Trouble::failed("configuration", words)
+        })?;
+        self.module = module.to_owned();
+        Ok(())
+    }
+
+    /// The folder of the root module.
+    pub(crate) fn root_module(&self) -> Result<PathBuf, Trouble> {
+        let path = self.work().join(&self.module);
+        if path.is_dir() {
+            return Ok(path);
+        }
+        let words = format!(
+            "the configuration has no folder `{}`",
+            self.module.display()
+        );
+        Err(Trouble::failed("configuration", words))
+    }
+
+    /// Reads the plan file that a phase wrote.
+    pub(crate) fn planned(&self) -> Result<Vec<u8>, Trouble> {
+        within::read(&self.out(), Path::new(PLAN), PLAN_BYTES_MAX).map_err(Trouble::disk)
+    }
+
+    /// Puts a plan file where no phase that began before could write: the folder is made for it.
+    pub(crate) fn bind(&self, plan: &[u8]) -> Result<(), Trouble> {
+        let made = DirBuilder::new().mode(0o700).create(self.bound());
+        made.map_err(Trouble::disk)?;
+        within::write(&self.bound(), Path::new(PLAN), plan).map_err(Trouble::disk)
+    }
+
+    /// The digest of the plan file that was put there.
+    pub(crate) fn bound_digest(&self) -> Result<String, Trouble> {
+        let file = within::open(&self.bound(), Path::new(PLAN), PLAN_BYTES_MAX);
+        tool::digest(file.map_err(Trouble::disk)?)
+    }
+
+    /// Writes the file by which the configuration uses the runner's backend.
+    pub(crate) fn put_backend(&self, block: &Value) -> Result<(), Trouble> {
+        self.put(BACKEND, block)
+    }
+
+    /// Writes the variables of terraform, the strongest last: after init, which has no secrets.
+    pub(crate) fn put_variables(&self, variables: &[Variable]) -> Result<(), Trouble> {
+        let mut values = Map::new();
+        for variable in variables.iter().filter(|each| !each.environment) {
+            let value = if variable.hcl {
+                literal::to_json(&variable.value).map_err(|why| {
+                    let words = format!(
+                        "the value of the variable `{}` is no literal: {why}",
+                        variable.key
+                    );
+                    Trouble::failed("variables", words)
+                })?
+            } else {
+                Value::from(variable.value.as_str())
+            };
+            values.insert(variable.key.clone(), value);
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        self.put(VARIABLES, &Value::from(values))
+    }
+
+    /// Writes a file into the root module, whatever a phase put there.
+    fn put(&self, name: &str, content: &Value) -> Result<(), Trouble> {
+        let path = self.module.join(name);
+        within::write(&self.work(), &path, content.to_string().as_bytes()).map_err(Trouble::disk)
+    }
+
+    /// Writes terraform's own configuration, and says what of the environment is the same in every phase.
+    pub(crate) fn put_conf(&self, place: &Place) -> Result<BTreeMap<String, String>, Trouble> {
+        let strict = place.sandbox.level == crate::sandbox::Level::Strict;
+        let found = |inside: &str, here: &Path| {
+            if strict {
+                inside.to_owned()
+            } else {
+                here.display().to_string()
+            }
+        };
+        let installation = place
+            .provider_mirror
+            .as_ref()
+            .map(|mirror| json!([{ "filesystem_mirror": [{ "path": found(MIRROR, mirror) }] }]));
+        let mut conf = Map::new();
+        conf.insert("disable_checkpoint".to_owned(), true.into());
+        if let Some(installation) = installation {
+            conf.insert("provider_installation".to_owned(), installation);
+        }
+        let file = self.conf().join("terraform.tfrc.json");
+        fs::write(&file, Value::from(conf).to_string()).map_err(Trouble::disk)?;
+        let conf = found(CONF, &self.conf());
+        let pairs = [
+            ("TF_CLI_CONFIG_FILE", format!("{conf}/terraform.tfrc.json")),
+            ("TF_IN_AUTOMATION", "1".to_owned()),
+            ("TF_INPUT", "0".to_owned()),
+            ("CHECKPOINT_DISABLE", "1".to_owned()),
+            ("HOME", found("/tmp", &self.out())),
+            ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),
+            ("LANG", "C.UTF-8".to_owned()),
+        ];
+        Ok(pairs
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect())
+    }
+
+    /// What a phase can read beside its work and its tool.
+    pub(crate) fn reads(&self, place: &Place) -> Vec<Bind> {
+        let bind = |source: PathBuf, target: &str| Bind {
+            source,
+            target: PathBuf::from(target),
+        };
+        let mut reads = vec![bind(self.conf(), CONF)];
+        if let Some(mirror) = &place.provider_mirror {
+            reads.push(bind(mirror.clone(), MIRROR));
+        }
+        reads
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn layout() -> (tempfile::TempDir, Layout) {
+        let seat = tempfile::tempdir().unwrap();
+        let layout = Layout::new(seat.path(), "").unwrap();
+        fs::create_dir(layout.work()).unwrap();
+        (seat, layout)
+    }
+
+    #[test]
+    fn what_is_shown_and_applied_is_not_what_a_later_phase_could_write() {
+        let (_seat, layout) = layout();
+        let out = layout.out().join(PLAN);
+        fs::write(&out, "the plan").unwrap();
+        let plan = layout.planned().unwrap();
+        layout.bind(&plan).unwrap();
+        fs::write(&out, "another").unwrap();
+        let digest = tool::digest(&b"the plan"[..]).unwrap();
+        assert_eq!(layout.bound_digest().unwrap(), digest);
+        // What was there before is not taken for it.
+        assert!(layout.bind(b"a third").is_err());
+    }
+
+    #[test]
+    fn a_plan_that_is_no_plain_file_is_refused() {
+        let (seat, layout) = layout();
+        let out = layout.out().join(PLAN);
+        fs::write(seat.path().join("other"), "of somebody else").unwrap();
+        fs::os::unix::fs::symlink("../other", &out).unwrap();
+        assert!(layout.planned().is_err());
+        fs::remove_file(&out).unwrap();
+        let fifo = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, &out, fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+        assert!(layout.planned().is_err());
+    }
+
+    #[test]
+    fn values_are_written_where_init_left_a_link() {
+        let (seat, layout) = layout();
+        let victim = seat.path().join("conf/terraform.tfrc.json");
+        fs::write(&victim, "as it was").unwrap();
+        fs::os::unix::fs::symlink(&victim, layout.work().join(VARIABLES)).unwrap();
+        let variable = Variable {
+            key: "password".to_owned(),
+            value: "correct-horse".to_owned(),
+            hcl: false,
+            sensitive: true,
+            environment: false,
+        };
+        layout.put_variables(&[variable]).unwrap();
+        assert_eq!(fs::read_to_string(victim).unwrap(), "as it was");
+        let written = fs::read_to_string(layout.work().join(VARIABLES)).unwrap();
+        assert_eq!(written, "{\"password\":\"correct-horse\"}");
+    }
+}

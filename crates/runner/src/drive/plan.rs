@@ -1,0 +1,188 @@
+//! A plan: made, shown, and bound to everything it was made with.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use statehouse_terraform::plan::Hidden;
+
+use super::Trouble;
+use super::backend::Backend;
+use super::elsewhere;
+use super::log::Log;
+use super::phase::{Command, trouble};
+use super::place::Place;
+use super::providers;
+use super::ready::{self, Ready};
+use super::stop::Stop;
+use crate::control::{Ask, Control, Ended, Planned, Work};
+use crate::sandbox::Exit;
+
+/// What `-detailed-exitcode` says where something is to be changed.
+const CHANGES: i32 = 2;
+
+/// Plans.
+pub(crate) async fn plan(
+    control: &Arc<dyn Control>,
+    place: &Place,
+    work: &Work,
+    log: &Log,
+    stop: &Stop,
+) -> Result<Ended, Trouble> {
+    let mut ready = ready::ready(control, place, work).await?;
+    let backend = Backend::of_plan(control.clone(), &work.spool_key, ready.state.clone());
+    let backend = Arc::new(backend);
+    let open = ready.open(place, log, backend.clone())?;
+    let planned = planned(control, place, work, log, stop, (&ready, &backend)).await;
+    open.close().await;
+    planned
+}
+
+async fn planned(
+    control: &Arc<dyn Control>,
+    place: &Place,
+    work: &Work,
+    log: &Log,
+    stop: &Stop,
+    (ready, backend): (&Ready, &Backend),
+) -> Result<Ended, Trouble> {
+    ready.init(place, work, log, stop).await?;
+    let elsewhere = match &ready.backend {
+        Some(kind) => {
+            let state = elsewhere::find((&ready.room(place), ready), work, stop).await?;
+            backend.gives(state.clone()).await;
+            let elsewhere = elsewhere::backend(kind, &state);
+            elsewhere::copy(control, log, state, true).await?;
+            Some(elsewhere)
+        }
+        None => None,
+    };
+    control.ask(Ask::Planning, Bytes::new()).await?;
+    let mut command = Command::new(&["plan", "-input=false", "-no-color", "-detailed-exitcode"]);
+    command.arguments.extend(arguments(work));
+    command
+        .arguments
+        .push(format!("-out={}", ready.room(place).plan(true)));
+    command.environment = ready::environment(&work.variables);
+    command.network = ready.network.clone();
+    command.plans = true;
+    command.log = Some(log);
+    let done = ready.room(place).run(command, stop).await?;
+    let changes = match done.exit {
+        Exit::Code(0) => false,
+        Exit::Code(CHANGES) => true,
+        exit => return Err(trouble("plan", exit, stop)),
+    };
+    if elsewhere.is_some() {
+        ready.leave(place, work, stop).await?;
+    }
+    let mut found = bound(control, place, work, stop, ready, changes).await?;
+    found.backend = elsewhere;
+    Ok(Ended::Planned(found))
+}
+
+/// What is asked of terraform for this run.
+fn arguments(work: &Work) -> Vec<String> {
+    let options = &work.options;
+    let mut arguments = Vec::new();
+    let mut when = |flag: bool, word: &str| {
+        if flag {
+            arguments.push(word.to_owned());
+        }
+    };
+    when(work.structured, "-json");
+    when(options.destroy, "-destroy");
+    when(options.refresh_only, "-refresh-only");
+    when(options.no_refresh, "-refresh=false");
+    let targets = options
+        .targets
+        .iter()
+        .map(|address| format!("-target={address}"));
+    let replace = options
+        .replace
+        .iter()
+        .map(|address| format!("-replace={address}"));
+    arguments.extend(targets.chain(replace));
+    arguments
+}
+
+/// Shows the plan file in a sandbox without network and secrets, stores what it is, and says by what it was made.
+async fn bound(
+    control: &Arc<dyn Control>,
+    place: &Place,
+    work: &Work,
+    stop: &Stop,
+    ready: &Ready,
+    changes: bool,
+) -> Result<Planned, Trouble> {
+    let room = ready.room(place);
+    // Read once, and never looked at again where the phase that planned could have left something else.
+    let file = ready.layout.planned()?;
+    ready.layout.bind(&file)?;
+    let plan = hex::encode(Sha256::digest(&file));
+    let json = room
+        .run(Command::new(&["show", "-json", &room.plan(false)]), stop)
+        .await?
+        .output;
+    let plan_json = hex::encode(Sha256::digest(&json));
+    let name = |name: &str| Ask::File {
+        name: name.to_owned(),
+    };
+    control.ask(name("plan"), file.into()).await?;
+    control.ask(name("plan-json"), json.clone()).await?;
+    if work.structured {
+        // Terraform reads the state for it, to know of providers that only the state names.
+        let mut command = Command::new(&["providers", "schema", "-json"]);
+        command.network = ready.network.clone();
+        let schemas = room.run(command, stop).await?.output;
+        let hidden = hidden(work);
+        let shown = tokio::task::spawn_blocking(move || shown(&json, &schemas, &hidden)).await;
+        let shown = shown.map_err(|error| Trouble::failed("show", error.to_string()))??;
+        control.ask(name("plan-shown"), shown).await?;
+    }
+    Ok(Planned {
+        plan,
+        plan_json,
+        lock_file: ready.lock_file()?,
+        tool: ready.tool.tool.clone(),
+        providers: providers::installed(place, &ready.layout)?,
+        backend: None,
+        changes,
+    })
+}
+
+/// What nobody is to see in the plan for the screen.
+fn hidden(work: &Work) -> Hidden {
+    let mut hidden = Hidden::default();
+    for each in work.variables.iter().filter(|each| each.sensitive) {
+        hidden.add(&each.key, &each.value, each.hcl);
+    }
+    hidden
+}
+
+/// The plan for the screen.
+fn shown(json: &[u8], schemas: &[u8], hidden: &Hidden) -> Result<Bytes, Trouble> {
+    let read = |bytes: &[u8]| {
+        serde_json::from_slice::<Value>(bytes)
+            .map_err(|error| Trouble::failed("show", format!("terraform wrote no JSON: {error}")))
+    };
+    let shown = statehouse_terraform::plan::shown(read(json)?, read(schemas)?, hidden);
+    let bytes = serde_json::to_vec(&shown);
+    bytes
+        .map(Bytes::from)
+        .map_err(|error| Trouble::failed("show", error.to_string()))
+}
+
+/// What is found anew before an apply, in the words of what was planned.
+pub(crate) fn found(place: &Place, ready: &Ready, planned: &Planned) -> Result<Planned, Trouble> {
+    Ok(Planned {
+        plan: ready.layout.bound_digest()?,
+        plan_json: planned.plan_json.clone(),
+        lock_file: ready.lock_file()?,
+        tool: ready.tool.tool.clone(),
+        providers: providers::installed(place, &ready.layout)?,
+        backend: None,
+        changes: planned.changes,
+    })
+}

@@ -1,0 +1,367 @@
+//! What a plan and an apply begin with: the configuration unpacked and held against its digest, terraform found, a way out made, and
+//! `terraform init` done without any secret.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fs_err as fs;
+use rustix::fs::FileType;
+use tokio::net::UnixListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::backend::{self, Backend};
+use super::layout::Layout;
+use super::log::Log;
+use super::phase::{Command, Room, trouble};
+use super::place::Place;
+use super::stop::Stop;
+use super::tool::{self, Found};
+use super::{Trouble, elsewhere, kept, witness};
+use crate::control::{Ask, Control, Told, Variable, Work};
+use crate::egress::{self, AllowList, Limits, System};
+use crate::sandbox::{Exit, Network, within};
+use crate::slug;
+use crate::way_out;
+use statehouse_terraform::configuration;
+use statehouse_terraform::slug::Limits as SlugLimits;
+
+/// Events of connections that wait to be told.
+const EVENTS: usize = 256;
+/// Connections of the tool to the state backend that wait.
+const CONNECTIONS: usize = 16;
+
+/// Longest dependency lock file, in bytes: some hundred for each provider.
+const LOCK_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Files and folders in a root module, and the longest file of it.
+const NAMES_MAX: usize = 100_000;
+const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Everything that is there before terraform plans or applies.
+pub(crate) struct Ready {
+    pub(crate) layout: Layout,
+    pub(crate) tool: Found,
+    pub(crate) environment: BTreeMap<String, String>,
+    /// The type of the backend that the configuration has for itself.
+    pub(crate) backend: Option<String>,
+    /// The state that is planned on, or applied to.
+    pub(crate) state: Option<Bytes>,
+    /// Why an apply must not begin, where the ledger has a newer state than the plan was made on.
+    pub(crate) moved: Option<String>,
+    pub(crate) network: Network,
+}
+
+/// The way out of a job's sandboxes, while it is open.
+pub(crate) struct Open {
+    stop: Option<oneshot::Sender<()>>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Open {
+    pub(crate) async fn close(mut self) {
+        if let Some(stop) = self.stop.take() {
+            stop.send(()).ok();
+        }
+        for task in self.tasks {
+            task.await.ok();
+        }
+    }
+}
+
+/// Fetches and unpacks the configuration, and writes beside it what makes terraform behave.
+pub(crate) async fn ready(
+    control: &Arc<dyn Control>,
+    place: &Place,
+    work: &Work,
+) -> Result<Ready, Trouble> {
+    let mut layout = Layout::new(&place.seat.directory, &work.working_directory)?;
+    let archive = kept(control, Ask::Configuration, "configuration").await?;
+    let archive = archive.bytes;
+    let (to, wanted) = (layout.work(), work.configuration.clone());
+    let unpacked = tokio::task::spawn_blocking(move || unpack(&archive, &to, &wanted)).await;
+    unpacked.map_err(|error| Trouble::failed("runner", error.to_string()))??;
+    layout.settle()?;
+    let (state, moved) = state(control, work).await?;
+    let tool = tool::find(place, &work.tool_version)?;
+    let environment = layout.put_conf(place)?;
+    let backend = backend_of(&layout)?;
+    match &backend {
+        Some(kind) => elsewhere::refuse(kind)?,
+        None => layout.put_backend(&Backend::block(&work.spool_key))?,
+    }
+    Ok(Ready {
+        layout,
+        tool,
+        environment,
+        backend,
+        state,
+        moved,
+        network: Network::None,
+    })
+}
+
+/// The state. The server held it against the ledger before it gave it, and so does the runner.
+async fn state(
+    control: &Arc<dyn Control>,
+    work: &Work,
+) -> Result<(Option<Bytes>, Option<String>), Trouble> {
+    let answer = kept(control, Ask::State, "state").await?;
+    let witness = witness::look(control, work).await?;
+    let moved = witness.check(work, &answer)?;
+    let is_there = !matches!(answer.told, Told::Nothing);
+    Ok((is_there.then_some(answer.bytes), moved))
+}
+
+fn unpack(archive: &Bytes, to: &Path, wanted: &str) -> Result<(), Trouble> {
+    let contents = slug::unpack(&archive[..], to, &SlugLimits::default())
+        .map_err(|error| Trouble::failed("configuration", error.to_string()))?;
+    let found = hex::encode(contents.digest);
+    if found == wanted {
+        return Ok(());
+    }
+    Err(Trouble::Refused {
+        what: "configuration".to_owned(),
+        why: format!("the configuration has the digest {found}, and {wanted} was uploaded"),
+    })
+}
+
+/// The backend of the configuration's own; a `cloud` block, and `remote`, mean this server.
+fn backend_of(layout: &Layout) -> Result<Option<String>, Trouble> {
+    let tree = fs::canonicalize(layout.work()).map_err(Trouble::disk)?;
+    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+    for (name, kind) in within::list(&tree, &layout.module, NAMES_MAX).map_err(Trouble::disk)? {
+        let name = name.to_string_lossy().into_owned();
+        if !is_read(&name) || kind == FileType::Directory {
+            continue;
+        }
+        let path = layout.module.join(&name);
+        // Terraform follows links; what it would read through one must be seen here, too.
+        let real = match kind {
+            FileType::Symlink => linked(&tree, &path)?,
+            _ => path,
+        };
+        let bytes = within::read(&tree, &real, FILE_BYTES_MAX).map_err(Trouble::disk)?;
+        files.push((name, bytes));
+    }
+    let given = files
+        .iter()
+        .map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
+    let read = configuration::read(given, configuration::Tool::Terraform)
+        .map_err(|error| Trouble::failed("configuration", error.to_string()))?;
+    Ok(match read.backend {
+        configuration::Backend::None | configuration::Backend::Cloud => None,
+        configuration::Backend::Kind(kind) if kind == "remote" => None,
+        configuration::Backend::Kind(kind) => Some(kind),
+    })
+}
+
+/// Whether a tool may read a file of this name as a part of a module. It leaves hidden ones.
+fn is_read(name: &str) -> bool {
+    let plain = Path::new(name.strip_suffix(".json").unwrap_or(name));
+    let end = plain.extension().and_then(OsStr::to_str);
+    !name.starts_with('.') && matches!(end, Some("tf" | "tofu"))
+}
+
+/// Where in the configuration a link leads.
+fn linked(tree: &Path, path: &Path) -> Result<PathBuf, Trouble> {
+    let real = fs::canonicalize(tree.join(path)).ok();
+    let inside = real.and_then(|real| Some(real.strip_prefix(tree).ok()?.to_owned()));
+    inside.ok_or_else(|| {
+        let words = format!(
+            "{} is a link that leads to nothing in the configuration",
+            path.display()
+        );
+        Trouble::failed("configuration", words)
+    })
+}
+
+impl Ready {
+    pub(crate) fn room<'a>(&'a self, place: &'a Place) -> Room<'a> {
+        Room {
+            place,
+            layout: &self.layout,
+            tool: self.tool.path.clone(),
+            environment: self.environment.clone(),
+        }
+    }
+
+    /// Opens the way out, with the backend behind it.
+    pub(crate) fn open(
+        &mut self,
+        place: &Place,
+        log: &Log,
+        backend: Arc<Backend>,
+    ) -> Result<Open, Trouble> {
+        let odd = |error: String| Trouble::failed("egress", error);
+        let rules = place.egress.iter().map(String::as_str);
+        let allow = AllowList::parse(rules).map_err(|error| odd(error.to_string()))?;
+        let socket = self.layout.sockets().join("way-out");
+        fs::remove_file(&socket).ok();
+        let listener = UnixListener::bind(&socket).map_err(Trouble::disk)?;
+        let state = backend::ADDRESS.parse().ok();
+        let spec = way_out::spec(socket, state, &allow).map_err(odd)?;
+        self.environment.extend(egress::relay::environment(&spec));
+        self.network = Network::Egress(way_out::shown(&spec));
+        let (events, mut told) = mpsc::channel::<egress::Event>(EVENTS);
+        let (connections, mut carried) = mpsc::channel(CONNECTIONS);
+        let egress = egress::Egress {
+            allow,
+            limits: Limits::default(),
+            network: Arc::new(System),
+            clock: Arc::new(now),
+            events,
+            state: Some(connections),
+        };
+        let (stop, stopped) = oneshot::channel();
+        let serving = tokio::spawn(egress::serve(listener, egress, async {
+            stopped.await.ok();
+        }));
+        let log = log.clone();
+        let telling = tokio::spawn(async move {
+            while let Some(event) = told.recv().await {
+                if let Some(words) = way_out::refused(&event) {
+                    log.line(&words).await;
+                }
+            }
+        });
+        let states = tokio::spawn(async move {
+            while let Some(stream) = carried.recv().await {
+                tokio::spawn(backend.clone().serve(stream));
+            }
+        });
+        Ok(Open {
+            stop: Some(stop),
+            tasks: vec![serving, telling, states],
+        })
+    }
+
+    /// `terraform init`: the only phase that installs, and it has no secrets. A backend of the configuration's own may want some: it is
+    /// prepared after that, when nothing is installed any more and nobody's program is started. The variables are written last.
+    pub(crate) async fn init(
+        &self,
+        place: &Place,
+        work: &Work,
+        log: &Log,
+        stop: &Stop,
+    ) -> Result<(), Trouble> {
+        let mut command = Command::new(&["init", "-input=false", "-no-color"]);
+        if self.backend.is_some() {
+            command.arguments.push("-backend=false".to_owned());
+        }
+        self.install(place, command, log, stop).await?;
+        if self.backend.is_some() {
+            let mut command = Command::new(&["init", "-input=false", "-no-color", "-get=false"]);
+            command.environment = environment(&work.variables);
+            self.install(place, command, log, stop).await?;
+        }
+        self.layout.put_variables(&work.variables)
+    }
+
+    /// Turns from a backend of the configuration's own to the runner's, once it has planned: what is shown then needs none of its credentials.
+    pub(crate) async fn leave(
+        &self,
+        place: &Place,
+        work: &Work,
+        stop: &Stop,
+    ) -> Result<(), Trouble> {
+        self.layout.put_backend(&Backend::block(&work.spool_key))?;
+        let arguments = [
+            "init",
+            "-input=false",
+            "-no-color",
+            "-get=false",
+            "-reconfigure",
+        ];
+        let mut command = Command::new(&arguments);
+        command.network = self.network.clone();
+        command.writes_work = true;
+        let done = self.room(place).run(command, stop).await?;
+        match done.exit {
+            Exit::Code(0) => Ok(()),
+            exit => Err(trouble("init", exit, stop)),
+        }
+    }
+
+    async fn install<'a>(
+        &self,
+        place: &Place,
+        mut command: Command<'a>,
+        log: &'a Log,
+        stop: &Stop,
+    ) -> Result<(), Trouble> {
+        command.network = self.network.clone();
+        command.writes_work = true;
+        command.log = Some(log);
+        let done = self.room(place).run(command, stop).await?;
+        if done.exit == Exit::Code(0) {
+            return Ok(());
+        }
+        Err(trouble("init", done.exit, stop))
+    }
+
+    /// The digest of the dependency lock file that init used, or made.
+    pub(crate) fn lock_file(&self) -> Result<Option<String>, Trouble> {
+        let path = self.layout.module.join(".terraform.lock.hcl");
+        match within::open(&self.layout.work(), &path, LOCK_FILE_BYTES_MAX) {
+            Ok(file) => tool::digest(file).map(Some),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Trouble::disk(error)),
+        }
+    }
+}
+
+/// The variables of the environment, for the phases that get secrets.
+pub(crate) fn environment(variables: &[Variable]) -> BTreeMap<String, String> {
+    let environment = variables.iter().filter(|each| each.environment);
+    environment
+        .map(|each| (each.key.clone(), each.value.clone()))
+        .collect()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a runner is a process of its own, and this is its clock"
+)]
+fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_backend_behind_a_link_is_seen_and_a_link_that_leads_out_is_refused() {
+        let place = tempfile::tempdir().unwrap();
+        let mut layout = Layout::new(place.path(), "live").unwrap();
+        let tree = layout.work();
+        fs::create_dir_all(tree.join("real")).unwrap();
+        fs::os::unix::fs::symlink("real", tree.join("live")).unwrap();
+        layout.settle().unwrap();
+        assert_eq!(layout.module, Path::new("real"));
+        fs::write(tree.join("real/main.tf"), "").unwrap();
+        fs::os::unix::fs::symlink("nobody@nowhere", tree.join("real/.#main.tf")).unwrap();
+        assert_eq!(backend_of(&layout).unwrap(), None);
+        fs::write(
+            tree.join("common.tf"),
+            "terraform {\n  backend \"s3\" {}\n}\n",
+        )
+        .unwrap();
+        fs::os::unix::fs::symlink("../common.tf", tree.join("real/common.tf")).unwrap();
+        assert_eq!(backend_of(&layout).unwrap().as_deref(), Some("s3"));
+        for target in ["/etc/passwd", "../none.tf"] {
+            let link = tree.join("real/out.tf.json");
+            fs::os::unix::fs::symlink(target, &link).unwrap();
+            assert!(backend_of(&layout).is_err(), "{target}");
+            fs::remove_file(link).unwrap();
+        }
+    }
+}
