@@ -1,6 +1,7 @@
 //! What a process owns: the site, the open houses, the clock.
 
 mod people;
+mod runs;
 mod tend;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use sha2::{Digest, Sha256};
 use statehouse_ledger::Hash;
 use statehouse_model::{Actor, HouseCode, HouseId, Name, Token, TokenId, TokenKind, UrlId, UserId};
 use statehouse_seal::{RootError, RootKeys, make_directory};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::Clock;
 use crate::access::WITNESS;
@@ -53,6 +54,8 @@ pub struct Options {
     pub clock: Clock,
     /// Changes per commit; 64 unless a benchmark asks for less.
     pub batch_jobs_max: usize,
+    /// Jobs of one organization that runners have at once.
+    pub jobs_max: u64,
 }
 
 /// Who a request's token stands for, before it names an organization.
@@ -89,6 +92,9 @@ pub struct Core {
     names: Memo<Name, Option<org::sql::Organization>>,
     codes: Memo<HouseCode, Option<org::sql::Organization>>,
     disabling: tokio::sync::Mutex<()>,
+    work: Arc<Notify>,
+    /// The house that a runner was given a job of last.
+    served: std::sync::Mutex<Option<HouseCode>>,
     faults: Faults,
 }
 
@@ -171,6 +177,7 @@ impl Core {
             .or_else(absent)
             .map_err(disk)?;
         let site_id = site_id(&options.data)?;
+        let work = Arc::new(Notify::new());
         let placements = options.placements()?;
         let opening = Opening {
             site: site_id.clone(),
@@ -184,6 +191,7 @@ impl Core {
             batch_jobs_max: options.batch_jobs_max,
             witnessed: None,
             witness: None,
+            work: work.clone(),
         };
         let site = House::open(opening).await?;
         let (witness, heads) = mpsc::unbounded_channel();
@@ -200,6 +208,8 @@ impl Core {
             names: Memo::new(MEMO_MAX),
             codes: Memo::new(MEMO_MAX),
             disabling: tokio::sync::Mutex::default(),
+            work,
+            served: std::sync::Mutex::default(),
             faults,
         });
         Ok((core, heads))
@@ -404,9 +414,11 @@ impl Core {
             Actor::User { token, .. } => token,
             Actor::Session { .. } => return session::still_valid(ctx).await,
             // A token of a house is looked at again inside its transactions.
-            Actor::Team { .. } | Actor::Organization { .. } | Actor::Task(_) | Actor::Operator => {
-                return Ok(());
-            }
+            Actor::Team { .. }
+            | Actor::Organization { .. }
+            | Actor::Run(_)
+            | Actor::Task(_)
+            | Actor::Operator => return Ok(()),
         };
         match self.valid.ask(seen, id) {
             Ok(()) => Ok(()),
@@ -603,6 +615,7 @@ impl Core {
             batch_jobs_max: self.options.batch_jobs_max,
             witnessed,
             witness: Some(self.witness.clone()),
+            work: self.work.clone(),
         };
         House::open(opening).await
     }

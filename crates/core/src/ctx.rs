@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use statehouse_model::{Actor, Name, Permission, RequestId};
+use statehouse_model::{Actor, Name, Permission, RequestId, RunId};
 
 use crate::house::House;
 
@@ -74,6 +74,15 @@ impl Ctx {
     pub(crate) fn as_task(&self, name: &'static str) -> Self {
         Self {
             actor: Actor::Task(name),
+            scopes: None,
+            ..self.clone()
+        }
+    }
+
+    /// A run, in the house of this context, while a runner works on it.
+    pub(crate) fn as_run(&self, run: RunId) -> Self {
+        Self {
+            actor: Actor::Run(run),
             scopes: None,
             ..self.clone()
         }

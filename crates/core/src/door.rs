@@ -133,6 +133,7 @@ pub(crate) enum Outcome<T> {
 /// The writing side of a transaction, after `A` was allowed.
 pub(crate) struct Tx<A> {
     batch: Batch,
+    actor: String,
     action: PhantomData<A>,
 }
 
@@ -154,6 +155,11 @@ impl<A: Action> Tx<A> {
     /// The instant of the change, in microseconds since 1970.
     pub(crate) fn now(&self) -> i64 {
         self.batch.now
+    }
+
+    /// Who makes the change.
+    pub(crate) fn actor(&self) -> &str {
+        &self.actor
     }
 
     /// Writes a record, new or in place of the one with its key.
@@ -366,6 +372,7 @@ where
         Box::pin(async move {
             let mut tx = Tx::<A> {
                 batch,
+                actor: self.ctx.actor().id().to_owned(),
                 action: PhantomData,
             };
             let decided = tokio::time::timeout(

@@ -24,7 +24,7 @@ use statehouse_ledger::Hash;
 use statehouse_ledger::checkpoint::Checkpoint;
 use statehouse_model::HouseCode;
 use statehouse_seal::{KeyName, Keyring, RootKeys};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::Clock;
 use crate::blob::Blobs;
@@ -102,6 +102,8 @@ pub(crate) struct Opening {
     pub(crate) witnessed: Option<(u64, Hash, String)>,
     /// Where heads are told, for the site's log.
     pub(crate) witness: Option<mpsc::UnboundedSender<(HouseCode, Head)>>,
+    /// Who is woken when a run of the house may go on.
+    pub(crate) work: Arc<Notify>,
 }
 
 /// An open house.
@@ -120,6 +122,7 @@ pub struct House {
     first_keys: Option<Vec<u8>>,
     used_at: AtomicI64,
     follower: tokio::task::AbortHandle,
+    work: Arc<Notify>,
 }
 
 /// Why a house takes no changes.
@@ -192,6 +195,7 @@ impl House {
             first_keys,
             used_at: AtomicI64::new(now),
             follower,
+            work: opening.work,
         }))
     }
 
@@ -308,6 +312,11 @@ impl House {
     /// The wrapped keys of a house that has no leaf yet.
     pub(crate) fn first_keys(&self) -> Option<&[u8]> {
         self.first_keys.as_deref()
+    }
+
+    /// Says that a run of the house may go on.
+    pub(crate) fn work_is_there(&self) {
+        self.work.notify_one();
     }
 
     pub(crate) fn touch(&self) {

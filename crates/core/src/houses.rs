@@ -83,6 +83,19 @@ impl Houses {
         }
     }
 
+    /// Closes a house that was opened to be looked at, where nobody else came to use it.
+    pub(crate) async fn close_unused(&self, code: HouseCode) {
+        let closing = {
+            let mut cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let house = cells.get(&code).and_then(|cell| cell.get());
+            let is_unused = house.is_some_and(|house| Arc::strong_count(house) == 1);
+            is_unused.then(|| cells.remove(&code)).flatten()
+        };
+        if let Some(house) = closing.and_then(|cell| cell.get().cloned()) {
+            close(&house).await;
+        }
+    }
+
     /// Every open house.
     pub(crate) fn all(&self) -> Vec<Arc<House>> {
         let cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);

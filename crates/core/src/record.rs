@@ -17,9 +17,9 @@ pub(crate) use rows::{Ask, Rows};
 
 use statehouse_ledger::row::{self, Cell};
 use statehouse_model::{
-    ActorId, CodeId, GrantId, HouseCode, HouseTokenId, JsonStateId, Name, OrganizationId,
-    Permission, ProjectId, Role, SessionId, Subject, TagId, TeamId, TokenId, UrlId, UserId,
-    VersionId, WorkspaceId,
+    ActorId, ApprovalId, CodeId, ConfigurationId, FileId, GrantId, HouseCode, HouseTokenId, JobId,
+    JsonStateId, Name, OrganizationId, Permission, ProjectId, Role, RunId, SessionId, Subject,
+    TagId, TeamId, TokenId, UrlId, UserId, ValueId, VariableId, VersionId, WorkspaceId,
 };
 use statehouse_seal::Keyring;
 
@@ -163,9 +163,13 @@ macro_rules! text_columns {
 
 text_columns!(
     ActorId,
+    ApprovalId,
     CodeId,
+    ConfigurationId,
+    FileId,
     GrantId,
     HouseCode,
+    JobId,
     JsonStateId,
     HouseTokenId,
     Name,
@@ -173,6 +177,7 @@ text_columns!(
     Permission,
     ProjectId,
     Role,
+    RunId,
     TagId,
     Subject,
     TeamId,
@@ -180,6 +185,8 @@ text_columns!(
     TokenId,
     UrlId,
     UserId,
+    ValueId,
+    VariableId,
     VersionId,
     WorkspaceId
 );

@@ -108,6 +108,7 @@ impl World {
             roots: Arc::new(KeyDirectory::open(&folder.path().join("keys")).unwrap()),
             clock: clock(time.clone()),
             batch_jobs_max: 64,
+            jobs_max: 10,
         };
         let script = Script::quiet();
         let core = Core::open_with(options.clone(), Faults::new(script.clone()))

@@ -19,11 +19,12 @@ pub(crate) mod sql;
 use std::collections::BTreeSet;
 
 use statehouse_model::{
-    Actor, GrantId, Level, Permission, ProjectId, Role, Subject, TeamId, UserId, WorkspaceId,
+    Actor, ActorId, GrantId, Level, Permission, ProjectId, Role, SessionId, Subject, TeamId,
+    UserId, WorkspaceId,
 };
 
 pub(crate) use policy::Engine;
-pub(crate) use policy::{READS, RETENTION, REWRAP, SEARCH, WITNESS};
+pub(crate) use policy::{READS, RETENTION, REWRAP, RUNS, SEARCH, WITNESS};
 
 use crate::ctx::Ctx;
 use crate::db::Value;
@@ -113,6 +114,7 @@ pub(crate) fn asks(ctx: &Ctx, target: &Target) -> Vec<Ask> {
             asks.extend([team::sql::ask_teams(user), sql::ask_subject(user.as_str())]);
         }
         Actor::Team { team, .. } => asks.push(sql::ask_subject(team.as_str())),
+        Actor::Run(run) => asks.push(crate::run::sql::ask_id(run)),
         Actor::Organization { .. } | Actor::Task(_) | Actor::Operator => {}
     }
     asks
@@ -133,6 +135,27 @@ pub(crate) async fn holds(
     }
 }
 
+/// Whether somebody who does not ask now holds `permission` on `target`: a
+/// person, by the grants that there are.
+pub(crate) async fn actor_holds(
+    rows: &mut Rows,
+    actor: &ActorId,
+    permission: Permission,
+    target: &Target,
+    now: i64,
+) -> Result<bool> {
+    let Ok(user) = actor.as_str().parse::<UserId>() else {
+        return Ok(false);
+    };
+    let Some(place) = place(rows, target).await? else {
+        return Ok(false);
+    };
+    let held = of_user(rows, &user, now).await?;
+    let session = SessionId::from_entropy(0);
+    let actor = Actor::Session { user, session };
+    Engine::shared()?.allows(&actor, &held, permission, Some(&place))
+}
+
 /// What an actor holds in a house at one moment, to be asked about many places
 /// without reading it again.
 pub(crate) struct Rights<'a> {
@@ -144,6 +167,11 @@ impl<'a> Rights<'a> {
     pub(crate) async fn of(rows: &mut Rows, ctx: &'a Ctx, now: i64) -> Result<Self> {
         let held = held_by(rows, ctx, now).await?;
         Ok(Self { ctx, held })
+    }
+
+    /// Everything that the actor holds.
+    pub(crate) fn held(&self) -> &[Held] {
+        &self.held
     }
 
     /// Where the actor may use each of `permissions`.
@@ -381,13 +409,7 @@ async fn held_by(rows: &mut Rows, ctx: &Ctx, now: i64) -> Result<Vec<Held>> {
             let operator = account.is_some_and(|account| account.operator);
             Ok(operator.then_some(Held::Operator).into_iter().collect())
         }
-        Actor::User { user, .. } | Actor::Session { user, .. } => {
-            let teams = team::sql::teams_of(rows, user).await?;
-            let teams: Vec<&str> = teams.iter().map(|each| each.team.as_str()).collect();
-            let subjects = [&[user.as_str()], &*teams].concat();
-            let roles = live(sql::of_subjects(rows, &subjects).await?, now);
-            Ok(with_membership(roles, !teams.is_empty()))
-        }
+        Actor::User { user, .. } | Actor::Session { user, .. } => of_user(rows, user, now).await,
         Actor::Team { team, token } if !site => {
             token::house::require(rows, token, Some(team), now).await?;
             if team.is_owners() {
@@ -402,10 +424,25 @@ async fn held_by(rows: &mut Rows, ctx: &Ctx, now: i64) -> Result<Vec<Held>> {
             // What it may do, a policy of its own says.
             Ok(Vec::new())
         }
-        Actor::Team { .. } | Actor::Organization { .. } | Actor::Task(_) | Actor::Operator => {
-            Ok(Vec::new())
+        Actor::Run(run) if !site => {
+            let held = crate::run::held(rows, run).await?;
+            Ok(held.into_iter().collect())
         }
+        Actor::Team { .. }
+        | Actor::Organization { .. }
+        | Actor::Run(_)
+        | Actor::Task(_)
+        | Actor::Operator => Ok(Vec::new()),
     }
+}
+
+/// What a person holds: their own grants, and those of the teams that they are in.
+async fn of_user(rows: &mut Rows, user: &UserId, now: i64) -> Result<Vec<Held>> {
+    let teams = team::sql::teams_of(rows, user).await?;
+    let teams: Vec<&str> = teams.iter().map(|each| each.team.as_str()).collect();
+    let subjects = [&[user.as_str()], &*teams].concat();
+    let roles = live(sql::of_subjects(rows, &subjects).await?, now);
+    Ok(with_membership(roles, !teams.is_empty()))
 }
 
 /// Refuses a token or a session of a person that ended meanwhile.
@@ -449,6 +486,10 @@ pub(crate) enum Held {
     Operator,
     /// A role at a scope: `organization`, a project's id or a workspace's.
     Role(Role, String),
+    /// Is a run that is being planned, in its workspace.
+    Plans(WorkspaceId),
+    /// Is a run that is being applied, in its workspace.
+    Applies(WorkspaceId),
 }
 
 /// Which part of an organization a role is given over.

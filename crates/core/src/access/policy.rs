@@ -23,6 +23,8 @@ pub(crate) const READS: &str = "reads";
 pub(crate) const RETENTION: &str = "retention";
 /// Re-wraps sealed objects under the newest keys.
 pub(crate) const REWRAP: &str = "rewrap";
+/// Starts runs when their turn has come, and ends those whose runner was lost.
+pub(crate) const RUNS: &str = "runs";
 /// Looks into states so that their resources are found.
 pub(crate) const SEARCH: &str = "search";
 /// Writes houses' checkpoints into the site's log.
@@ -36,6 +38,7 @@ const TASKS: &[(&str, &[Permission])] = &[
             Permission::StateRead,
             Permission::OutputRead,
             Permission::OutputReadSensitive,
+            Permission::RunRead,
             Permission::LedgerRead,
             Permission::LedgerVerify,
             Permission::SiteLedgerRead,
@@ -43,6 +46,14 @@ const TASKS: &[(&str, &[Permission])] = &[
     ),
     (REWRAP, &[Permission::KeyRotate, Permission::SiteKeyRotate]),
     (RETENTION, &[Permission::StateRemove]),
+    (
+        RUNS,
+        &[
+            Permission::RunPlan,
+            Permission::RunApply,
+            Permission::StateLock,
+        ],
+    ),
     (SEARCH, &[Permission::StateRead]),
     (WITNESS, &[Permission::SiteLedgerRead]),
 ];
@@ -65,6 +76,15 @@ pub(crate) const ORGANIZATION_TOKEN: &[Permission] = &[
     Permission::ProjectDelete,
     Permission::WorkspaceUpdate,
     Permission::WorkspaceDelete,
+];
+/// What a run may do in its own workspace while it is planned: it writes no state.
+const RUN_PLAN: &[Permission] = &[Permission::StateRead, Permission::RunPlan];
+/// The same while it is applied.
+const RUN_APPLY: &[Permission] = &[
+    Permission::StateRead,
+    Permission::StateWrite,
+    Permission::RunPlan,
+    Permission::RunApply,
 ];
 /// Decisions kept; beyond it all are forgotten and made again.
 const KEPT_MAX: usize = 8192;
@@ -145,6 +165,8 @@ impl Engine {
         for (index, right) in held.iter().enumerate() {
             let (template, scope) = match right {
                 Held::Operator => ("operator", uid("Organization", ORGANIZATION)?),
+                Held::Plans(workspace) => ("run plan", scope_uid(workspace.as_str())?),
+                Held::Applies(workspace) => ("run apply", scope_uid(workspace.as_str())?),
                 Held::Role(role, scope) => (role.as_str(), scope_uid(scope)?),
             };
             let slots = HashMap::from([
@@ -212,6 +234,19 @@ fn policies() -> String {
             "@id(\"{role}\") permit(principal == ?principal, action in [{held}], resource in ?resource);"
         );
     }
+    for (template, permissions) in [("run plan", RUN_PLAN), ("run apply", RUN_APPLY)] {
+        let held = actions(&|permission| permissions.contains(&permission));
+        let _ = writeln!(
+            text,
+            "@id(\"{template}\") permit(principal == ?principal, action in [{held}], resource in ?resource);"
+        );
+    }
+    // Whoever belongs to an organization sees that it exists, so that what it is refused leaves a trace.
+    let _ = writeln!(
+        text,
+        "@id(\"run\") permit(principal is Run, action == Action::\"{}\", resource);",
+        Permission::OrganizationRead
+    );
     let site = actions(&|permission| permission.level() == statehouse_model::Level::Site);
     let _ = writeln!(
         text,
@@ -246,6 +281,7 @@ fn kind_of(actor: &Actor) -> &'static str {
         Actor::User { .. } | Actor::Session { .. } => "User",
         Actor::Team { .. } => "Team",
         Actor::Organization { .. } => "OrganizationToken",
+        Actor::Run(_) => "Run",
         Actor::Task(_) => "Task",
         Actor::Operator => "Operator",
     }
@@ -321,6 +357,32 @@ mod tests {
                 assert_eq!(allowed, expected, "{role} {permission}");
             }
         }
+    }
+
+    #[test]
+    fn a_run_writes_a_state_only_while_it_applies_and_only_its_own() {
+        let engine = Engine::new().unwrap();
+        let code = HouseCode::from_entropy(1);
+        let place = |number| Place {
+            project: Some(ProjectId::from_entropy(code, 1)),
+            workspace: Some(WorkspaceId::from_entropy(code, number)),
+        };
+        let run = Actor::Run(statehouse_model::RunId::from_entropy(code, 1));
+        let workspace = WorkspaceId::from_entropy(code, 1);
+        let plans = [Held::Plans(workspace.clone())];
+        let applies = [Held::Applies(workspace)];
+        let check = |held: &[Held], permission, number, expected| {
+            let allowed = engine.allows(&run, held, permission, Some(&place(number)));
+            assert_eq!(allowed.unwrap(), expected, "{permission} of {held:?}");
+        };
+        check(&[], Permission::StateRead, 1, false);
+        check(&plans, Permission::StateRead, 1, true);
+        check(&plans, Permission::StateWrite, 1, false);
+        check(&applies, Permission::StateWrite, 1, true);
+        check(&applies, Permission::StateWrite, 2, false);
+        check(&applies, Permission::StateForceUnlock, 1, false);
+        check(&applies, Permission::RunApprove, 1, false);
+        check(&[], Permission::OrganizationRead, 2, true);
     }
 
     #[test]

@@ -248,6 +248,18 @@ impl Blobs {
         stored: &Stored,
         size: u64,
     ) -> Result<Vec<u8>> {
+        let salted = self.load_salted(keyring, context, stored, size)?;
+        Ok(salted.1)
+    }
+
+    /// The same, with the salt of the commitment before it.
+    pub(crate) fn load_salted(
+        &self,
+        keyring: &Keyring,
+        context: &Context<'_>,
+        stored: &Stored,
+        size: u64,
+    ) -> Result<(Vec<u8>, Vec<u8>)> {
         let differs = || {
             Error::tampered(format!(
                 "the stored bytes of version `{}` are not what was put",
@@ -276,7 +288,7 @@ impl Blobs {
         {
             return Err(differs());
         }
-        Ok(plaintext)
+        Ok((salt, plaintext))
     }
 
     fn load_stream(

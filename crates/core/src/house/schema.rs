@@ -5,8 +5,8 @@ use statehouse_model::HouseCode;
 use crate::db::Migration;
 use crate::record::Table;
 use crate::{
-    access, key, ledger, oauth, org, project, retention, session, state, team, token, url, user,
-    workspace,
+    access, configuration, execution, job, key, ledger, oauth, org, project, retention, run,
+    session, state, team, token, url, user, variable, workspace,
 };
 
 const COMMON: &str = include_str!("../../migrations/common/0001_ledger.sql");
@@ -18,6 +18,8 @@ const PEOPLE: &str = include_str!("../../migrations/house/0003_people.sql");
 const FREEZE: &str = include_str!("../../migrations/house/0004_freeze.sql");
 const REMOVAL: &str = include_str!("../../migrations/house/0005_removal.sql");
 const RETENTION: &str = include_str!("../../migrations/house/0006_retention.sql");
+const RUN: &str = include_str!("../../migrations/house/0007_run.sql");
+const VARIABLE: &str = include_str!("../../migrations/house/0008_variable.sql");
 
 /// The evidential tables that the site and every organization have.
 const SHARED_TABLES: [Table; 2] = [
@@ -39,7 +41,7 @@ static SITE_TABLES: [Table; 9] = [
 ];
 
 /// The evidential tables of an organization.
-static HOUSE_TABLES: [Table; 18] = [
+static HOUSE_TABLES: [Table; 27] = [
     SHARED_TABLES[0],
     SHARED_TABLES[1],
     Table::of::<access::sql::Grant>(),
@@ -58,6 +60,15 @@ static HOUSE_TABLES: [Table; 18] = [
     Table::of::<team::sql::Team>(),
     Table::of::<team::sql::TeamMember>(),
     Table::of::<token::sql::HouseToken>(),
+    Table::of::<execution::sql::Execution>(),
+    Table::of::<configuration::sql::Configuration>(),
+    Table::of::<run::sql::Run>(),
+    Table::of::<run::sql::RunEvent>(),
+    Table::of::<run::sql::RunFile>(),
+    Table::of::<run::sql::CapsuleRow>(),
+    Table::of::<run::sql::ApprovalRow>(),
+    Table::of::<job::sql::Job>(),
+    Table::of::<variable::sql::Variable>(),
 ];
 
 /// Every evidential table of a house, in the order they are verified in.
@@ -77,6 +88,8 @@ pub(crate) fn migrations(code: HouseCode) -> Vec<Migration> {
             ("freeze", FREEZE),
             ("removal", REMOVAL),
             ("retention", RETENTION),
+            ("run", RUN),
+            ("variable", VARIABLE),
         ]
     };
     [("ledger", COMMON)]

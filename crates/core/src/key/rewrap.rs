@@ -13,6 +13,7 @@ use crate::db::Value;
 use crate::door::{self, Entry, Outcome, Target, Tx};
 use crate::error::{Error, Result};
 use crate::house;
+use crate::object;
 use crate::session;
 use crate::state;
 use crate::token::sql::{ApiToken, HouseToken};
@@ -99,11 +100,13 @@ async fn batch(task: &Ctx) -> Result<(u64, u64)> {
 async fn headers(tx: &mut Tx<Rewrap>, newest: u32) -> Result<u64> {
     let mut count = 0;
     for (id, header) in blob::sql::before_epoch(tx, newest, BATCH).await? {
-        let gone = || Error::tampered(format!("sealed bytes of `{id}` belong to no version"));
+        let gone = || Error::tampered(format!("sealed bytes of `{id}` belong to nothing"));
         let keyring = tx.keyring.clone();
         let renewed = if let Ok(json) = id.parse() {
             let form = state::json::sql::by_id(tx, &json).await?;
             keyring.rewrap(&state::json::context(&form.ok_or_else(gone)?), &header)
+        } else if let Some(object) = object::find(tx, &id).await? {
+            keyring.rewrap(&object.context(), &header)
         } else {
             let version = id.parse().map_err(|_| gone())?;
             let version = state::sql::by_id(tx, &version).await?.ok_or_else(gone)?;

@@ -15,6 +15,7 @@ mod restore;
 pub(crate) mod retained;
 mod serve;
 pub(crate) mod sql;
+mod stretch;
 
 pub(crate) use age::first_since;
 pub(crate) use anchor::Anchors;
@@ -25,6 +26,8 @@ pub use live::{Difference, LiveReport, verify_live};
 pub use restore::accept_restore;
 pub(crate) use restore::gave_up;
 pub use serve::{Tile, checkpoint, publish, tile};
+pub use stretch::Stretch;
+pub(crate) use stretch::stretch;
 
 use std::sync::{Mutex, PoisonError};
 

@@ -145,6 +145,25 @@ pub(crate) async fn checkpoints(transaction: &mut Transaction) -> Result<Vec<Ret
     rows.iter().map(retained).collect()
 }
 
+/// The first retained checkpoint over more than `from` leaves and at most `most`.
+pub(crate) async fn checkpoint_between(
+    transaction: &mut Transaction,
+    from: u64,
+    most: u64,
+) -> Result<Option<Retained>> {
+    let sql = "SELECT size, origin, note FROM ledger_checkpoint
+        WHERE size > $1 AND size <= $2 ORDER BY size, origin DESC LIMIT 1";
+    let rows = transaction.query(sql, &[from.into(), most.into()]).await?;
+    let retained = |row: &Row| {
+        Ok(Retained {
+            size: number(row.int(0)?)?,
+            origin: row.text(1)?.to_owned(),
+            note: row.text(2)?.to_owned(),
+        })
+    };
+    rows.first().map(retained).transpose()
+}
+
 pub(crate) async fn insert_leaf(
     transaction: &mut Transaction,
     seq: u64,

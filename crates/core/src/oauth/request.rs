@@ -52,7 +52,7 @@ impl Redirect {
         let hosts = ["http://localhost:", "http://127.0.0.1:"];
         let rest = hosts.iter().find_map(|host| text.strip_prefix(host))?;
         let digits = rest.strip_suffix("/login")?;
-        let port = digits.parse().ok()?;
+        let port: u16 = digits.parse().ok()?;
         let [first, last] = PORTS;
         let fits = (first..=last).contains(&port) && port.to_string() == digits;
         fits.then(|| Self {

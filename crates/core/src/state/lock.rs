@@ -8,7 +8,7 @@
 //! The holder's own words (who, operation, info) are stored sealed: people put
 //! anything there.
 
-use statehouse_model::ActorId;
+use statehouse_model::{Actor, ActorId, RunId, instant};
 use statehouse_seal::Context;
 use statehouse_terraform::lock::LockInfo;
 
@@ -32,6 +32,9 @@ actions! {
 
 /// The operation of a lock that a `cloud` block took.
 pub const CLOUD: &str = "cloud";
+
+/// The operation of a lock that a run holds.
+pub(crate) const RUN: &str = "run";
 
 /// The operation of a lock that is held while a history is moved in.
 pub const IMPORT: &str = "import";
@@ -174,6 +177,43 @@ pub async fn force(
         },
     )
     .await
+}
+
+/// Takes the lock for a run, inside the change by which it begins.
+pub(crate) async fn take_for_run<A: door::Action>(
+    tx: &mut Tx<A>,
+    workspace: &mut Row,
+    run: &RunId,
+) -> Result<()> {
+    if workspace.lock_id.is_some() {
+        return Err(locked(tx, workspace).await?);
+    }
+    freeze::require_thawed(tx, workspace).await?;
+    let info = LockInfo {
+        id: run.to_string(),
+        operation: RUN.to_owned(),
+        info: "a run of this workspace holds it until it ends".to_owned(),
+        who: run.to_string(),
+        // terraform reads no lock whose instant is none.
+        created: instant::format(tx.now()).unwrap_or_default(),
+        path: workspace.name.to_string(),
+        ..LockInfo::default()
+    };
+    workspace.fence += 1;
+    workspace.lock_id = Some(info.id.clone());
+    workspace.lock_holder = Some(ActorId::from(&Actor::Run(run.clone())));
+    workspace.locked_at = Some(tx.now());
+    tx.put(workspace).await?;
+    let sealed = seal(tx, workspace, &info)?;
+    sql::put_lock_info(tx, &workspace.id, Some(sealed)).await
+}
+
+/// Releases the lock of a run, inside the change by which it ends.
+pub(crate) async fn release_of_run<A: door::Action>(
+    tx: &mut Tx<A>,
+    workspace: &mut Row,
+) -> Result<()> {
+    clear(tx, workspace).await
 }
 
 /// Who holds the lock, in terraform's form; `None` when nobody does.
@@ -323,7 +363,15 @@ async fn locked(rows: &mut Rows, workspace: &Row) -> Result<Error> {
         },
         held.id,
     );
-    let hint = format!("wait for it, or break it: {}", way_out(workspace, &held));
+    let hint = if held.operation == RUN {
+        // What a run began to apply when it was lost it keeps locked: then a person looks first.
+        format!(
+            "wait for the run to end, or end it: `statehouse run cancel {}`; if it has ended and kept the lock, look at what it left, then `statehouse state unlock {} --force --reason …`",
+            held.id, workspace.name
+        )
+    } else {
+        format!("wait for it, or break it: {}", way_out(workspace, &held))
+    };
     Ok(Error::new(Kind::Locked(Box::new(held)), words).hint(hint))
 }
 

@@ -46,8 +46,8 @@ pub use look::{
     preview_back, resource, resources,
 };
 pub use outputs::{OutputView, output, outputs};
-pub(crate) use put::WriteState;
 pub use put::{Kept, Put, Upload, put};
+pub(crate) use put::{WriteState, fingerprint};
 pub use removal::{Remove, Removed, remove_content, removed};
 pub use rollback::roll_back;
 pub use search::{
@@ -196,6 +196,43 @@ pub async fn get(
     Ok(Some(((*version).clone().into(), bytes)))
 }
 
+/// A state with what ties it to its leaf.
+#[derive(Debug, Clone)]
+pub struct Witnessed {
+    /// The version.
+    pub version: VersionId,
+    /// What its commitment is salted with.
+    pub salt: Vec<u8>,
+    /// Its bytes, wiped when nobody needs them.
+    pub bytes: Bytes,
+}
+
+/// The same as [`get`], for somebody who holds it against the ledger.
+pub(crate) async fn witnessed(
+    ctx: &Ctx,
+    workspace: &Workspace,
+    which: Which,
+) -> Result<Option<Witnessed>> {
+    let (wanted, target) = (workspace.clone(), Target::Workspace(workspace.clone()));
+    let found = door::read(ctx, ReadState, &target, move |rows| {
+        Box::pin(async move { load(rows, &wanted, which).await })
+    })
+    .await?;
+    let Some((version, stored)) = found else {
+        return Ok(None);
+    };
+    let reads = ctx.house().reads();
+    reads
+        .record(ctx, ReadState, &target, version.id.as_str())
+        .await?;
+    let (salt, bytes) = open_salted(ctx, &version, stored).await?;
+    Ok(Some(Witnessed {
+        version: version.id,
+        salt,
+        bytes: Bytes::from_owner(Zeroizing::new(bytes)),
+    }))
+}
+
 /// What a read of a state asks: by which token, of which workspace, which version.
 pub(crate) type Question = (Option<String>, Workspace, Which);
 
@@ -276,13 +313,19 @@ pub(crate) fn context(version: &Version) -> Context<'_> {
 
 /// Opens a version's bytes; large ones on a thread that may block.
 async fn open(ctx: &Ctx, version: &Version, stored: Stored) -> Result<Vec<u8>> {
+    let salted = open_salted(ctx, version, stored).await?;
+    Ok(salted.1)
+}
+
+/// The same, with the salt of the commitment before it.
+async fn open_salted(ctx: &Ctx, version: &Version, stored: Stored) -> Result<(Vec<u8>, Vec<u8>)> {
     let house = ctx.house().clone();
     let version = version.clone();
     let small = stored.body.is_some();
     let open = move || {
         house
             .blobs()
-            .load(&house.keyring(), &context(&version), &stored, version.size)
+            .load_salted(&house.keyring(), &context(&version), &stored, version.size)
     };
     if small {
         return open();

@@ -314,7 +314,7 @@ impl Prepared {
     }
 }
 
-pub(super) fn fingerprint(digest: &[u8; 32]) -> Vec<u8> {
+pub(crate) fn fingerprint(digest: &[u8; 32]) -> Vec<u8> {
     [b"fingerprint\0".as_slice(), digest].concat()
 }
 
@@ -464,7 +464,7 @@ async fn standing(
         && access::holds(tx, ctx, Permission::StateAccept, target, now).await?;
     Ok(Standing {
         push_by_accepter: pushing && accepter,
-        applying: operation == "OperationTypeApply",
+        applying: operation == "OperationTypeApply" || operation == lock::RUN,
         drops_pass: cloud || importing && accepter,
     })
 }

@@ -79,11 +79,12 @@ async fn show(
         return Ok((Some(found.shown), interval));
     }
     if found.shown.state.is_none() {
-        let signed = url::for_download(ctx, Purpose::GetState, &found.workspace, &bytes).await?;
+        let signed =
+            url::for_download(ctx, &Purpose::GetState(bytes.clone()), &found.workspace).await?;
         found.shown.state = Some(signed);
     }
     if found.has_json && found.shown.json.is_none() {
-        let signed = url::for_download(ctx, Purpose::GetJson, &found.workspace, &bytes).await?;
+        let signed = url::for_download(ctx, &Purpose::GetJson(bytes), &found.workspace).await?;
         found.shown.json = Some(signed);
     }
     Ok((Some(found.shown), interval))
@@ -137,12 +138,12 @@ async fn find(
     if let Some(bytes) = &bytes {
         has_json = json::sql::of_version(rows, bytes).await?.is_some();
         if readable {
-            shown.state = url::given_download(rows, ctx, Purpose::GetState, bytes).await?;
-            shown.json = url::given_download(rows, ctx, Purpose::GetJson, bytes).await?;
+            shown.state = url::given_download(rows, ctx, &Purpose::GetState(bytes.clone())).await?;
+            shown.json = url::given_download(rows, ctx, &Purpose::GetJson(bytes.clone())).await?;
         }
     } else {
-        shown.put_state = url::given(rows, ctx, Purpose::PutState, &id, 0).await?;
-        shown.put_json = url::given(rows, ctx, Purpose::PutJson, &id, 0).await?;
+        shown.put_state = url::given(rows, ctx, &Purpose::PutState(id.clone()), 0).await?;
+        shown.put_json = url::given(rows, ctx, &Purpose::PutJson(id.clone()), 0).await?;
     }
     Ok(Some(Found {
         shown,

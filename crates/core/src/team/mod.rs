@@ -478,7 +478,7 @@ fn visible(ctx: &Ctx, held: &[Permission], team: &Team, users: &[UserId]) -> boo
     let inside = match ctx.actor() {
         Actor::User { user, .. } | Actor::Session { user, .. } => users.contains(user),
         Actor::Team { team: own, .. } => *own == team.id,
-        Actor::Organization { .. } | Actor::Task(_) | Actor::Operator => false,
+        Actor::Organization { .. } | Actor::Run(_) | Actor::Task(_) | Actor::Operator => false,
     };
     let open = team.visibility == Visibility::Organization.as_str();
     open || inside || held.contains(&Permission::TeamManage)

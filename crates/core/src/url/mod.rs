@@ -1,7 +1,7 @@
 //! Signed addresses: what terraform fetches and sends without its token.
 //!
 //! An address names a stored grant: an actor and the token that it asked with,
-//! a purpose, one version, and an end. It carries a MAC over the grant's id, so
+//! a purpose, one object, and an end. It carries a MAC over the grant's id, so
 //! that ids alone open nothing. Whoever uses it acts as that actor, with that
 //! token's scopes, and the door asks for the permission again; when the token
 //! or its user ends, so do its addresses.
@@ -13,7 +13,7 @@ pub(crate) mod sql;
 
 use std::sync::Arc;
 
-use statehouse_model::{UrlId, VersionId, WorkspaceId};
+use statehouse_model::{ConfigurationId, RunId, UrlId, VersionId, WorkspaceId};
 use statehouse_seal::Keyring;
 
 use crate::ctx::Ctx;
@@ -27,46 +27,83 @@ use sql::SignedUrl;
 actions! {
     /// Give out an address to download from.
     SignUrl = "url.sign" needs StateRead;
+    /// Give out an address to follow a log under.
+    SignLog = "url.sign-log" needs RunRead;
 }
 
 /// How long an upload may take to begin: what the clients' own retries need.
 pub(crate) const UPLOAD_LIFE_US: i64 = 15 * 60 * 1_000_000;
 /// How long a download may take to begin.
 pub(crate) const DOWNLOAD_LIFE_US: i64 = 5 * 60 * 1_000_000;
+/// How long a log may be followed under one address: clients ask for it once and
+/// follow the log to its end.
+pub(crate) const LOG_LIFE_US: i64 = 6 * 3600 * 1_000_000;
 /// An address that is good for so long is given out again instead of a new one.
 const REUSED_LEFT_US: i64 = DOWNLOAD_LIFE_US / 2;
 /// Ended addresses removed with each new one: more than are made.
 const ENDED_MAX: i64 = 4;
 
-/// What an address is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What an address is for, and of what.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Purpose {
     /// Upload the bytes of an announced version, once.
-    PutState,
+    PutState(VersionId),
     /// Upload its JSON form, once.
-    PutJson,
+    PutJson(VersionId),
     /// Download the bytes of a version.
-    GetState,
+    GetState(VersionId),
     /// Download its JSON form.
-    GetJson,
+    GetJson(VersionId),
+    /// Upload a configuration, once.
+    PutConfiguration(ConfigurationId),
+    /// Follow the log of a plan.
+    GetPlanLog(RunId),
+    /// Follow the log of an apply.
+    GetApplyLog(RunId),
 }
 
 impl Purpose {
-    const ALL: [Self; 4] = [Self::PutState, Self::PutJson, Self::GetState, Self::GetJson];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::PutState => "state.put",
-            Self::PutJson => "json.put",
-            Self::GetState => "state.get",
-            Self::GetJson => "json.get",
+    /// The purpose that a row holds as a word and an object's id.
+    fn read(word: &str, object: &str) -> Option<Self> {
+        match word {
+            "state.put" => object.parse().ok().map(Self::PutState),
+            "json.put" => object.parse().ok().map(Self::PutJson),
+            "state.get" => object.parse().ok().map(Self::GetState),
+            "json.get" => object.parse().ok().map(Self::GetJson),
+            "configuration.put" => object.parse().ok().map(Self::PutConfiguration),
+            "plan-log.get" => object.parse().ok().map(Self::GetPlanLog),
+            "apply-log.get" => object.parse().ok().map(Self::GetApplyLog),
+            _ => None,
         }
     }
 
-    fn life_us(self) -> i64 {
+    fn as_str(&self) -> &'static str {
         match self {
-            Self::PutState | Self::PutJson => UPLOAD_LIFE_US,
-            Self::GetState | Self::GetJson => DOWNLOAD_LIFE_US,
+            Self::PutState(_) => "state.put",
+            Self::PutJson(_) => "json.put",
+            Self::GetState(_) => "state.get",
+            Self::GetJson(_) => "json.get",
+            Self::PutConfiguration(_) => "configuration.put",
+            Self::GetPlanLog(_) => "plan-log.get",
+            Self::GetApplyLog(_) => "apply-log.get",
+        }
+    }
+
+    fn object(&self) -> &str {
+        match self {
+            Self::PutState(id) | Self::PutJson(id) | Self::GetState(id) | Self::GetJson(id) => {
+                id.as_str()
+            }
+            Self::PutConfiguration(id) => id.as_str(),
+            Self::GetPlanLog(id) | Self::GetApplyLog(id) => id.as_str(),
+        }
+    }
+
+    fn life_us(&self) -> i64 {
+        match self {
+            Self::PutState(_) | Self::PutJson(_) | Self::PutConfiguration(_) => UPLOAD_LIFE_US,
+            Self::GetState(_) | Self::GetJson(_) => DOWNLOAD_LIFE_US,
+            Self::GetPlanLog(_) | Self::GetApplyLog(_) => LOG_LIFE_US,
         }
     }
 }
@@ -85,10 +122,8 @@ pub struct Signed {
 pub struct Granted {
     /// The grant.
     pub id: UrlId,
-    /// What for.
+    /// What for, and of what.
     pub purpose: Purpose,
-    /// To which version.
-    pub version: VersionId,
     /// Of which workspace.
     pub workspace: Workspace,
     pub(crate) actor: String,
@@ -108,12 +143,7 @@ pub(crate) fn signed(keyring: &Keyring, row: &SignedUrl) -> Signed {
 }
 
 /// A grant to be stored, for the caller's own actor and token.
-pub(crate) fn wished(
-    ctx: &Ctx,
-    purpose: Purpose,
-    workspace: &WorkspaceId,
-    version: &VersionId,
-) -> Result<SignedUrl> {
+pub(crate) fn wished(ctx: &Ctx, purpose: &Purpose, workspace: &WorkspaceId) -> Result<SignedUrl> {
     let token = ctx.actor().token().map(str::to_owned);
     let token =
         token.ok_or_else(|| Error::invalid("signed addresses are for callers with a token"))?;
@@ -122,7 +152,7 @@ pub(crate) fn wished(
         actor: ctx.actor().id().to_owned(),
         token,
         purpose: purpose.as_str().to_owned(),
-        version: version.clone(),
+        version: purpose.object().to_owned(),
         workspace: workspace.clone(),
         created_at: 0,
         expires_at: purpose.life_us(),
@@ -158,15 +188,14 @@ pub(crate) async fn used<A: Action>(tx: &mut Tx<A>, id: &UrlId) -> Result<()> {
 pub(crate) async fn given(
     rows: &mut Rows,
     ctx: &Ctx,
-    purpose: Purpose,
-    version: &VersionId,
+    purpose: &Purpose,
     left_us: i64,
 ) -> Result<Option<Signed>> {
     let Some(token) = ctx.actor().token() else {
         return Ok(None);
     };
     let until = ctx.house().now().saturating_add(left_us);
-    let found = sql::of_version(rows, version, purpose.as_str(), token, until).await?;
+    let found = sql::of_object(rows, purpose.object(), purpose.as_str(), token, until).await?;
     Ok(found.map(|row| signed(&rows.keyring, &row)))
 }
 
@@ -174,22 +203,38 @@ pub(crate) async fn given(
 pub(crate) async fn given_download(
     rows: &mut Rows,
     ctx: &Ctx,
-    purpose: Purpose,
-    version: &VersionId,
+    purpose: &Purpose,
 ) -> Result<Option<Signed>> {
-    given(rows, ctx, purpose, version, REUSED_LEFT_US).await
+    given(rows, ctx, purpose, REUSED_LEFT_US).await
 }
 
 /// A new address to download from.
 pub(crate) async fn for_download(
     ctx: &Ctx,
-    purpose: Purpose,
+    purpose: &Purpose,
     workspace: &WorkspaceId,
-    version: &VersionId,
 ) -> Result<Signed> {
-    let row = Arc::new(wished(ctx, purpose, workspace, version)?);
+    sign(ctx, SignUrl, purpose, workspace).await
+}
+
+/// A new address under which a log is followed.
+pub(crate) async fn for_log(
+    ctx: &Ctx,
+    purpose: &Purpose,
+    workspace: &WorkspaceId,
+) -> Result<Signed> {
+    sign(ctx, SignLog, purpose, workspace).await
+}
+
+async fn sign<A: Action>(
+    ctx: &Ctx,
+    action: A,
+    purpose: &Purpose,
+    workspace: &WorkspaceId,
+) -> Result<Signed> {
+    let row = Arc::new(wished(ctx, purpose, workspace)?);
     let target = Target::Workspace(Workspace::Id(workspace.clone()));
-    door::change(ctx, SignUrl, target, move |tx| {
+    door::change(ctx, action, target, move |tx| {
         let row = row.clone();
         Box::pin(async move {
             workspace::sql::needed(tx, &Workspace::Id(row.workspace.clone())).await?;
@@ -224,17 +269,13 @@ pub(crate) async fn open(house: &Arc<House>, id: &UrlId, signature: &str) -> Res
     let unknown = || Error::not_found("address");
     let row = found?.filter(|_| genuine).ok_or_else(unknown)?;
     if row.expires_at <= house.now() {
-        let words = "this signed address has ended; addresses for uploads are good for 15 minutes, for downloads for 5";
+        let words = "this signed address has ended; addresses for uploads are good for 15 minutes, for downloads for 5, for logs for 6 hours";
         return Err(Error::new(Kind::Denied, words).hint("run the command again"));
     }
-    let purpose = Purpose::ALL
-        .into_iter()
-        .find(|purpose| purpose.as_str() == row.purpose)
-        .ok_or_else(unknown)?;
+    let purpose = Purpose::read(&row.purpose, &row.version).ok_or_else(unknown)?;
     Ok(Granted {
         id: row.id,
         purpose,
-        version: row.version,
         workspace: Workspace::Id(row.workspace),
         actor: row.actor,
         token: row.token,

@@ -1,13 +1,13 @@
 //! Every statement on `signed_url`.
 
-use statehouse_model::{UrlId, VersionId, WorkspaceId};
+use statehouse_model::{UrlId, WorkspaceId};
 
 use crate::db::Value;
 use crate::error::Result;
 use crate::record::{Rows, record};
 
 record! {
-    /// Who may do what to one version, without showing the token again.
+    /// Who may do what to one object, without showing the token again.
     pub(crate) struct SignedUrl in "signed_url" key 1 {
         id: UrlId,
         actor: String,
@@ -15,7 +15,8 @@ record! {
         token: String,
         /// A word of [`super::Purpose`].
         purpose: String,
-        version: VersionId,
+        /// The id of the object: of a version at first, now of other things, too.
+        version: String,
         workspace: WorkspaceId,
         created_at: i64,
         expires_at: i64,
@@ -28,10 +29,10 @@ pub(crate) async fn by_id(rows: &mut Rows, id: &UrlId) -> Result<Option<SignedUr
     rows.one("WHERE id = $1", &[id.as_str().into()]).await
 }
 
-/// The address of a version for a purpose, that a token has until after `until`.
-pub(crate) async fn of_version(
+/// The address of an object for a purpose, that a token has until after `until`.
+pub(crate) async fn of_object(
     rows: &mut Rows,
-    version: &VersionId,
+    object: &str,
     purpose: &str,
     token: &str,
     until: i64,
@@ -39,7 +40,7 @@ pub(crate) async fn of_version(
     let clause = "WHERE version = $1 AND purpose = $2 AND token = $3 AND expires_at > $4
         ORDER BY expires_at LIMIT 1";
     let values = [
-        version.as_str().into(),
+        object.into(),
         purpose.into(),
         token.into(),
         Value::Int(until),

@@ -7,6 +7,7 @@ use crate::access;
 use crate::ctx::Ctx;
 use crate::door::{self, Action, Entry, Outcome, Target, Tx, actions};
 use crate::error::{Error, Result};
+use crate::execution::{self, Mode};
 use crate::project::{self, Project};
 
 actions! {
@@ -75,6 +76,8 @@ pub struct New {
     pub settings: Settings,
     /// Its tags.
     pub tags: Vec<WishedTag>,
+    /// Where its runs happen. Needs the permission for it, if that is not what its project says.
+    pub mode: Option<Mode>,
 }
 
 impl New {
@@ -85,6 +88,7 @@ impl New {
             project: None,
             settings: Settings::default(),
             tags: Vec::new(),
+            mode: None,
         }
     }
 }
@@ -100,6 +104,8 @@ pub struct Change {
     pub settings: Settings,
     /// Tags to add, or to set to another value.
     pub tags: Vec<WishedTag>,
+    /// Where its runs happen. Needs the permission for it.
+    pub mode: Option<Mode>,
 }
 
 /// Makes a workspace; its name must be free.
@@ -128,14 +134,24 @@ pub async fn update(ctx: &Ctx, workspace: &Workspace, change: Change) -> Result<
             }
             let set = put_settings(tx, &workspace.id, &change.settings).await?;
             let tagged = tags::put(tx, &workspace, &change.tags).await?;
-            if !moved && !set && !tagged {
+            let placed = execution::place(tx, &asked, &workspace, change.mode).await?;
+            if !moved && !set && !tagged && !placed {
                 return Ok(Outcome::Unchanged(workspace.into()));
             }
             let entry = Entry::new(&workspace.id).fact("project", workspace.project.as_str());
+            let entry = told(entry, change.mode.filter(|_| placed));
             Ok(Outcome::Recorded(workspace.into(), entry))
         })
     })
     .await
+}
+
+/// Says where the runs of a workspace happen from now on, if that is another place.
+pub(super) fn told(entry: Entry, mode: Option<Mode>) -> Entry {
+    match mode {
+        Some(mode) => entry.fact("mode", mode.as_str()),
+        None => entry,
+    }
 }
 
 /// Gives a workspace its new name and project, and says whether either is another.
@@ -205,7 +221,7 @@ pub(super) async fn put_settings<A: Action>(
 }
 
 /// The settings of a workspace of which nothing was set.
-pub(super) fn unset(workspace: WorkspaceId) -> sql::Setting {
+pub(crate) fn unset(workspace: WorkspaceId) -> sql::Setting {
     sql::Setting {
         workspace,
         description: String::new(),

@@ -44,7 +44,8 @@ impl From<Deletion> for DeletedView {
 }
 
 /// Deletes a workspace that nobody holds the lock of; `safe` only one that
-/// manages nothing any more. Its versions stay where they are.
+/// manages nothing any more. Its versions stay where they are; runs of it that
+/// wait or plan are canceled.
 pub async fn delete(ctx: &Ctx, workspace: &Workspace, safe: bool) -> Result<DeletedView> {
     let wanted = workspace.clone();
     let actor = ctx.actor().id().to_owned();
@@ -65,6 +66,7 @@ pub async fn delete(ctx: &Ctx, workspace: &Workspace, safe: bool) -> Result<Dele
                 return Err(Error::new(Kind::Conflict, words)
                     .hint("destroy them first, or delete it by force: what it manages stays as it is, unmanaged"));
             }
+            crate::run::end_all(tx, &workspace).await?;
             let deletion = Deletion {
                 workspace: workspace.id.clone(),
                 name: workspace.name.clone(),

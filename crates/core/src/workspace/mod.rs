@@ -15,12 +15,14 @@ mod search;
 pub(crate) mod sql;
 mod tags;
 
-use statehouse_model::{Name, VersionId, WorkspaceId};
+use statehouse_model::{ConfigurationId, Name, RunId, VersionId, WorkspaceId};
 
 use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Target, actions};
 use crate::error::{Error, Kind, Result};
+use crate::execution;
 use crate::project::{self, Project};
+pub(crate) use change::unset;
 pub use change::{Change, New, Settings, create_as, update};
 pub use delete::{DeletedView, delete, deleted, undelete};
 pub use search::{Full, Order, Page, Search, full, search};
@@ -47,6 +49,10 @@ pub enum Workspace {
     Name(Name),
     /// The one that a version of a state belongs to.
     Of(VersionId),
+    /// The one that a run belongs to.
+    OfRun(RunId),
+    /// The one that a configuration belongs to.
+    OfConfiguration(ConfigurationId),
     /// One that was deleted, by its id.
     Deleted(WorkspaceId),
 }
@@ -57,6 +63,8 @@ impl std::fmt::Display for Workspace {
             Self::Id(id) | Self::Deleted(id) => id.fmt(formatter),
             Self::Name(name) => name.fmt(formatter),
             Self::Of(version) => version.fmt(formatter),
+            Self::OfRun(run) => run.fmt(formatter),
+            Self::OfConfiguration(configuration) => configuration.fmt(formatter),
         }
     }
 }
@@ -124,8 +132,9 @@ async fn make(ctx: &Ctx, new: New, fresh: bool) -> Result<WorkspaceView> {
         Some(project) => project,
         None => Project::Name(default_project()?),
     };
+    let asked = ctx.clone();
     door::change(ctx, CreateWorkspace, project.target(), move |tx| {
-        let (id, new, project) = (id.clone(), new.clone(), project.clone());
+        let (id, new, project, asked) = (id.clone(), new.clone(), project.clone(), asked.clone());
         Box::pin(async move {
             if let Some(found) = sql::by_name(tx, &new.name).await? {
                 if fresh {
@@ -150,7 +159,9 @@ async fn make(ctx: &Ctx, new: New, fresh: bool) -> Result<WorkspaceView> {
             tx.put(&workspace).await?;
             change::put_settings(tx, &workspace.id, &new.settings).await?;
             tags::put(tx, &workspace, &new.tags).await?;
+            let placed = execution::place(tx, &asked, &workspace, new.mode).await?;
             let entry = Entry::new(&workspace.id).fact("project", workspace.project.as_str());
+            let entry = change::told(entry, new.mode.filter(|_| placed));
             Ok(Outcome::Recorded(workspace.into(), entry))
         })
     })

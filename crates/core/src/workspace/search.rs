@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use statehouse_model::{Name, Permission, ProjectId};
+use statehouse_model::{Name, Permission, ProjectId, RunId};
 
 use super::freeze::{self, FreezeView};
 use super::sql::{self, Clause};
@@ -14,7 +14,9 @@ use crate::access::Rights;
 use crate::ctx::Ctx;
 use crate::door::{self, Target};
 use crate::error::Result;
+use crate::execution::{self, InForce};
 use crate::record::Rows;
+use crate::run;
 use crate::state::{self, VersionView};
 
 /// What a caller looks for; everything unless said.
@@ -99,6 +101,10 @@ pub struct Full {
     pub frozen: Option<FreezeView>,
     /// The current version of its state.
     pub head: Option<VersionView>,
+    /// Where its runs happen, and who must agree.
+    pub execution: InForce,
+    /// Its newest run.
+    pub run: Option<RunId>,
     /// What the caller may do with it.
     pub may: BTreeSet<Permission>,
 }
@@ -113,6 +119,12 @@ const TOLD: &[Permission] = &[
     Permission::StateLock,
     Permission::StateForceUnlock,
     Permission::OutputRead,
+    Permission::RunRead,
+    Permission::RunPlan,
+    Permission::RunApply,
+    Permission::RunConfigure,
+    Permission::VariableRead,
+    Permission::VariableWrite,
 ];
 
 /// One workspace, with everything around it.
@@ -211,6 +223,13 @@ async fn around(rows: &mut Rows, ctx: &Ctx, found: Vec<sql::Workspace>) -> Resul
     for freeze in freeze::sql::all_of(rows, &found).await? {
         frozen.insert(freeze.workspace.clone(), freeze.into());
     }
+    let said = execution::sql::around(rows, &found).await?;
+    let ids: Vec<_> = found.iter().map(|each| each.id.clone()).collect();
+    let mut runs: HashMap<_, _> = run::sql::newest_of(rows, &ids)
+        .await?
+        .into_iter()
+        .map(|run| (run.workspace, run.id))
+        .collect();
     let heads: Vec<_> = found.iter().filter_map(|each| each.head.clone()).collect();
     let mut heads: HashMap<_, _> = state::sql::by_ids(rows, &heads)
         .await?
@@ -236,6 +255,8 @@ async fn around(rows: &mut Rows, ctx: &Ctx, found: Vec<sql::Workspace>) -> Resul
             tags: tags.remove(id).unwrap_or_default(),
             frozen: frozen.remove(id),
             head: head.map(VersionView::from),
+            execution: execution::among(&said, &workspace),
+            run: runs.remove(id),
             may,
             workspace: workspace.into(),
         });

@@ -99,6 +99,7 @@ pub(crate) fn asks(workspace: &Ref) -> Vec<Ask> {
             vec![id.as_str().into()],
         )],
         Ref::Name(name) => vec![Ask::answer::<Workspace>(NAMED, vec![name.as_str().into()])],
+        Ref::OfRun(_) | Ref::OfConfiguration(_) => Vec::new(),
         Ref::Of(version) => vec![
             crate::state::sql::ask_id(version),
             Ask::rows::<Workspace>(
@@ -128,6 +129,14 @@ pub(crate) async fn by_ref(rows: &mut Rows, workspace: &Ref) -> Result<Option<Wo
         Ref::Id(id) => by_id(rows, id).await,
         Ref::Name(name) => by_name(rows, name).await,
         Ref::Deleted(id) => deleted(rows, id).await,
+        Ref::OfRun(run) => match crate::run::sql::by_id(rows, run).await? {
+            Some(run) => by_id(rows, &run.workspace).await,
+            None => Ok(None),
+        },
+        Ref::OfConfiguration(id) => match crate::configuration::sql::by_id(rows, id).await? {
+            Some(configuration) => by_id(rows, &configuration.workspace).await,
+            None => Ok(None),
+        },
         Ref::Of(version) => {
             let stored = crate::state::sql::by_id(rows, version).await?;
             let id = match stored.map(|stored| stored.workspace) {

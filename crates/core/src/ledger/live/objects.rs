@@ -29,6 +29,7 @@ pub(super) async fn objects(rows: &mut Rows, ctx: &Ctx, report: &mut LiveReport)
         }
     }
     json_forms(rows, ctx, report).await?;
+    of_runs(rows, ctx, report).await?;
     leftovers(rows, report).await?;
     locks(rows, report).await
 }
@@ -47,6 +48,7 @@ async fn one_by_one(rows: &mut Rows, ctx: &Ctx, report: &mut LiveReport) -> Resu
         }
     }
     json_forms(rows, ctx, report).await?;
+    of_runs(rows, ctx, report).await?;
     leftovers(rows, report).await?;
     locks(rows, report).await
 }
@@ -67,6 +69,21 @@ async fn json_forms(rows: &mut Rows, ctx: &Ctx, report: &mut LiveReport) -> Resu
         if let Err(error) = state::json::open(rows, ctx, &form).await {
             let place = format!("JSON form of version {version}");
             report.add("unreadable", place, error.message());
+        }
+    }
+    Ok(())
+}
+
+/// Every configuration and everything that runs left behind opens and is what was put.
+async fn of_runs(rows: &mut Rows, ctx: &Ctx, report: &mut LiveReport) -> Result<()> {
+    for id in crate::object::all(rows).await? {
+        // A row that does not read is named above, table by table.
+        let Ok(Some(object)) = crate::object::find(rows, &id).await else {
+            continue;
+        };
+        report.objects += 1;
+        if let Err(error) = object.check(rows, ctx).await {
+            report.add("unreadable", format!("object {id}"), error.message());
         }
     }
     Ok(())
@@ -114,17 +131,20 @@ async fn removed(rows: &mut Rows, object: &str, report: &mut LiveReport) -> Resu
     Ok(())
 }
 
-/// Sealed bytes that belong to no version, and indexes that lie.
+/// Sealed bytes that belong to nothing, and indexes that lie.
 async fn leftovers(rows: &mut Rows, report: &mut LiveReport) -> Result<()> {
     let sql = "SELECT version FROM blob
         WHERE version NOT IN (SELECT id FROM version)
         AND version NOT IN (SELECT id FROM version_json)
+        AND version NOT IN (SELECT id FROM configuration WHERE status = 'uploaded')
+        AND version NOT IN (SELECT id FROM run_file)
+        AND version NOT IN (SELECT value FROM variable)
         ORDER BY version";
     for row in rows.transaction.query(sql, &[]).await? {
         report.add(
             "extra",
             format!("blob {}", row.text(0)?),
-            "no version has these bytes",
+            "nothing has these bytes",
         );
     }
     for (version, header, epoch) in blob::sql::epochs(rows).await? {

@@ -94,8 +94,8 @@ pub async fn announce(ctx: &Ctx, workspace: &Workspace, wish: Wish) -> Result<An
     }
     let id = VersionId::from_entropy(ctx.house().code(), crate::entropy());
     let found = workspace::id_of(ctx, AnnounceState, workspace).await?;
-    let state = url::wished(ctx, Purpose::PutState, &found, &id)?;
-    let json = url::wished(ctx, Purpose::PutJson, &found, &id)?;
+    let state = url::wished(ctx, &Purpose::PutState(id.clone()), &found)?;
+    let json = url::wished(ctx, &Purpose::PutJson(id.clone()), &found)?;
     let urls = Arc::new((state, json));
     let (wanted, actor) = (Workspace::Id(found), ctx.actor().id().to_owned());
     let target = Target::Workspace(wanted.clone());
@@ -149,9 +149,8 @@ enum Standing {
 }
 
 /// Takes the bytes of an announced version, at its signed address.
-pub async fn upload(ctx: &Ctx, granted: &Granted, bytes: Bytes) -> Result<Put> {
-    let id = &granted.version;
-    if let Standing::Done(put) = standing(ctx, granted, &bytes).await? {
+pub async fn upload(ctx: &Ctx, granted: &Granted, id: &VersionId, bytes: Bytes) -> Result<Put> {
+    if let Standing::Done(put) = standing(ctx, granted, id, &bytes).await? {
         return Ok(put);
     }
     let now = u64::try_from(ctx.house().now()).unwrap_or(0);
@@ -164,7 +163,7 @@ pub async fn upload(ctx: &Ctx, granted: &Granted, bytes: Bytes) -> Result<Put> {
         None
     };
     // Looked at again: whoever had the claim before may have stored it.
-    let open = match standing(ctx, granted, &bytes).await? {
+    let open = match standing(ctx, granted, id, &bytes).await? {
         Standing::Done(put) => return Ok(put),
         Standing::Open(open) => open,
     };
@@ -197,7 +196,7 @@ pub async fn upload(ctx: &Ctx, granted: &Granted, bytes: Bytes) -> Result<Put> {
     // The same bytes, sent twice at once: the other ones were first.
     if let Err(error) = &put
         && *error.kind() == Kind::Conflict
-        && let Ok(Standing::Done(stored)) = standing(ctx, granted, &bytes).await
+        && let Ok(Standing::Done(stored)) = standing(ctx, granted, id, &bytes).await
     {
         return Ok(stored);
     }
@@ -211,8 +210,8 @@ fn under_way() -> Error {
 }
 
 /// Whether the announced bytes are there, and are these.
-async fn standing(ctx: &Ctx, granted: &Granted, bytes: &Bytes) -> Result<Standing> {
-    let (id, wanted) = (granted.version.clone(), granted.workspace.clone());
+async fn standing(ctx: &Ctx, granted: &Granted, id: &VersionId, bytes: &Bytes) -> Result<Standing> {
+    let (id, wanted) = (id.clone(), granted.workspace.clone());
     let target = Target::Workspace(wanted.clone());
     let found = door::read(ctx, WriteState, &target, move |rows| {
         Box::pin(async move {

@@ -41,7 +41,12 @@ pub(crate) fn context(form: &VersionJson) -> Context<'_> {
     }
 }
 
-fn prepare(ctx: &Ctx, granted: &Granted, bytes: &[u8]) -> Result<(VersionJson, Stored)> {
+fn prepare(
+    ctx: &Ctx,
+    granted: &Granted,
+    version: &VersionId,
+    bytes: &[u8],
+) -> Result<(VersionJson, Stored)> {
     let object = bytes.trim_ascii_start().first() == Some(&b'{');
     if !object || serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_err() {
         return Err(
@@ -55,8 +60,8 @@ fn prepare(ctx: &Ctx, granted: &Granted, bytes: &[u8]) -> Result<(VersionJson, S
     let keyring = ctx.house().keyring();
     let digest: [u8; 32] = Sha256::digest(bytes).into();
     let mut form = VersionJson {
-        version: granted.version.clone(),
-        id: JsonStateId::from_entropy(granted.version.house(), crate::entropy()),
+        version: version.clone(),
+        id: JsonStateId::from_entropy(version.house(), crate::entropy()),
         workspace: workspace.clone(),
         size: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
         body_digest: Vec::new(),
@@ -75,13 +80,13 @@ fn prepare(ctx: &Ctx, granted: &Granted, bytes: &[u8]) -> Result<(VersionJson, S
 
 /// Takes the JSON form of an announced version, at its signed address. The
 /// same bytes again are answered alike; others are refused.
-pub async fn upload(ctx: &Ctx, granted: &Granted, bytes: Bytes) -> Result<()> {
+pub async fn upload(ctx: &Ctx, granted: &Granted, version: &VersionId, bytes: Bytes) -> Result<()> {
     let target = Target::Workspace(granted.workspace.clone());
     door::may(ctx, WriteJson, &target).await?;
-    let (asked, of) = (ctx.clone(), granted.clone());
+    let (asked, of, version) = (ctx.clone(), granted.clone(), version.clone());
     let prepared = tokio::task::spawn_blocking(move || {
         let digest: [u8; 32] = Sha256::digest(&bytes).into();
-        prepare(&asked, &of, &bytes).map(|prepared| (prepared, digest))
+        prepare(&asked, &of, &version, &bytes).map(|prepared| (prepared, digest))
     });
     let ((form, stored), digest) = prepared
         .await

@@ -230,14 +230,15 @@ async fn a_form_that_comes_later_hides_what_it_marks() {
         let open = async |signed: &crate::url::Signed| {
             crate::url::open(&world.house, &signed.id, &signed.signature).await.unwrap()
         };
-        state::upload(&ctx, &open(&announced.state).await, bytes).await.unwrap();
+        let id = announced.version.id.parse().unwrap();
+        state::upload(&ctx, &open(&announced.state).await, &id, bytes).await.unwrap();
         assert_eq!(seen(&ctx, "x-1").await.len(), 1);
         let form = serde_json::json!({ "format_version": "1.0", "values": { "root_module": { "resources": [{
             "address": "aws_s3_bucket.logs", "mode": "managed", "type": "aws_s3_bucket", "name": "logs",
             "values": { "id": "x-1", "bucket": "s3cret" }, "sensitive_values": { "id": true },
         }] } } });
         let form = Bytes::from(serde_json::to_vec(&form).unwrap());
-        state::upload_json(&ctx, &open(&announced.json).await, form).await.unwrap();
+        state::upload_json(&ctx, &open(&announced.json).await, &id, form).await.unwrap();
         assert!(seen(&ctx, "x-1").await.is_empty());
         assert_eq!(seen(&ctx, "logs").await.len(), 1);
     })

@@ -7,18 +7,20 @@
 //! to; reading goes on, and so does deciding against an upload that waits.
 //!
 //! A workspace that is locked is not frozen: whoever is at work could not store
-//! what they made any more.
+//! what they made any more. A run that finds something altered ends, and freezes
+//! its workspace with that: people decide what becomes of it.
 
 pub(crate) mod sql;
 #[cfg(test)]
 mod tests;
 
+use statehouse_model::{RunId, instant};
 use statehouse_terraform::lock::{LockInfo, TEXT_BYTES_MAX};
 
 use super::sql::{Workspace as Row, needed};
 use super::{Workspace, WorkspaceView};
 use crate::ctx::Ctx;
-use crate::door::{self, Entry, Outcome, Target, actions};
+use crate::door::{self, Action, Entry, Outcome, Target, Tx, actions};
 use crate::error::{Error, Kind, Result};
 use crate::record::Rows;
 use crate::state;
@@ -116,6 +118,26 @@ pub async fn thaw(ctx: &Ctx, workspace: &Workspace, why: String) -> Result<Works
         })
     })
     .await
+}
+
+/// Freezes a workspace beside the end of a run that found something altered; the leaf of that
+/// change says why. A freeze that is there stays.
+pub(crate) async fn beside_run<A: Action>(
+    tx: &mut Tx<A>,
+    workspace: &Row,
+    run: &RunId,
+) -> Result<()> {
+    if sql::of(tx, &workspace.id).await?.is_some() {
+        return Ok(());
+    }
+    let freeze = Freeze {
+        workspace: workspace.id.clone(),
+        frozen_by: run.to_string(),
+        who: format!("the run {run}"),
+        since: instant::format(tx.now()).unwrap_or_default(),
+        frozen_at: tx.now(),
+    };
+    tx.put(&freeze).await
 }
 
 fn reason(text: &str) -> Result<()> {

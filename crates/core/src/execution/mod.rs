@@ -1,0 +1,283 @@
+//! Where the runs of a workspace happen, and who must agree to what they apply.
+//!
+//! Each is said of the organization, of a project or of a workspace, and a scope
+//! keeps only what was said of it. Where runs happen, the narrowest scope that
+//! says so decides. What an apply needs can only be tightened on the way in: the
+//! most approvals that any scope asks for count, and the author may be one of them
+//! where a scope allows it and none forbids it. Where nothing is said, terraform
+//! runs where its client is, and nobody is asked. What an approval needs is looked
+//! at when it is needed, beside what was bound when the run was judged: who
+//! tightens it tightens it for what waits, who loosens it does not.
+
+pub(crate) mod sql;
+
+use std::collections::HashMap;
+use std::str::FromStr;
+
+use statehouse_model::Permission;
+
+use crate::access::{self, ORGANIZATION, Scope};
+use crate::ctx::Ctx;
+use crate::door::{self, Action, Entry, Outcome, Target, Tx, actions};
+use crate::error::{Error, Result};
+use crate::record::Rows;
+use crate::workspace::Workspace;
+use crate::workspace::sql::Workspace as Row;
+use sql::Execution;
+
+actions! {
+    /// Say where runs happen and who must agree.
+    SetExecution = "execution.set" needs RunConfigure;
+    /// See it.
+    ShowExecution = "execution.show" needs WorkspaceRead;
+}
+
+/// Most approvals that can be asked for: more people do not agree on a change.
+const APPROVALS_MAX: u64 = 100;
+
+/// Where a run happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Where terraform was started.
+    #[default]
+    Local,
+    /// With a runner of the server.
+    Remote,
+}
+
+impl Mode {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Remote => "remote",
+        }
+    }
+}
+
+impl FromStr for Mode {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "local" => Ok(Self::Local),
+            "remote" => Ok(Self::Remote),
+            _ => {
+                let words =
+                    format!("`{text}` is no execution mode; known are `local` and `remote`");
+                Err(Error::invalid(words))
+            }
+        }
+    }
+}
+
+/// Where runs happen, and who must agree: what is in force somewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct InForce {
+    /// Where runs happen.
+    pub mode: Mode,
+    /// How many people must approve what is to be applied.
+    pub approvals: u64,
+    /// Whether who started a run may be one of them.
+    pub author_approves: bool,
+    /// The narrowest scope that says any of it; `None` where nothing is said.
+    pub scope: Option<String>,
+}
+
+impl InForce {
+    /// What is in force by what these scopes say, the narrowest first.
+    fn of<'r>(said: impl IntoIterator<Item = &'r Execution>) -> Self {
+        let said: Vec<_> = said
+            .into_iter()
+            .filter(|row| row.says_something())
+            .collect();
+        let mode = said.iter().find_map(|row| row.mode.as_deref());
+        let authors = || said.iter().filter_map(|row| row.author_approves);
+        Self {
+            // A word that nobody can have written counts as the strictest reading
+            // of it: nothing runs here.
+            mode: mode.and_then(|word| word.parse().ok()).unwrap_or_default(),
+            approvals: said
+                .iter()
+                .filter_map(|row| row.approvals)
+                .max()
+                .unwrap_or(0),
+            author_approves: authors().any(|may| may) && authors().all(|may| may),
+            scope: said.first().map(|row| row.scope.clone()),
+        }
+    }
+}
+
+impl Execution {
+    fn says_something(&self) -> bool {
+        self.mode.is_some() || self.approvals.is_some() || self.author_approves.is_some()
+    }
+
+    /// A scope of which nothing is said.
+    fn silent(scope: String) -> Self {
+        Self {
+            scope,
+            mode: None,
+            approvals: None,
+            author_approves: None,
+            set_by: String::new(),
+            set_at: 0,
+        }
+    }
+}
+
+/// What becomes of something that a scope says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Word<T> {
+    /// It stays as it is.
+    #[default]
+    Keep,
+    /// The scope says nothing of it any more: what the wider ones say counts.
+    Unsay,
+    /// The scope says this.
+    Say(T),
+}
+
+impl<T: Clone> Word<T> {
+    fn over(&self, old: Option<T>) -> Option<T> {
+        match self {
+            Self::Keep => old,
+            Self::Unsay => None,
+            Self::Say(new) => Some(new.clone()),
+        }
+    }
+}
+
+/// What to say.
+#[derive(Debug, Clone, Default)]
+pub struct Wish {
+    /// Where runs happen.
+    pub mode: Word<Mode>,
+    /// How many people must approve.
+    pub approvals: Word<u64>,
+    /// Whether who started a run may be one of them.
+    pub author_approves: Word<bool>,
+}
+
+/// Says where the runs of a scope happen, and who must agree.
+pub async fn set(ctx: &Ctx, scope: Scope, wish: Wish) -> Result<InForce> {
+    if matches!(wish.approvals, Word::Say(count) if count > APPROVALS_MAX) {
+        let words = format!("at most {APPROVALS_MAX} approvals can be asked for");
+        return Err(Error::invalid(words));
+    }
+    let actor = ctx.actor().id().to_owned();
+    door::change(ctx, SetExecution, scope.target(), move |tx| {
+        let (scope, wish, actor) = (scope.clone(), wish.clone(), actor.clone());
+        Box::pin(async move {
+            let text = scope.text();
+            let old = sql::of_scope(tx, &text).await?;
+            let old = old.unwrap_or_else(|| Execution::silent(text));
+            let mode = match wish.mode {
+                Word::Say(mode) => Word::Say(mode.as_str().to_owned()),
+                Word::Unsay => Word::Unsay,
+                Word::Keep => Word::Keep,
+            };
+            let said = (
+                mode.over(old.mode.clone()),
+                wish.approvals.over(old.approvals),
+                wish.author_approves.over(old.author_approves),
+            );
+            if said == (old.mode.clone(), old.approvals, old.author_approves) {
+                return Ok(Outcome::Unchanged(in_scope(tx, &scope).await?));
+            }
+            let (mode, approvals, author_approves) = said;
+            let row = Execution {
+                mode,
+                approvals,
+                author_approves,
+                set_by: actor,
+                set_at: tx.now(),
+                scope: old.scope,
+            };
+            tx.put(&row).await?;
+            let entry = told(Entry::new(&row.scope), &row);
+            Ok(Outcome::Recorded(in_scope(tx, &scope).await?, entry))
+        })
+    })
+    .await
+}
+
+/// What a leaf says of it: what the scope says from now on.
+fn told(mut entry: Entry, row: &Execution) -> Entry {
+    if let Some(mode) = &row.mode {
+        entry = entry.fact("mode", mode.as_str());
+    }
+    if let Some(approvals) = row.approvals {
+        entry = entry.fact("approvals", approvals);
+    }
+    if let Some(author_approves) = row.author_approves {
+        entry = entry.fact("author-approves", author_approves);
+    }
+    entry
+}
+
+/// Lets the runs of a workspace happen somewhere, beside another change of it, and
+/// says whether that is another place than before. It needs the permission for it.
+pub(crate) async fn place<A: Action>(
+    tx: &mut Tx<A>,
+    ctx: &Ctx,
+    workspace: &Row,
+    mode: Option<Mode>,
+) -> Result<bool> {
+    let (now, in_force) = (tx.now(), of(tx, workspace).await?);
+    let Some(mode) = mode.filter(|mode| *mode != in_force.mode) else {
+        return Ok(false);
+    };
+    let target = Target::Workspace(Workspace::Id(workspace.id.clone()));
+    access::decide(tx, ctx, Permission::RunConfigure, &target, now).await?;
+    let own = sql::of_scope(tx, workspace.id.as_str()).await?;
+    let own = own.unwrap_or_else(|| Execution::silent(workspace.id.to_string()));
+    tx.put(&Execution {
+        mode: Some(mode.as_str().to_owned()),
+        set_by: ctx.actor().id().to_owned(),
+        set_at: now,
+        ..own
+    })
+    .await?;
+    Ok(true)
+}
+
+/// What is in force in a scope.
+async fn in_scope(rows: &mut Rows, scope: &Scope) -> Result<InForce> {
+    if let Scope::Workspace(id) = scope {
+        let workspace = Workspace::Id(id.clone());
+        let workspace = crate::workspace::sql::needed(rows, &workspace).await?;
+        return of(rows, &workspace).await;
+    }
+    let own = sql::of_scope(rows, &scope.text()).await?;
+    let all = match scope {
+        Scope::Organization => None,
+        _ => sql::of_scope(rows, ORGANIZATION).await?,
+    };
+    Ok(InForce::of(own.iter().chain(&all)))
+}
+
+/// What is in force in a scope, for whoever may see it.
+pub async fn show(ctx: &Ctx, scope: Scope) -> Result<InForce> {
+    let target = scope.target();
+    door::read(ctx, ShowExecution, &target, move |rows| {
+        Box::pin(async move { in_scope(rows, &scope).await })
+    })
+    .await
+}
+
+/// What is in force for one workspace.
+pub(crate) async fn of(rows: &mut Rows, workspace: &Row) -> Result<InForce> {
+    let said = sql::around(rows, std::slice::from_ref(workspace)).await?;
+    Ok(among(&said, workspace))
+}
+
+/// The same, from what [`sql::around`] found.
+pub(crate) fn among(said: &HashMap<String, Execution>, workspace: &Row) -> InForce {
+    let scopes = [
+        workspace.id.as_str(),
+        workspace.project.as_str(),
+        ORGANIZATION,
+    ];
+    InForce::of(scopes.into_iter().filter_map(|scope| said.get(scope)))
+}

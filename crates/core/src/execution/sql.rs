@@ -1,0 +1,49 @@
+//! Every statement on `execution`.
+
+use std::collections::HashMap;
+
+use crate::access::ORGANIZATION;
+use crate::db::Value;
+use crate::error::Result;
+use crate::record::{Rows, record};
+use crate::workspace::sql::Workspace;
+
+record! {
+    /// What one scope says of where runs happen, and who must agree.
+    pub(crate) struct Execution in "execution" key 1 {
+        /// `organization`, or the id of a project or workspace.
+        scope: String,
+        /// A word of [`super::Mode`].
+        mode: Option<String>,
+        /// How many people must approve.
+        approvals: Option<u64>,
+        /// Whether who started a run may be one of them.
+        author_approves: Option<bool>,
+        set_by: String,
+        set_at: i64,
+    }
+}
+
+pub(crate) async fn of_scope(rows: &mut Rows, scope: &str) -> Result<Option<Execution>> {
+    rows.by_key(vec![scope.into()]).await
+}
+
+/// What is said of workspaces, of their projects and of the organization, by scope.
+pub(crate) async fn around(
+    rows: &mut Rows,
+    workspaces: &[Workspace],
+) -> Result<HashMap<String, Execution>> {
+    let mut scopes: Vec<&str> = workspaces
+        .iter()
+        .flat_map(|each| [each.id.as_str(), each.project.as_str()])
+        .chain([ORGANIZATION])
+        .collect();
+    scopes.sort_unstable();
+    scopes.dedup();
+    let places: Vec<String> = (1..=scopes.len()).map(|at| format!("${at}")).collect();
+    let values: Vec<Value> = scopes.into_iter().map(Value::from).collect();
+    let clause = format!("WHERE scope IN ({})", places.join(", "));
+    let found: Vec<Execution> = rows.find(&clause, &values).await?;
+    let by_scope = found.into_iter().map(|each| (each.scope.clone(), each));
+    Ok(by_scope.collect())
+}

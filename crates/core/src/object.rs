@@ -1,0 +1,177 @@
+//! Sealed objects beside states: configurations, and what runs leave behind.
+//!
+//! An object's row says whose it is, how long it is and what its bytes must be;
+//! the bytes lie in `blob` under the object's id. One look from an id to its row
+//! ([`find`]) serves the renewal of keys and the live verification, so that a
+//! new kind of object stands in one place.
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use statehouse_model::{ConfigurationId, FileId, ValueId};
+use statehouse_seal::Context;
+use zeroize::Zeroizing;
+
+use crate::blob::{self, Stored};
+use crate::configuration::sql::Configuration;
+use crate::ctx::Ctx;
+use crate::error::{Error, Result};
+use crate::record::Rows;
+use crate::run::sql::RunFile;
+use crate::variable::sql::Variable;
+
+/// What binds an object's bytes to their place, and what they must be.
+#[derive(Debug, Clone)]
+pub(crate) struct Object {
+    pub(crate) kind: &'static str,
+    /// What it belongs to: a workspace, a run.
+    pub(crate) owner: String,
+    pub(crate) id: String,
+    /// What it is of its owner's, a word.
+    pub(crate) name: String,
+    /// Which part of that.
+    pub(crate) part: Option<u64>,
+    pub(crate) size: u64,
+    pub(crate) body_digest: Vec<u8>,
+    pub(crate) commitment: Vec<u8>,
+}
+
+impl From<&Configuration> for Object {
+    fn from(row: &Configuration) -> Self {
+        Self {
+            kind: "configuration",
+            owner: row.workspace.to_string(),
+            id: row.id.to_string(),
+            name: String::new(),
+            part: None,
+            size: row.size,
+            body_digest: row.body_digest.clone(),
+            commitment: row.commitment.clone(),
+        }
+    }
+}
+
+impl From<&RunFile> for Object {
+    fn from(row: &RunFile) -> Self {
+        Self {
+            kind: "run-file",
+            owner: row.run.to_string(),
+            id: row.id.to_string(),
+            name: row.kind.clone(),
+            part: Some(row.part),
+            size: row.size,
+            body_digest: row.body_digest.clone(),
+            commitment: row.commitment.clone(),
+        }
+    }
+}
+
+impl From<&Variable> for Object {
+    fn from(row: &Variable) -> Self {
+        Self {
+            kind: "variable",
+            owner: row.workspace.to_string(),
+            id: row.value.to_string(),
+            name: row.id.to_string(),
+            part: None,
+            size: row.size,
+            body_digest: row.body_digest.clone(),
+            commitment: row.commitment.clone(),
+        }
+    }
+}
+
+impl Object {
+    pub(crate) fn context(&self) -> Context<'_> {
+        Context {
+            kind: self.kind,
+            object: &self.owner,
+            version: &self.id,
+            lineage: &self.name,
+            serial: self.part,
+        }
+    }
+
+    /// Seals bytes as this object, on a thread that may block.
+    pub(crate) async fn seal(self, ctx: &Ctx, bytes: Bytes) -> Result<Stored> {
+        let house = ctx.house().clone();
+        let seal = move || {
+            let digest: [u8; 32] = Sha256::digest(&bytes).into();
+            let keyring = house.keyring();
+            house
+                .blobs()
+                .store(&keyring, &self.context(), &bytes, &digest)
+        };
+        let sealed = tokio::task::spawn_blocking(seal).await;
+        sealed.map_err(|error| Error::internal(format!("sealing an object: {error}")))?
+    }
+
+    /// The sealed bytes, as they are stored.
+    pub(crate) async fn stored(&self, rows: &mut Rows) -> Result<Stored> {
+        let gone = || Error::tampered(format!("the bytes of `{}` are missing", self.id));
+        let found = blob::sql::of_object(rows, &self.id).await?;
+        let (header, body) = found.ok_or_else(gone)?;
+        let digest = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).map_err(|_| gone());
+        Ok(Stored {
+            header,
+            epoch: 0,
+            body,
+            body_digest: digest(&self.body_digest)?,
+            commitment: digest(&self.commitment)?,
+        })
+    }
+
+    /// Opens sealed bytes, on a thread that may block.
+    pub(crate) async fn open(self, ctx: &Ctx, stored: Stored) -> Result<Bytes> {
+        let house = ctx.house().clone();
+        let open = move || {
+            let keyring = house.keyring();
+            house
+                .blobs()
+                .load(&keyring, &self.context(), &stored, self.size)
+        };
+        let opened = tokio::task::spawn_blocking(open).await;
+        let bytes =
+            opened.map_err(|error| Error::internal(format!("opening an object: {error}")))??;
+        Ok(Bytes::from_owner(Zeroizing::new(bytes)))
+    }
+
+    /// Opens it where it is, for a look at everything.
+    pub(crate) async fn check(&self, rows: &mut Rows, ctx: &Ctx) -> Result<()> {
+        let stored = self.stored(rows).await?;
+        let bytes = ctx
+            .house()
+            .blobs()
+            .load(&rows.keyring, &self.context(), &stored, self.size)?;
+        drop(Zeroizing::new(bytes));
+        Ok(())
+    }
+}
+
+/// The object of an id; `None` where no kind has such ids, or none has this one.
+pub(crate) async fn find(rows: &mut Rows, id: &str) -> Result<Option<Object>> {
+    if let Ok(id) = id.parse::<ConfigurationId>() {
+        let found = crate::configuration::sql::by_id(rows, &id).await?;
+        return Ok(found.as_ref().map(Object::from));
+    }
+    if let Ok(id) = id.parse::<FileId>() {
+        let found = crate::run::sql::file_by_id(rows, &id).await?;
+        return Ok(found.as_ref().map(Object::from));
+    }
+    if let Ok(id) = id.parse::<ValueId>() {
+        let found = crate::variable::sql::by_value(rows, &id).await?;
+        return Ok(found.as_ref().map(Object::from));
+    }
+    Ok(None)
+}
+
+/// The ids of all objects that have bytes, whatever their kind.
+pub(crate) async fn all(rows: &mut Rows) -> Result<Vec<String>> {
+    let sql = "SELECT id FROM configuration WHERE status = 'uploaded'
+        UNION ALL SELECT id FROM run_file
+        UNION ALL SELECT value FROM variable ORDER BY 1";
+    let found = rows.transaction.query(sql, &[]).await?;
+    found
+        .iter()
+        .map(|row| Ok(row.text(0)?.to_owned()))
+        .collect()
+}

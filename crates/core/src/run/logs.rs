@@ -1,0 +1,124 @@
+//! Reading what a run says and shows: its logs as they grow, and its plan.
+//!
+//! A log is read under a signed address, as the person who asked for it. A plan
+//! holds what will be in the state, so its JSON is the state's to read: the form
+//! without sensitive values is enough for who may only see runs.
+
+use bytes::Bytes;
+use statehouse_model::RunId;
+
+use super::files::{self, Kind};
+use super::{needed, sql};
+use crate::ctx::Ctx;
+use crate::door::{self, Target, actions};
+use crate::error::Result;
+use crate::url::{self, Purpose, Signed};
+use crate::workspace::Workspace;
+
+actions! {
+    /// Follow the log of a run.
+    ReadLog = "run.read-log" needs RunRead;
+    /// See its plan, sensitive values hidden.
+    ReadPlanShown = "run.read-plan-shown" needs RunRead;
+    /// Read its plan with everything in it.
+    ReadPlan = "run.read-plan" needs StateRead;
+}
+
+/// Some of a log.
+#[derive(Debug, Clone)]
+pub struct Stretch {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// How long the whole log is by now.
+    pub length: u64,
+}
+
+/// An address under which the caller follows a log; `None` for a caller without a token.
+pub async fn address(ctx: &Ctx, purpose: Purpose) -> Result<Option<Signed>> {
+    let (Purpose::GetPlanLog(run) | Purpose::GetApplyLog(run)) = &purpose else {
+        return Ok(None);
+    };
+    if ctx.actor().token().is_none() || ctx.house().read_only().is_some() {
+        return Ok(None);
+    }
+    let (wanted, asked, of) = (run.clone(), ctx.clone(), purpose.clone());
+    let target = Target::Workspace(Workspace::OfRun(run.clone()));
+    let (workspace, given) = door::read(ctx, ReadLog, &target, move |rows| {
+        Box::pin(async move {
+            let run = needed(rows, &wanted).await?;
+            let given = url::given(rows, &asked, &of, url::LOG_LIFE_US / 2).await?;
+            Ok((run.workspace, given))
+        })
+    })
+    .await?;
+    if given.is_some() {
+        return Ok(given);
+    }
+    url::for_log(ctx, &purpose, &workspace).await.map(Some)
+}
+
+/// Some of the log of the plan, or of the apply, from a place on.
+pub async fn read(
+    ctx: &Ctx,
+    id: &RunId,
+    applies: bool,
+    from: u64,
+    limit: usize,
+) -> Result<Stretch> {
+    let kind = if applies {
+        Kind::ApplyLog
+    } else {
+        Kind::PlanLog
+    };
+    let wanted = id.clone();
+    let target = Target::Workspace(Workspace::OfRun(id.clone()));
+    let (pieces, length) = door::read(ctx, ReadLog, &target, move |rows| {
+        Box::pin(async move {
+            let run = needed(rows, &wanted).await?;
+            let last = sql::file(rows, &run.id, kind.as_str()).await?;
+            let length = last.map_or(0, |last| last.part + last.size);
+            Ok((files::log(rows, &run.id, kind, from).await?, length))
+        })
+    })
+    .await?;
+    let bytes = files::opened(ctx, pieces, from, limit).await?;
+    Ok(Stretch { bytes, length })
+}
+
+/// The JSON of a run's plan, whole or for the screen; `None` where there is none
+/// yet. The read is in the ledger before this returns.
+pub async fn plan_json(ctx: &Ctx, id: &RunId, shown: bool) -> Result<Option<Bytes>> {
+    if shown {
+        plan_as(ctx, ReadPlanShown, id, Kind::PlanShown).await
+    } else {
+        plan_as(ctx, ReadPlan, id, Kind::PlanJson).await
+    }
+}
+
+async fn plan_as<A: door::Action>(
+    ctx: &Ctx,
+    action: A,
+    id: &RunId,
+    kind: Kind,
+) -> Result<Option<Bytes>> {
+    let wanted = id.clone();
+    let target = Target::Workspace(Workspace::OfRun(id.clone()));
+    let found = door::read(ctx, action, &target, move |rows| {
+        Box::pin(async move {
+            let run = needed(rows, &wanted).await?;
+            if run.changes.is_none() {
+                return Ok(None);
+            }
+            files::find(rows, &run.id, kind).await
+        })
+    })
+    .await?;
+    let Some((object, stored)) = found else {
+        return Ok(None);
+    };
+    ctx.house()
+        .reads()
+        .record(ctx, action, &target, &object.id)
+        .await?;
+    object.open(ctx, stored).await.map(Some)
+}

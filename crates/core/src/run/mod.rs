@@ -1,0 +1,651 @@
+//! A run: from a plan to a verified apply, or to the reason why not.
+//!
+//! Its life cycle is [`machine`], a pure function that every change of a run's
+//! status passes ([`arrow`]); each is one change of the house, hence one leaf.
+//! People act on a run ([`act`]), the server gives it its turn ([`turn`]), and
+//! its runner works on it ([`work`]). What it was asked and what it made are
+//! files, sealed and write-once ([`files`]).
+//!
+//! Deliberately absent: running anything. That is a runner's, in a process of its own.
+
+pub mod act;
+pub mod capsule;
+pub mod copies;
+pub mod files;
+pub mod logs;
+pub mod machine;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod papers;
+pub(crate) mod sql;
+#[cfg(test)]
+mod tests;
+pub mod turn;
+pub mod work;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use statehouse_model::{ActorId, ConfigurationId, Permission, RunId};
+use statehouse_terraform::literal;
+
+use crate::access::{self, Held};
+use crate::configuration;
+use crate::ctx::Ctx;
+use crate::door::{self, Action, Entry, Outcome, Plan, Target, Tx, actions};
+use crate::error::{Error, Kind as Trouble, Result};
+use crate::execution::{self, Mode};
+use crate::job;
+use crate::object::Object;
+use crate::record::Rows;
+use crate::state::lock;
+use crate::workspace::sql::Workspace as WorkspaceRow;
+use crate::workspace::{self, Page, Workspace};
+use machine::{Act, Event, Kind, State, Status, Step, Stored};
+use sql::{Run, RunEvent};
+
+actions! {
+    /// Start a run that only plans.
+    PlanRun = "run.create" needs RunPlan;
+    /// Start a run that may apply.
+    CreateRun = "run.create" needs RunApply;
+    /// See runs, and how far they are.
+    ShowRun = "run.show" needs WorkspaceRead;
+}
+
+/// Runs on one page of a list.
+pub const PAGE_MAX: usize = 100;
+/// Addresses that one run is limited to, or makes anew.
+const ADDRESSES_MAX: usize = 1000;
+/// Longest message of a run, in bytes.
+const MESSAGE_BYTES_MAX: usize = 4096;
+
+/// How a run is to plan, and what was said about it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Options {
+    /// Plan to destroy everything.
+    pub destroy: bool,
+    /// Only take in what changed outside.
+    pub refresh_only: bool,
+    /// Do not look for what changed outside.
+    pub no_refresh: bool,
+    /// Addresses that the plan is limited to.
+    pub targets: Vec<String>,
+    /// Addresses that are to be made anew.
+    pub replace: Vec<String>,
+    /// Variables of this run alone, as HCL literals.
+    pub variables: BTreeMap<String, String>,
+    /// What its starter says about it.
+    pub message: String,
+    /// What commitments to its variables are salted with, and what its runner keeps is sealed under.
+    pub salt: String,
+}
+
+impl Options {
+    fn check(&self) -> Result<()> {
+        let long = self.targets.len().max(self.replace.len()) > ADDRESSES_MAX;
+        if long || self.variables.len() > ADDRESSES_MAX {
+            let words = format!("a run has at most {ADDRESSES_MAX} addresses and variables");
+            return Err(Error::invalid(words));
+        }
+        if self.message.len() > MESSAGE_BYTES_MAX {
+            let words = format!("the message is longer than {MESSAGE_BYTES_MAX} bytes");
+            return Err(Error::invalid(words));
+        }
+        for (key, value) in &self.variables {
+            if key.is_empty() || key.contains('\0') {
+                return Err(Error::invalid("a variable has no name"));
+            }
+            literal::to_json(value).map_err(|why| {
+                let words = format!("the value of the variable `{key}` is no literal: {why}");
+                Error::invalid(words).hint("send a literal of HCL: a text stands in quotes")
+            })?;
+        }
+        if self.destroy && self.refresh_only {
+            let words = "a run destroys everything or only takes in what changed, not both";
+            return Err(Error::invalid(words));
+        }
+        // They become arguments of the tool: none may look like a switch of it.
+        let odd = |address: &String| {
+            address.is_empty() || address.starts_with('-') || address.contains('\0')
+        };
+        if let Some(address) = self
+            .targets
+            .iter()
+            .chain(&self.replace)
+            .find(|each| odd(each))
+        {
+            return Err(Error::invalid(format!(
+                "`{address}` is no address of a resource"
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// A run to start.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// The configuration; the newest one that was uploaded unless named.
+    pub configuration: ConfigurationId,
+    /// What it is for.
+    pub kind: Kind,
+    /// Whether it is applied without being confirmed.
+    pub auto_apply: bool,
+    /// How it is to plan.
+    pub options: Options,
+}
+
+/// A run, for people and programs to read.
+#[derive(Debug, Clone)]
+pub struct RunView {
+    /// Its id.
+    pub id: RunId,
+    /// Its workspace.
+    pub workspace: String,
+    /// Its configuration.
+    pub configuration: String,
+    /// Its place among the runs of its workspace.
+    pub sequence: u64,
+    /// How far it is, and what can be done with it.
+    pub state: State,
+    /// Why it ended so, a word.
+    pub reason: String,
+    /// Who started it.
+    pub actor: String,
+    /// Whether its plan changes anything; unknown until it is planned.
+    pub changes: Option<bool>,
+    /// The version of the state that it planned on.
+    pub base: Option<String>,
+    /// How it plans, where one run is asked for.
+    pub options: Option<Options>,
+    /// When it was started, in microseconds since 1970.
+    pub created_at: i64,
+    /// When its status changed last.
+    pub changed_at: i64,
+    /// When it began to apply, if it did.
+    pub began_at: Option<i64>,
+    /// What the caller may do with it.
+    pub may: BTreeSet<Permission>,
+}
+
+/// Permissions that [`RunView::may`] speaks of.
+const TOLD: [Permission; 5] = [
+    Permission::RunRead,
+    Permission::RunPlan,
+    Permission::RunApply,
+    Permission::RunApprove,
+    Permission::RunForce,
+];
+
+impl RunView {
+    fn of(run: Run, may: BTreeSet<Permission>) -> Result<Self> {
+        Ok(Self {
+            state: run.state()?,
+            workspace: run.workspace.to_string(),
+            configuration: run.configuration.to_string(),
+            sequence: run.sequence,
+            reason: run.reason,
+            actor: run.actor.to_string(),
+            changes: run.changes,
+            base: run.base.map(|base| base.to_string()),
+            options: None,
+            created_at: run.created_at,
+            changed_at: run.changed_at,
+            began_at: run.began_at,
+            may,
+            id: run.id,
+        })
+    }
+}
+
+impl Run {
+    /// The run as the machine knows it.
+    pub(crate) fn state(&self) -> Result<State> {
+        let unknown = |what: &str| Error::internal(format!("run {}: unknown {what}", self.id));
+        let capsule = match self.capsule.as_deref().map(<[u8; 32]>::try_from) {
+            None => None,
+            Some(digest) => Some(digest.map_err(|_| unknown("capsule"))?),
+        };
+        Ok(State::recall(Stored {
+            kind: Kind::from_word(&self.kind).ok_or_else(|| unknown("kind"))?,
+            status: Status::from_word(&self.status).ok_or_else(|| unknown("status"))?,
+            auto_apply: self.auto_apply,
+            attempt: u32::try_from(self.attempt).map_err(|_| unknown("attempt"))?,
+            losses: u8::try_from(self.losses).map_err(|_| unknown("losses"))?,
+            capsule,
+            under_policies: self.under_policies,
+            approvals_suffice: self.approvals_suffice,
+            confirmed: self.confirmed,
+            cancel_requested: self.cancel_requested,
+            holds_lock: self.holds_lock,
+        }))
+    }
+
+    fn keep(&mut self, state: &State, now: i64) {
+        let stored = state.stored();
+        stored.kind.as_str().clone_into(&mut self.kind);
+        stored.status.as_str().clone_into(&mut self.status);
+        self.auto_apply = stored.auto_apply;
+        self.attempt = u64::from(stored.attempt);
+        self.losses = u64::from(stored.losses);
+        self.capsule = stored.capsule.map(|digest| digest.to_vec());
+        self.under_policies = stored.under_policies;
+        self.approvals_suffice = stored.approvals_suffice;
+        self.confirmed = stored.confirmed;
+        self.cancel_requested = stored.cancel_requested;
+        self.holds_lock = stored.holds_lock;
+        self.changed_at = now;
+    }
+
+    /// Whether the lock of its workspace is the one that it took.
+    pub(crate) fn has_lock(&self, workspace: &WorkspaceRow) -> bool {
+        workspace.lock_id.as_deref() == Some(self.id.as_str())
+            && self.fence == Some(workspace.fence)
+    }
+}
+
+/// Moves a run by one arrow of the machine, with its lock and its open job, and
+/// writes it down. Says what the leaf is to say.
+pub(crate) async fn arrow<A: Action>(tx: &mut Tx<A>, run: &mut Run, event: Event) -> Result<Entry> {
+    let wanted = Workspace::Id(run.workspace.clone());
+    let mut workspace = workspace::sql::needed(tx, &wanted).await?;
+    let word = event.as_str();
+    let before = run.state()?;
+    let after = machine::next(&before, event)
+        .map_err(|refused| Error::new(Trouble::Conflict, format!("run {}: {refused}", run.id)))?;
+    if after.holds_lock() && !before.holds_lock() {
+        lock::take_for_run(tx, &mut workspace, &run.id).await?;
+        run.fence = Some(workspace.fence);
+    }
+    if before.holds_lock() && !after.holds_lock() && run.has_lock(&workspace) {
+        lock::release_of_run(tx, &mut workspace).await?;
+    }
+    if before.status().has_runner() && !after.status().has_runner() {
+        job::end_of(tx, &run.id, job::DONE).await?;
+    }
+    run.keep(&after, tx.now());
+    tx.put(run).await?;
+    happened(tx, run, word).await?;
+    let mut entry = Entry::new(&run.id);
+    if after.status() == Status::StateTampered {
+        workspace::freeze::beside_run(tx, &workspace, &run.id).await?;
+        // Who is kept out reads the words of this leaf.
+        let words = format!(
+            "{} found that something was altered: {}",
+            run.id, run.reason
+        );
+        entry = entry.detail(Some(&words));
+    }
+    Ok(entry
+        .fact("event", word)
+        .fact("status", run.status.as_str())
+        .fact("workspace", run.workspace.as_str()))
+}
+
+/// Writes down that something happened to a run.
+async fn happened<A: Action>(tx: &mut Tx<A>, run: &Run, event: &str) -> Result<()> {
+    let number = sql::next_number(tx, &run.id).await?;
+    let happened = RunEvent {
+        run: run.id.clone(),
+        number,
+        event: event.to_owned(),
+        status: run.status.clone(),
+        actor: tx.actor().to_owned(),
+        created_at: tx.now(),
+    };
+    tx.put(&happened).await
+}
+
+/// Something that happened to a run, for people and programs to read.
+#[derive(Debug, Clone)]
+pub struct EventView {
+    /// From 1.
+    pub number: u64,
+    /// What, a word.
+    pub event: String,
+    /// The status after it.
+    pub status: String,
+    /// Who did it.
+    pub actor: String,
+    /// When, in microseconds since 1970.
+    pub at: i64,
+}
+
+/// What happened to a run, the oldest first.
+pub async fn events(ctx: &Ctx, id: &RunId) -> Result<Vec<EventView>> {
+    let wanted = id.clone();
+    let target = Target::Workspace(Workspace::OfRun(id.clone()));
+    door::read(ctx, ShowRun, &target, move |rows| {
+        Box::pin(async move {
+            let run = needed(rows, &wanted).await?;
+            let found = sql::events(rows, &run.id).await?;
+            let view = |event: RunEvent| EventView {
+                number: event.number,
+                event: event.event,
+                status: event.status,
+                actor: event.actor,
+                at: event.created_at,
+            };
+            Ok(found.into_iter().map(view).collect())
+        })
+    })
+    .await
+}
+
+/// Starts a run. Who starts one that may apply needs the permission to apply.
+pub async fn create(ctx: &Ctx, workspace: &Workspace, wish: Wish) -> Result<RunView> {
+    if wish.kind.may_apply() {
+        create_as(ctx, CreateRun, workspace, wish).await
+    } else {
+        create_as(ctx, PlanRun, workspace, wish).await
+    }
+}
+
+async fn create_as<A: Action>(
+    ctx: &Ctx,
+    action: A,
+    workspace: &Workspace,
+    wish: Wish,
+) -> Result<RunView> {
+    wish.options.check()?;
+    let id = RunId::from_entropy(ctx.house().code(), crate::entropy());
+    let salted = Options {
+        salt: hex::encode(crate::random::<32>()),
+        ..wish.options.clone()
+    };
+    let text = serde_json::to_vec(&salted)
+        .map_err(|error| Error::internal(format!("options of a run: {error}")))?;
+    let options = files::prepare(ctx, &id, files::Kind::Options, 0, Bytes::from(text)).await?;
+    let plan = Plan {
+        weight: options.weight(),
+        asks: Vec::new(),
+    };
+    let file = options.row.id.clone();
+    let given = Arc::new((id, wish, options, workspace.clone(), ctx.clone()));
+    let target = Target::Workspace(workspace.clone());
+    let made = door::planned(ctx, action, target, plan, move |tx| {
+        let given = given.clone();
+        Box::pin(async move {
+            let (id, wish, options, wanted, ctx) = &*given;
+            let run = fresh(tx, ctx, id, wish, wanted).await?;
+            tx.put(&run).await?;
+            happened(tx, &run, "create").await?;
+            files::store(tx, options).await?;
+            let entry = files::told(Entry::new(&run.id), &options.row)
+                .fact("workspace", run.workspace.as_str())
+                .fact("configuration", run.configuration.as_str())
+                .fact("run-kind", run.kind.as_str())
+                .fact("auto-apply", run.auto_apply);
+            let may = allowed(tx, ctx, &run).await?;
+            Ok(Outcome::Recorded(RunView::of(run, may)?, entry))
+        })
+    })
+    .await;
+    files::forget_refused(ctx, &file, &made);
+    if made.is_ok() {
+        ctx.house().work_is_there();
+    }
+    made
+}
+
+/// A run that is new, if it may be.
+async fn fresh<A: Action>(
+    tx: &mut Tx<A>,
+    ctx: &Ctx,
+    id: &RunId,
+    wish: &Wish,
+    wanted: &Workspace,
+) -> Result<Run> {
+    let workspace = workspace::sql::needed(tx, wanted).await?;
+    if execution::of(tx, &workspace).await?.mode != Mode::Remote {
+        let words = format!(
+            "the runs of workspace `{}` happen where terraform is started: its execution mode is `local`",
+            workspace.name
+        );
+        return Err(Error::new(Trouble::Conflict, words)
+            .hint("`statehouse execution set --workspace NAME --mode remote` has them made here"));
+    }
+    if wish.kind.may_apply() {
+        workspace::freeze::require_thawed(tx, &workspace).await?;
+    }
+    let configuration = configuration::needed(tx, wanted, &wish.configuration).await?;
+    if configuration.status != configuration::UPLOADED {
+        let words = format!("the archive of {} has not come yet", configuration.id);
+        return Err(Error::new(Trouble::Conflict, words).hint("upload it, then start the run"));
+    }
+    if configuration.speculative && wish.kind.may_apply() {
+        let words = format!("{} was uploaded to be planned only", configuration.id);
+        return Err(Error::new(Trouble::Conflict, words));
+    }
+    let newest = sql::newest(tx, &workspace.id).await?;
+    let now = tx.now();
+    let mut run = Run {
+        id: id.clone(),
+        workspace: workspace.id,
+        configuration: configuration.id,
+        sequence: newest.map_or(1, |newest| newest.sequence + 1),
+        kind: String::new(),
+        status: String::new(),
+        reason: String::new(),
+        actor: ActorId::from(ctx.actor()),
+        auto_apply: false,
+        attempt: 0,
+        losses: 0,
+        capsule: None,
+        under_policies: false,
+        approvals_suffice: false,
+        confirmed: false,
+        cancel_requested: false,
+        holds_lock: false,
+        changes: None,
+        fence: None,
+        base: None,
+        began_at: None,
+        created_at: now,
+        changed_at: now,
+    };
+    run.keep(&State::new(wish.kind, wish.auto_apply), now);
+    Ok(run)
+}
+
+/// A run, which must be there.
+pub(crate) async fn needed(rows: &mut Rows, id: &RunId) -> Result<Run> {
+    let found = sql::by_id(rows, id).await?;
+    found.ok_or_else(|| Error::not_found("run"))
+}
+
+async fn allowed(rows: &mut Rows, ctx: &Ctx, run: &Run) -> Result<BTreeSet<Permission>> {
+    let now = ctx.house().now();
+    let rights = access::Rights::of(rows, ctx, now).await?;
+    let wanted = Workspace::Id(run.workspace.clone());
+    let workspace = workspace::sql::needed(rows, &wanted).await?;
+    let reaches = rights.reaches(&TOLD)?;
+    Ok(reaches.that(|reach| reach.covers(&workspace.project, &workspace.id)))
+}
+
+/// One run, with how it plans.
+pub async fn show(ctx: &Ctx, id: &RunId) -> Result<RunView> {
+    let (wanted, asked) = (id.clone(), ctx.clone());
+    let target = Target::Workspace(Workspace::OfRun(id.clone()));
+    let (mut view, options) = door::read(ctx, ShowRun, &target, move |rows| {
+        Box::pin(async move {
+            let run = needed(rows, &wanted).await?;
+            let options = files::find(rows, &run.id, files::Kind::Options).await?;
+            let may = allowed(rows, &asked, &run).await?;
+            Ok((RunView::of(run, may)?, options))
+        })
+    })
+    .await?;
+    view.options = Some(read_options(ctx, options).await?);
+    Ok(view)
+}
+
+/// Opens the options of a run.
+pub(crate) async fn read_options(
+    ctx: &Ctx,
+    found: Option<(Object, crate::blob::Stored)>,
+) -> Result<Options> {
+    let Some((object, stored)) = found else {
+        return Err(Error::tampered("the options of a run are missing"));
+    };
+    let bytes = object.open(ctx, stored).await?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Error::internal(format!("stored options of a run: {error}")))
+}
+
+/// A page of a workspace's runs, the newest first; `number` counts from 1.
+pub async fn list(
+    ctx: &Ctx,
+    workspace: &Workspace,
+    number: u64,
+    size: usize,
+) -> Result<Page<RunView>> {
+    let (wanted, asked) = (workspace.clone(), ctx.clone());
+    let target = Target::Workspace(workspace.clone());
+    let size = size.min(PAGE_MAX) as u64;
+    let offset = number.saturating_sub(1).saturating_mul(size);
+    let [size, offset] = [size, offset].map(|each| i64::try_from(each).unwrap_or(i64::MAX));
+    door::read(ctx, ShowRun, &target, move |rows| {
+        Box::pin(async move {
+            let workspace = workspace::sql::needed(rows, &wanted).await?;
+            let found = sql::page(rows, &workspace.id, offset, size).await?;
+            let total = sql::newest(rows, &workspace.id).await?;
+            let total = total.map_or(0, |newest| newest.sequence);
+            let may = match found.first() {
+                Some(run) => allowed(rows, &asked, run).await?,
+                None => BTreeSet::new(),
+            };
+            let items = found.into_iter().map(|run| RunView::of(run, may.clone()));
+            let items = items.collect::<Result<Vec<_>>>()?;
+            Ok(Page { items, total })
+        })
+    })
+    .await
+}
+
+/// Statuses in which a run waits for its turn, or works.
+const IN_QUEUE: [Status; 8] = [
+    Status::Pending,
+    Status::Fetching,
+    Status::Planning,
+    Status::Planned,
+    Status::Assessing,
+    Status::Approved,
+    Status::Verifying,
+    Status::Applying,
+];
+
+/// Open runs that end with their workspace, in one change: a body has two seconds.
+const ENDED_MAX: usize = 200;
+/// Open runs of a restored copy that end in one change, for the same reason.
+const RESTORED_MAX: i64 = 100;
+/// Most runs that a queue tells of.
+const QUEUE_MAX: i64 = 1000;
+
+/// The runs of the organization that wait or work, the oldest first, among those
+/// that the caller may see.
+pub async fn queue(ctx: &Ctx) -> Result<Vec<RunView>> {
+    let asked = ctx.clone();
+    door::read_within(ctx, ShowRun, move |rows, reach| {
+        Box::pin(async move {
+            let mut seen = Vec::new();
+            for id in sql::in_status(rows, &IN_QUEUE, QUEUE_MAX).await? {
+                let run = needed(rows, &id).await?;
+                let of = Workspace::Id(run.workspace.clone());
+                let Some(workspace) = workspace::sql::by_ref(rows, &of).await? else {
+                    continue;
+                };
+                if reach.covers(&workspace.project, &workspace.id) {
+                    let may = allowed(rows, &asked, &run).await?;
+                    seen.push(RunView::of(run, may)?);
+                }
+            }
+            Ok(seen)
+        })
+    })
+    .await
+}
+
+/// How many runs of the organization wait, and how many work.
+pub async fn counts(ctx: &Ctx) -> Result<(usize, usize)> {
+    let seen = queue(ctx).await?;
+    let waits = |run: &&RunView| run.state.status() == Status::Pending;
+    let pending = seen.iter().filter(waits).count();
+    Ok((pending, seen.len() - pending))
+}
+
+/// What a run itself may do now: read the state of its workspace while it plans,
+/// write it while it applies, and bring what its runner kept after it was lost.
+pub(crate) async fn held(rows: &mut Rows, id: &RunId) -> Result<Option<Held>> {
+    let Some(run) = sql::by_id(rows, id).await? else {
+        return Ok(None);
+    };
+    let state = run.state()?;
+    Ok(match state.status() {
+        Status::Fetching | Status::Planning | Status::Verifying => Some(Held::Plans(run.workspace)),
+        Status::Applying => Some(Held::Applies(run.workspace)),
+        _ if state.leaves_lock() => {
+            let found = workspace::sql::by_id(rows, &run.workspace).await?;
+            let kept = found.is_some_and(|workspace| run.has_lock(&workspace));
+            kept.then_some(Held::Applies(run.workspace))
+        }
+        _ => None,
+    })
+}
+
+/// Ends whatever is open in a workspace that goes: nobody could look after it.
+pub(crate) async fn end_all<A: Action>(tx: &mut Tx<A>, workspace: &WorkspaceRow) -> Result<()> {
+    let open = sql::open_in(tx, &workspace.id, ENDED_MAX).await?;
+    if open.len() >= ENDED_MAX {
+        let words = format!(
+            "{ENDED_MAX} runs or more of workspace `{}` are open",
+            workspace.name
+        );
+        return Err(Error::new(Trouble::Conflict, words).hint("cancel them first"));
+    }
+    for id in open {
+        let mut run = needed(tx, &id).await?;
+        "workspace-deleted".clone_into(&mut run.reason);
+        let runs = run.state()?.status().has_runner();
+        arrow(tx, &mut run, Event::Person(Act::Cancel)).await?;
+        if runs {
+            // Its runner finds that it has no job any more, and stops.
+            job::end_of(tx, &id, job::LOST).await?;
+            arrow(tx, &mut run, Event::Server(Step::LoseRunner)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Ends runs that a restored copy has open, those first that are nearest to an
+/// apply, and says how many: what was planned on a state of then is not applied
+/// now. What does not read is left as it is, for it goes on nowhere.
+pub(crate) async fn end_restored<A: Action>(tx: &mut Tx<A>, after: &[RunId]) -> Result<Vec<RunId>> {
+    let limit = RESTORED_MAX.saturating_add(i64::try_from(after.len()).unwrap_or(i64::MAX));
+    let mut looked_at = Vec::new();
+    for id in sql::open(tx, limit).await? {
+        if after.contains(&id) {
+            continue;
+        }
+        match end_one_restored(tx, &id).await {
+            Err(error) if matches!(error.kind(), Trouble::Tampered | Trouble::NotFound) => {
+                tracing::error!(run = %id, %error, "a run of a restored copy does not read");
+            }
+            ended => ended?,
+        }
+        looked_at.push(id);
+    }
+    Ok(looked_at)
+}
+
+async fn end_one_restored<A: Action>(tx: &mut Tx<A>, id: &RunId) -> Result<()> {
+    let mut run = needed(tx, id).await?;
+    "restored".clone_into(&mut run.reason);
+    arrow(tx, &mut run, Event::Server(Step::Restore)).await?;
+    Ok(())
+}

@@ -1,0 +1,358 @@
+//! Every statement on `run` and what belongs to it.
+
+use statehouse_model::{
+    ActorId, ApprovalId, ConfigurationId, FileId, RunId, VersionId, WorkspaceId,
+};
+
+use super::machine::Status;
+use crate::db::{Row, Value};
+use crate::error::{Error, Result};
+use crate::record::{Ask, Rows, record};
+
+record! {
+    /// A run.
+    pub(crate) struct Run in "run" key 1 {
+        id: RunId,
+        workspace: WorkspaceId,
+        configuration: ConfigurationId,
+        /// Its place among the runs of its workspace, from 1.
+        sequence: u64,
+        /// A word of [`super::machine::Kind`].
+        kind: String,
+        /// A word of [`super::machine::Status`].
+        status: String,
+        /// Why it ended so, a word; empty while it has not, and where nothing is to say.
+        reason: String,
+        /// Who started it.
+        actor: ActorId,
+        /// From here to `holds_lock`: [`super::machine::Stored`].
+        auto_apply: bool,
+        attempt: u64,
+        losses: u64,
+        capsule: Option<Vec<u8>>,
+        under_policies: bool,
+        approvals_suffice: bool,
+        confirmed: bool,
+        cancel_requested: bool,
+        holds_lock: bool,
+        /// Whether its plan changes anything; unknown until it is planned.
+        changes: Option<bool>,
+        /// The fence of the workspace's lock that it holds.
+        fence: Option<u64>,
+        /// The version of the state that it planned on.
+        base: Option<VersionId>,
+        /// When it began to apply.
+        began_at: Option<i64>,
+        created_at: i64,
+        changed_at: i64,
+    }
+}
+
+record! {
+    /// Something that happened to a run.
+    pub(crate) struct RunEvent in "run_event" key 2 {
+        run: RunId,
+        /// From 1.
+        number: u64,
+        /// A word of [`super::machine::Event`].
+        event: String,
+        /// The status after it.
+        status: String,
+        actor: String,
+        created_at: i64,
+    }
+}
+
+record! {
+    /// Something that a run made or was given.
+    pub(crate) struct RunFile in "run_file" key 1 {
+        id: FileId,
+        run: RunId,
+        /// A word of [`super::files::Kind`].
+        kind: String,
+        /// Where it begins in what its kind makes together; 0 where it is all.
+        part: u64,
+        /// Bytes.
+        size: u64,
+        /// SHA-256 of the bytes, for what a capsule binds; of the rest a MAC of that,
+        /// which tells a repeated upload from another one.
+        digest: Vec<u8>,
+        body_digest: Vec<u8>,
+        commitment: Vec<u8>,
+        created_at: i64,
+    }
+}
+
+record! {
+    /// What was planned and judged; good for one apply.
+    pub(crate) struct CapsuleRow in "capsule" key 1 {
+        run: RunId,
+        digest: Vec<u8>,
+        /// `open` or `used`.
+        status: String,
+        created_at: i64,
+        expires_at: i64,
+    }
+}
+
+record! {
+    /// Somebody's word about a capsule.
+    pub(crate) struct ApprovalRow in "approval" key 1 {
+        id: ApprovalId,
+        run: RunId,
+        capsule: Vec<u8>,
+        /// `approve` or `reject`.
+        decision: String,
+        actor: ActorId,
+        /// As what it was said.
+        capacity: String,
+        /// Whether they stood behind the run then: as whoever started it or uploaded
+        /// what it plans, or as a member of the team whose token did.
+        is_authors: bool,
+        created_at: i64,
+        expires_at: i64,
+        withdrawn_at: Option<i64>,
+    }
+}
+
+pub(crate) async fn capsule(rows: &mut Rows, run: &RunId) -> Result<Option<CapsuleRow>> {
+    rows.by_key(vec![run.as_str().into()]).await
+}
+
+/// Every word about a run, the oldest first.
+pub(crate) async fn approvals(rows: &mut Rows, run: &RunId) -> Result<Vec<ApprovalRow>> {
+    let clause = "WHERE run = $1 ORDER BY created_at, id";
+    rows.find(clause, &[run.as_str().into()]).await
+}
+
+pub(crate) async fn by_id(rows: &mut Rows, id: &RunId) -> Result<Option<Run>> {
+    rows.by_key(vec![id.as_str().into()]).await
+}
+
+/// What [`by_id`] will ask.
+pub(crate) fn ask_id(id: &RunId) -> Ask {
+    Ask::rows::<Run>("WHERE id = $1", vec![id.as_str().into()])
+}
+
+/// Runs of a workspace, the newest first.
+pub(crate) async fn page(
+    rows: &mut Rows,
+    workspace: &WorkspaceId,
+    offset: i64,
+    limit: i64,
+) -> Result<Vec<Run>> {
+    let values = [
+        workspace.as_str().into(),
+        Value::Int(offset),
+        Value::Int(limit),
+    ];
+    let clause = "WHERE workspace = $1 ORDER BY sequence DESC LIMIT $3 OFFSET $2";
+    rows.find(clause, &values).await
+}
+
+/// The last copy that runs of a workspace before this one kept of a state elsewhere.
+pub(crate) async fn last_copy(rows: &mut Rows, of: &Run) -> Result<Option<RunFile>> {
+    let clause = "WHERE kind IN ('state-before', 'state-after') AND run IN (
+            SELECT id FROM run WHERE workspace = $1 AND sequence < $2)
+        ORDER BY created_at DESC, kind LIMIT 1";
+    let sequence = i64::try_from(of.sequence).unwrap_or(i64::MAX);
+    let values = [of.workspace.as_str().into(), Value::Int(sequence)];
+    Ok(rows.find(clause, &values).await?.pop())
+}
+
+/// The newest run of a workspace.
+pub(crate) async fn newest(rows: &mut Rows, workspace: &WorkspaceId) -> Result<Option<Run>> {
+    Ok(page(rows, workspace, 0, 1).await?.pop())
+}
+
+/// The newest runs of some workspaces.
+pub(crate) async fn newest_of(rows: &mut Rows, workspaces: &[WorkspaceId]) -> Result<Vec<Run>> {
+    if workspaces.is_empty() {
+        return Ok(Vec::new());
+    }
+    let places: Vec<String> = (1..=workspaces.len()).map(|at| format!("${at}")).collect();
+    let values: Vec<Value> = workspaces.iter().map(|id| id.as_str().into()).collect();
+    let clause = format!(
+        "WHERE workspace IN ({}) AND sequence = (
+            SELECT max(sequence) FROM run n WHERE n.workspace = run.workspace)",
+        places.join(", ")
+    );
+    rows.find(&clause, &values).await
+}
+
+/// The words of some statuses, as a list in a statement.
+fn words(statuses: &[Status]) -> String {
+    let each: Vec<String> = statuses
+        .iter()
+        .map(|status| format!("'{}'", status.as_str()))
+        .collect();
+    each.join(", ")
+}
+
+fn ids(found: &[Row]) -> Result<Vec<RunId>> {
+    let id = |row: &Row| {
+        let text = row.text(0)?;
+        text.parse()
+            .map_err(|_| Error::tampered(format!("`{text}` is no id of a run")))
+    };
+    found.iter().map(id).collect()
+}
+
+/// The statuses that runs are in which have not ended.
+pub(crate) async fn open_statuses(rows: &mut Rows) -> Result<Vec<Status>> {
+    let open: Vec<Status> = Status::ALL
+        .into_iter()
+        .filter(|status| !status.is_final())
+        .collect();
+    let sql = format!(
+        "SELECT DISTINCT status FROM run WHERE status IN ({})",
+        words(&open)
+    );
+    let found = rows.transaction.query(&sql, &[]).await?;
+    let mut there = Vec::new();
+    for row in &found {
+        there.extend(Status::from_word(row.text(0)?));
+    }
+    Ok(there)
+}
+
+/// Runs in some statuses, the oldest first. Only their ids: a row that does not
+/// read keeps none of the others from being found.
+pub(crate) async fn in_status(
+    rows: &mut Rows,
+    statuses: &[Status],
+    limit: i64,
+) -> Result<Vec<RunId>> {
+    let sql = format!(
+        "SELECT id FROM run WHERE status IN ({}) ORDER BY created_at, id LIMIT $1",
+        words(statuses)
+    );
+    ids(&rows.transaction.query(&sql, &[Value::Int(limit)]).await?)
+}
+
+/// The open runs of a workspace, the oldest first.
+pub(crate) async fn open_in(
+    rows: &mut Rows,
+    workspace: &WorkspaceId,
+    limit: usize,
+) -> Result<Vec<RunId>> {
+    let ended: Vec<Status> = Status::ALL
+        .into_iter()
+        .filter(|status| status.is_final())
+        .collect();
+    let sql = format!(
+        "SELECT id FROM run WHERE workspace = $1 AND status NOT IN ({}) ORDER BY sequence LIMIT $2",
+        words(&ended)
+    );
+    let values = [workspace.as_str().into(), (limit as u64).into()];
+    ids(&rows.transaction.query(&sql, &values).await?)
+}
+
+/// Runs that have not ended, those first that are nearest to an apply.
+pub(crate) async fn open(rows: &mut Rows, limit: i64) -> Result<Vec<RunId>> {
+    let ended: Vec<Status> = Status::ALL
+        .into_iter()
+        .filter(|status| status.is_final())
+        .collect();
+    let sql = format!(
+        "SELECT id FROM run WHERE status NOT IN ({})
+        ORDER BY CASE WHEN capsule IS NULL THEN 1 ELSE 0 END, created_at, id LIMIT $1",
+        words(&ended)
+    );
+    ids(&rows.transaction.query(&sql, &[Value::Int(limit)]).await?)
+}
+
+/// Runs whose lock is not theirs any more, and those whose capsule is over.
+pub(crate) async fn over(rows: &mut Rows, now: i64, limit: i64) -> Result<Vec<RunId>> {
+    let sql = "SELECT r.id FROM run r
+            JOIN workspace w ON w.id = r.workspace
+            LEFT JOIN capsule c ON c.run = r.id
+        WHERE r.status IN ('fetching', 'planning', 'planned', 'assessing', 'policy_failed',
+                'awaiting_approval', 'planned_and_saved', 'approved', 'verifying', 'applying')
+            AND ((r.holds_lock = 1
+                    AND (w.lock_id IS NULL OR w.lock_id <> r.id OR r.fence IS NULL OR w.fence <> r.fence))
+                OR (c.expires_at <= $1
+                    AND r.status IN ('policy_failed', 'awaiting_approval', 'planned_and_saved', 'approved')))
+        ORDER BY r.created_at, r.id LIMIT $2";
+    let values = [Value::Int(now), Value::Int(limit)];
+    ids(&rows.transaction.query(sql, &values).await?)
+}
+
+/// Runs whose turn it is, of those that wait: of each workspace first the one
+/// that waits longest, and before those of busy workspaces those of idle ones. A
+/// run that is planned under the lock is named only where the lock is free.
+pub(crate) async fn waiting(rows: &mut Rows, limit: i64) -> Result<Vec<RunId>> {
+    let sql = "SELECT id FROM (
+            SELECT r.id, r.created_at, r.locks, COALESCE(b.jobs, 0) AS jobs,
+                row_number() OVER (PARTITION BY r.workspace, r.locks ORDER BY r.sequence) AS place
+            FROM (
+                SELECT id, workspace, sequence, created_at,
+                    CASE WHEN kind IN ('plan_only', 'drift', 'saved_plan') THEN 0 ELSE 1 END AS locks
+                FROM run WHERE status = 'pending'
+            ) r
+            JOIN workspace w ON w.id = r.workspace
+            LEFT JOIN (
+                SELECT workspace, count(*) AS jobs FROM run
+                WHERE status IN ('fetching', 'planning', 'verifying', 'applying')
+                GROUP BY workspace
+            ) b ON b.workspace = r.workspace
+            WHERE r.locks = 0 OR (w.lock_id IS NULL
+                AND NOT EXISTS (SELECT 1 FROM workspace_freeze f WHERE f.workspace = r.workspace))
+        ) waiting
+        WHERE locks = 0 OR place = 1
+        ORDER BY place + jobs, created_at, id LIMIT $1";
+    ids(&rows.transaction.query(sql, &[Value::Int(limit)]).await?)
+}
+
+pub(crate) async fn file_by_id(rows: &mut Rows, id: &FileId) -> Result<Option<RunFile>> {
+    rows.by_key(vec![id.as_str().into()]).await
+}
+
+/// The newest file of a kind that a run has.
+pub(crate) async fn file(rows: &mut Rows, run: &RunId, kind: &str) -> Result<Option<RunFile>> {
+    let clause = "WHERE run = $1 AND kind = $2 ORDER BY part DESC LIMIT 1";
+    rows.one(clause, &[run.as_str().into(), kind.into()]).await
+}
+
+/// What happened to a run, the oldest first.
+pub(crate) async fn events(rows: &mut Rows, run: &RunId) -> Result<Vec<RunEvent>> {
+    let clause = "WHERE run = $1 ORDER BY number";
+    rows.find(clause, &[run.as_str().into()]).await
+}
+
+/// The number of the next thing that happens to a run.
+pub(crate) async fn next_number(rows: &mut Rows, run: &RunId) -> Result<u64> {
+    let clause = "WHERE run = $1 ORDER BY number DESC LIMIT 1";
+    let last: Option<RunEvent> = rows.one(clause, &[run.as_str().into()]).await?;
+    Ok(last.map_or(1, |last| last.number + 1))
+}
+
+/// The parts of a kind that reach into a stretch of bytes, in order.
+pub(crate) async fn parts(
+    rows: &mut Rows,
+    run: &RunId,
+    kind: &str,
+    from: u64,
+    limit: i64,
+) -> Result<Vec<RunFile>> {
+    let clause = "WHERE run = $1 AND kind = $2 AND part + size > $3 ORDER BY part LIMIT $4";
+    let values = [
+        run.as_str().into(),
+        kind.into(),
+        from.into(),
+        Value::Int(limit),
+    ];
+    rows.find(clause, &values).await
+}
+
+/// The part of a kind that begins here.
+pub(crate) async fn part(
+    rows: &mut Rows,
+    run: &RunId,
+    kind: &str,
+    part: u64,
+) -> Result<Option<RunFile>> {
+    let clause = "WHERE run = $1 AND kind = $2 AND part = $3";
+    let values = [run.as_str().into(), kind.into(), part.into()];
+    rows.one(clause, &values).await
+}

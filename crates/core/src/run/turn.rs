@@ -1,0 +1,431 @@
+//! Whose turn it is: the server's own part in the life of runs.
+//!
+//! A house is gone through after every act on one of its runs and every few
+//! seconds: leases that ended, plans that are to be judged, runs that are agreed
+//! on, and runs that wait, the oldest first. A run that may apply waits for the
+//! lock of its workspace, a run that only plans for nothing but a free runner;
+//! so one workspace never keeps the others waiting.
+//!
+//! Whatever a stop interrupted is found here again: nothing is remembered between
+//! two rounds but what stands in the rows.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use statehouse_capsule::Requirement;
+use statehouse_model::{Actor, JobId, RunId};
+
+use super::capsule::{self, Found};
+use super::files::{self, Kind};
+use super::machine::{self, Act, Assessed, Event, Status, Step};
+use super::sql::{self, CapsuleRow, Run};
+use super::{arrow, needed};
+use crate::access::RUNS;
+use crate::ctx::Ctx;
+use crate::door::{self, Outcome, Plan, Target, actions};
+use crate::error::{Error, Kind as Trouble, Result};
+use crate::house::House;
+use crate::job::{self, sql::Job};
+use crate::state;
+use crate::workspace::{self, Workspace};
+
+actions! {
+    /// Give a run its turn to be planned.
+    StartRun = "run.start" needs RunPlan;
+    /// Judge its plan.
+    AssessRun = "run.assess" needs RunPlan;
+    /// Give it its turn to be applied.
+    QueueRun = "run.queue" needs RunApply;
+    /// End what is over: a lease, a capsule, a lock that was taken away.
+    TendRun = "run.tend" needs RunPlan;
+}
+
+/// Runs of one kind that are looked at in one round: the rest has its turn in the next.
+const ROUND: i64 = 200;
+
+/// What is to be done in a house, as far as its columns say: each is looked at
+/// anew in the change that does it.
+#[derive(Default)]
+struct Todo {
+    lapsed: Vec<RunId>,
+    over: Vec<RunId>,
+    planned: Vec<RunId>,
+    approved: Vec<RunId>,
+    waiting: Vec<RunId>,
+}
+
+/// Goes through a house once, and says whether any run in it is open. Where none
+/// is, that is one question to the database.
+pub(crate) async fn round(house: &Arc<House>, jobs_max: u64) -> Result<bool> {
+    let task = Ctx::new(house.clone(), Actor::Task(RUNS), None, None);
+    let Some(todo) = look(&task, jobs_max).await? else {
+        return Ok(false);
+    };
+    for id in &todo.lapsed {
+        told(id, lose_runner(&task, id, Lost::Lapsed).await);
+    }
+    for id in &todo.over {
+        told(id, tend(&task, id).await);
+    }
+    for id in &todo.planned {
+        told(id, assess(&task, id).await);
+    }
+    // What was lost or judged a moment ago has its turn too.
+    let rest = if todo.lapsed.is_empty() && todo.over.is_empty() && todo.planned.is_empty() {
+        Some(todo)
+    } else {
+        look(&task, jobs_max).await?
+    };
+    let Some(todo) = rest else { return Ok(true) };
+    for id in &todo.approved {
+        told(id, queue(&task, id, jobs_max).await);
+    }
+    for id in &todo.waiting {
+        told(id, start(&task, id, jobs_max).await);
+    }
+    Ok(true)
+}
+
+/// One run that does not go on keeps no other from it.
+fn told(id: &RunId, done: Result<()>) {
+    if let Err(error) = done {
+        tracing::warn!(run = %id, %error, "a run did not go on");
+    }
+}
+
+/// What is to be done; `None` where no run is open.
+async fn look(task: &Ctx, jobs_max: u64) -> Result<Option<Todo>> {
+    let now = task.house().now();
+    door::read(task, TendRun, &Target::House, move |rows| {
+        Box::pin(async move {
+            let there = sql::open_statuses(rows).await?;
+            if there.is_empty() {
+                return Ok(None);
+            }
+            let any = |of: &[Status]| of.iter().any(|status| there.contains(status));
+            let mut todo = Todo::default();
+            if any(&AT_RUNNER) {
+                todo.lapsed = job::sql::lapsed(rows, now, ROUND).await?;
+            }
+            if any(&HOLDING) {
+                todo.over = sql::over(rows, now, ROUND).await?;
+            }
+            if any(&TO_JUDGE) {
+                todo.planned = sql::in_status(rows, &TO_JUDGE, ROUND).await?;
+            }
+            let open = job::sql::open_count(rows).await?;
+            let room = i64::try_from(jobs_max.saturating_sub(open)).unwrap_or(ROUND);
+            if room > 0 && any(&[Status::Approved]) {
+                todo.approved = sql::in_status(rows, &[Status::Approved], ROUND).await?;
+            }
+            if room > 0 && any(&[Status::Pending]) {
+                todo.waiting = sql::waiting(rows, room.min(ROUND)).await?;
+            }
+            Ok(Some(todo))
+        })
+    })
+    .await
+}
+
+/// Statuses in which a lease can end.
+const AT_RUNNER: [Status; 4] = [
+    Status::Fetching,
+    Status::Planning,
+    Status::Verifying,
+    Status::Applying,
+];
+/// Statuses in which a run holds something that can be over.
+const HOLDING: [Status; 10] = [
+    Status::Fetching,
+    Status::Planning,
+    Status::Planned,
+    Status::Assessing,
+    Status::PolicyFailed,
+    Status::AwaitingApproval,
+    Status::PlannedAndSaved,
+    Status::Approved,
+    Status::Verifying,
+    Status::Applying,
+];
+/// Statuses in which a plan is to be judged.
+const TO_JUDGE: [Status; 2] = [Status::Planned, Status::Assessing];
+
+fn target(id: &RunId) -> Target {
+    Target::Workspace(Workspace::OfRun(id.clone()))
+}
+
+/// Why a runner counts as lost.
+pub(crate) enum Lost {
+    /// Its lease ended.
+    Lapsed,
+    /// Whoever had this job says so.
+    Holder(JobId),
+}
+
+impl Lost {
+    fn is(&self, job: &Job, now: i64) -> bool {
+        match self {
+            // It may have been renewed since somebody looked.
+            Self::Lapsed => job.lease_until.is_none_or(|until| until < now),
+            // By now it may be another's.
+            Self::Holder(id) => job.id == *id,
+        }
+    }
+}
+
+/// Ends the job of a runner that is gone: another tries, or the run ends.
+pub(crate) async fn lose_runner(task: &Ctx, id: &RunId, lost: Lost) -> Result<()> {
+    let given = Arc::new((id.clone(), lost));
+    door::change(task, TendRun, target(id), move |tx| {
+        let given = given.clone();
+        Box::pin(async move {
+            let (wanted, lost) = &*given;
+            let mut run = needed(tx, wanted).await?;
+            let job = job::sql::open_of(tx, wanted).await?;
+            let now = tx.now();
+            let gone = |job: &Job| job.status == job::LEASED && lost.is(job, now);
+            let Some(job) = job.filter(gone) else {
+                return Ok(Outcome::Unchanged(()));
+            };
+            let step = job::Step::of(&job);
+            job::end_of(tx, wanted, job::LOST).await?;
+            let event = || Event::Server(Step::LoseRunner);
+            if machine::next(&run.state()?, event()).is_ok_and(|next| next.status().is_final()) {
+                "runner-lost".clone_into(&mut run.reason);
+            }
+            let entry = arrow(tx, &mut run, event()).await?;
+            let state = run.state()?;
+            if state.status().has_runner() {
+                job::queue(tx, wanted, step, state.attempt()).await?;
+            }
+            Ok(Outcome::Recorded((), entry))
+        })
+    })
+    .await
+}
+
+/// Ends a run whose lock was taken away, or whose time is over.
+async fn tend(task: &Ctx, id: &RunId) -> Result<()> {
+    let wanted = id.clone();
+    door::change(task, TendRun, target(id), move |tx| {
+        let wanted = wanted.clone();
+        Box::pin(async move {
+            let mut run = needed(tx, &wanted).await?;
+            let state = run.state()?;
+            let of = Workspace::Id(run.workspace.clone());
+            let workspace = workspace::sql::needed(tx, &of).await?;
+            let event = if state.holds_lock() && !run.has_lock(&workspace) {
+                "lock-broken".clone_into(&mut run.reason);
+                Step::LoseLock
+            } else if can_expire(state.status()) && is_over(tx, &run).await? {
+                "expired".clone_into(&mut run.reason);
+                Step::Expire
+            } else {
+                return Ok(Outcome::Unchanged(()));
+            };
+            let entry = arrow(tx, &mut run, Event::Server(event)).await?;
+            Ok(Outcome::Recorded((), entry))
+        })
+    })
+    .await
+}
+
+/// Whether a run waits for somebody who may not come.
+fn can_expire(status: Status) -> bool {
+    matches!(
+        status,
+        Status::PolicyFailed
+            | Status::AwaitingApproval
+            | Status::PlannedAndSaved
+            | Status::Approved
+    )
+}
+
+async fn is_over(tx: &mut door::Tx<TendRun>, run: &Run) -> Result<bool> {
+    let now = tx.now();
+    let capsule = sql::capsule(tx, &run.id).await?;
+    Ok(capsule.is_some_and(|capsule| capsule.expires_at <= now))
+}
+
+/// Gives a waiting run its turn, if there is room and its workspace is free.
+async fn start(task: &Ctx, id: &RunId, jobs_max: u64) -> Result<()> {
+    let wanted = id.clone();
+    door::change(task, StartRun, target(id), move |tx| {
+        let wanted = wanted.clone();
+        Box::pin(async move {
+            let mut run = needed(tx, &wanted).await?;
+            let state = run.state()?;
+            if state.status() != Status::Pending || job::sql::open_count(tx).await? >= jobs_max {
+                return Ok(Outcome::Unchanged(()));
+            }
+            let of = Workspace::Id(run.workspace.clone());
+            let workspace = workspace::sql::needed(tx, &of).await?;
+            if state.needs_lock_to_plan() && !state.holds_lock() {
+                let frozen = workspace::freeze::sql::of(tx, &workspace.id).await?;
+                if workspace.lock_id.is_some() || frozen.is_some() {
+                    return Ok(Outcome::Unchanged(()));
+                }
+                arrow(tx, &mut run, Event::Server(Step::Lock)).await?;
+            }
+            run.base = state::head_of(tx, &workspace).await?.map(|head| head.id);
+            let entry = arrow(tx, &mut run, Event::Server(Step::Start)).await?;
+            let attempt = run.state()?.attempt();
+            job::queue(tx, &run.id, job::Step::Plan, attempt).await?;
+            let entry = match &run.base {
+                Some(base) => entry.fact("base", base.as_str()),
+                None => entry,
+            };
+            Ok(Outcome::Recorded((), entry))
+        })
+    })
+    .await
+}
+
+/// Judges a plan: what it was made from and what it is are bound by a capsule.
+async fn assess(task: &Ctx, id: &RunId) -> Result<()> {
+    begin_assessing(task, id).await?;
+    let made = bind(task, id).await;
+    let (file, row, bound) = match made {
+        Ok(Some(sealed)) => sealed,
+        Ok(None) => return Ok(()),
+        Err(error) if *error.kind() == Trouble::Unavailable => return Err(error),
+        Err(error) => return fail(task, id, error).await,
+    };
+    let plan = Plan {
+        weight: file.weight(),
+        asks: Vec::new(),
+    };
+    let (wanted, sealed) = (id.clone(), Arc::new((file, row, bound)));
+    door::planned(task, AssessRun, target(id), plan, move |tx| {
+        let (wanted, sealed) = (wanted.clone(), sealed.clone());
+        Box::pin(async move {
+            let mut run = needed(tx, &wanted).await?;
+            if run.state()?.status() != Status::Assessing {
+                return Ok(Outcome::Unchanged(()));
+            }
+            let (file, row, bound) = &*sealed;
+            files::store(tx, file).await?;
+            tx.put(row).await?;
+            let digest = row.digest.as_slice().try_into();
+            let passed = Assessed::Passed {
+                capsule: digest.map_err(|_| Error::internal("a digest of another length"))?,
+                sufficient: capsule::needs_nobody(tx, &run, bound).await?,
+                under_policies: false,
+            };
+            let entry = arrow(tx, &mut run, Event::Server(Step::Assessed(passed))).await?;
+            let entry = files::told(entry, &file.row).fact("capsule", hex::encode(&row.digest));
+            Ok(Outcome::Recorded((), entry))
+        })
+    })
+    .await
+}
+
+/// Ends a run whose plan cannot be judged, and says why beside the leaf.
+async fn fail(task: &Ctx, id: &RunId, error: Error) -> Result<()> {
+    tracing::warn!(run = %id, %error, "a plan cannot be bound");
+    let given = Arc::new((id.clone(), error));
+    door::change(task, AssessRun, target(id), move |tx| {
+        let given = given.clone();
+        Box::pin(async move {
+            let (wanted, error) = &*given;
+            let mut run = needed(tx, wanted).await?;
+            if run.state()?.status() != Status::Assessing {
+                return Ok(Outcome::Unchanged(()));
+            }
+            let (reason, step) = match error.kind() {
+                Trouble::Tampered => ("tampered", Step::FindAltered),
+                _ => ("unbound", Step::Fail),
+            };
+            reason.clone_into(&mut run.reason);
+            let entry = arrow(tx, &mut run, Event::Server(step)).await?;
+            Ok(Outcome::Recorded((), entry.detail(Some(error.message()))))
+        })
+    })
+    .await
+}
+
+async fn begin_assessing(task: &Ctx, id: &RunId) -> Result<()> {
+    let wanted = id.clone();
+    door::change(task, AssessRun, target(id), move |tx| {
+        let wanted = wanted.clone();
+        Box::pin(async move {
+            let mut run = needed(tx, &wanted).await?;
+            if run.state()?.status() != Status::Planned {
+                return Ok(Outcome::Unchanged(()));
+            }
+            let entry = arrow(tx, &mut run, Event::Server(Step::Assess)).await?;
+            Ok(Outcome::Recorded((), entry))
+        })
+    })
+    .await
+}
+
+/// A capsule that is sealed and not stored yet, and the approvals that it binds.
+type Bound = (files::Prepared, CapsuleRow, Requirement);
+
+/// The capsule of a run, sealed; `None` where the run is somewhere else by now.
+async fn bind(task: &Ctx, id: &RunId) -> Result<Option<Bound>> {
+    let (wanted, house, now) = (id.clone(), task.house().clone(), task.house().now());
+    let made = door::read(task, AssessRun, &target(id), move |rows| {
+        Box::pin(async move {
+            let run = needed(rows, &wanted).await?;
+            if run.state()?.status() != Status::Assessing {
+                return Ok(None);
+            }
+            let found = capsule::open(rows, &house, &run, Kind::Found).await?;
+            let found = Found::read(&found)?;
+            let signed = capsule::make(rows, &house, &run, &found, now).await?;
+            Ok(Some(signed))
+        })
+    })
+    .await?;
+    let Some(signed) = made else { return Ok(None) };
+    let row = CapsuleRow {
+        run: id.clone(),
+        digest: signed.capsule().digest().to_vec(),
+        status: capsule::OPEN.to_owned(),
+        created_at: now,
+        expires_at: signed.capsule().terms().expires_at,
+    };
+    let text = Bytes::from(signed.to_string());
+    let file = files::prepare(task, id, Kind::Capsule, 0, text).await?;
+    Ok(Some((
+        file,
+        row,
+        signed.capsule().terms().requirement.clone(),
+    )))
+}
+
+/// Gives a run that is agreed on its turn to be applied. Where it is not agreed
+/// on any more, because more is asked for or somebody may not approve now, it
+/// waits again.
+async fn queue(task: &Ctx, id: &RunId, jobs_max: u64) -> Result<()> {
+    let given = Arc::new((id.clone(), task.house().clone()));
+    door::change(task, QueueRun, target(id), move |tx| {
+        let given = given.clone();
+        Box::pin(async move {
+            let (wanted, house) = &*given;
+            let mut run = needed(tx, wanted).await?;
+            let approved = run.state()?.status() == Status::Approved;
+            if !approved || job::sql::open_count(tx).await? >= jobs_max {
+                return Ok(Outcome::Unchanged(()));
+            }
+            // What does not open is the runner's to find: then the run ends by it.
+            match capsule::suffices(tx, house, &run).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    let act = Act::Withdraw { sufficient: false };
+                    let entry = arrow(tx, &mut run, Event::Person(act)).await?;
+                    return Ok(Outcome::Recorded((), entry));
+                }
+                Err(error) if *error.kind() == Trouble::Tampered => {}
+                Err(error) => return Err(error),
+            }
+            let entry = arrow(tx, &mut run, Event::Server(Step::Queue)).await?;
+            let attempt = run.state()?.attempt();
+            job::queue(tx, &run.id, job::Step::Apply, attempt).await?;
+            Ok(Outcome::Recorded((), entry))
+        })
+    })
+    .await
+}

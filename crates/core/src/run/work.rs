@@ -1,0 +1,621 @@
+//! What a runner does with the run of its job, by the hand of the server.
+//!
+//! A runner names nothing: the job that it holds says which run, and a run may
+//! touch its own workspace alone ([`super::held`]). What it reports counts while
+//! its lease does; what it claims to have found is held against what the server
+//! finds for itself ([`begin`]).
+
+mod begin;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use statehouse_capsule::Consequence;
+use statehouse_model::{HouseCode, JobId, RunId, WorkspaceId};
+
+use super::capsule::{self, Found};
+use super::files::{self, Kind};
+use super::machine::{Event, Report, Status};
+use super::sql::{self, Run};
+use super::{Options, arrow, needed, read_options, turn};
+use crate::access::RUNS;
+use crate::configuration;
+use crate::ctx::Ctx;
+use crate::door::{self, Action, Outcome, Plan, Target, actions};
+use crate::error::{Error, Kind as Trouble, Result};
+use crate::job::{self, LEASE_US, Step, sql::Job};
+use crate::ledger;
+use crate::object::Object;
+use crate::record::Rows;
+use crate::state::{self, Put, Upload, Which};
+use crate::variable::{self, Given};
+use crate::workspace::{self, Workspace};
+pub use begin::Begun;
+
+actions! {
+    /// Take a job, and keep it.
+    LeaseJob = "job.lease" needs RunPlan;
+    /// Read what is needed for it.
+    ReadJob = "job.read" needs RunPlan;
+    /// Store a piece of a log, or a file.
+    StoreFile = "run.file" needs RunPlan;
+    /// Report how far a plan is.
+    ReportRun = "run.report" needs RunPlan;
+    /// Ask whether an apply may begin.
+    BeginApply = "run.apply" needs RunPlan;
+}
+
+/// How long before its end a lease is renewed.
+const RENEWED_LEFT_US: i64 = LEASE_US * 2 / 3;
+
+/// A job in the hands of a runner. Everything that the runner asks goes through it.
+#[derive(Clone)]
+pub struct Line {
+    ctx: Ctx,
+    run: RunId,
+    workspace: WorkspaceId,
+    job: JobId,
+    step: Step,
+    attempt: u32,
+}
+
+/// What is to be done.
+#[derive(Clone)]
+pub struct Work {
+    /// The run.
+    pub run: RunId,
+    /// Its workspace.
+    pub workspace_id: WorkspaceId,
+    /// Whether the run holds it: then nobody else changes its state.
+    pub holds_lock: bool,
+    /// The name of its workspace.
+    pub workspace: String,
+    /// The plan, or the apply.
+    pub step: Step,
+    /// How to plan.
+    pub options: Options,
+    /// The variables of the workspace.
+    pub variables: Vec<Given>,
+    /// The version of the tool; empty for none in particular.
+    pub tool_version: String,
+    /// Where in the configuration the root module is.
+    pub working_directory: String,
+    /// Whether the tool logs in a form that programs read.
+    pub structured: bool,
+    /// Digest of what is in the configuration.
+    pub configuration: [u8; 32],
+    /// For an apply: what was found when it was planned.
+    pub planned: Option<Found>,
+    /// The key under which a runner keeps a state that the server has not taken.
+    pub spool_key: [u8; 32],
+}
+
+/// Whether a runner is to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Yes.
+    GoOn,
+    /// Stop in order.
+    Stop,
+    /// Stop at once: the job is not its any more.
+    StopNow,
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// There is a plan; its files are stored.
+    Planned {
+        /// What it was made with.
+        found: Box<Found>,
+        /// Whether it changes anything.
+        changes: bool,
+    },
+    /// Everything was applied.
+    Applied,
+    /// Something failed: where, a word.
+    Failed(String),
+    /// The runner found something that is not what it must be.
+    Refused {
+        /// What, a word.
+        what: String,
+        /// What was expected and what was found, for people.
+        why: String,
+    },
+    /// It stopped, as it was asked to.
+    Stopped,
+}
+
+/// Longest words of a runner that are kept of why it refused, in letters.
+const WHY_MAX: usize = 4000;
+/// Waiting jobs that are tried in one look, where the oldest do not read.
+const TRIED_MAX: i64 = 20;
+
+/// Takes the oldest job of a house that waits.
+pub(crate) async fn claim(task: &Ctx, holder: &str) -> Result<Option<Line>> {
+    let waiting = door::read(task, LeaseJob, &Target::House, move |rows| {
+        Box::pin(async move { job::sql::queued(rows, TRIED_MAX).await })
+    })
+    .await?;
+    for id in waiting {
+        match claim_one(task, holder, &id).await {
+            Ok(None) => {}
+            Ok(line) => return Ok(line),
+            Err(error) if *error.kind() == Trouble::Unavailable => return Err(error),
+            Err(error) => tracing::warn!(job = %id, %error, "a job is passed over"),
+        }
+    }
+    Ok(None)
+}
+
+/// Takes a job, if nobody did meanwhile.
+async fn claim_one(task: &Ctx, holder: &str, id: &JobId) -> Result<Option<Line>> {
+    let given = Arc::new((holder.to_owned(), id.clone()));
+    let taken = door::change(task, LeaseJob, Target::House, move |tx| {
+        let given = given.clone();
+        Box::pin(async move {
+            let (holder, id) = &*given;
+            let waits = |job: &Job| job.status == job::QUEUED;
+            let Some(mut job) = job::sql::by_id(tx, id).await?.filter(waits) else {
+                return Ok(Outcome::Unchanged(None));
+            };
+            job::LEASED.clone_into(&mut job.status);
+            job.lease_until = Some(tx.now().saturating_add(LEASE_US));
+            job.holder = Some(holder.clone());
+            tx.put(&job).await?;
+            let entry = door::Entry::new(&job.id)
+                .fact("run", job.run.as_str())
+                .fact("step", job.step.as_str())
+                .fact("attempt", job.attempt)
+                .fact("holder", holder.as_str());
+            let run = needed(tx, &job.run).await?;
+            Ok(Outcome::Recorded(Some((job, run.workspace)), entry))
+        })
+    })
+    .await?;
+    Ok(taken.map(|(job, workspace)| Line {
+        ctx: task.as_run(job.run.clone()),
+        workspace,
+        step: Step::of(&job),
+        attempt: u32::try_from(job.attempt).unwrap_or(u32::MAX),
+        run: job.run,
+        job: job.id,
+    }))
+}
+
+/// Whoever opens the options of a run opens what its runner kept, whatever became of the house's keys since.
+fn spool_key(options: &Options, run: &RunId) -> [u8; 32] {
+    let words = ["statehouse spool", &options.salt, run.as_str()];
+    statehouse_ledger::sha256(words.join("\0").as_bytes())
+}
+
+impl Line {
+    /// The run.
+    pub fn run(&self) -> &RunId {
+        &self.run
+    }
+
+    pub(super) fn ctx(&self) -> &Ctx {
+        &self.ctx
+    }
+
+    pub(super) fn job(&self) -> &JobId {
+        &self.job
+    }
+
+    pub(super) fn step(&self) -> Step {
+        self.step
+    }
+
+    pub(super) fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    fn workspace(&self) -> Workspace {
+        Workspace::Id(self.workspace.clone())
+    }
+
+    pub(super) fn target(&self) -> Target {
+        Target::Workspace(self.workspace())
+    }
+
+    /// What is to be done.
+    pub async fn work(&self) -> Result<Work> {
+        let (line, house) = (self.clone(), self.ctx.house().clone());
+        let (mut work, options) = door::read(&self.ctx, ReadJob, &self.target(), move |rows| {
+            Box::pin(async move {
+                job::held(rows, &line.job).await?;
+                let run = needed(rows, &line.run).await?;
+                let of = line.workspace();
+                let workspace = workspace::sql::needed(rows, &of).await?;
+                let configuration = configuration::needed(rows, &of, &run.configuration).await?;
+                let setting = workspace::sql::setting(rows, &workspace.id).await?;
+                let setting = setting.unwrap_or_else(|| workspace::unset(workspace.id.clone()));
+                let options = files::find(rows, &run.id, Kind::Options).await?;
+                let variables = variable::given(rows, &house, &workspace).await?;
+                let planned = match line.step {
+                    Step::Plan => None,
+                    Step::Apply => {
+                        let found = capsule::open(rows, &house, &run, Kind::Found).await?;
+                        Some(Found::read(&found)?)
+                    }
+                };
+                let digest = configuration.digest.as_slice().try_into();
+                let work = Work {
+                    spool_key: [0; 32],
+                    run: run.id,
+                    holds_lock: run.holds_lock,
+                    workspace_id: workspace.id,
+                    workspace: workspace.name.to_string(),
+                    step: line.step,
+                    options: Options::default(),
+                    variables,
+                    tool_version: setting.terraform_version,
+                    working_directory: setting.working_directory,
+                    structured: setting.structured_run_output,
+                    configuration: digest
+                        .map_err(|_| Error::tampered("a configuration without a digest"))?,
+                    planned,
+                };
+                Ok((work, options))
+            })
+        })
+        .await?;
+        work.options = read_options(&self.ctx, options).await?;
+        work.spool_key = spool_key(&work.options, &self.run);
+        Ok(work)
+    }
+
+    /// The archive of the configuration.
+    pub async fn configuration(&self) -> Result<Bytes> {
+        let line = self.clone();
+        let (object, stored) = door::read(&self.ctx, ReadJob, &self.target(), move |rows| {
+            Box::pin(async move {
+                job::held(rows, &line.job).await?;
+                let run = needed(rows, &line.run).await?;
+                let of = line.workspace();
+                let found = configuration::needed(rows, &of, &run.configuration).await?;
+                let object = Object::from(&found);
+                let stored = object.stored(rows).await?;
+                Ok((object, stored))
+            })
+        })
+        .await?;
+        object.open(&self.ctx, stored).await
+    }
+
+    /// The plan file that was stored.
+    pub async fn plan(&self) -> Result<Bytes> {
+        let line = self.clone();
+        let found = door::read(&self.ctx, ReadJob, &self.target(), move |rows| {
+            Box::pin(async move {
+                job::held(rows, &line.job).await?;
+                files::find(rows, &line.run, Kind::Plan).await
+            })
+        })
+        .await?;
+        let (object, stored) = found.ok_or_else(|| Error::tampered("the plan file is missing"))?;
+        object.open(&self.ctx, stored).await
+    }
+
+    /// The state: the one that was planned on, and while it is applied the current one.
+    pub async fn state(&self) -> Result<Option<state::Witnessed>> {
+        let line = self.clone();
+        let run = door::read(&self.ctx, ReadJob, &self.target(), move |rows| {
+            Box::pin(async move {
+                job::held(rows, &line.job).await?;
+                needed(rows, &line.run).await
+            })
+        })
+        .await?;
+        let which = match (run.state()?.status(), run.base) {
+            (Status::Applying, _) => Which::Current,
+            (_, Some(base)) => Which::Version(base),
+            (_, None) => return Ok(None),
+        };
+        state::witnessed(&self.ctx, &self.workspace(), which).await
+    }
+
+    /// Some leaves of the ledger, from the `from`th on, for a runner that follows it.
+    pub async fn ledger(&self, from: u64) -> Result<ledger::Stretch> {
+        let line = self.clone();
+        door::read(&self.ctx, ReadJob, &self.target(), move |rows| {
+            Box::pin(async move {
+                job::held(rows, &line.job).await?;
+                ledger::stretch(rows, from).await
+            })
+        })
+        .await
+    }
+
+    /// The house of the run, whose ledger it is.
+    pub fn house(&self) -> HouseCode {
+        self.ctx.house().code()
+    }
+
+    /// Stores a state that the apply wrote. Who was given up stores nothing; what
+    /// it kept is taken of the run itself ([`Left`]).
+    pub async fn put_state(&self, bytes: Bytes) -> Result<()> {
+        let line = self.clone();
+        door::read(&self.ctx, ReadJob, &self.target(), move |rows| {
+            Box::pin(async move { job::held(rows, &line.job).await.map(drop) })
+        })
+        .await?;
+        put_state(&self.ctx, &self.run, &self.workspace(), bytes).await
+    }
+
+    /// Stores a piece of the log. What comes after the longest length is dropped.
+    pub async fn log(&self, from: u64, bytes: Bytes) -> Result<()> {
+        if from >= files::LOG_BYTES_MAX || bytes.is_empty() {
+            return Ok(());
+        }
+        let line = self.clone();
+        let job = door::read(&self.ctx, ReadJob, &self.target(), move |rows| {
+            Box::pin(async move { job::held(rows, &line.job).await })
+        })
+        .await?;
+        let from = from.saturating_add(job.log_start);
+        self.store(Kind::log_of(self.step), from, bytes).await
+    }
+
+    /// Stores a file of the plan: `plan`, `plan-json` or `plan-shown`. What was
+    /// approved has them already: an apply stores none.
+    pub async fn file(&self, name: &str, bytes: Bytes) -> Result<()> {
+        if self.step != Step::Plan {
+            let words = "only who plans stores a plan; an apply works with the one that there is";
+            return Err(Error::invalid(words));
+        }
+        let known = [Kind::Plan, Kind::PlanJson, Kind::PlanShown];
+        let kind = known.into_iter().find(|kind| kind.as_str() == name);
+        let unknown = || Error::invalid("a runner stores a plan and its JSON, and nothing else");
+        let kind = kind.ok_or_else(unknown)?;
+        self.store(kind, u64::from(self.attempt), bytes).await
+    }
+
+    pub(super) async fn store(&self, kind: Kind, part: u64, bytes: Bytes) -> Result<()> {
+        let file = files::prepare(&self.ctx, &self.run, kind, part, bytes).await?;
+        let place = (&self.workspace, &self.job);
+        files::put(&self.ctx, StoreFile, place, file).await
+    }
+
+    /// Reports that the plan begins.
+    pub async fn planning(&self) -> Result<()> {
+        self.report(ReportRun, |_| Ok(Report::Fetched), ("", ""))
+            .await
+    }
+
+    async fn report<A: Action>(
+        &self,
+        action: A,
+        report: fn(&Run) -> Result<Report>,
+        (reason, why): (&str, &str),
+    ) -> Result<()> {
+        let given = Arc::new((self.clone(), reason.to_owned(), why.to_owned()));
+        door::change(&self.ctx, action, self.target(), move |tx| {
+            let given = given.clone();
+            Box::pin(async move {
+                let (line, reason, why) = &*given;
+                job::held(tx, &line.job).await?;
+                let mut run = needed(tx, &line.run).await?;
+                let event = Event::Runner {
+                    attempt: line.attempt,
+                    report: report(&run)?,
+                };
+                if !reason.is_empty() {
+                    reason.clone_into(&mut run.reason);
+                }
+                let mut entry = arrow(tx, &mut run, event).await?;
+                if !why.is_empty() {
+                    entry = entry.detail(Some(why));
+                }
+                Ok(Outcome::Recorded((), entry))
+            })
+        })
+        .await
+    }
+
+    /// Says that the runner is still there; the answer says whether it is to go on.
+    pub async fn beat(&self) -> Result<Order> {
+        let line = self.clone();
+        let now = self.ctx.house().now();
+        // In the server's name: that a run is over is no refusal to write down.
+        let task = self.ctx.as_task(RUNS);
+        let looked = door::read(&task, ReadJob, &self.target(), move |rows| {
+            Box::pin(async move {
+                let job = job::held(rows, &line.job).await?;
+                Ok((job, needed(rows, &line.run).await?))
+            })
+        })
+        .await;
+        let (job, run) = match looked {
+            Ok(found) => found,
+            Err(error) if *error.kind() == Trouble::Unavailable => return Err(error),
+            Err(_) => return Ok(Order::StopNow),
+        };
+        let left = job.lease_until.unwrap_or(0).saturating_sub(now);
+        if left < RENEWED_LEFT_US {
+            self.renew().await?;
+        }
+        Ok(if run.cancel_requested {
+            Order::Stop
+        } else {
+            Order::GoOn
+        })
+    }
+
+    async fn renew(&self) -> Result<()> {
+        let line = self.clone();
+        door::change(&self.ctx, LeaseJob, self.target(), move |tx| {
+            let line = line.clone();
+            Box::pin(async move {
+                let mut job = job::held(tx, &line.job).await?;
+                job.lease_until = Some(tx.now().saturating_add(LEASE_US));
+                tx.put(&job).await?;
+                let entry = door::Entry::new(&job.id).fact("run", job.run.as_str());
+                Ok(Outcome::Recorded((), entry))
+            })
+        })
+        .await
+    }
+
+    /// Reports how the job ended.
+    pub async fn done(&self, how: Ended) -> Result<()> {
+        let done = match how {
+            Ended::Planned { found, changes } => self.planned(*found, changes).await,
+            Ended::Applied => {
+                self.report(ReportRun, |_| Ok(Report::Applied), ("", ""))
+                    .await
+            }
+            Ended::Failed(at) => {
+                let reason = word(&at);
+                self.report(ReportRun, |_| Ok(Report::Failed), (&reason, ""))
+                    .await
+            }
+            Ended::Refused { what, why } => self.refused(&word(&what), &why).await,
+            Ended::Stopped => {
+                let stopped = |run: &Run| {
+                    Ok(if run.cancel_requested {
+                        Report::Stopped
+                    } else {
+                        Report::Failed
+                    })
+                };
+                self.report(ReportRun, stopped, ("", "")).await
+            }
+        };
+        self.ctx.house().work_is_there();
+        done
+    }
+
+    /// What the server refused itself ended the run with that answer; what the
+    /// runner refuses ends it now.
+    async fn refused(&self, what: &str, why: &str) -> Result<()> {
+        let line = self.clone();
+        let task = self.ctx.as_task(RUNS);
+        let over = door::read(&task, ReadJob, &self.target(), move |rows| {
+            Box::pin(async move { Ok(needed(rows, &line.run).await?.state()?.status().is_final()) })
+        })
+        .await;
+        if over.unwrap_or(true) {
+            return Ok(());
+        }
+        let refused = |_: &Run| Ok(Report::Refused(Consequence::Tampered));
+        let why: String = why.chars().take(WHY_MAX).collect();
+        self.report(ReportRun, refused, (what, &why)).await
+    }
+
+    async fn planned(&self, found: Found, changes: bool) -> Result<()> {
+        let text = serde_json::to_vec(&found)
+            .map_err(|error| Error::internal(format!("what a runner found: {error}")))?;
+        let part = u64::from(self.attempt);
+        let file = files::prepare(&self.ctx, &self.run, Kind::Found, part, text.into()).await?;
+        let plan = Plan {
+            weight: file.weight(),
+            asks: Vec::new(),
+        };
+        let given = Arc::new((self.clone(), file, found));
+        door::planned(&self.ctx, ReportRun, self.target(), plan, move |tx| {
+            let given = given.clone();
+            Box::pin(async move {
+                let (line, file, found) = &*given;
+                job::held(tx, &line.job).await?;
+                let mut run = needed(tx, &line.run).await?;
+                stored_as_found(tx, &run, found).await?;
+                files::store(tx, file).await?;
+                run.changes = Some(changes);
+                let event = Event::Runner {
+                    attempt: line.attempt,
+                    report: Report::Planned { changes },
+                };
+                let entry = arrow(tx, &mut run, event).await?;
+                let entry = files::told(entry, &file.row)
+                    .fact("changes", changes)
+                    .fact("plan", found.plan.as_str())
+                    .fact("plan-json", found.plan_json.as_str());
+                Ok(Outcome::Recorded((), entry))
+            })
+        })
+        .await
+    }
+
+    /// Says that the runner is gone: it will not be heard of again.
+    pub async fn lost(&self) -> Result<()> {
+        let task = self.ctx.as_task(RUNS);
+        let done = turn::lose_runner(&task, &self.run, turn::Lost::Holder(self.job.clone())).await;
+        self.ctx.house().work_is_there();
+        done
+    }
+}
+
+async fn put_state(ctx: &Ctx, run: &RunId, workspace: &Workspace, bytes: Bytes) -> Result<()> {
+    let upload = Upload {
+        bytes,
+        lock_id: Some(run.to_string()),
+    };
+    match state::put(ctx, workspace, upload).await? {
+        Put::Stored(_) | Put::Repeated(_) => Ok(()),
+        Put::Kept(kept) => {
+            let words = format!(
+                "the state was kept aside as {} and is not the current one: {}",
+                kept.version.id,
+                kept.unusual.join("; ")
+            );
+            Err(Error::new(Trouble::Conflict, words))
+        }
+    }
+}
+
+/// What is left of a run whose runner was lost together with its server: a
+/// state that it wrote and kept.
+pub struct Left {
+    ctx: Ctx,
+    run: RunId,
+    key: [u8; 32],
+}
+
+impl Left {
+    /// Of a run in the house of a task.
+    pub(crate) async fn of(task: &Ctx, run: RunId) -> Result<Self> {
+        let (ctx, id) = (task.as_run(run.clone()), run.clone());
+        let target = Target::Workspace(Workspace::OfRun(run.clone()));
+        let options = door::read(&ctx, ReadJob, &target, move |rows| {
+            Box::pin(async move { files::find(rows, &id, Kind::Options).await })
+        })
+        .await?;
+        let options = read_options(&ctx, options).await?;
+        let key = spool_key(&options, &run);
+        Ok(Self { ctx, run, key })
+    }
+
+    /// The key under which the run's states are spooled.
+    pub fn spool_key(&self) -> [u8; 32] {
+        self.key
+    }
+
+    /// Stores the state, which the run may do as long as it has the lock.
+    pub async fn put_state(&self, bytes: Bytes) -> Result<()> {
+        let workspace = Workspace::OfRun(self.run.clone());
+        put_state(&self.ctx, &self.run, &workspace, bytes).await
+    }
+}
+
+/// A word of a runner's, as far as it is one.
+fn word(text: &str) -> String {
+    let fits = |letter: &char| letter.is_ascii_lowercase() || *letter == '-';
+    text.chars().filter(fits).take(40).collect()
+}
+
+/// The files of a plan must be there, as the runner says that they are.
+async fn stored_as_found(rows: &mut Rows, run: &Run, found: &Found) -> Result<()> {
+    for (kind, digest) in [
+        (Kind::Plan, &found.plan),
+        (Kind::PlanJson, &found.plan_json),
+    ] {
+        let stored = sql::file(rows, &run.id, kind.as_str()).await?;
+        if stored.is_none_or(|stored| hex::encode(stored.digest) != *digest) {
+            let words = format!("the stored {} is not what was planned", kind.as_str());
+            return Err(Error::invalid(words).hint("store it, then report the plan"));
+        }
+    }
+    Ok(())
+}

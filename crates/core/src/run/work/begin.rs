@@ -1,0 +1,164 @@
+//! The moment at which an apply begins, or does not.
+//!
+//! The capsule is verified inside the door against what the runner found and what
+//! the server finds there and then; the same change uses it up.
+
+use std::sync::Arc;
+
+use statehouse_capsule::Verified;
+
+use super::{BeginApply, Line, ReadJob};
+use crate::door::{self, Outcome, Tx};
+use crate::error::{Error, Kind as Trouble, Result};
+use crate::job;
+use crate::run::capsule::{self, Found, Refusal};
+use crate::run::files::{self, Kind};
+use crate::run::machine::{Event, Report};
+use crate::run::sql::{self, Run};
+use crate::run::{arrow, needed};
+use crate::workspace;
+
+/// What the server says to a wish to apply.
+#[derive(Debug, Clone)]
+pub enum Begun {
+    /// Go: in these words it was verified.
+    Verified(Vec<String>),
+    /// It must not be applied.
+    Refused {
+        /// What becomes of the run: its status.
+        what: String,
+        /// What differs, one sentence each.
+        why: Vec<String>,
+    },
+}
+
+impl Line {
+    /// Asks whether the apply may begin: the capsule is verified against what
+    /// the runner found and what the server finds, and used up. What does not
+    /// open was altered: that ends the run like anything else that differs.
+    pub async fn begin(&self, found: Found) -> Result<Begun> {
+        let judged = self.judged(found).await?;
+        match judged {
+            Ok(words) => Ok(Begun::Verified(words)),
+            Err(refusal) => self.refuse(refusal).await,
+        }
+    }
+
+    /// Verifies, and where that succeeds uses the capsule up and begins.
+    async fn judged(&self, found: Found) -> Result<std::result::Result<Vec<String>, Refusal>> {
+        let unreadable = self.unreadable().await?;
+        let house = self.ctx.house().clone();
+        let given = Arc::new((self.clone(), found, house, unreadable));
+        door::change(&self.ctx, BeginApply, self.target(), move |tx| {
+            let given = given.clone();
+            Box::pin(async move {
+                let (line, found, house, unreadable) = &*given;
+                job::held(tx, &line.job).await?;
+                let run = needed(tx, &line.run).await?;
+                let workspace = workspace::sql::needed(tx, &line.workspace()).await?;
+                workspace::freeze::require_thawed(tx, &workspace).await?;
+                let now = tx.now();
+                let verified = match unreadable {
+                    Some((kind, why)) => Err(Refusal::unreadable(kind.as_str(), why.clone())),
+                    None => capsule::verified(tx, house, &run, found, now).await?,
+                };
+                match verified {
+                    Ok(verified) => line.applies(tx, run, verified).await,
+                    Err(refusal) => Ok(Outcome::Unchanged(Err(refusal))),
+                }
+            })
+        })
+        .await
+    }
+
+    /// What was planned, shown and approved, as far as it does not open any more: in words.
+    async fn unreadable(&self) -> Result<Option<(Kind, String)>> {
+        for kind in [
+            Kind::Plan,
+            Kind::PlanJson,
+            Kind::PlanShown,
+            Kind::Found,
+            Kind::Capsule,
+        ] {
+            let line = self.clone();
+            let found = door::read(&self.ctx, ReadJob, &self.target(), move |rows| {
+                Box::pin(async move {
+                    job::held(rows, &line.job).await?;
+                    files::find(rows, &line.run, kind).await
+                })
+            })
+            .await;
+            let opened = match found {
+                Ok(Some((object, stored))) => object.open(&self.ctx, stored).await.map(drop),
+                // That one is missing which must be there, the capsule says.
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            };
+            match opened {
+                Ok(()) => {}
+                Err(error) if *error.kind() == Trouble::Tampered => {
+                    let words = format!("the {}: {}", kind.as_str(), error.message());
+                    return Ok(Some((kind, words)));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    async fn applies(
+        &self,
+        tx: &mut Tx<BeginApply>,
+        mut run: Run,
+        verified: Verified,
+    ) -> Result<Outcome<std::result::Result<Vec<String>, Refusal>>> {
+        let words = verified.sentences().to_vec();
+        let row = sql::capsule(tx, &run.id).await?;
+        let row = row.ok_or_else(|| Error::tampered("the capsule is missing"))?;
+        tx.put(&sql::CapsuleRow {
+            status: capsule::USED.to_owned(),
+            ..row
+        })
+        .await?;
+        run.began_at = Some(tx.now());
+        let (attempt, digest) = (self.attempt, hex::encode(verified.capsule()));
+        let report = Report::Verified(verified);
+        let entry = arrow(tx, &mut run, Event::Runner { attempt, report }).await?;
+        let entry = entry.fact("capsule", digest);
+        Ok(Outcome::Recorded(Ok(words), entry))
+    }
+
+    /// Ends the run before anything is applied. Its log says why, and ends with that.
+    async fn refuse(&self, refusal: Refusal) -> Result<Begun> {
+        let differs = refusal.why.join("\ndiffers: ");
+        let words = format!("differs: {differs}\n\nError: nothing was applied\n");
+        let end = self.log_end().await?;
+        self.store(Kind::log_of(self.step), end, words.into())
+            .await?;
+        let given = Arc::new((self.clone(), refusal));
+        door::change(&self.ctx, BeginApply, self.target(), move |tx| {
+            let given = given.clone();
+            Box::pin(async move {
+                let (line, refusal) = &*given;
+                job::held(tx, &line.job).await?;
+                let mut run = needed(tx, &line.run).await?;
+                run.reason.clone_from(&refusal.names);
+                let (attempt, report) = (line.attempt, Report::Refused(refusal.consequence));
+                let entry = arrow(tx, &mut run, Event::Runner { attempt, report }).await?;
+                let entry = entry.detail(Some(&refusal.why.join("\n")));
+                let why = refusal.why.clone();
+                let what = run.status;
+                Ok(Outcome::Recorded(Begun::Refused { what, why }, entry))
+            })
+        })
+        .await
+    }
+
+    async fn log_end(&self) -> Result<u64> {
+        let line = self.clone();
+        door::read(&self.ctx, ReadJob, &self.target(), move |rows| {
+            Box::pin(async move { files::log_end(rows, &line.run, line.step).await })
+        })
+        .await
+    }
+}
