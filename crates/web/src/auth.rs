@@ -125,9 +125,11 @@ impl Asker {
                 let own = own.ok_or_else(Problem::not_found)?;
                 Ok(format!("api-org-{}", own.name))
             }
-            Actor::User { .. } | Actor::Session { .. } | Actor::Task(_) | Actor::Operator => {
-                Ok(statehouse_core::user::show_self(self.site()).await?.name)
-            }
+            Actor::User { .. }
+            | Actor::Session { .. }
+            | Actor::Run(_)
+            | Actor::Task(_)
+            | Actor::Operator => Ok(statehouse_core::user::show_self(self.site()).await?.name),
         }
     }
 

@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 
 use crate::routes::operation::SchemaOf;
 use crate::tfe::{
-    authentication_tokens, grants, keys, ledgers, locks, looks, memberships, organizations,
-    outputs, permissions, projects, reach, resources, retention, service, tags, teams, tokens,
-    users, versions, workspaces,
+    authentication_tokens, configurations, executions, grants, keys, ledgers, locks, looks,
+    memberships, organizations, outputs, permissions, plans, projects, reach, resources, retention,
+    runs, service, tags, teams, tokens, users, variables, versions, workspaces,
 };
 
 /// A type of resource.
@@ -32,10 +32,16 @@ const fn kind<T: JsonSchema>(
 
 /// All of them, by name.
 pub(crate) const ALL: &[Kind] = &[
+    kind::<plans::Told>("applies", "The apply of a run.", &[]),
     kind::<authentication_tokens::Told>(
         "authentication-tokens",
         "A token as the clients of other platforms know it.",
         &["team", "created-by"],
+    ),
+    kind::<configurations::Told>(
+        "configuration-versions",
+        "A configuration, uploaded to be planned.",
+        &["workspace"],
     ),
     kind::<workspaces::Deleted>(
         "deleted-workspaces",
@@ -50,6 +56,11 @@ pub(crate) const ALL: &[Kind] = &[
     kind::<service::Entitled>(
         "entitlement-sets",
         "What an organization may do, in the words of clients.",
+        &[],
+    ),
+    kind::<executions::Told>(
+        "executions",
+        "Where runs happen, and who must agree to what they apply.",
         &[],
     ),
     kind::<grants::Told>("grants", "Who holds which role over what.", &[]),
@@ -69,6 +80,11 @@ pub(crate) const ALL: &[Kind] = &[
         "Who holds the lock of a workspace, and what for.",
         &[],
     ),
+    kind::<runs::Capacity>(
+        "organization-capacity",
+        "How many runs of an organization wait, and how many work.",
+        &[],
+    ),
     kind::<memberships::Told>(
         "organization-memberships",
         "That an account belongs to an organization.",
@@ -80,6 +96,7 @@ pub(crate) const ALL: &[Kind] = &[
         &[],
     ),
     kind::<permissions::Told>("permissions", "Something that may be allowed.", &[]),
+    kind::<plans::Told>("plans", "The plan of a run.", &[]),
     kind::<projects::Told>("projects", "A folder of workspaces.", &["organization"]),
     kind::<resources::Blamed>(
         "resource-blames",
@@ -101,6 +118,21 @@ pub(crate) const ALL: &[Kind] = &[
         "rollback-previews",
         "What going back to a version would mean.",
         &[],
+    ),
+    kind::<runs::Happened>("run-events", "What happened to a run.", &["run"]),
+    kind::<runs::Told>(
+        "runs",
+        "A plan of a workspace, and what became of it.",
+        &[
+            "workspace",
+            "configuration-version",
+            "created-by",
+            "plan",
+            "apply",
+            "policy-checks",
+            "task-stages",
+            "run-events",
+        ],
     ),
     kind::<looks::Difference>(
         "state-version-diffs",
@@ -132,6 +164,7 @@ pub(crate) const ALL: &[Kind] = &[
     ),
     kind::<tokens::Told>("tokens", "A token of an account.", &[]),
     kind::<users::Told>("users", "An account.", &[]),
+    kind::<variables::Told>("vars", "A variable of a workspace.", &["configurable"]),
     kind::<workspaces::told::Told>(
         "workspaces",
         "A state, its lock and its settings.",

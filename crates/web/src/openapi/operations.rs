@@ -178,6 +178,11 @@ fn request(operation: &Operation, body: BodyOf) -> Value {
             let content = json!({ "application/json": { "schema": schema }, "application/octet-stream": { "schema": {} } });
             return json!({ "required": true, "content": content });
         }
+        BodyOf::Plain(members) => {
+            let schema = members(&mut reader());
+            let content = json!({ "application/vnd.api+json": { "schema": schema } });
+            return json!({ "required": false, "content": content });
+        }
         BodyOf::Document(attributes) => {
             let attributes = attributes(&mut reader()).to_value();
             let needed = attributes.get("required").is_some();
@@ -219,6 +224,7 @@ fn responses(route: &Route, operation: &Operation, intake: &Intake) -> Value {
     match operation.gives {
         Gives::Nothing => say(204, parts::empty("It is done.")),
         Gives::Taken => say(200, parts::empty("It is stored.")),
+        Gives::Accepted => say(202, parts::empty("It will be done.")),
         Gives::Bytes(kind) => say(200, parts::content(kind, json!({}))),
         Gives::State => {
             say(200, parts::content("application/json", json!({})));

@@ -90,16 +90,25 @@ pub(super) fn document(operation: &Operation) -> Value {
         fields.insert("meta".to_owned(), reference("schemas", "meta"));
     }
     if !operation.includes.is_empty() {
-        let kinds = operation.includes.iter().map(|name| match *name {
-            "user" => reference("schemas", "users"),
-            "outputs" => reference("schemas", "state-version-outputs"),
-            kind => reference("schemas", kind),
-        });
-        let kinds: Vec<Value> = kinds.collect();
+        let kinds = operation.includes.iter().map(|name| kind_of(name));
+        let kinds: Vec<Value> = kinds.map(|kind| reference("schemas", kind)).collect();
         let included = json!({ "type": "array", "items": { "anyOf": kinds } });
         fields.insert("included".to_owned(), included);
     }
     json!({ "type": "object", "required": required, "properties": fields })
+}
+
+/// The type of what can be included under this name.
+fn kind_of(included: &'static str) -> &'static str {
+    match included {
+        "apply" => "applies",
+        "configuration-version" => "configuration-versions",
+        "outputs" => "state-version-outputs",
+        "plan" => "plans",
+        "user" => "users",
+        "workspace" => "workspaces",
+        kind => kind,
+    }
 }
 
 /// A type of resource. Attributes are not required, because a caller may want less; those that are there unless it does are

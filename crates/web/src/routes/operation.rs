@@ -14,7 +14,7 @@ use statehouse_model::Permission;
 use crate::auth::{Asked, Asker, At, Bearer, MaybeAsker, Source};
 use crate::body::{Limit, Whole};
 use crate::tfe::query::Query;
-use crate::tfe::sent::{Attributes, References, Sent, SentList};
+use crate::tfe::sent::{Attributes, Plain, References, Sent, SentList};
 
 /// What an operation answers when it succeeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub enum Gives {
     Nothing,
     /// That something was taken, without words: 200.
     Taken,
+    /// That something will be done, without words: 202.
+    Accepted,
     /// Bytes of this media type: 200.
     Bytes(&'static str),
     /// A state: 200, or 204 where there is none.
@@ -51,7 +53,7 @@ impl Gives {
             | Self::Put(kind)
             | Self::List(kind)
             | Self::Page(kind) => Some(kind),
-            Self::Nothing | Self::Taken | Self::Bytes(_) | Self::State => None,
+            Self::Nothing | Self::Taken | Self::Accepted | Self::Bytes(_) | Self::State => None,
         }
     }
 }
@@ -194,6 +196,10 @@ pub(crate) const fn taken(summary: &'static str) -> Operation {
     Operation::new(Gives::Taken, summary)
 }
 
+pub(crate) const fn accepted(summary: &'static str) -> Operation {
+    Operation::new(Gives::Accepted, summary)
+}
+
 pub(crate) const fn bytes(kind: &'static str, summary: &'static str) -> Operation {
     Operation::new(Gives::Bytes(kind), summary)
 }
@@ -224,6 +230,8 @@ pub(crate) enum Credential {
 pub(crate) enum BodyOf {
     /// A document with these attributes, and relations.
     Document(SchemaOf),
+    /// An object with these members.
+    Plain(SchemaOf),
     /// A list of new things with these attributes, or of references.
     Items(SchemaOf),
     /// A list of references.
@@ -285,6 +293,12 @@ impl<T: JsonSchema> Part for Attributes<T> {
 impl<T: JsonSchema> Part for Sent<T> {
     fn tell(intake: &mut Intake) {
         intake.body = Some(BodyOf::Document(T::json_schema));
+    }
+}
+
+impl<T: JsonSchema> Part for Plain<T> {
+    fn tell(intake: &mut Intake) {
+        intake.body = Some(BodyOf::Plain(T::json_schema));
     }
 }
 

@@ -1,6 +1,8 @@
 //! The one table of addresses: every route stands here once.
 
-use super::operation::{bytes, intake, list, made, nothing, one, page, perhaps, put, state, taken};
+use super::operation::{
+    accepted, bytes, intake, list, made, nothing, one, page, perhaps, put, state, taken,
+};
 use super::{Route, service};
 use crate::tfe::{memberships, teams, versions};
 use crate::{backend, discovery, ledger, tfe, ui};
@@ -407,7 +409,7 @@ routes! {
         GET    "/api/v2/state-version-outputs/{output}" => tfe::outputs::show,
             one("state-version-outputs", "One output with its value, also a sensitive one.").needs(May::OutputReadSensitive);
         PUT    "/api/v2/uploads/{url}/{signature}" => tfe::transfers::upload,
-            taken("Take the bytes of an announced version, or their JSON form: whichever the address is for.").always();
+            taken("Take the bytes of an announced version, their JSON form, or the archive of a configuration: whichever the address is for.").always();
         GET    "/api/v2/downloads/{url}/{signature}" => tfe::transfers::download,
             state("The bytes that the address is for.");
         POST   "/api/v2/state-versions/{version}/actions/accept" => tfe::versions::accept,
@@ -416,6 +418,65 @@ routes! {
             one("state-versions", "Drop a kept upload.").needs(May::StateAccept).loose();
         POST   "/api/v2/state-versions/{version}/actions/remove-content" => tfe::versions::remove_content,
             one("state-versions", "Remove the bytes of a version that is not current. Its evidence stays.").needs(May::StateRemove).loose();
+
+        POST   "/api/v2/organizations/{organization}/executions" => tfe::executions::set,
+            made("executions", "Say where runs happen and who must agree, in place of what was said before.").needs(May::RunConfigure);
+        GET    "/api/v2/organizations/{organization}/executions/{scope}" => tfe::executions::show,
+            one("executions", "Where the runs of a scope happen, and who must agree.").needs(May::WorkspaceRead);
+        GET    "/api/v2/workspaces/{workspace}/vars" => tfe::variables::list,
+            list("vars", "The variables of a workspace; sensitive ones without their values.").needs(May::VariableRead);
+        POST   "/api/v2/workspaces/{workspace}/vars" => tfe::variables::create,
+            made("vars", "Make a variable.").needs(May::VariableWrite);
+        GET    "/api/v2/workspaces/{workspace}/vars/{variable}" => tfe::variables::show,
+            one("vars", "One variable.").needs(May::VariableRead);
+        PATCH  "/api/v2/workspaces/{workspace}/vars/{variable}" => tfe::variables::update,
+            one("vars", "Change a variable. A sensitive one stays so.").needs(May::VariableWrite);
+        DELETE "/api/v2/workspaces/{workspace}/vars/{variable}" => tfe::variables::delete,
+            nothing("Remove a variable.").needs(May::VariableWrite);
+        POST   "/api/v2/workspaces/{workspace}/configuration-versions" => tfe::configurations::create,
+            made("configuration-versions", "Wish for a configuration: the answer has the signed address that its archive goes to.")
+                .needs(May::RunPlan);
+        GET    "/api/v2/configuration-versions/{configuration}" => tfe::configurations::show,
+            one("configuration-versions", "One configuration.").needs(May::RunPlan);
+        POST   "/api/v2/runs" => tfe::runs::create,
+            made("runs", "Start a run of a configuration.").needs(May::RunPlan);
+        GET    "/api/v2/runs/{run}" => tfe::runs::show,
+            one("runs", "One run, and how far it is.").needs(May::WorkspaceRead).includes(tfe::runs::INCLUDES).passes(tfe::runs::PASSED);
+        GET    "/api/v2/runs/{run}/run-events" => tfe::runs::events,
+            list("run-events", "What is told of a run beside its status; the ledger has everything.").needs(May::WorkspaceRead)
+                .passes(&["actor", "comment"]);
+        POST   "/api/v2/runs/{run}/actions/apply" => tfe::runs::confirm,
+            accepted("Say that a run shall be applied.").needs(May::RunApply);
+        POST   "/api/v2/runs/{run}/actions/discard" => tfe::runs::discard,
+            accepted("Say that it shall not.").needs(May::RunApply);
+        POST   "/api/v2/runs/{run}/actions/cancel" => tfe::runs::cancel,
+            accepted("Ask it to stop.").needs(May::RunPlan);
+        POST   "/api/v2/runs/{run}/actions/force-cancel" => tfe::runs::force_cancel,
+            accepted("Stop it, after it was asked to and did not.").needs(May::RunForce);
+        POST   "/api/v2/runs/{run}/actions/approve" => tfe::runs::approve,
+            one("runs", "Approve what a run would apply.").needs(May::RunApprove).loose();
+        POST   "/api/v2/runs/{run}/actions/reject" => tfe::runs::reject,
+            one("runs", "Reject what a run would apply.").needs(May::RunApprove).loose();
+        POST   "/api/v2/runs/{run}/actions/withdraw" => tfe::runs::withdraw,
+            one("runs", "Take one's approval back.").needs(May::RunApprove).loose();
+        GET    "/api/v2/workspaces/{workspace}/runs" => tfe::runs::list,
+            page("runs", "The runs of a workspace, the newest first.").needs(May::WorkspaceRead).passes(tfe::runs::PASSED);
+        GET    "/api/v2/organizations/{organization}/runs/queue" => tfe::runs::queue,
+            page("runs", "The runs that wait or work, the oldest first.").needs(May::WorkspaceRead);
+        GET    "/api/v2/organizations/{organization}/capacity" => tfe::runs::capacity,
+            one("organization-capacity", "How many runs wait, and how many work.").needs(May::WorkspaceRead);
+        GET    "/api/v2/plans/{plan}" => tfe::plans::show_plan,
+            one("plans", "The plan of a run, with the address of its log.").needs(May::WorkspaceRead);
+        GET    "/api/v2/plans/{plan}/json-output" => tfe::plans::json_output,
+            bytes("application/json", "A plan as `terraform show -json` gives it.").needs(May::StateRead);
+        GET    "/api/v2/plans/{plan}/json-output-redacted" => tfe::plans::json_output_redacted,
+            bytes("application/json", "A plan for the screen, sensitive values hidden.").needs(May::RunRead);
+        GET    "/api/v2/plans/{plan}/state-copy" => tfe::plans::state_copy,
+            bytes("application/json", "The newest copy that a run kept of a state in a backend elsewhere.").needs(May::StateRead);
+        GET    "/api/v2/applies/{apply}" => tfe::plans::show_apply,
+            one("applies", "The apply of a run, with the address of its log.").needs(May::WorkspaceRead);
+        GET    "/api/v2/logs/{url}/{signature}" => tfe::plans::log,
+            bytes("text/plain; charset=utf-8", "Some of the log that the address is for, as it grows.");
 
         GET    "/api/v2/organizations/{organization}/keys" => tfe::keys::list,
             list("key-epochs", "Every key epoch of an organization.").needs(May::KeyRead);

@@ -51,6 +51,9 @@ pub(crate) struct Item<T> {
 /// Several things in a document.
 pub(crate) struct SentList<T>(pub(crate) Vec<Item<T>>);
 
+/// An object without the form of a document, as clients send it with an act; nothing at all is an empty one.
+pub(crate) struct Plain<T>(pub(crate) T);
+
 /// References as the whole document.
 pub(crate) struct References(Vec<Reference>);
 
@@ -189,6 +192,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Sent<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let (whole, expected) = whole(request, state).await?;
         sent(&whole.bytes, expected)
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Plain<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (whole, _) = whole(request, state).await?;
+        object(text(&whole.bytes)?.unwrap_or("{}"), "it").map(Self)
     }
 }
 

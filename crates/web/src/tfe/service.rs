@@ -59,6 +59,7 @@ pub(crate) async fn entitlements(
         "id": found.id,
         "attributes": Entitled {
             audit_logging: true,
+            operations: true,
             state_storage: true,
             ..Entitled::default()
         },

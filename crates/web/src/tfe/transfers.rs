@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use statehouse_core::Ctx;
 use statehouse_core::state::{self, Put, Shown, Which, Wish};
-use statehouse_core::url::{Granted, Purpose};
+use statehouse_core::url::{Granted, Purpose, Signed};
 use statehouse_core::workspace::{self, Workspace};
 use statehouse_model::VersionId;
 
@@ -134,18 +134,27 @@ pub(crate) async fn announce(
     ))
 }
 
+/// A signed address as clients fetch it: whole.
+pub(super) fn address(origin: &str, what: &str, signed: &Signed) -> String {
+    let (id, signature) = (&signed.id, &signed.signature);
+    format!("{origin}/api/v2/{what}/{id}/{signature}")
+}
+
 async fn store(ctx: &Ctx, granted: &Granted, bytes: Bytes) -> Result<StatusCode, Problem> {
     let workspace = &granted.workspace;
-    let done = match granted.purpose {
-        Purpose::PutState => state::upload(ctx, granted, bytes).await,
-        Purpose::PutJson => {
-            let done = state::upload_json(ctx, granted, bytes).await;
+    let done = match &granted.purpose {
+        Purpose::PutConfiguration(id) => {
+            return super::configurations::upload(ctx, granted, id, bytes).await;
+        }
+        Purpose::PutState(version) => state::upload(ctx, granted, version, bytes).await,
+        Purpose::PutJson(version) => {
+            let done = state::upload_json(ctx, granted, version, bytes).await;
             return match done {
                 Ok(()) => Ok(StatusCode::OK),
                 Err(error) => Err(told(ctx, workspace, error.into()).await),
             };
         }
-        Purpose::GetState | Purpose::GetJson => return Err(Problem::not_found()),
+        _ => return Err(Problem::not_found()),
     };
     match done {
         Ok(Put::Stored(_) | Put::Repeated(_)) => Ok(StatusCode::OK),
@@ -166,13 +175,13 @@ pub(crate) async fn upload(
 /// Gives the bytes that the address is for.
 pub(crate) async fn download(bearer: Bearer) -> Result<Response, Problem> {
     let (ctx, granted) = bearer.enter().await?;
-    let (workspace, version) = (&granted.workspace, granted.version.clone());
-    match granted.purpose {
-        Purpose::GetState => Ok(bytes(
-            state::get(ctx, workspace, Which::Version(version)).await?,
+    let workspace = &granted.workspace;
+    match &granted.purpose {
+        Purpose::GetState(version) => Ok(bytes(
+            state::get(ctx, workspace, Which::Version(version.clone())).await?,
         )),
-        Purpose::GetJson => json(ctx, workspace, version).await,
-        Purpose::PutState | Purpose::PutJson => Err(Problem::not_found()),
+        Purpose::GetJson(version) => json(ctx, workspace, version.clone()).await,
+        _ => Err(Problem::not_found()),
     }
 }
 

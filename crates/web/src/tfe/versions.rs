@@ -59,7 +59,15 @@ async fn told(
     let names = asker.core().names_of(ids).await?;
     let told = versions.iter().map(|version| {
         let id = version.actor.parse::<UserId>().ok();
-        let name = id.and_then(|id| names.get(&id)).map(Name::to_string);
+        // A run is called by its id: who started it is the run's to say.
+        let run = version
+            .actor
+            .starts_with("run-")
+            .then(|| version.actor.clone());
+        let name = id
+            .and_then(|id| names.get(&id))
+            .map(Name::to_string)
+            .or(run);
         let told = Told::listed(asker.origin(), version);
         told.with(name, removed.remove(&version.id))
             .resource(version)

@@ -1,7 +1,6 @@
 //! Workspaces, as terraform's `cloud` block, its `remote` backend and the `tfe` provider read and change them.
 //!
-//! They run where their client runs: `execution-mode` is `local`, and another one is refused rather than ignored, because a
-//! client that believes in it would wait for a run that nobody makes.
+//! Where their runs happen is a setting of its own (`executions`), which `execution-mode` reads and sets.
 
 pub(crate) mod told;
 
@@ -10,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use statehouse_core::Ctx;
+use statehouse_core::execution::Mode;
 use statehouse_core::project::Project;
 use statehouse_core::workspace::{
     self, Change, New, Order, PAGE_MAX, Search, Settings, WishedTag, Workspace,
@@ -97,9 +97,9 @@ pub(crate) struct Set {
     /// The name of a project, for our own clients; others relate to it.
     project: Option<String>,
     description: Option<String>,
-    /// Only `local`: runs happen where terraform is started.
+    /// `local`, where terraform is started, or `remote`, with a runner of the server.
     execution_mode: Option<String>,
-    /// Only `false`.
+    /// The same in older words: whether it is `remote`.
     operations: Option<bool>,
     /// The version that works with it; told to clients and not enforced.
     terraform_version: Option<String>,
@@ -114,23 +114,25 @@ impl Set {
         name.transpose().map_err(Problem::unprocessable)
     }
 
-    fn settings(&self) -> Result<Settings, Problem> {
-        let elsewhere = self
-            .execution_mode
-            .as_deref()
-            .filter(|mode| *mode != "local");
-        if elsewhere.is_some() || self.operations == Some(true) {
-            return Err(Problem::unprocessable(
-                "workspaces run where terraform runs: `execution-mode` can only be `local`",
-            ));
-        }
-        Ok(Settings {
+    fn settings(&self) -> Settings {
+        Settings {
             description: self.description.clone(),
             terraform_version: self.terraform_version.clone(),
             working_directory: self.working_directory.clone(),
             auto_apply: self.auto_apply,
             structured_run_output: self.structured_run_output_enabled,
-        })
+        }
+    }
+
+    /// Where its runs are to happen, if that is said.
+    fn mode(&self) -> Result<Option<Mode>, Problem> {
+        let older = self
+            .operations
+            .map(|remote| if remote { Mode::Remote } else { Mode::Local });
+        match self.execution_mode.as_deref() {
+            None => Ok(older),
+            Some(mode) => mode.parse().map(Some).map_err(Problem::unprocessable),
+        }
     }
 
     fn project(&self, relationships: &Relationships) -> Result<Option<Project>, Problem> {
@@ -165,8 +167,9 @@ pub(crate) async fn create(
     let new = New {
         name: set.name()?.ok_or_else(nameless)?,
         project: set.project(&sent.relationships)?,
-        settings: set.settings()?,
+        settings: set.settings(),
         tags: tags(&sent.relationships)?,
+        mode: set.mode()?,
     };
     let made = workspace::create_as(&ctx, new).await?;
     let made = Workspace::Id(auth::id(&made.id)?);
@@ -193,8 +196,9 @@ async fn change(ctx: &Ctx, workspace: &Workspace, sent: Sent<Set>) -> Result<Doc
     let change = Change {
         name: set.name()?,
         project: set.project(&sent.relationships)?,
-        settings: set.settings()?,
+        settings: set.settings(),
         tags: tags(&sent.relationships)?,
+        mode: set.mode()?,
     };
     let changed = workspace::update(ctx, workspace, change).await?;
     let changed = Workspace::Id(auth::id(&changed.id)?);

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 use statehouse_web::{ROUTES, Route};
 
-use crate::access::{Call, World, ask, prepare};
+use crate::calls::{Call, World, ask, prepare};
 use crate::support::{Answer, Person};
 
 /// What stands for the document of a request; `None` where it takes none.

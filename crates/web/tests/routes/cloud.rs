@@ -128,7 +128,7 @@ async fn a_client_finds_the_server_and_what_it_may_expect() {
         .get(&acme.owner, &format!("{ACME}/entitlement-set"))
         .await;
     assert_eq!(may["data"]["type"], "entitlement-sets");
-    assert_eq!(may["data"]["attributes"]["operations"], false);
+    assert_eq!(may["data"]["attributes"]["operations"], true);
     assert_eq!(may["data"]["attributes"]["state-storage"], true);
     let organization = acme.get(&acme.owner, ACME).await;
     assert_eq!(organization["data"]["id"], "acme");

@@ -1,6 +1,6 @@
 //! A server in this process, and a client of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     client: Arc<ClientConfig>,
     clock: Arc<AtomicI64>,
-    _place: TempDir,
+    place: TempDir,
 }
 
 /// A user of a server, and a token of theirs.
@@ -133,8 +133,26 @@ impl Server {
             address,
             client: tls::client_config(roots).unwrap(),
             clock,
-            _place: place,
+            place,
         }
+    }
+
+    /// The names of sealed bodies that are too large for a row.
+    pub(crate) fn bodies(&self) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        let mut folders = vec![self.place.path().join("data")];
+        while let Some(folder) = folders.pop() {
+            for entry in fs_err::read_dir(folder).unwrap() {
+                let entry = entry.unwrap();
+                let name = entry.file_name().to_string_lossy().into_owned();
+                if entry.file_type().unwrap().is_dir() {
+                    folders.push(entry.path());
+                } else if !name.contains('.') && name.contains('-') {
+                    found.insert(name);
+                }
+            }
+        }
+        found
     }
 
     /// Moves the clock.
@@ -250,6 +268,7 @@ pub(crate) fn options(place: &Path, clock: Arc<AtomicI64>) -> Options {
         // Every look is a microsecond later, so that an order can be told.
         clock: Arc::new(move || clock.fetch_add(1, Ordering::Relaxed)),
         batch_jobs_max: 64,
+        jobs_max: 10_000,
     }
 }
 

@@ -123,7 +123,7 @@ async fn a_workspace_is_made_and_changed() {
     )
     .await;
     assert_eq!(changed["data"]["attributes"]["terraform-version"], "1.11.4");
-    change(&at, json!({ "execution-mode": "remote" }), 422).await;
+    change(&at, json!({ "execution-mode": "agent" }), 422).await;
     change(&at, json!({ "name": "dns" }), 409).await;
     change(&format!("{path}/net-one"), json!({ "name": "first" }), 200).await;
     acme.server

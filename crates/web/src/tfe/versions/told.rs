@@ -8,6 +8,7 @@ use statehouse_core::url::Signed;
 
 use super::super::document::to;
 use super::super::instant::{self, Instant};
+use super::super::transfers::address;
 use super::KIND;
 
 /// What is told of a version.
@@ -147,7 +148,7 @@ impl Told {
             "attributes": self,
             "relationships": {
                 "workspace": to("workspaces", Some(&version.workspace)),
-                "run": to("runs", None),
+                "run": to("runs", version.actor.starts_with("run-").then_some(version.actor.as_str())),
                 "created-by": to("users", Some(&version.actor)),
                 "outputs": { "links": { "related": format!("{path}/outputs") } },
             },
@@ -168,10 +169,7 @@ pub(in crate::tfe) fn resource(origin: &str, version: &VersionView) -> Value {
 /// A version with its addresses, signed for the caller: whole ones, because clients fetch them as they are.
 pub(in crate::tfe) fn shown(origin: &str, shown: &Shown) -> Value {
     let link = |direction: &str, signed: Option<&Signed>| {
-        signed.map(|signed| {
-            let (id, signature) = (&signed.id, &signed.signature);
-            format!("{origin}/api/v2/{direction}/{id}/{signature}")
-        })
+        signed.map(|signed| address(origin, direction, signed))
     };
     let addresses = Addresses {
         hosted_json_state_download_url: link("downloads", shown.json.as_ref()),

@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 use statehouse_core::Ctx;
+use statehouse_core::execution::Mode;
 use statehouse_core::workspace::Full;
-use statehouse_model::{Name, Permission};
+use statehouse_model::{Name, Permission, RunId};
 
 use super::super::document::to;
 use super::super::instant::{self, Instant};
@@ -22,9 +23,9 @@ use super::KIND;
 pub(crate) struct Told {
     name: String,
     description: Option<String>,
-    /// Always `local`.
+    /// `local`, where terraform is started, or `remote`, with a runner of the server.
     execution_mode: &'static str,
-    /// Always false.
+    /// Whether that is `remote`.
     operations: bool,
     auto_apply: bool,
     locked: bool,
@@ -135,12 +136,12 @@ impl May {
             can_read_state_outputs: may(Permission::OutputRead),
             can_manage_tags: update,
             can_read_settings: true,
-            can_read_variable: false,
-            can_update_variable: false,
-            can_read_run: false,
-            can_queue_run: false,
-            can_queue_apply: false,
-            can_queue_destroy: false,
+            can_read_variable: may(Permission::VariableRead),
+            can_update_variable: may(Permission::VariableWrite),
+            can_read_run: may(Permission::RunRead),
+            can_queue_run: may(Permission::RunPlan),
+            can_queue_apply: may(Permission::RunApply),
+            can_queue_destroy: may(Permission::RunApply),
             can_manage_run_tasks: false,
             can_read_assessment_results: false,
             can_create_variable_sets: false,
@@ -156,8 +157,8 @@ impl From<&Full> for Told {
         Self {
             name: workspace.name.clone(),
             description: text(&full.description),
-            execution_mode: "local",
-            operations: false,
+            execution_mode: full.execution.mode.as_str(),
+            operations: full.execution.mode == Mode::Remote,
             auto_apply: full.auto_apply,
             locked: workspace.lock_id.is_some(),
             terraform_version: text(&full.terraform_version).unwrap_or_else(|| "latest".to_owned()),
@@ -172,11 +173,11 @@ impl From<&Full> for Told {
             file_triggers_enabled: false,
             global_remote_state: false,
             queue_all_runs: false,
-            speculative_enabled: false,
+            speculative_enabled: true,
             trigger_prefixes: [],
             trigger_patterns: [],
             setting_overwrites: Overwrites {
-                execution_mode: true,
+                execution_mode: full.execution.scope.as_deref() == Some(workspace.id.as_str()),
                 agent_pool: false,
             },
             created_at: instant::at(workspace.created_at),
@@ -203,6 +204,7 @@ impl From<&Full> for Told {
 pub(in crate::tfe) fn resource(ctx: &Ctx, full: &Full) -> Value {
     let workspace = &full.workspace;
     let organization = ctx.organization().map_or("", Name::as_str);
+    let run = full.run.as_ref().map(RunId::as_str);
     json!({
         "type": KIND,
         "id": workspace.id,
@@ -210,11 +212,20 @@ pub(in crate::tfe) fn resource(ctx: &Ctx, full: &Full) -> Value {
         "relationships": {
             "organization": to("organizations", Some(organization)),
             "project": to("projects", Some(&workspace.project)),
-            "current-run": to("runs", None),
-            "latest-run": to("runs", None),
+            "current-run": to("runs", run),
+            "latest-run": to("runs", run),
             "current-state-version": to(versions::KIND, workspace.head.as_deref()),
-            "locked-by": to("users", workspace.locked_by.as_deref()),
+            "locked-by": locked_by(workspace.locked_by.as_deref()),
         },
         "links": { "self": format!("/api/v2/organizations/{organization}/workspaces/{}", workspace.name) },
     })
+}
+
+/// A relation to who holds the lock: a person or a run.
+fn locked_by(holder: Option<&str>) -> Value {
+    let kind = match holder {
+        Some(id) if id.starts_with("run-") => "runs",
+        _ => "users",
+    };
+    to(kind, holder)
 }

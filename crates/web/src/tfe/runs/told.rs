@@ -1,0 +1,164 @@
+//! A run as clients read one.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Value, json};
+use statehouse_core::run::RunView;
+use statehouse_core::run::machine::Kind;
+use statehouse_model::{ApplyId, Permission, PlanId};
+
+use super::super::document::{to, to_many, to_one};
+use super::super::instant::{self, Instant};
+
+const KIND: &str = "runs";
+
+/// What is told of a run. Some of it only because clients look for it: what never changes here says so.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "these are the words of the clients"
+)]
+pub(crate) struct Told {
+    /// In the words of the platform's clients.
+    status: &'static str,
+    /// In our own, which are finer.
+    stage: &'static str,
+    /// What it is for: `plan_and_apply`, `plan_only`, `saved_plan`, `destroy`, `refresh_only`, …
+    purpose: &'static str,
+    /// Why it ended so, a word; empty where there is nothing to say.
+    reason: String,
+    message: String,
+    /// Always `tfe-api`.
+    source: &'static str,
+    auto_apply: bool,
+    is_destroy: bool,
+    plan_only: bool,
+    save_plan: bool,
+    refresh: bool,
+    refresh_only: bool,
+    target_addrs: Vec<String>,
+    replace_addrs: Vec<String>,
+    /// Whether the plan changes anything.
+    has_changes: bool,
+    /// Its place among the runs of its workspace.
+    sequence: u64,
+    /// The digest of what would be applied, in hex: what an approval names.
+    capsule: Option<String>,
+    /// The id of the version of the state that it planned on.
+    base: Option<String>,
+    /// Always 0, unless a queue is asked for.
+    position_in_queue: u64,
+    created_at: Option<Instant>,
+    changed_at: Option<Instant>,
+    actions: Actions,
+    permissions: May,
+}
+
+/// What can be done with it.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "these are the words of the clients"
+)]
+struct Actions {
+    is_cancelable: bool,
+    is_confirmable: bool,
+    is_discardable: bool,
+    is_force_cancelable: bool,
+}
+
+/// What the caller may do.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "these are the words of the clients"
+)]
+struct May {
+    can_apply: bool,
+    can_cancel: bool,
+    can_comment: bool,
+    can_discard: bool,
+    can_force_cancel: bool,
+    can_force_execute: bool,
+    can_override_policy_check: bool,
+    can_approve: bool,
+}
+
+impl From<&RunView> for Told {
+    fn from(run: &RunView) -> Self {
+        let kind = run.state.kind();
+        let options = run.options.clone().unwrap_or_default();
+        let actions = run.state.actions();
+        let may = |permission| run.may.contains(&permission);
+        let apply = may(Permission::RunApply);
+        let stop = if kind.may_apply() {
+            apply
+        } else {
+            may(Permission::RunPlan)
+        };
+        Self {
+            status: run.state.platform_word(),
+            stage: run.state.status().as_str(),
+            purpose: kind.as_str(),
+            reason: run.reason.clone(),
+            message: options.message,
+            source: "tfe-api",
+            auto_apply: run.state.stored().auto_apply,
+            is_destroy: kind == Kind::Destroy || options.destroy,
+            plan_only: !kind.may_apply(),
+            save_plan: kind == Kind::SavedPlan,
+            refresh: !options.no_refresh,
+            refresh_only: kind == Kind::RefreshOnly || options.refresh_only,
+            target_addrs: options.targets,
+            replace_addrs: options.replace,
+            has_changes: run.changes == Some(true),
+            sequence: run.sequence,
+            capsule: run.state.capsule().map(hex::encode),
+            base: run.base.clone(),
+            position_in_queue: 0,
+            created_at: instant::at(run.created_at),
+            changed_at: instant::at(run.changed_at),
+            actions: Actions {
+                is_cancelable: actions.is_cancelable,
+                is_confirmable: actions.is_confirmable,
+                is_discardable: actions.is_discardable,
+                is_force_cancelable: actions.is_force_cancelable,
+            },
+            permissions: May {
+                can_apply: apply,
+                can_cancel: stop,
+                can_comment: may(Permission::RunPlan),
+                can_discard: apply,
+                can_force_cancel: may(Permission::RunForce),
+                can_force_execute: false,
+                can_override_policy_check: false,
+                can_approve: may(Permission::RunApprove),
+            },
+        }
+    }
+}
+
+/// A run, and what it belongs to.
+pub(in crate::tfe) fn resource(run: &RunView) -> Value {
+    let plan = PlanId::from(&run.id);
+    let apply = ApplyId::from(&run.id);
+    json!({
+        "type": KIND,
+        "id": run.id.as_str(),
+        "attributes": Told::from(run),
+        "relationships": {
+            "workspace": to_one(super::super::workspaces::KIND, &run.workspace),
+            "configuration-version": to_one(super::super::configurations::KIND, &run.configuration),
+            "created-by": to("users", run.actor.starts_with("user-").then_some(run.actor.as_str())),
+            "plan": to_one("plans", plan.as_str()),
+            "apply": to_one("applies", apply.as_str()),
+            "policy-checks": to_many("policy-checks", []),
+            "task-stages": to_many("task-stages", []),
+            "run-events": to_many("run-events", []),
+        },
+        "links": { "self": format!("/api/v2/runs/{}", run.id) },
+    })
+}
