@@ -12,12 +12,14 @@ schemathesis_version=4.32.5
 rust_version_min=1.95
 
 components_to_build=(compiler cargo)
+components_to_run=(bubblewrap)
 components_to_test=(nextest postgres softhsm nmap openssl python schemathesis terraform provider chromium)
 components_to_lint=(deny shellcheck)
 
 declare -A about=(
   [compiler]="gcc, make and pkg-config: C parts of dependencies (SQLite, zstd, AWS-LC)"
   [cargo]="cargo $rust_version_min or newer: builds everything"
+  [bubblewrap]="bubblewrap 0.8 or newer: keeps a run apart from the machine"
   [nextest]="cargo-nextest: runs the tests"
   [postgres]="PostgreSQL server programs: the second database engine; tests start clusters of their own"
   [softhsm]="SoftHSM 2: a PKCS#11 device for the root key provider"
@@ -100,6 +102,14 @@ find_in_cargo_home() { command -v "$1" || ls "${CARGO_HOME:-$HOME/.cargo}/bin/$1
 
 find_shellcheck() { command -v shellcheck; }
 install_shellcheck() { apt_install shellcheck; }
+
+# Older ones cannot forbid namespaces within the sandbox.
+find_bubblewrap() {
+  local have
+  have=$(bwrap --version 2>/dev/null) || return
+  [[ $(printf '%s\n' 0.8 "${have##* }" | sort -V | head -1) == 0.8 ]] && command -v bwrap
+}
+install_bubblewrap() { apt_install bubblewrap; }
 
 find_nmap() { command -v nmap && test -r /usr/share/nmap/scripts/ssl-enum-ciphers.nse; }
 install_nmap() { apt_install nmap; }
@@ -210,7 +220,7 @@ install_provider() {
 
 cmd_doctor() {
   local name where missing=0
-  for name in "${components_to_build[@]}" "${components_to_test[@]}" "${components_to_lint[@]}"; do
+  for name in "${components_to_build[@]}" "${components_to_run[@]}" "${components_to_test[@]}" "${components_to_lint[@]}"; do
     if where=$("find_$name" 2>/dev/null); then
       printf 'found    %-10s  %s\n' "$name" "${where##*$'\n'}"
     else

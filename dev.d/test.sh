@@ -51,7 +51,7 @@ cmd_bench() {
 
 prepare_tests() {
   local name
-  for name in "${components_to_build[@]}" "${components_to_test[@]}"; do need "$name"; done
+  for name in "${components_to_build[@]}" "${components_to_run[@]}" "${components_to_test[@]}"; do need "$name"; done
 
   STATEHOUSE_TEST_PG_BIN=$(find_postgres)
   STATEHOUSE_TEST_SOFTHSM_MODULE=$(find_softhsm)

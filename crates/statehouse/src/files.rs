@@ -12,6 +12,14 @@ use secrecy::SecretString;
 use crate::failure::{Failure, Result};
 use crate::out::Out;
 
+/// Whether everybody on this machine can get to a path, as far as it is there.
+pub(crate) fn is_open_to_all(path: &Path) -> bool {
+    let open = |path: &Path| {
+        fs::metadata(path).is_ok_and(|found| found.mode() & 0o001 != 0) || !path.exists()
+    };
+    path.ancestors().all(open)
+}
+
 /// A secret is one line; more than this is another file.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
 
@@ -54,6 +62,23 @@ pub(crate) fn secret_or_ask(file: Option<&Path>, question: &str, out: Out) -> Re
     drop(silent);
     out.say("");
     secret
+}
+
+/// All of a file that not everybody may read, or of standard input for `-`, without the end of its last line.
+pub(crate) fn whole_secret(path: &Path) -> Result<SecretString> {
+    let mut text = String::new();
+    if path == Path::new("-") {
+        stdin()
+            .lock()
+            .take(SECRET_BYTES_MAX)
+            .read_to_string(&mut text)?;
+    } else {
+        let file = fs::File::open(path)?;
+        refuse(path, file.metadata()?.mode(), 0o007)?;
+        file.take(SECRET_BYTES_MAX).read_to_string(&mut text)?;
+    }
+    let whole = text.strip_suffix('\n').map(str::to_owned);
+    Ok(whole.unwrap_or(text).into())
 }
 
 fn first_line(source: impl Read, name: &str) -> Result<SecretString> {

@@ -143,6 +143,20 @@ impl Api {
         one(&self.wire.send("POST", path, Body::State(state.into()))?)
     }
 
+    /// Sends bytes to an address that the server gave.
+    pub(crate) fn put(&self, link: &str, bytes: Vec<u8>) -> Result {
+        let path = self.wire.path_of(link);
+        self.wire
+            .send("PUT", &path, Body::State(bytes.into()))
+            .map(drop)
+    }
+
+    /// Receives some bytes from an address that the server gave.
+    pub(crate) fn bytes(&self, link: &str) -> Result<Vec<u8>> {
+        let path = self.wire.path_of(link);
+        Ok(self.wire.send("GET", &path, Body::None)?.bytes())
+    }
+
     /// Receives bytes of any length.
     pub(crate) fn download(&self, method: &str, path: &str) -> Result<Download<'_>> {
         self.wire.download(method, path)

@@ -177,6 +177,11 @@ impl Answer {
         serde_json::from_slice(&self.body).map_err(|_| super::unexpected("a JSON document"))
     }
 
+    /// The answer as bytes.
+    pub(super) fn bytes(self) -> Vec<u8> {
+        self.body.to_vec()
+    }
+
     /// The answer as a text.
     pub(super) fn text(self) -> Result<String> {
         String::from_utf8(self.body.to_vec()).map_err(|_| super::unexpected("a text"))

@@ -7,6 +7,7 @@ mod backup;
 mod completions;
 mod config;
 mod eject;
+mod execution;
 mod grant;
 mod import;
 mod key;
@@ -19,6 +20,9 @@ mod permissions;
 mod project;
 mod restore;
 mod retention;
+mod run;
+mod runner;
+mod scope;
 mod serve;
 mod session;
 mod state;
@@ -26,6 +30,7 @@ mod team;
 mod token;
 mod up;
 mod user;
+mod variable;
 mod verify;
 mod workspace;
 
@@ -37,6 +42,7 @@ use crate::client::ServerArgs;
 use crate::environment::Environment;
 use crate::failure::Result;
 use crate::out::{self, Format, Out};
+use crate::server::INSIDE;
 use session::Session;
 
 const AFTER_HELP: &str = "\
@@ -85,6 +91,15 @@ enum Command {
     /// States: versions, uploads that wait, locks
     #[command(subcommand)]
     State(state::Verb),
+    /// Runs: plans and applies on the server
+    #[command(subcommand)]
+    Run(run::Verb),
+    /// Execution: where runs happen, and who must agree to what they apply
+    #[command(subcommand)]
+    Execution(execution::Verb),
+    /// Variables: what the runs of a workspace are given
+    #[command(subcommand)]
+    Variable(variable::Verb),
     /// Retention: for how long the content of old versions is kept
     #[command(subcommand)]
     Retention(retention::Verb),
@@ -128,10 +143,18 @@ enum Command {
     Permissions,
     /// A completion script for a shell
     Completions(completions::Args),
+    /// One job of a run, for the server
+    #[command(hide = true)]
+    Runner(runner::Args),
 }
 
 /// Runs the command of this process.
 pub(crate) fn main() -> ExitCode {
+    // A step of a sandbox passes its words on as they are, switches of other programs among them.
+    let mut words = std::env::args().skip(1);
+    if words.next().as_deref() == Some(INSIDE) {
+        return runner::inside(&words.collect::<Vec<_>>());
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -166,6 +189,9 @@ fn run(command: Command, session: &Session) -> Result<u8> {
         Command::Project(verb) => project::run(verb, session),
         Command::Workspace(verb) => workspace::run(verb, session),
         Command::State(verb) => state::run(verb, session),
+        Command::Run(verb) => run::run(verb, session),
+        Command::Execution(verb) => execution::run(verb, session),
+        Command::Variable(verb) => variable::run(verb, session),
         Command::Retention(verb) => retention::run(verb, session),
         Command::Grant(verb) => grant::run(verb, session),
         Command::Team(verb) => team::run(verb, session),
@@ -181,6 +207,7 @@ fn run(command: Command, session: &Session) -> Result<u8> {
         Command::Config(verb) => config::run(verb, session),
         Command::Permissions => permissions::run(session),
         Command::Completions(args) => completions::run(&args, session),
+        Command::Runner(args) => runner::run(&args),
     }?;
     Ok(0)
 }

@@ -55,7 +55,7 @@ enum Verb {
 impl Place {
     fn config(&self, session: &Session) -> Result<Config> {
         match &self.dir {
-            Some(dir) => Config::beside(dir),
+            Some(dir) => Config::beside(dir, &[]),
             None => Settings::load(&self.sources, &session.environment)?.config(),
         }
     }

@@ -2,20 +2,10 @@
 
 use serde_json::json;
 
-use super::session::{Client, Session};
+use super::scope::Scope;
+use super::session::Session;
 use crate::failure::{Failure, Result};
 use crate::out::Column;
-
-/// Where a policy counts.
-#[derive(clap::Args)]
-pub(super) struct Scope {
-    /// In the workspaces of this project instead of all of them
-    #[arg(long, value_name = "NAME", conflicts_with = "workspace")]
-    project: Option<String>,
-    /// In this workspace alone: its name, organization/name, or id
-    #[arg(long)]
-    workspace: Option<String>,
-}
 
 /// Verbs.
 #[derive(clap::Subcommand)]
@@ -58,17 +48,6 @@ const COLUMNS: &[Column] = &[
     ("SET BY", "set-by"),
     ("SET", "set-at"),
 ];
-
-impl Scope {
-    fn text(&self, client: &Client) -> Result<String> {
-        match (&self.project, &self.workspace) {
-            (Some(project), _) if project.starts_with("prj-") => Ok(project.clone()),
-            (Some(project), _) => client.named("/projects", "project", project),
-            (None, Some(workspace)) => Ok(client.workspace(workspace)?.to_string()),
-            (None, None) => Ok("organization".to_owned()),
-        }
-    }
-}
 
 pub(super) fn run(verb: Verb, session: &Session) -> Result {
     let (client, out) = (session.client()?, session.out);

@@ -1,6 +1,6 @@
 //! `statehouse up`: a server from one directory, with everything that a first `terraform apply` needs.
 //!
-//! Data in `DIR`, keys in `DIR.keys`, anchors in `DIR.anchor`; nothing else is written, and no configuration is read. Every
+//! Data in `DIR`, keys in `DIR.keys`, anchors in `DIR.anchor`, runners work in `DIR.runner`; nothing else is written, and no configuration is read. Every
 //! start makes a new token; older ones stay valid until they end by themselves.
 
 use std::fmt::Write;
@@ -28,10 +28,13 @@ pub(super) struct Args {
     /// Print one line of JSON when ready, and nothing else
     #[arg(long)]
     json: bool,
+    /// A setting over the default, for example runs.slots=4; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Result {
-    let mut config = Config::beside(&args.dir)?;
+    let mut config = Config::beside(&args.dir, &args.set)?;
     config.listen.port = args.port;
     logs::begin(&config.log, session.out.color_err())?;
     Session::runtime()?.block_on(async {

@@ -91,6 +91,18 @@ impl Settings {
         Ok(Self(Figment::from(Layer::default_of(DEFAULT)?)))
     }
 
+    /// The default, with settings of the command line over it.
+    pub(crate) fn of_flags(set: &[String]) -> Result<Self> {
+        let default = Layer::default_of(DEFAULT)?;
+        let mut figment = Figment::from(Layer::default_of(DEFAULT)?);
+        for setting in set {
+            let layer = Layer::of_flag(setting)?;
+            layer.check_keys(&default)?;
+            figment = figment.merge(layer);
+        }
+        Ok(Self(figment))
+    }
+
     /// As types, checked.
     pub(crate) fn config(&self) -> Result<Config> {
         let config: Config = self.0.extract().map_err(|error| refused(&error))?;
@@ -145,6 +157,7 @@ pub(crate) struct Config {
     pub(crate) health: Health,
     pub(crate) log: Log,
     pub(crate) api: Api,
+    pub(crate) runs: Runs,
     pub(crate) door: Door,
 }
 
@@ -259,6 +272,40 @@ pub(crate) struct Api {
     pub(crate) burst: u32,
 }
 
+/// What runs here, and what keeps it apart.
+#[derive(Deserialize)]
+pub(crate) struct Runs {
+    pub(crate) slots: u32,
+    pub(crate) jobs_max: u64,
+    #[serde(deserialize_with = "path")]
+    pub(crate) dir: PathBuf,
+    pub(crate) level: RunLevel,
+    pub(crate) level_reason: String,
+    pub(crate) uid_first: u32,
+    pub(crate) gid_first: u32,
+    // Relative to where control groups are mounted, therefore not made absolute here.
+    pub(crate) cgroup: String,
+    pub(crate) memory_mib_max: u64,
+    pub(crate) processes_max: u64,
+    #[serde(deserialize_with = "optional_path")]
+    pub(crate) bubblewrap: Option<PathBuf>,
+    #[serde(deserialize_with = "optional_path")]
+    pub(crate) tools: Option<PathBuf>,
+    #[serde(deserialize_with = "optional_path")]
+    pub(crate) provider_mirror: Option<PathBuf>,
+    pub(crate) egress: Vec<String>,
+}
+
+/// How much keeps a job apart from this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RunLevel {
+    /// Every layer.
+    Strict,
+    /// A process of another user.
+    Process,
+}
+
 /// How changes are committed.
 #[derive(Deserialize)]
 pub(crate) struct Door {
@@ -273,6 +320,7 @@ impl Config {
             keys,
             tls,
             database,
+            runs,
             ..
         } = self;
         let complain = |words: &str| {
@@ -286,6 +334,16 @@ impl Config {
         if database.url.is_some() && database.url_file.is_some() {
             return complain(
                 "database.url and database.url_file are both set, and only one can count",
+            );
+        }
+        if runs.level == RunLevel::Process && runs.level_reason.trim().is_empty() {
+            return complain(
+                "runs.level is process, which keeps a job from little, and runs.level_reason does not say why",
+            );
+        }
+        if runs.level == RunLevel::Process && runs.slots > 1 {
+            return complain(
+                "runs.level is process, where jobs share the ports of this machine, and runs.slots is more than 1",
             );
         }
         match keys.provider {
@@ -304,7 +362,7 @@ impl Config {
     }
 
     /// Data in `dir`, keys beside it in `dir.keys`, anchors in `dir.anchor`: what `up` uses.
-    pub(crate) fn beside(dir: &Path) -> Result<Self> {
+    pub(crate) fn beside(dir: &Path, set: &[String]) -> Result<Self> {
         let dir: PathBuf = std::path::absolute(dir)?.components().collect();
         if dir.file_name().is_none() {
             return Err(Failure::usage(format!(
@@ -317,7 +375,8 @@ impl Config {
             name.push(suffix);
             PathBuf::from(name)
         };
-        let mut config = Settings::of_default()?.config()?;
+        let mut config = Settings::of_flags(set)?.config()?;
+        config.runs.dir = reached(sibling(".runner"), &dir);
         config.keys.dir = sibling(".keys");
         config.data = Data {
             anchors: sibling(".anchor"),
@@ -325,6 +384,16 @@ impl Config {
         };
         Ok(config)
     }
+}
+
+/// Where runners work beside a directory. Where the server is root they are other users, who must get there: a home of root's
+/// is closed to them, and the place is then one that is open, told apart by the directory's name.
+fn reached(beside: PathBuf, dir: &Path) -> PathBuf {
+    if !rustix::process::geteuid().is_root() || files::is_open_to_all(&beside) {
+        return beside;
+    }
+    let name = dir.to_string_lossy().replace('/', "-");
+    Path::new("/var/tmp").join(format!("statehouse{name}.runner"))
 }
 
 fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {

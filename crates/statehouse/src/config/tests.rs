@@ -165,6 +165,14 @@ fn a_wrong_value_is_refused_with_its_origin() {
         "[database]\nurl = \"a\"\nurl_file = \"b\"\n",
         ["does not fit together", "only one"],
     );
+    check(
+        "[runs]\nlevel = \"process\"\n",
+        ["does not fit together", "runs.level_reason"],
+    );
+    check(
+        "[runs]\nlevel = \"process\"\nlevel_reason = \"no namespaces here\"\n",
+        ["does not fit together", "runs.slots"],
+    );
     check("[data]\ndir = \"\"\n", ["data.dir in ", "empty"]);
     check(
         "[door]\nbatch_jobs_max = 0\n",
@@ -206,7 +214,7 @@ fn secrets_are_neither_shown_nor_taken_from_arguments() {
 
 #[test]
 fn what_lies_beside_a_directory_is_named_after_it() {
-    let config = Config::beside(Path::new("/tmp/house/")).unwrap();
+    let config = Config::beside(Path::new("/tmp/house/"), &[]).unwrap();
     assert_eq!(config.data.dir, Path::new("/tmp/house"));
     assert_eq!(config.keys.dir, Path::new("/tmp/house.keys"));
     assert_eq!(config.data.anchors, Path::new("/tmp/house.anchor"));

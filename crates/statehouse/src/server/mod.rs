@@ -7,7 +7,10 @@
 pub(crate) mod first;
 pub(crate) mod guard;
 mod keys;
+mod runners;
 mod signals;
+
+pub(crate) use runners::INSIDE;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -31,6 +34,7 @@ use crate::environment::Environment;
 use crate::failure::{Failure, Result};
 use crate::trust;
 use guard::DirectoryLock;
+use runners::Plant;
 use signals::Signals;
 
 /// A server whose listeners are bound; nothing is answered before [`Server::serve`].
@@ -44,6 +48,7 @@ pub(crate) struct Server {
     health_socket: Option<UnixSocket>,
     health_listener: Option<TcpListener>,
     pace: Pace,
+    plant: Plant,
     _lock: DirectoryLock,
 }
 
@@ -84,6 +89,7 @@ pub(crate) async fn options(config: &Config, environment: &Environment) -> Resul
         roots: keys::open(&config.keys).await?,
         clock: clock(),
         batch_jobs_max: config.door.batch_jobs_max,
+        jobs_max: config.runs.jobs_max,
     })
 }
 
@@ -107,6 +113,7 @@ impl Server {
         let (served, ca_file) = certificate(config)?;
         let tls = tls::server_config(served.clone()).map_err(Failure::failed)?;
         let core = Core::open(options(config, environment).await?).await?;
+        let core_too = core.clone();
         Ok(Self {
             core,
             signals,
@@ -116,6 +123,7 @@ impl Server {
             listener,
             health_socket,
             health_listener,
+            plant: Plant::of(core_too, config, environment)?,
             pace: Pace {
                 per_second: config.api.requests_per_second,
                 burst: config.api.burst,
@@ -149,6 +157,7 @@ impl Server {
             served,
             listener,
             pace,
+            plant,
             ..
         } = self;
         let (stop, stopping) = watch::channel(false);
@@ -176,6 +185,7 @@ impl Server {
                 }
             });
         }
+        helpers.spawn(plant.serve(stopping.clone()));
         let router = statehouse_web::router(core.clone(), pace);
         let mut serving = tokio::spawn(listen::serve(
             listener,

@@ -1,0 +1,102 @@
+//! `statehouse execution`: where runs happen, and who must agree to what they apply.
+
+use serde_json::{Map, Value, json};
+
+use super::scope::Scope;
+use super::session::Session;
+use crate::failure::{Failure, Result};
+
+/// Where runs happen.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub(super) enum Mode {
+    /// Where terraform is started
+    Local,
+    /// With a runner of the server
+    Remote,
+}
+
+/// Something that a scope says.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Said {
+    /// Where runs happen
+    Mode,
+    /// How many people must approve
+    Approvals,
+    /// Whether who started a run may be one of them
+    AuthorApproves,
+}
+
+/// Verbs.
+#[derive(clap::Subcommand)]
+pub(super) enum Verb {
+    /// Show what counts somewhere
+    Show {
+        #[command(flatten)]
+        scope: Scope,
+    },
+    /// Say where runs happen and how many must approve; what is not named stays as it is
+    Set {
+        #[command(flatten)]
+        scope: Scope,
+        /// Where
+        #[arg(long, value_enum)]
+        mode: Option<Mode>,
+        /// How many people must approve what is to be applied
+        #[arg(long, value_name = "COUNT")]
+        approvals: Option<u64>,
+        /// Whether who started a run may be one of them
+        #[arg(long, value_name = "true|false")]
+        author_approves: Option<bool>,
+        /// What the scope is to say no more, so that the wider ones count
+        #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT,…")]
+        inherit: Vec<Said>,
+    },
+}
+
+pub(super) fn run(verb: Verb, session: &Session) -> Result {
+    let (client, out) = (session.client()?, session.out);
+    let path = client.organization("/executions")?;
+    match verb {
+        Verb::Show { scope } => {
+            let scope = scope.text(&client)?;
+            out.one(&client.api.get(&format!("{path}/{scope}"))?)
+        }
+        Verb::Set {
+            scope,
+            mode,
+            approvals,
+            author_approves,
+            inherit,
+        } => {
+            let mut wish = Map::from_iter([("scope".to_owned(), scope.text(&client)?.into())]);
+            let mode = mode.map(|mode| match mode {
+                Mode::Local => "local",
+                Mode::Remote => "remote",
+            });
+            let said = [
+                ("mode", mode.map(Value::from), Said::Mode),
+                ("approvals", approvals.map(Value::from), Said::Approvals),
+                (
+                    "author-approves",
+                    author_approves.map(Value::from),
+                    Said::AuthorApproves,
+                ),
+            ];
+            for (name, value, what) in said {
+                let unsaid = inherit.contains(&what);
+                if unsaid && value.is_some() {
+                    let words = format!("either --{name} or --inherit {name}, not both");
+                    return Err(Failure::usage(words));
+                }
+                if let Some(value) = value.or(unsaid.then_some(Value::Null)) {
+                    wish.insert(name.to_owned(), value);
+                }
+            }
+            if wish.len() == 1 {
+                let words = "say something: --mode, --approvals, --author-approves or --inherit";
+                return Err(Failure::usage(words));
+            }
+            out.one(&client.api.post(&path, &json!(wish))?)
+        }
+    }
+}

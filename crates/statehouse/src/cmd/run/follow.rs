@@ -1,0 +1,147 @@
+//! Following a run: its logs as they grow, until it has ended or waits for somebody.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use statehouse_model::{ApplyId, PlanId, RunId};
+
+use super::super::session::{Client, Session};
+use super::path;
+use crate::client::Resource;
+use crate::failure::{Failure, Result};
+use crate::out::plain;
+
+/// Between two looks.
+const EVERY: Duration = Duration::from_millis(500);
+/// Bytes of a log in one answer.
+const PIECE: usize = 64 * 1024;
+/// What begins and ends the text of a log.
+const MARKS: [u8; 2] = [2, 3];
+
+/// One log, and how far it was read.
+struct Log {
+    link: String,
+    offset: usize,
+    over: bool,
+    /// The beginning of a line whose end has not come.
+    begun: Vec<u8>,
+}
+
+impl Log {
+    fn of(client: &Client, run: &RunId, apply: bool) -> Result<Self> {
+        let of = if apply {
+            format!("/api/v2/applies/{}", ApplyId::from(run))
+        } else {
+            format!("/api/v2/plans/{}", PlanId::from(run))
+        };
+        let step = client.api.get(&of)?;
+        let link = step.text("log-read-url").to_owned();
+        if link.is_empty() {
+            return Err(Failure::failed("you may not read the logs of this run"));
+        }
+        Ok(Self {
+            link,
+            offset: 0,
+            over: false,
+            begun: Vec::new(),
+        })
+    }
+
+    /// Prints what came since.
+    fn print(&mut self, client: &Client, session: &Session) -> Result {
+        while !self.over {
+            let link = format!("{}?offset={}&limit={PIECE}", self.link, self.offset);
+            let bytes = client.api.bytes(&link)?;
+            if bytes.is_empty() {
+                break;
+            }
+            self.offset += bytes.len();
+            self.over = bytes.last() == Some(&MARKS[1]);
+            self.begun
+                .extend(bytes.into_iter().filter(|byte| !MARKS.contains(byte)));
+            let whole = match self.begun.iter().rposition(|byte| *byte == b'\n') {
+                _ if self.over => self.begun.len(),
+                Some(last) => last + 1,
+                None => 0,
+            };
+            let lines: Vec<u8> = self.begun.drain(..whole).collect();
+            for line in String::from_utf8_lossy(&lines).lines() {
+                session.out.text(&format!("{}\n", plain(&said(line))))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a line says: terraform wraps it in JSON where its log is for programs.
+fn said(line: &str) -> String {
+    let parsed = serde_json::from_str::<serde_json::Value>(line).ok();
+    let Some(parsed) = parsed.filter(serde_json::Value::is_object) else {
+        return line.to_owned();
+    };
+    let text = |pointer: &str| parsed.pointer(pointer).and_then(serde_json::Value::as_str);
+    match (text("/@message"), text("/diagnostic/detail")) {
+        (Some(message), Some(detail)) if !detail.is_empty() => format!("{message}: {detail}"),
+        (Some(message), _) => message.to_owned(),
+        (None, _) => line.to_owned(),
+    }
+}
+
+/// Prints a log, as far as it is there.
+pub(super) fn log(client: &Client, session: &Session, run: &RunId, apply: bool) -> Result {
+    Log::of(client, run, apply)?.print(client, session)
+}
+
+/// Follows a run. The failure of a run is the failure of this command.
+pub(super) fn watch(client: &Client, session: &Session, run: &RunId) -> Result {
+    let mut plan = Log::of(client, run, false)?;
+    let mut apply = Log::of(client, run, true)?;
+    loop {
+        let now = client.api.get(&path(run, ""))?;
+        plan.print(client, session)?;
+        if plan.over {
+            apply.print(client, session)?;
+        }
+        let stage = now.text("stage");
+        let moving = matches!(
+            stage,
+            "pending"
+                | "fetching"
+                | "planning"
+                | "planned"
+                | "assessing"
+                | "approved"
+                | "verifying"
+                | "applying"
+        );
+        if !moving {
+            plan.print(client, session)?;
+            if matches!(
+                stage,
+                "applied" | "errored" | "canceled" | "stale" | "state_tampered"
+            ) {
+                apply.print(client, session)?;
+            }
+            return told(session, run, &now);
+        }
+        sleep(EVERY);
+    }
+}
+
+/// Says where a run came to rest, and what can be done.
+fn told(session: &Session, run: &RunId, now: &Resource) -> Result {
+    let stage = now.text("stage");
+    let reason = now.text("reason");
+    let words = match reason {
+        "" => format!("{run} is {stage}"),
+        reason => format!("{run} is {stage}: {reason}"),
+    };
+    match stage {
+        "applied" | "planned_and_finished" => session.out.say(&words),
+        "awaiting_approval" | "planned_and_saved" => session.out.say(&format!(
+            "{words}\n`statehouse run plan {run}` shows what it changes; `run confirm`, `run approve` or `run discard` it"
+        )),
+        _ => return Err(Failure::failed(words)),
+    }
+    Ok(())
+}

@@ -1,0 +1,373 @@
+//! The runners that this server starts: for each job a child process of its own, on a seat of its own.
+//!
+//! A runner is our own binary (`statehouse runner`), without any privilege and with nothing but a line to this process: standard input
+//! is one end of a pair of sockets. It never shares an address space with the server, nor with the next job. When it ends, everything
+//! that it started is ended and its seat is wiped; a state that it kept and could not send is taken over first.
+//!
+//! Absent on purpose: what a job is, which the core says, and what is done with it, which the runner knows.
+
+mod kept;
+mod line;
+mod memory;
+
+use std::fs::Permissions;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fs_err as fs;
+use statehouse_core::Core;
+use statehouse_core::run::work::{Ended, Line};
+use statehouse_model::RunId;
+use statehouse_runner::drive::place::Place;
+use statehouse_runner::drive::spool;
+use statehouse_runner::sandbox::{self, Inside, Level, Seat, Users};
+use tokio::net::UnixStream;
+use tokio::process::{Child, Command};
+use tokio::sync::{OnceCell, watch};
+use tokio::task::JoinSet;
+
+use crate::config::{Config, RunLevel, Runs};
+use crate::environment::Environment;
+use crate::failure::Result;
+use crate::files;
+use memory::Memory;
+
+/// The hidden subcommand of a runner.
+pub(crate) const RUNNER: &str = "runner";
+/// The hidden subcommand of what runs in a sandbox.
+pub(crate) const INSIDE: &str = "inside";
+/// How long a runner may take to end after its line was closed.
+const END_MAX: Duration = Duration::from_secs(10);
+/// Before a place that cannot be prepared is tried again.
+const PAUSE: Duration = Duration::from_secs(5);
+/// How long runners of a server that is gone may take to end, and how often they are looked for. An apply ends what it has begun.
+const SETTLED_MAX: Duration = Duration::from_mins(30);
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Why a job was not run as it should be.
+enum Trouble {
+    /// The next one may be.
+    Job(String),
+    /// The seat holds the only copy of a state: nothing is run on it, and nothing of it is wiped.
+    Seat(String),
+}
+
+/// What every runner of this server is given.
+#[derive(Clone)]
+pub(super) struct Plant {
+    core: Arc<Core>,
+    slots: u32,
+    program: Program,
+    sandbox: sandbox::Settings,
+    memory: Arc<Memory>,
+    tools: Option<PathBuf>,
+    path: String,
+    provider_mirror: Option<PathBuf>,
+    egress: Vec<String>,
+}
+
+/// Our own binary, where those who are to start it get to it. Where the server is root, runners are other users, to whom a
+/// binary in a home of root's is closed: they get a copy, before the first of them starts.
+#[derive(Clone)]
+struct Program {
+    own: PathBuf,
+    copy: Option<PathBuf>,
+    copied: Arc<OnceCell<()>>,
+}
+
+impl Program {
+    fn of(runs: &Runs) -> Result<Self> {
+        let own = std::env::current_exe()?;
+        let closed = rustix::process::geteuid().is_root() && !files::is_open_to_all(&own);
+        Ok(Self {
+            own,
+            copy: closed.then(|| runs.dir.join("program").join("statehouse")),
+            copied: Arc::default(),
+        })
+    }
+
+    fn path(&self) -> &Path {
+        self.copy.as_deref().unwrap_or(&self.own)
+    }
+
+    /// Puts the copy where it is to be, once.
+    async fn ready(&self, runs: &Path) -> std::io::Result<()> {
+        let Some(copy) = &self.copy else {
+            return Ok(());
+        };
+        let (own, copy, runs) = (self.own.clone(), copy.clone(), runs.to_owned());
+        let put = async || {
+            let putting = tokio::task::spawn_blocking(move || {
+                sandbox::folder(&runs)?;
+                sandbox::folder(&runs.join("program"))?;
+                let new = copy.with_extension("new");
+                fs::copy(&own, &new)?;
+                fs::set_permissions(&new, Permissions::from_mode(0o755))?;
+                fs::rename(&new, &copy)
+            });
+            putting.await.map_err(std::io::Error::other)?
+        };
+        self.copied.get_or_try_init(put).await.map(drop)
+    }
+}
+
+fn settings(runs: &Runs, config: &Config, program: &Path, path: &str) -> sandbox::Settings {
+    let on_path = || {
+        let mut folders = path
+            .split(':')
+            .map(|folder| PathBuf::from(folder).join("bwrap"));
+        folders.find(|path| path.is_file())
+    };
+    let bubblewrap = runs.bubblewrap.clone().or_else(on_path);
+    sandbox::Settings {
+        level: match runs.level {
+            RunLevel::Strict => Level::Strict,
+            RunLevel::Process => Level::Process,
+        },
+        bubblewrap: bubblewrap.unwrap_or_else(|| PathBuf::from("/usr/bin/bwrap")),
+        inside: Inside {
+            program: program.to_owned(),
+            arguments: vec![INSIDE.to_owned()],
+        },
+        seats: runs.dir.clone(),
+        users: Some(Users {
+            uid_first: runs.uid_first,
+            gid_first: runs.gid_first,
+        }),
+        cgroup: Some(PathBuf::from(&runs.cgroup)).filter(|path| !path.as_os_str().is_empty()),
+        memory_bytes_max: runs.memory_mib_max.saturating_mul(1024 * 1024),
+        processes_max: runs.processes_max,
+        forbidden: vec![
+            config.data.dir.clone(),
+            config.data.anchors.clone(),
+            config.keys.dir.clone(),
+        ],
+    }
+}
+
+impl Plant {
+    pub(super) fn of(core: Arc<Core>, config: &Config, environment: &Environment) -> Result<Self> {
+        let program = Program::of(&config.runs)?;
+        let path = environment
+            .get("PATH")
+            .unwrap_or("/usr/bin:/bin")
+            .to_owned();
+        Ok(Self {
+            sandbox: settings(&config.runs, config, program.path(), &path),
+            memory: Arc::new(Memory::of(&config.runs.dir)),
+            core,
+            slots: config.runs.slots,
+            program,
+            tools: config.runs.tools.clone(),
+            path,
+            provider_mirror: config.runs.provider_mirror.clone(),
+            egress: config.runs.egress.clone(),
+        })
+    }
+
+    /// Runs jobs until `stopping`.
+    pub(super) async fn serve(self, stopping: watch::Receiver<bool>) {
+        let mut seats = JoinSet::new();
+        for slot in 0..self.slots {
+            seats.spawn(self.clone().work(slot, stopping.clone()));
+        }
+        if self.slots > 0
+            && let Err(error) = self.core.look_for_runs().await
+        {
+            tracing::warn!(%error, "runs of before are not looked for");
+        }
+        while seats.join_next().await.is_some() {}
+    }
+
+    /// One place: a job after the other.
+    async fn work(self, slot: u32, mut stopping: watch::Receiver<bool>) {
+        let holder = format!("slot-{slot}");
+        let settled = tokio::select! {
+            settled = self.settle(slot) => settled,
+            _ = stopping.wait_for(|stop| *stop) => return,
+        };
+        if let Err(why) = settled {
+            return out_of_service(slot, &why, stopping).await;
+        }
+        loop {
+            let line = tokio::select! {
+                line = self.core.next_job(&holder) => line,
+                _ = stopping.wait_for(|stop| *stop) => return,
+            };
+            let run = line.run().clone();
+            match self.job(slot, &line, stopping.clone()).await {
+                Ok(()) => {}
+                Err(Trouble::Job(error)) => {
+                    tracing::error!(%run, error, "a job could not be run");
+                    failed(&line, &error).await;
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(Trouble::Seat(why)) => {
+                    failed(&line, &why).await;
+                    return out_of_service(slot, &why, stopping).await;
+                }
+            }
+        }
+    }
+
+    /// Waits for what an earlier server started at a place and did not see end: without its line it ends by itself, in order. The state that
+    /// it kept is taken over before the place is used again.
+    async fn settle(&self, slot: u32) -> std::result::Result<(), String> {
+        // What is wrong with a place is told when a job is to run there.
+        let Ok(seat) = sandbox::left(&self.sandbox, slot) else {
+            return Ok(());
+        };
+        let begun = tokio::time::Instant::now();
+        while seat.is_occupied().unwrap_or(false) && begun.elapsed() < SETTLED_MAX {
+            tokio::time::sleep(LOOK).await;
+        }
+        self.rescue(&seat).await
+    }
+
+    /// Takes over what an earlier runner kept at a place, and wipes the place. After an error it must not be wiped.
+    async fn rescue(&self, seat: &Seat) -> std::result::Result<(), String> {
+        let no_owner = |why: &str| format!("a state that a runner kept has no owner: {why}");
+        let run = spool::run_of(&seat.directory).map_err(|error| no_owner(&error.to_string()))?;
+        let Some(run) = run else {
+            return Ok(());
+        };
+        let run = run.parse().map_err(|_| no_owner("it names no run"))?;
+        self.take_over(&run, seat).await?;
+        if let Err(error) = clear(seat.clone()).await {
+            // What is prepared next says so again, and starts nothing.
+            tracing::warn!(%run, error, "a place of an earlier runner is not wiped yet");
+        }
+        Ok(())
+    }
+
+    /// Takes over a state that a runner kept and did not send. What is not taken is put aside: no state is wiped.
+    async fn take_over(&self, run: &RunId, seat: &Seat) -> std::result::Result<(), String> {
+        let words = |error: std::io::Error| format!("a state that a runner kept: {error}");
+        if !spool::waits(&seat.directory).map_err(words)? {
+            return Ok(());
+        }
+        let sealed = spool::sealed(&seat.directory).map_err(words)?;
+        match self.taken_over(run, &sealed).await {
+            Ok(()) => tracing::info!(%run, "took over the state that a lost runner kept"),
+            Err(error) => {
+                tracing::error!(%run, error, "a state that a lost runner kept is not taken");
+                let put = kept::put_aside(&self.sandbox.seats, run.as_str(), &sealed);
+                let file = put.map_err(|error| format!("putting a state aside: {error}"))?;
+                tracing::error!(%run, file = %file.display(), "it was put aside");
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores a state that a run left.
+    async fn taken_over(&self, run: &RunId, sealed: &[u8]) -> std::result::Result<(), String> {
+        let words = |error: statehouse_core::Error| error.to_string();
+        let left = self.core.left_of_run(run.clone()).await.map_err(words)?;
+        let state = spool::opened(sealed, &left.spool_key()).map_err(|error| error.to_string())?;
+        left.put_state(state.into()).await.map_err(words)
+    }
+
+    /// One job, from its seat to the end of everything on it.
+    async fn job(
+        &self,
+        slot: u32,
+        line: &Line,
+        stopping: watch::Receiver<bool>,
+    ) -> std::result::Result<(), Trouble> {
+        let placed = self.program.ready(&self.sandbox.seats).await;
+        placed.map_err(|error| Trouble::Job(format!("the runner's program: {error}")))?;
+        let earlier = sandbox::left(&self.sandbox, slot);
+        let earlier = earlier.map_err(|error| Trouble::Job(error.to_string()))?;
+        // To prepare a seat wipes it.
+        self.rescue(&earlier).await.map_err(Trouble::Seat)?;
+        let settings = self.sandbox.clone();
+        let prepared = tokio::task::spawn_blocking(move || sandbox::prepare(&settings, slot)).await;
+        let seat = prepared
+            .map_err(|error| Trouble::Job(error.to_string()))?
+            .map_err(|error| Trouble::Job(error.to_string()))?;
+        let place = Place {
+            sandbox: self.sandbox.clone(),
+            seat: seat.clone(),
+            tools: self.tools.clone(),
+            path: self.path.clone(),
+            provider_mirror: self.provider_mirror.clone(),
+            egress: self.egress.clone(),
+        };
+        let (mut ours, mut child) = self.start(&place).map_err(Trouble::Job)?;
+        let over = line::serve(&mut ours, line, (&self.sandbox, &self.memory), stopping).await;
+        drop(ours);
+        end(&mut child).await;
+        let taken = self.take_over(line.run(), &seat).await;
+        if !over && let Err(error) = line.lost().await {
+            tracing::warn!(run = %line.run(), %error, "a lost runner could not be told");
+        }
+        taken.map_err(Trouble::Seat)?;
+        clear(seat).await.map_err(Trouble::Job)
+    }
+
+    /// Starts the runner of a job.
+    fn start(&self, place: &Place) -> std::result::Result<(UnixStream, Child), String> {
+        let words = |error: std::io::Error| format!("starting a runner: {error}");
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(words)?;
+        ours.set_nonblocking(true).map_err(words)?;
+        let told = serde_json::to_string(place).map_err(|error| error.to_string())?;
+        let mut command = Command::new(self.program.path());
+        command
+            .args([RUNNER, told.as_str()])
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::null())
+            .kill_on_drop(true);
+        if rustix::process::geteuid().is_root() {
+            command.uid(place.seat.uid).gid(place.seat.gid);
+        }
+        let child = command.spawn().map_err(words)?;
+        if let Some(process) = child.id() {
+            place.seat.admit(process).map_err(words)?;
+        }
+        let ours = UnixStream::from_std(ours).map_err(words)?;
+        Ok((ours, child))
+    }
+}
+
+async fn clear(seat: Seat) -> std::result::Result<(), String> {
+    match tokio::task::spawn_blocking(move || seat.clear()).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// A place that must not be used rests until the server ends, so that a person can look.
+async fn out_of_service(slot: u32, why: &str, mut stopping: watch::Receiver<bool>) {
+    tracing::error!(
+        slot,
+        why,
+        "a place for jobs is out of service: it holds a state that could not be put aside; put it right and start the server again"
+    );
+    stopping.wait_for(|stop| *stop).await.ok();
+}
+
+/// Waits for a runner to end; its line is closed, so that it has no reason to stay.
+async fn end(child: &mut Child) {
+    if tokio::time::timeout(END_MAX, child.wait()).await.is_err()
+        && let Err(error) = child.kill().await
+    {
+        tracing::warn!(%error, "a runner does not end");
+    }
+}
+
+/// A job that has no place to run ends, and its log says why.
+async fn failed(line: &Line, why: &str) {
+    let words = format!("Error: no runner could be started for this run: {why}\n");
+    let logged = line.log(0, words.into()).await;
+    let done = line.done(Ended::Failed("sandbox".to_owned())).await;
+    for error in [logged.err(), done.err()].into_iter().flatten() {
+        tracing::warn!(run = %line.run(), %error, "a job that could not begin");
+    }
+}
