@@ -21,17 +21,18 @@ pub async fn send(
     };
     let announced = state::announce(ctx, workspace, wish).await;
     let announced = announced.expect("the state is announced");
+    let version = announced.version.id.parse().expect("an id of a version");
     let json = core
         .signed(&announced.json.id, &announced.json.signature, None)
         .await;
     let (bearer, granted) = json.expect("a good address");
-    let stored = state::upload_json(&bearer, &granted, form.into_bytes().into()).await;
+    let stored = state::upload_json(&bearer, &granted, &version, form.into_bytes().into()).await;
     stored.expect("the JSON form is stored");
     let state = core
         .signed(&announced.state.id, &announced.state.signature, None)
         .await;
     let (bearer, granted) = state.expect("a good address");
-    let put = state::upload(&bearer, &granted, bytes.into()).await;
+    let put = state::upload(&bearer, &granted, &version, bytes.into()).await;
     put.expect("the state is stored")
 }
 

@@ -45,6 +45,7 @@ impl Site {
             roots: Arc::new(KeyDirectory::open(&self.keys).expect("a key directory")),
             clock: clock(self.starts_at),
             batch_jobs_max: 64,
+            jobs_max: 10,
         }
     }
 

@@ -14,6 +14,7 @@ mod corpus;
 mod dump;
 mod examine;
 mod named;
+mod runs;
 mod sql;
 
 use std::collections::BTreeMap;

@@ -30,6 +30,7 @@ mod locks;
 mod login;
 mod lost;
 mod moving;
+mod runs;
 mod schemathesis;
 mod support;
 mod tls;

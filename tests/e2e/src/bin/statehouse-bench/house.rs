@@ -113,6 +113,7 @@ pub(crate) async fn begin(
         roots: Arc::new(KeyDirectory::open(&site.beside(".keys"))?),
         clock: clock(),
         batch_jobs_max: AT_ONCE,
+        jobs_max: 10,
     };
     let core = Core::open(options).await?;
     let machine = core.machine();

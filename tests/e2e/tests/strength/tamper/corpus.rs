@@ -21,7 +21,7 @@ use statehouse_ledger::verify::Trust;
 use statehouse_model::{HouseCode, Name, Permission, Role, TeamId, UserId};
 use tempfile::TempDir;
 
-use super::SEED;
+use super::{SEED, runs};
 
 /// A state whose sealed body is too large for its row: it lies in the blob directory.
 const LARGE: usize = 900_000;
@@ -222,10 +222,8 @@ async fn first_day(core: &Arc<Core>, random: &mut Random) -> Accounts {
             announce(core, &ctx, workspace, random).await;
         }
         put_away(&ctx, random).await;
-        workspace::create(&ctx, name("gone"), None).await.unwrap();
-        workspace::delete(&ctx, &workspace_named("gone"), true)
-            .await
-            .unwrap();
+        runs::first(core, &ctx).await;
+        delete_one(&ctx).await;
         lock::take(&ctx, &workspace_named("stage"), lock_info("earlier"))
             .await
             .unwrap();
@@ -240,6 +238,13 @@ async fn first_day(core: &Arc<Core>, random: &mut Random) -> Accounts {
         olga: ids[0].clone(),
         rita,
     }
+}
+
+async fn delete_one(ctx: &Ctx) {
+    workspace::create(ctx, name("gone"), None).await.unwrap();
+    workspace::delete(ctx, &workspace_named("gone"), true)
+        .await
+        .unwrap();
 }
 
 /// A team with somebody in it, another that ends, and tokens that were revoked: live ones would keep an epoch of keys.
@@ -420,6 +425,7 @@ async fn second_day(core: &Arc<Core>, accounts: &Accounts, random: &mut Random) 
             .unwrap();
         let lineage = states::lineage(random);
         put(&ctx, "stage", random, &lineage, 1, SMALL).await;
+        runs::second(core, &ctx).await;
         let taken = access::give(
             &ctx,
             accounts.rita.clone(),

@@ -144,6 +144,10 @@ impl Running {
         String::from_utf8_lossy(&whole(&self.err)).into_owned()
     }
 
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }

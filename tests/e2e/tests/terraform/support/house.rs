@@ -27,6 +27,8 @@ pub(crate) struct House {
     data: PathBuf,
     /// Settings of `serve`; without them it is served by `up`.
     settings: Option<Vec<(String, String)>>,
+    /// Settings of `up`, as it takes them.
+    set: Vec<String>,
     /// Whose file systems it sees, as the command that a program is started with.
     within: Vec<OsString>,
     /// 0 until the first start found one; then it stays, because it is part of addresses.
@@ -40,6 +42,7 @@ impl House {
             home: home.to_owned(),
             data: home.join("house"),
             settings: None,
+            set: Vec::new(),
             within: Vec::new(),
             port: Arc::default(),
         }
@@ -52,6 +55,12 @@ impl House {
             settings: Some(settings.iter().map(own).collect()),
             ..Self::up(home)
         }
+    }
+
+    /// Served by `up`, with more of its settings.
+    pub(crate) fn with(mut self, settings: &[String]) -> Self {
+        self.set.extend_from_slice(settings);
+        self
     }
 
     /// With data, keys and anchors on a small disk.
@@ -84,6 +93,9 @@ impl House {
         let Some(settings) = &self.settings else {
             command.args(["up", "--json", "--port", &port, "--dir"]);
             command.arg(&self.data);
+            for setting in &self.set {
+                command.args(["--set", setting]);
+            }
             return command;
         };
         command.args(["serve", "--first-token", "token"]);
@@ -147,6 +159,15 @@ impl House {
         Ran::of(&mut self.server())
     }
 
+    /// Declares, with the server stopped, that it is an older copy on purpose.
+    pub(crate) fn accepts_restore(&self, reason: &str) {
+        let mut command = self.program();
+        command
+            .args(["restore", "accept", "--reason", reason, "--dir"])
+            .arg(&self.data);
+        Ran::of(&mut command).done();
+    }
+
     /// Proves a bundle, with nothing but the file.
     pub(crate) fn verify(&self, args: &[&str]) -> Ran {
         let mut command = self.program();
@@ -171,6 +192,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// Its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.running.process()
+    }
+
     /// The block to paste for a workspace.
     pub(crate) fn block(&self, workspace: &str) -> String {
         let state = format!("{}/state/main/{workspace}", self.address);

@@ -1,5 +1,6 @@
 //! What the tests stand on: programs, children, servers, projects, and the proof that every test ends with.
 
+pub(crate) mod api;
 pub(crate) mod browser;
 pub(crate) mod child;
 pub(crate) mod components;
@@ -7,6 +8,7 @@ pub(crate) mod files;
 pub(crate) mod house;
 pub(crate) mod moto;
 pub(crate) mod other;
+pub(crate) mod plant;
 pub(crate) mod postgres;
 pub(crate) mod project;
 pub(crate) mod proof;

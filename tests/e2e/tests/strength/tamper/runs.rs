@@ -1,0 +1,153 @@
+//! Runs of the corpus, so that each of their tables has rows: one that waits for a second person, and
+//! on the second day one that was canceled.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use statehouse_core::access::Scope;
+use statehouse_core::run::act::{self, Decision};
+use statehouse_core::run::capsule::Found;
+use statehouse_core::run::machine::{Kind, Status};
+use statehouse_core::run::work::{Ended, Line};
+use statehouse_core::workspace::Workspace;
+use statehouse_core::{Core, Ctx, configuration, execution, run, variable, workspace};
+use statehouse_model::{ConfigurationId, RunId};
+
+use super::corpus::name;
+
+/// A round is made every few seconds, and after each act at once.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn archive() -> Bytes {
+    let gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let mut archive = tar::Builder::new(gzip);
+    let text = b"resource \"terraform_data\" \"one\" {}\n";
+    let mut header = tar::Header::new_gnu();
+    header.set_size(text.len() as u64);
+    header.set_mode(0o644);
+    archive
+        .append_data(&mut header, "main.tf", &text[..])
+        .unwrap();
+    archive.into_inner().unwrap().finish().unwrap().into()
+}
+
+fn hex_digest(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+/// A workspace whose runs two people must agree to, with a configuration.
+async fn prepared(core: &Core, ctx: &Ctx) -> (Workspace, ConfigurationId) {
+    let made = workspace::create(ctx, name("runs"), None).await.unwrap();
+    let workspace = Workspace::Id(made.id.parse().unwrap());
+    let wish = execution::Wish {
+        mode: execution::Word::Say(execution::Mode::Remote),
+        approvals: execution::Word::Say(2),
+        author_approves: execution::Word::Say(true),
+    };
+    let scope = Scope::Workspace(made.id.parse().unwrap());
+    execution::set(ctx, scope, wish).await.unwrap();
+    let wish = variable::Wish {
+        name: Some("region".to_owned()),
+        value: Some("eu-north-1".to_owned()),
+        ..variable::Wish::default()
+    };
+    variable::create(ctx, &workspace, wish).await.unwrap();
+    let wish = configuration::Wish::default();
+    let wished = configuration::wish(ctx, &workspace, wish).await.unwrap();
+    let (put, id) = (wished.put.unwrap(), wished.id.parse().unwrap());
+    let address = core.signed(&put.id, &put.signature, None).await;
+    let (bearer, granted) = address.unwrap();
+    configuration::upload(&bearer, &granted, &id, archive())
+        .await
+        .unwrap();
+    (workspace, id)
+}
+
+/// What a runner does that plans.
+async fn plan(line: &Line) {
+    line.log(0, Bytes::from_static(b"Initializing\n"))
+        .await
+        .unwrap();
+    line.planning().await.unwrap();
+    let files = [
+        ("plan", "the plan"),
+        ("plan-json", "{}"),
+        ("plan-shown", "{\"shown\":true}"),
+    ];
+    for (name, text) in files {
+        line.file(name, Bytes::from_static(text.as_bytes()))
+            .await
+            .unwrap();
+    }
+    let found = Found {
+        plan: hex_digest(b"the plan"),
+        plan_json: hex_digest(b"{}"),
+        lock_file: None,
+        tool: "terraform".to_owned(),
+        tool_version: "1.11.4".to_owned(),
+        tool_digest: hex_digest(b"terraform"),
+        providers: std::collections::BTreeMap::new(),
+        sandbox: "strict".to_owned(),
+        backend: None,
+    };
+    let (found, changes) = (Box::new(found), true);
+    line.done(Ended::Planned { found, changes }).await.unwrap();
+}
+
+/// Looks for jobs until the run is where it waits for people.
+async fn offered(core: &Arc<Core>, ctx: &Ctx, id: &RunId) {
+    let waited = tokio::time::timeout(PATIENCE, async {
+        loop {
+            let shown = run::show(ctx, id).await.unwrap();
+            if shown.state.status() == Status::AwaitingApproval {
+                return;
+            }
+            let look = core.next_job("corpus");
+            tokio::time::timeout(Duration::from_millis(50), look)
+                .await
+                .ok();
+        }
+    });
+    waited.await.expect("the plan is judged");
+}
+
+/// A run that is planned, and that one person agreed to.
+async fn half_agreed(core: &Arc<Core>, ctx: &Ctx, of: (&Workspace, &ConfigurationId)) -> RunId {
+    let wish = run::Wish {
+        configuration: of.1.clone(),
+        kind: Kind::PlanAndApply,
+        auto_apply: false,
+        options: run::Options::default(),
+    };
+    let id = run::create(ctx, of.0, wish).await.unwrap().id;
+    let line = core.next_job("corpus").await;
+    assert_eq!(line.run(), &id);
+    plan(&line).await;
+    offered(core, ctx, &id).await;
+    let seen = run::show(ctx, &id).await.unwrap();
+    let capsule = seen.state.capsule().unwrap();
+    act::decide(ctx, &id, Decision::Approve, capsule, None)
+        .await
+        .unwrap();
+    id
+}
+
+/// What happens on the first day.
+pub(super) async fn first(core: &Arc<Core>, ctx: &Ctx) {
+    let (workspace, configuration) = prepared(core, ctx).await;
+    half_agreed(core, ctx, (&workspace, &configuration)).await;
+}
+
+/// What happens on the second: the first run ends, another takes its place.
+pub(super) async fn second(core: &Arc<Core>, ctx: &Ctx) {
+    let workspace = Workspace::Name(name("runs"));
+    let runs = run::list(ctx, &workspace, 1, 10).await.unwrap();
+    let first = &runs.items[0];
+    let why = Some("not today".to_owned());
+    act::withdraw(ctx, &first.id, None).await.unwrap();
+    act::discard(ctx, &first.id, why).await.unwrap();
+    let configuration = first.configuration.parse().unwrap();
+    half_agreed(core, ctx, (&workspace, &configuration)).await;
+}

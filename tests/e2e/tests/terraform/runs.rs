@@ -1,0 +1,15 @@
+//! Runs that happen with the server: terraform plans and applies remotely through the `cloud` block, in a strict sandbox, and what
+//! is applied is what was planned and agreed on.
+//!
+//! Every test starts one server and lets its scenarios share it, one workspace each. Deliberately absent: what a hostile
+//! configuration tries (the tests of `runner`), and the order of the requests that a remote run makes.
+
+mod agreed;
+mod altered;
+mod aws;
+mod commands;
+mod elsewhere;
+mod failing;
+mod interrupted;
+mod turns;
+mod yesterday;

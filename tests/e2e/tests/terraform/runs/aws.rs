@@ -1,0 +1,44 @@
+//! The AWS provider in the strict sandbox: it reaches what the list of ways out names, and nothing else.
+
+use crate::support::components;
+use crate::support::moto::moto;
+use crate::support::plant::{Plant, Runs, remote};
+use crate::support::project::APPLY;
+use crate::support::proof::prove;
+
+const CONFIGURATION: &str = include_str!("../../../fixtures/aws/main.tf");
+const SIZE: usize = 5;
+
+#[test]
+fn aws_resources_are_made_through_the_one_way_out_that_is_open() {
+    let (_moto, endpoint) = moto();
+    let way = format!(
+        "runs.egress=[\"{}\"]",
+        endpoint.replace("http://", "tcp://")
+    );
+    let mirror = components::provider_mirror();
+    let mirror = format!("runs.provider_mirror={}", mirror.display());
+    let plant = Plant::new(&[&way, &mirror]);
+    let server = plant.house.start();
+    let project = remote(&server, "aws", "");
+    // Whoever is refused need not ask again and again.
+    let provider = "provider \"aws\" {\n";
+    let once = format!("{provider}  max_retries = 1\n");
+    project.write("main.tf", CONFIGURATION.replace(provider, &once));
+    let variables = |endpoint: &str| {
+        let variables = serde_json::json!({ "endpoint": endpoint, "size": SIZE });
+        project.write("terraform.tfvars.json", variables.to_string());
+    };
+    variables(&endpoint);
+    let added = format!("{} added", SIZE + 1);
+    project.run(APPLY).ends(0, &[&added]);
+    assert_eq!(server.versions("aws")[0]["resource-count"], SIZE + 1);
+
+    variables("https://aws.example.com");
+    let refused = "a connection to aws.example.com:443 was refused";
+    project.run(&["plan"]).ends(1, &[refused]);
+    Runs::of(&server).newest("aws").ended("errored", "plan");
+
+    prove(&server, "aws");
+    server.stop();
+}
