@@ -1,11 +1,13 @@
 //! The folders of a job: what terraform finds in its sandbox and what it may write.
 //!
-//!     tree/          the configuration, as it was unpacked; what init adds
-//!     out/           the plan file, where the command that plans writes it
-//!     bound/         the plan file, as it was read once after that; no phase writes here
-//!     conf/          how terraform is to behave here; read-only
-//!     spool/         states that the server has not taken; in no sandbox
-//!     sockets/       ways out of the sandbox
+//! ```text
+//! tree/          the configuration, as it was unpacked; what init adds
+//! out/           the plan file, where the command that plans writes it
+//! bound/         the plan file, as it was read once after that; no phase writes here
+//! conf/          how terraform is to behave here; read-only
+//! spool/         states that the server has not taken; in no sandbox
+//! sockets/       ways out of the sandbox
+//! ```
 //!
 //! Values never become a part of HCL: variables go into files of JSON, and the
 //! backend is an override file of JSON.
