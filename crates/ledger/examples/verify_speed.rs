@@ -47,7 +47,7 @@ fn main() {
     let mut times: Vec<u128> = (0..3)
         .map(|_| {
             let started = Instant::now();
-            let report = verify_file(&path, &trust);
+            let report = verify_file(&path, &trust, None);
             assert!(report.is_proven(), "{report}");
             started.elapsed().as_millis()
         })
@@ -57,7 +57,7 @@ fn main() {
         "verified in {times:?} ms: {} leaves/s",
         u128::from(leaves) * 1000 / times[1].max(1)
     );
-    println!("{}", verify_file(&path, &trust));
+    println!("{}", verify_file(&path, &trust, None));
     println!(
         "inclusion proof at 10 million leaves: {} bytes",
         proof_bytes(10_000_000)

@@ -19,7 +19,7 @@ mod log;
 
 use corpus::Case;
 use statehouse_ledger::verify::{self, Trust};
-use std::io::Write as _;
+use std::io::{Cursor, Write as _};
 use std::process::{Command, Stdio};
 
 const VERIFIER: &str = concat!(
@@ -172,4 +172,24 @@ fn the_report_says_what_it_proved_and_what_it_took_on_trust() {
     }
     assert_eq!(anchored.vkey, Some(log::vkey(2)));
     assert_eq!((anchored.size, anchored.root), (log.size(), log.root()));
+}
+
+/// The story of a thing: how many leaves tell of it, and what the first of them says.
+fn check_story(id: &str, leaves: usize, action: &str) {
+    let log = corpus::rich();
+    let report = verify::verify(Cursor::new(log.bundle()), &Trust::default(), Some(id));
+    assert!(report.is_proven(), "{report}");
+    assert_eq!(report.story.len(), leaves, "{id}: {:?}", report.story);
+    let first = report.story.first();
+    assert_eq!(first.map_or("", |told| told.action.as_str()), action);
+    assert!(report.story.is_sorted_by_key(|told| told.leaf));
+}
+
+#[test]
+fn a_story_is_every_leaf_that_names_the_thing_in_order() {
+    // Who did everything; what three leaves speak of; nothing.
+    let house = log::HOUSE;
+    check_story(&format!("user-{house}4vTq9XcR2mLw8sBd"), 18, "ledger.open");
+    check_story(&format!("ws-{house}{:016}", 3), 3, "state.write");
+    check_story("ws-nobody", 0, "");
 }

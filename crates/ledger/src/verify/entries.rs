@@ -4,6 +4,7 @@
 //! order. A leaf's bytes are looked at once.
 
 use super::report::{Kind, Report};
+use super::story::Told;
 use super::{error_kind, in_parts};
 use crate::bundle::Bundle;
 use crate::leaf::{Event, Leaf, Op, Status};
@@ -45,6 +46,8 @@ pub(super) struct Part {
     pub rows: HashMap<String, Standing>,
     /// Digests of sealed bodies.
     pub bodies: HashSet<Hash>,
+    /// What is told of the thing that was asked about.
+    pub story: Vec<Told>,
     /// Finished versions.
     pub versions: u64,
     /// How often the clock went backwards from one leaf to the next.
@@ -63,7 +66,7 @@ pub(super) struct Part {
 /// Reads and checks every entry; `None` when entries are missing, so that nothing can be computed from them.
 pub(super) fn read<R: Read + Seek + Send>(
     bundle: &Bundle<R>,
-    house: &str,
+    (house, about): (&str, Option<&str>),
     size: u64,
     report: &mut Report,
 ) -> Option<Part> {
@@ -71,7 +74,7 @@ pub(super) fn read<R: Read + Seek + Send>(
     let parts = in_parts(&tiles, |tiles| {
         let mut part = Part::default();
         for tile in tiles {
-            part.read(bundle, *tile, house);
+            part.read(bundle, *tile, (house, about));
         }
         part
     });
@@ -118,7 +121,12 @@ fn found_gap(report: &mut Report, leaf: u64, workspace: &str, expected: u64, got
 }
 
 impl Part {
-    fn read<R: Read + Seek>(&mut self, bundle: &Bundle<R>, tile: Tile, house: &str) {
+    fn read<R: Read + Seek>(
+        &mut self,
+        bundle: &Bundle<R>,
+        tile: Tile,
+        asked: (&str, Option<&str>),
+    ) {
         let name = tile.to_string();
         let bytes = match bundle.read(&name, BUNDLE_BYTES_MAX) {
             Ok(bytes) => bytes,
@@ -140,7 +148,7 @@ impl Part {
         }
         for (index, entry) in (tile.start()..).zip(entries) {
             self.hashes.push(tree::leaf_hash(entry));
-            if let Err(words) = self.leaf(index, entry, house) {
+            if let Err(words) = self.leaf(index, entry, asked) {
                 self.malformed += 1;
                 self.report
                     .found(Kind::NotCanonical, format!("leaf {index}"), words);
@@ -153,7 +161,12 @@ impl Part {
         self.report.found(kind, name, words);
     }
 
-    fn leaf(&mut self, index: u64, entry: &[u8], house: &str) -> Result<(), crate::leaf::Error> {
+    fn leaf(
+        &mut self,
+        index: u64,
+        entry: &[u8],
+        (house, about): (&str, Option<&str>),
+    ) -> Result<(), crate::leaf::Error> {
         let leaf = Leaf::parse(entry)?;
         let event = leaf.event()?;
         let version = leaf.version()?;
@@ -167,6 +180,8 @@ impl Part {
         }
         self.tick(index, leaf.at, leaf.at);
         self.events.extend(event.map(|event| (index, event)));
+        self.story
+            .extend(about.and_then(|id| Told::about(id, &leaf)));
         if let Some(version) = version {
             self.bodies.insert(version.body);
             if let (Status::Finished, Some(sequence)) = (version.status, version.sequence) {
@@ -229,6 +244,7 @@ impl Part {
         self.hashes.extend(after.hashes);
         self.events.extend(after.events);
         self.rows.extend(after.rows);
+        self.story.extend(after.story);
         self.bodies.extend(after.bodies);
         self.misplaced.extend(after.misplaced);
         self.malformed += after.malformed;

@@ -25,8 +25,10 @@ mod entries;
 mod history;
 mod report;
 mod rows;
+mod story;
 
 pub use report::{EXIT_PROVEN, Finding, Kind, Report};
+pub use story::Told;
 
 use crate::bundle::{self, Bundle, Manifest};
 use crate::checkpoint::Checkpoint;
@@ -57,10 +59,10 @@ pub struct Trust {
     pub anchor: Option<String>,
 }
 
-/// Verifies a bundle in a file.
-pub fn verify_file(path: &Path, trust: &Trust) -> Report {
+/// Verifies a bundle in a file. With the id of a thing, the report has its story as well.
+pub fn verify_file(path: &Path, trust: &Trust, about: Option<&str>) -> Report {
     match File::open(path) {
-        Ok(file) => verify(file, trust),
+        Ok(file) => verify(file, trust, about),
         Err(error) => {
             let mut report = Report::default();
             report.found(Kind::Unreadable, path.display(), error);
@@ -71,21 +73,26 @@ pub fn verify_file(path: &Path, trust: &Trust) -> Report {
 
 /// Verifies a bundle in memory.
 pub fn verify_bytes(bytes: &[u8], trust: &Trust) -> Report {
-    verify(Cursor::new(bytes), trust)
+    verify(Cursor::new(bytes), trust, None)
 }
 
-/// Verifies a bundle.
-pub fn verify(source: impl Read + Seek + Send, trust: &Trust) -> Report {
+/// Verifies a bundle, and tells the story of the thing with the id `about`.
+pub fn verify(source: impl Read + Seek + Send, trust: &Trust, about: Option<&str>) -> Report {
     let mut report = Report::default();
     match Bundle::new(source) {
-        Ok(bundle) => check(&bundle, trust, &mut report),
+        Ok(bundle) => check(&bundle, trust, about, &mut report),
         Err(error) => report.found(error_kind(&error), "bundle", error),
     }
     report
 }
 
 /// The steps, one after another.
-fn check<R: Read + Seek + Send>(bundle: &Bundle<R>, trust: &Trust, report: &mut Report) {
+fn check<R: Read + Seek + Send>(
+    bundle: &Bundle<R>,
+    trust: &Trust,
+    about: Option<&str>,
+    report: &mut Report,
+) {
     let Some(papers) = read_papers(bundle, trust, report) else {
         return;
     };
@@ -93,9 +100,11 @@ fn check<R: Read + Seek + Send>(bundle: &Bundle<R>, trust: &Trust, report: &mut 
         return;
     }
     let head = &papers.newest.head;
-    let Some(mut part) = entries::read(bundle, &papers.manifest.house, head.size, report) else {
+    let asked = (papers.manifest.house.as_str(), about);
+    let Some(mut part) = entries::read(bundle, asked, head.size, report) else {
         return;
     };
+    report.story = std::mem::take(&mut part.story);
     let levels = Levels::from_leaves(std::mem::take(&mut part.hashes));
     if !check_root(bundle, head, &levels, report) {
         return;

@@ -1,5 +1,6 @@
 //! What a verification says: what it proved, what it found, and the exit code of that.
 
+use super::story::Told;
 use crate::Hash;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -94,6 +95,8 @@ pub struct Report {
     pub proved: Vec<String>,
     /// What is worth knowing and no failure: trust on first use, clocks that ran backwards, ranges declared lost.
     pub notes: Vec<String>,
+    /// What the leaves tell of the thing that was asked about, in their order. Worth as much as what was proven of them.
+    pub story: Vec<Told>,
     /// What is wrong, at most twenty of each kind.
     pub findings: Vec<Finding>,
     /// How many there are of each kind.

@@ -7,10 +7,12 @@ use std::path::PathBuf;
 
 use fs_err as fs;
 use serde_json::{Value, json};
-use statehouse_ledger::verify::{EXIT_PROVEN, Kind, Report, Trust, verify_file};
+use statehouse_ledger::verify::{EXIT_PROVEN, Kind, Report, Told, Trust, verify_file};
+use statehouse_model::instant;
 
 use super::session::Session;
 use crate::failure::{Failure, Result};
+use crate::out::plain;
 
 /// Arguments.
 #[derive(clap::Args)]
@@ -24,6 +26,9 @@ pub(super) struct Args {
     /// A checkpoint that was kept elsewhere; the bundle must extend it
     #[arg(long, value_name = "FILE", conflicts_with = "live")]
     anchor: Option<PathBuf>,
+    /// Tell what the leaves say of this: the id of a run, a state version, a workspace, a person
+    #[arg(long, value_name = "ID", conflicts_with = "live")]
+    about: Option<String>,
     /// Have the server compare its database with its ledger
     #[arg(long)]
     live: bool,
@@ -43,15 +48,58 @@ pub(super) fn run(args: Args, session: &Session) -> Result<u8> {
             vkey: args.key,
             anchor,
         },
+        args.about.as_deref(),
     );
+    let story = args.about.map(|id| story(&id, &report)).transpose()?;
     if session.out.is_json() {
         session.out.json(&as_json(&report))?;
     } else {
         session
             .out
             .text(&format!("{report}{}\n", verdict(&report)))?;
+        if let Some(story) = story {
+            session.out.text(&story)?;
+        }
     }
     Ok(report.exit_code())
+}
+
+/// Facts that say where sealed bytes are, and nothing of what happened; as JSON they are there.
+const OF_BODIES: [&str; 2] = ["body", "commitment"];
+
+/// What the leaves tell of one thing, a line each. Of leaves that are not proven nothing is told.
+fn story(id: &str, report: &Report) -> Result<String> {
+    if !report.is_proven() {
+        return Ok(format!("no story of {id}: the ledger is not proven\n"));
+    }
+    if report.story.is_empty() {
+        let words = format!("no leaf tells of {id}; its ledger may be another organization's");
+        return Err(Failure::failed(words));
+    }
+    let mut text = format!(
+        "the story of {id}, as {} leaves tell it:\n",
+        report.story.len()
+    );
+    for told in &report.story {
+        let (kind, who) = &told.actor;
+        let at = instant::format(told.at).unwrap_or_default();
+        let object = match told.object.as_str() {
+            same if same == id => String::new(),
+            other => format!(" of {other}"),
+        };
+        let facts = told.facts.iter();
+        let facts = facts
+            .filter(|(name, _)| !OF_BODIES.contains(&name.as_str()))
+            .map(|(name, value)| format!("{name}={value}"));
+        let facts = facts.collect::<Vec<_>>().join(" ");
+        let line = format!(
+            "leaf {}  {at}  {kind} {who}: {}{object}  {facts}",
+            told.leaf, told.action
+        );
+        text.push_str(&plain(line.trim_end()));
+        text.push('\n');
+    }
+    Ok(text)
 }
 
 /// The last line: what all of it means.
@@ -69,12 +117,30 @@ fn verdict(report: &Report) -> String {
     }
 }
 
+fn told(told: &Told) -> Value {
+    let (kind, id) = &told.actor;
+    let facts = told
+        .facts
+        .iter()
+        .map(|(name, value)| (name.clone(), Value::from(value.as_str())));
+    json!({
+        "leaf": told.leaf,
+        "at": instant::format(told.at),
+        "action": told.action,
+        "actor": { "kind": kind, "id": id },
+        "object": told.object,
+        "facts": facts.collect::<serde_json::Map<_, _>>(),
+    })
+}
+
 fn as_json(report: &Report) -> Value {
     let finding = |finding: &statehouse_ledger::verify::Finding| json!({ "kind": finding.kind.to_string(), "place": finding.place, "words": finding.words });
     let counts = report
         .counts
         .iter()
         .map(|(kind, count)| (kind.to_string(), Value::from(*count)));
+    // Of leaves that are not proven nothing is told.
+    let proven = report.story.iter().filter(|_| report.is_proven());
     json!({
         "proven": report.is_proven(),
         "exit-code": report.exit_code(),
@@ -85,6 +151,7 @@ fn as_json(report: &Report) -> Value {
         "vkey": report.vkey,
         "proved": report.proved,
         "notes": report.notes,
+        "story": proven.map(told).collect::<Vec<_>>(),
         "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
         "counts": counts.collect::<serde_json::Map<_, _>>(),
     })

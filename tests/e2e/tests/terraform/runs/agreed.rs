@@ -4,7 +4,7 @@ use crate::support::child::until;
 use crate::support::house::Server;
 use crate::support::plant::{Plant, Runs, remote_with};
 use crate::support::project::{APPLY, resources};
-use crate::support::proof::prove;
+use crate::support::proof::{prove, story};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -22,6 +22,26 @@ fn approved(server: &Server, other: &str) {
     let log = run.log("apply");
     assert!(log.contains("approv"), "{log}");
     prove(server, "approved");
+
+    // A stranger is told all of it: who wished, what was planned, who agreed to just that, and what came of it.
+    let story = story(server, &run.id);
+    let capsule = run.shown()["capsule"].as_str().unwrap().to_owned();
+    let mut rest = story.as_str();
+    for words in [
+        "run.create",
+        "event=planned",
+        &format!("run.assess  capsule={capsule}"),
+        "run.approve  approval=apv-",
+        &format!("capsule={capsule}"),
+        &format!("run.apply  capsule={capsule}"),
+        "state.write",
+        "event=applied",
+    ] {
+        let (_, after) = rest
+            .split_once(words)
+            .unwrap_or_else(|| panic!("no {words} in its place: {story}"));
+        rest = after;
+    }
 }
 
 /// A rejection ends it, and nothing is applied.

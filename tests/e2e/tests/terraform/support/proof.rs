@@ -17,6 +17,16 @@ pub(crate) fn prove(server: &Server, workspace: &str) {
     prove_all(server);
 }
 
+/// What the exported ledger tells a stranger of one thing, who has nothing else.
+pub(crate) fn story(server: &Server, id: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = folder.path().join("ledger.tar");
+    let bundle = bundle.to_str().unwrap();
+    server.run(&["ledger", "export", "--out", bundle]).done();
+    let told = server.house.verify(&[bundle, "--about", id]).done();
+    told.text().to_owned()
+}
+
 /// Proves what the server holds, whatever it is.
 pub(crate) fn prove_all(server: &Server) {
     let keys = server.json(&["key", "list"]);
