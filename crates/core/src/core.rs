@@ -321,6 +321,15 @@ impl Core {
         self.enter_found(caller, seen, organization).await
     }
 
+    /// The organization that somebody who is signed in names, if they may see it.
+    pub async fn enter_as(&self, visitor: &Visitor, name: &Name) -> Result<Ctx> {
+        let caller = Caller {
+            site: visitor.site().clone(),
+            home: None,
+        };
+        self.enter(&caller, name).await
+    }
+
     /// The house that an id belongs to, if the caller may see it.
     pub async fn enter_code(&self, caller: &Caller, code: HouseCode) -> Result<Ctx> {
         let seen = self.site.seen().await;

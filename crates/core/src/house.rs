@@ -22,9 +22,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use statehouse_ledger::Hash;
 use statehouse_ledger::checkpoint::Checkpoint;
-use statehouse_model::HouseCode;
+use statehouse_model::{HouseCode, RunId};
 use statehouse_seal::{KeyName, Keyring, RootKeys};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 
 use crate::Clock;
 use crate::blob::Blobs;
@@ -42,6 +42,8 @@ use open::{judged, look, open_keyring};
 pub(crate) use refusals::Refusals;
 pub(crate) use schema::{migrations, tables};
 
+/// Logs that grew, which a listener may be behind before it is told so.
+const GROWN_MAX: usize = 256;
 /// Changes that may wait for the writer before callers are held back.
 const QUEUE: usize = 1024;
 
@@ -123,6 +125,7 @@ pub struct House {
     used_at: AtomicI64,
     follower: tokio::task::AbortHandle,
     work: Arc<Notify>,
+    grown: broadcast::Sender<RunId>,
 }
 
 /// Why a house takes no changes.
@@ -196,6 +199,7 @@ impl House {
             used_at: AtomicI64::new(now),
             follower,
             work: opening.work,
+            grown: broadcast::Sender::new(GROWN_MAX),
         }))
     }
 
@@ -317,6 +321,17 @@ impl House {
     /// Says that a run of the house may go on.
     pub(crate) fn work_is_there(&self) {
         self.work.notify_one();
+    }
+
+    /// Says that a log of a run has grown, or is over.
+    pub(crate) fn log_grew(&self, run: &RunId) {
+        // Where nobody listens, nobody needs to know.
+        self.grown.send(run.clone()).ok();
+    }
+
+    /// Hears of logs that grow from now on.
+    pub(crate) fn growth(&self) -> broadcast::Receiver<RunId> {
+        self.grown.subscribe()
     }
 
     pub(crate) fn touch(&self) {

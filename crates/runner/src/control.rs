@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Mutex;
 
@@ -124,6 +125,21 @@ pub struct Planned {
     pub changes: bool,
 }
 
+impl Planned {
+    /// What the schemas of its providers depend on, and nothing else: which tool asks which providers. SHA-256, in hex.
+    pub fn schemas_key(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(&self.tool.digest);
+        for (source, provider) in &self.providers {
+            for part in [source, &provider.version, &provider.digest] {
+                hash.update([0]);
+                hash.update(part);
+            }
+        }
+        hex::encode(hash.finalize())
+    }
+}
+
 /// Where a state is that is not kept by the server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backend {
@@ -198,6 +214,16 @@ pub enum Ask {
         /// How many leaves were known by what was recalled.
         known: u64,
     },
+    /// What was kept of the schemas of providers. Whoever started the runner answers, not the server.
+    Schemas {
+        /// By what they are known, see [`Planned::schemas_key`].
+        key: String,
+    },
+    /// Keep them for the next time; the bytes are beside.
+    KeepSchemas {
+        /// By what they are known.
+        key: String,
+    },
     /// Leaves of the ledger.
     Ledger {
         /// The first.
@@ -244,7 +270,7 @@ impl Words for Ask {
     fn bytes_max(&self) -> u64 {
         match self {
             Self::PutState | Self::Copy { .. } => STATE_MAX,
-            Self::File { .. } => FILE_MAX,
+            Self::File { .. } | Self::KeepSchemas { .. } => FILE_MAX,
             Self::Log { .. } => PIECE_MAX,
             Self::Remember { .. } => MEMORY_MAX,
             Self::Work
@@ -252,6 +278,7 @@ impl Words for Ask {
             | Self::Plan
             | Self::State
             | Self::Recall
+            | Self::Schemas { .. }
             | Self::Ledger { .. }
             | Self::Planning
             | Self::Begin { .. }

@@ -6,6 +6,7 @@
 
 use bytes::Bytes;
 use statehouse_model::RunId;
+use tokio::sync::broadcast;
 
 use super::files::{self, Kind};
 use super::{needed, sql};
@@ -55,6 +56,27 @@ pub async fn address(ctx: &Ctx, purpose: Purpose) -> Result<Option<Signed>> {
         return Ok(given);
     }
     url::for_log(ctx, &purpose, &workspace).await.map(Some)
+}
+
+/// The growth of a run's logs from now on: who found nothing new in one may wait for it.
+pub struct Growth {
+    run: RunId,
+    told: broadcast::Receiver<RunId>,
+}
+
+impl Growth {
+    /// Of a run.
+    pub fn of(ctx: &Ctx, run: &RunId) -> Self {
+        Self {
+            run: run.clone(),
+            told: ctx.house().growth(),
+        }
+    }
+
+    /// Waits until one of them has grown, or may have.
+    pub async fn next(&mut self) {
+        while self.told.recv().await.is_ok_and(|run| run != self.run) {}
+    }
 }
 
 /// Some of the log of the plan, or of the apply, from a place on.

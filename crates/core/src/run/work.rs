@@ -355,7 +355,9 @@ impl Line {
         })
         .await?;
         let from = from.saturating_add(job.log_start);
-        self.store(Kind::log_of(self.step), from, bytes).await
+        self.store(Kind::log_of(self.step), from, bytes).await?;
+        self.ctx.house().log_grew(&self.run);
+        Ok(())
     }
 
     /// Stores a file of the plan: `plan`, `plan-json` or `plan-shown`. What was
@@ -484,6 +486,7 @@ impl Line {
             }
         };
         self.ctx.house().work_is_there();
+        self.ctx.house().log_grew(&self.run);
         done
     }
 

@@ -11,12 +11,12 @@ use super::Trouble;
 use super::backend::Backend;
 use super::elsewhere;
 use super::log::Log;
-use super::phase::{Command, trouble};
+use super::phase::{Command, Room, trouble};
 use super::place::Place;
 use super::providers;
 use super::ready::{self, Ready};
 use super::stop::Stop;
-use crate::control::{Ask, Control, Ended, Planned, Work};
+use crate::control::{Ask, Control, Ended, Planned, Told, Work};
 use crate::sandbox::Exit;
 
 /// What `-detailed-exitcode` says where something is to be changed.
@@ -131,17 +131,7 @@ async fn bound(
     };
     control.ask(name("plan"), file.into()).await?;
     control.ask(name("plan-json"), json.clone()).await?;
-    if work.structured {
-        // Terraform reads the state for it, to know of providers that only the state names.
-        let mut command = Command::new(&["providers", "schema", "-json"]);
-        command.network = ready.network.clone();
-        let schemas = room.run(command, stop).await?.output;
-        let hidden = hidden(work);
-        let shown = tokio::task::spawn_blocking(move || shown(&json, &schemas, &hidden)).await;
-        let shown = shown.map_err(|error| Trouble::failed("show", error.to_string()))??;
-        control.ask(name("plan-shown"), shown).await?;
-    }
-    Ok(Planned {
+    let planned = Planned {
         plan,
         plan_json,
         lock_file: ready.lock_file()?,
@@ -149,7 +139,38 @@ async fn bound(
         providers: providers::installed(place, &ready.layout)?,
         backend: None,
         changes,
-    })
+    };
+    if work.structured {
+        let schemas = schemas(control, (&room, ready), &planned, stop).await?;
+        let hidden = hidden(work);
+        let shown = tokio::task::spawn_blocking(move || shown(&json, &schemas, &hidden)).await;
+        let shown = shown.map_err(|error| Trouble::failed("show", error.to_string()))??;
+        control.ask(name("plan-shown"), shown).await?;
+    }
+    Ok(planned)
+}
+
+/// The schemas of the providers. A provider takes seconds to start: what those very providers said to that very tool is kept.
+async fn schemas(
+    control: &Arc<dyn Control>,
+    (room, ready): (&Room<'_>, &Ready),
+    planned: &Planned,
+    stop: &Stop,
+) -> Result<Bytes, Trouble> {
+    let key = planned.schemas_key();
+    let ask = Ask::Schemas { key: key.clone() };
+    let kept = control.ask(ask, Bytes::new()).await?;
+    if kept.told == Told::Bytes {
+        return Ok(kept.bytes);
+    }
+    // Terraform reads the state for it, to know of providers that only the state names.
+    let mut command = Command::new(&["providers", "schema", "-json"]);
+    command.network = ready.network.clone();
+    let schemas = room.run(command, stop).await?.output;
+    control
+        .ask(Ask::KeepSchemas { key }, schemas.clone())
+        .await?;
+    Ok(schemas)
 }
 
 /// What nobody is to see in the plan for the screen.

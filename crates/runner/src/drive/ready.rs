@@ -278,11 +278,8 @@ impl Ready {
         let mut command = Command::new(&arguments);
         command.network = self.network.clone();
         command.writes_work = true;
-        let done = self.room(place).run(command, stop).await?;
-        match done.exit {
-            Exit::Code(0) => Ok(()),
-            exit => Err(trouble("init", exit, stop)),
-        }
+        self.room(place).run(command, stop).await?;
+        Ok(())
     }
 
     async fn install<'a>(

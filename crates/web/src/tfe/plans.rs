@@ -3,6 +3,8 @@
 //! A log is told as it grows. Its marks (a first byte 0x02, a last byte 0x03) are not stored: they are put around it here, so that
 //! a log ends exactly when its step has ended and a client that was waiting looks at the status then.
 
+use std::time::Duration;
+
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
@@ -12,14 +14,14 @@ use serde_json::{Value, json};
 use statehouse_core::Ctx;
 use statehouse_core::run::machine::Status;
 use statehouse_core::run::{self, RunView, copies, logs};
-use statehouse_core::url::Signed;
+use statehouse_core::url::{Purpose, Signed};
 use statehouse_model::{ApplyId, PlanId, RunId};
+use tokio::time::{Instant, timeout_at};
 
 use super::document::Document;
 use super::transfers::address;
 use crate::auth::{self, Asked, Asker, At, Bearer};
 use crate::problem::Problem;
-use statehouse_core::url::Purpose;
 
 const PLANS: &str = "plans";
 const APPLIES: &str = "applies";
@@ -28,6 +30,8 @@ const STX: u8 = 2;
 const ETX: u8 = 3;
 /// Most bytes of a log in one answer.
 const PIECE_MAX: usize = 1024 * 1024;
+/// How long an answer waits for a log to grow.
+const GROWTH_MAX: Duration = Duration::from_secs(2);
 
 /// What is told of a step.
 #[derive(Serialize, JsonSchema)]
@@ -69,6 +73,15 @@ fn apply_status(run: &RunView) -> &'static str {
         status if status.is_final() => "unreachable",
         _ => "pending",
     }
+}
+
+/// Whether the plan of a run has ended, or its apply.
+pub(crate) fn is_over_of(run: &RunView, applies: bool) -> bool {
+    is_over(if applies {
+        apply_status(run)
+    } else {
+        plan_status(run)
+    })
 }
 
 fn is_over(status: &str) -> bool {
@@ -175,7 +188,8 @@ pub(crate) struct Part {
     limit: Option<u64>,
 }
 
-/// Some of a log, from a place on; nothing where there is nothing yet.
+/// Some of a log, from a place on. Where there is nothing yet, but the tool is at work, it is waited for a moment: a client that reads
+/// again and again sees a line when it was written, and asks less often.
 pub(crate) async fn log(bearer: Bearer, Asked(part): Asked<Part>) -> Result<Response, Problem> {
     let (ctx, granted) = bearer.enter().await?;
     let run = match &granted.purpose {
@@ -185,17 +199,24 @@ pub(crate) async fn log(bearer: Bearer, Asked(part): Asked<Part>) -> Result<Resp
     let applies = matches!(granted.purpose, Purpose::GetApplyLog(_));
     let (offset, limit) = (part.offset.unwrap_or(0), part.limit.unwrap_or(65536));
     let limit = usize::try_from(limit).unwrap_or(PIECE_MAX).min(PIECE_MAX);
-    // The status first: what is written between the two looks is read with the next one.
-    let found = run::show(ctx, &run).await?;
-    let status = if applies {
-        apply_status(&found)
-    } else {
-        plan_status(&found)
+    let until = Instant::now() + GROWTH_MAX;
+    let mut growth = logs::Growth::of(ctx, &run);
+    let bytes = loop {
+        // The status first: what is written between the two looks is read with the next one.
+        let found = run::show(ctx, &run).await?;
+        let status = if applies {
+            apply_status(&found)
+        } else {
+            plan_status(&found)
+        };
+        let (is_begun, is_over) = (status != "pending", is_over(status));
+        let found = logs::read(ctx, &run, applies, offset.saturating_sub(1), limit).await?;
+        let bytes = framed(found, offset, limit, is_over, |at| at >= 1 && is_begun);
+        let waits = bytes.is_empty() && limit > 0 && is_begun && !is_over;
+        if !waits || timeout_at(until, growth.next()).await.is_err() {
+            break bytes;
+        }
     };
-    let bytes = logs::read(ctx, &run, applies, offset.saturating_sub(1), limit).await?;
-    let bytes = framed(bytes, offset, limit, is_over(status), |at| {
-        at >= 1 && status != "pending"
-    });
     Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], bytes).into_response())
 }
 

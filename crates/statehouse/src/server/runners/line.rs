@@ -21,7 +21,7 @@ use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::memory::Memory;
+use super::Plant;
 
 /// How long a runner may be silent: a job is another's when its lease is over.
 const SILENT_MAX: Duration = Duration::from_micros(job::LEASE_US.unsigned_abs());
@@ -95,7 +95,7 @@ impl Patience {
 pub(super) async fn serve(
     stream: &mut UnixStream,
     line: &Line,
-    (sandbox, memory): (&sandbox::Settings, &Memory),
+    plant: &Plant,
     stopping: watch::Receiver<bool>,
 ) -> bool {
     let mut patience = Patience::new(SILENT_MAX, LAST_WORDS_MAX);
@@ -111,7 +111,7 @@ pub(super) async fn serve(
         let done = matches!(ask, Ask::Done { .. });
         // A server that stops wishes its runners to stop, too.
         let stops = matches!(ask, Ask::Beat) && *stopping.borrow();
-        let answer = match answer(line, (sandbox, memory), ask, bytes).await {
+        let answer = match answer(line, plant, ask, bytes).await {
             Ok(answer) if stops && answer.told != Told::StopNow => Told::Stop.into(),
             Ok(answer) => answer,
             Err(error) => refused(&error),
@@ -163,12 +163,7 @@ fn well(done: Result<(), Error>) -> Result<Answer, Error> {
     done.map(|()| Told::Well.into())
 }
 
-async fn answer(
-    line: &Line,
-    (sandbox, memory): (&sandbox::Settings, &Memory),
-    ask: Ask,
-    bytes: Bytes,
-) -> Result<Answer, Error> {
+async fn answer(line: &Line, plant: &Plant, ask: Ask, bytes: Bytes) -> Result<Answer, Error> {
     Ok(match ask {
         Ask::Work => Told::Work {
             work: Box::new(work_of(line.work().await?)),
@@ -186,12 +181,20 @@ async fn answer(
             },
             None => Told::Nothing.into(),
         },
-        Ask::Recall => memory
+        Ask::Recall => plant
+            .memory
             .recall(&line.house().to_string())
             .map_or_else(forgotten, given),
         Ask::Remember { known } => {
-            let remembered = memory.remember(&line.house().to_string(), known, &bytes);
+            let remembered = plant
+                .memory
+                .remember(&line.house().to_string(), known, &bytes);
             remembered.map_or_else(forgotten, |()| Told::Well.into())
+        }
+        Ask::Schemas { key } => given(plant.schemas.find(&line.house().to_string(), &key)),
+        Ask::KeepSchemas { key } => {
+            plant.schemas.keep(&line.house().to_string(), &key, &bytes);
+            Told::Well.into()
         }
         Ask::Ledger { from } => {
             let stretch = line.ledger(from).await?;
@@ -214,7 +217,7 @@ async fn answer(
         }
         .into(),
         Ask::Planning => well(line.planning().await)?,
-        Ask::Begin { found } => match line.begin(found_of(*found, sandbox)).await? {
+        Ask::Begin { found } => match line.begin(found_of(*found, &plant.sandbox)).await? {
             Begun::Verified(words) => Told::Verified { words }.into(),
             Begun::Refused { what, why } => Told::Differs { what, why }.into(),
         },
@@ -224,7 +227,7 @@ async fn answer(
             Order::StopNow => Told::StopNow,
         }
         .into(),
-        Ask::Done { how } => well(line.done(ended(how, sandbox)).await)?,
+        Ask::Done { how } => well(line.done(ended(how, &plant.sandbox)).await)?,
     })
 }
 

@@ -58,19 +58,23 @@ impl Memory {
             sandbox::folder(runs)?;
         }
         sandbox::folder(&self.folder)?;
-        let file = self.folder.join(house);
-        let new = file.with_extension("new");
-        let mut draft = fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&new)?;
-        draft.write_all(bytes)?;
-        draft.sync_all()?;
-        fs::rename(&new, &file)?;
+        replace(&self.folder.join(house), bytes)?;
         fs::File::open(&self.folder)?.sync_all()
     }
+}
+
+/// Puts a file where one may be, whole or not at all.
+pub(super) fn replace(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let new = file.with_extension("new");
+    let mut draft = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&new)?;
+    draft.write_all(bytes)?;
+    draft.sync_all()?;
+    fs::rename(&new, file)
 }
 
 fn unusable(error: &dyn std::fmt::Display) -> String {

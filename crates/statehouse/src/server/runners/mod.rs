@@ -9,6 +9,7 @@
 mod kept;
 mod line;
 mod memory;
+mod schemas;
 
 use std::fs::Permissions;
 use std::os::fd::OwnedFd;
@@ -35,6 +36,7 @@ use crate::environment::Environment;
 use crate::failure::Result;
 use crate::files;
 use memory::Memory;
+use schemas::Schemas;
 
 /// The hidden subcommand of a runner.
 pub(crate) const RUNNER: &str = "runner";
@@ -64,6 +66,7 @@ pub(super) struct Plant {
     program: Program,
     sandbox: sandbox::Settings,
     memory: Arc<Memory>,
+    schemas: Arc<Schemas>,
     tools: Option<PathBuf>,
     path: String,
     provider_mirror: Option<PathBuf>,
@@ -159,6 +162,7 @@ impl Plant {
         Ok(Self {
             sandbox: settings(&config.runs, config, program.path(), &path),
             memory: Arc::new(Memory::of(&config.runs.dir)),
+            schemas: Arc::new(Schemas::of(&config.runs.dir)),
             core,
             slots: config.runs.slots,
             program,
@@ -298,7 +302,7 @@ impl Plant {
             egress: self.egress.clone(),
         };
         let (mut ours, mut child) = self.start(&place).map_err(Trouble::Job)?;
-        let over = line::serve(&mut ours, line, (&self.sandbox, &self.memory), stopping).await;
+        let over = line::serve(&mut ours, line, self, stopping).await;
         drop(ours);
         end(&mut child).await;
         let taken = self.take_over(line.run(), &seat).await;
