@@ -5,7 +5,7 @@
 //! writes lock information. [`content`] reads what a state holds, with what is sensitive hidden; on it stand [`diff`] (two states
 //! compared), [`search`] (what there is, to be found), [`history`] (what became of one resource over many states) and
 //! [`rollback`] (what going back to a state will mean). Of what terraform is given, [`slug`] reads a configuration as it is sent, and
-//! [`configuration`] what its files say of themselves. Everything here is pure: bytes in, values out.
+//! [`configuration`] what its files say of themselves; of what it gives, [`plan`] and [`deed`] what is to change, [`said`] its log. Everything here is pure: bytes in, values out.
 //!
 //! Deliberately absent: HTTP, SQL, async, and any change of the bytes, with one exception: a rollback restates an old state under
 //! another serial ([`rollback::restated`]). A state is stored as it came; what is read here only describes it.
@@ -13,6 +13,7 @@
 pub mod address;
 pub mod configuration;
 pub mod content;
+pub mod deed;
 pub mod diff;
 pub mod history;
 mod json;
@@ -20,6 +21,7 @@ pub mod literal;
 pub mod lock;
 pub mod plan;
 pub mod rollback;
+pub mod said;
 #[cfg(test)]
 mod samples;
 pub mod search;

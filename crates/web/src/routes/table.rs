@@ -136,6 +136,10 @@ routes! {
         GET    "/app/settings/tokens" => ui::tokens::show;
         POST   "/app/settings/tokens" => ui::tokens::make;
         POST   "/app/settings/tokens/{token}/actions/revoke" => ui::tokens::revoke;
+        GET    "/app/{organization}/{workspace}" => ui::workspace::show;
+        GET    "/app/{organization}/{workspace}/runs/{run}" => ui::run::show;
+        GET    "/app/{organization}/{workspace}/runs/{run}/log" => ui::follow::show;
+        POST   "/app/{organization}/{workspace}/runs/{run}/decision" => ui::run::decide;
         GET    "/assets/{file}" => ui::assets::show;
 
     }

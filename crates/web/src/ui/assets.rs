@@ -1,4 +1,4 @@
-//! The style sheet, the one script and the mark, each under a name that holds its digest: what is under a name never changes, so
+//! The style sheet, the scripts and the mark, each under a name that holds its digest: what is under a name never changes, so
 //! browsers keep it.
 
 use std::sync::LazyLock;
@@ -34,6 +34,15 @@ pub(crate) static COPY: LazyLock<Asset> = LazyLock::new(|| {
         include_str!("assets/copy.js"),
     )
 });
+/// Follows what goes on.
+pub(crate) static FOLLOW: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new(
+        "follow",
+        "js",
+        "text/javascript",
+        include_str!("assets/follow.js"),
+    )
+});
 /// The mark.
 pub(crate) static MARK: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new(
@@ -63,7 +72,7 @@ impl Asset {
 
 /// An asset, by its name.
 pub(crate) async fn show(At(name): At<String>) -> Result<Response, Problem> {
-    let all: [&Asset; 3] = [&STYLE, &COPY, &MARK];
+    let all: [&Asset; 4] = [&STYLE, &COPY, &FOLLOW, &MARK];
     let found = all.into_iter().find(|asset| asset.name == name);
     let asset = found.ok_or_else(Problem::not_found)?;
     let kind = HeaderValue::from_static(asset.kind);

@@ -8,13 +8,16 @@ pub(crate) mod assets;
 pub(crate) mod consent;
 pub(crate) mod cookie;
 pub(crate) mod failure;
+pub(crate) mod follow;
 pub(crate) mod form;
 pub(crate) mod page;
 pub(crate) mod reference;
+pub(crate) mod run;
 pub(crate) mod sign_in;
 pub(crate) mod sign_out;
 pub(crate) mod start;
 pub(crate) mod tokens;
+pub(crate) mod workspace;
 
 use statehouse_core::Ctx;
 
@@ -24,6 +27,13 @@ use crate::tfe::instant;
 fn day(us: i64) -> String {
     let whole = instant::format(us).unwrap_or_default();
     whole.chars().take_while(|letter| *letter != 'T').collect()
+}
+
+/// An instant, to the second.
+fn moment(us: i64) -> String {
+    let whole = instant::format(us).unwrap_or_default();
+    let seconds = whole.split('.').next().unwrap_or_default();
+    format!("{} UTC", seconds.replace('T', " "))
 }
 
 /// Today.

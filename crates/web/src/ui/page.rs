@@ -25,6 +25,8 @@ pub(crate) struct Page<'p> {
     pub(crate) visitor: Option<&'p Visitor>,
     /// Whether it shows something that can be copied.
     pub(crate) copies: bool,
+    /// Whether it shows something that goes on.
+    pub(crate) follows: bool,
     /// Where its forms may lead besides this site. Browsers ask that of every redirect that follows a form.
     pub(crate) leads_to: Option<&'p str>,
 }
@@ -47,10 +49,10 @@ impl Page<'_> {
     }
 
     fn policy(&self) -> String {
-        let script = if self.copies {
-            "script-src 'self'; "
-        } else {
-            ""
+        let script = match (self.copies, self.follows) {
+            (_, true) => "script-src 'self'; connect-src 'self'; ",
+            (true, false) => "script-src 'self'; ",
+            (false, false) => "",
         };
         let leads_to = self.leads_to.unwrap_or_default();
         let form = format!("form-action 'self' {leads_to}");
@@ -73,6 +75,9 @@ impl Page<'_> {
                     link rel="icon" type="image/svg+xml" href=(assets::MARK.path());
                     @if self.copies {
                         script src=(assets::COPY.path()) defer {}
+                    }
+                    @if self.follows {
+                        script src=(assets::FOLLOW.path()) defer {}
                     }
                 }
                 body {

@@ -12,7 +12,7 @@ use statehouse_core::token::{Wish, house};
 use statehouse_model::{Level, Permission, Role};
 use statehouse_web::{ROUTES, Route};
 
-use crate::calls::{Call, World, ask, prepare};
+use crate::calls::{Call, PAGES, World, ask, prepare};
 use crate::support::Answer;
 
 /// What every role gets from every route, as it was reviewed.
@@ -215,7 +215,8 @@ fn seen(answer: &Answer, path: &str) -> (u16, String) {
 #[tokio::test]
 async fn another_organization_looks_like_none() {
     let world = World::new().await;
-    let variable = |route: &&Route| route.path.contains('{');
+    // Of pages, a test of their own asks it.
+    let variable = |route: &&Route| route.path.contains('{') && !route.path.starts_with(PAGES);
     let mut compared = 0;
     for (row, route) in ROUTES
         .iter()

@@ -28,6 +28,7 @@ mod people;
 mod planned;
 mod platform;
 mod refusals;
+mod run_pages;
 mod runs;
 mod states;
 mod support;

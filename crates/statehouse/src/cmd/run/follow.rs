@@ -1,9 +1,10 @@
 //! Following a run: its logs as they grow, until it has ended or waits for somebody.
 
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use statehouse_model::{ApplyId, PlanId, RunId};
+use statehouse_terraform::said::said;
 
 use super::super::session::{Client, Session};
 use super::path;
@@ -73,20 +74,6 @@ impl Log {
     }
 }
 
-/// What a line says: terraform wraps it in JSON where its log is for programs.
-fn said(line: &str) -> String {
-    let parsed = serde_json::from_str::<serde_json::Value>(line).ok();
-    let Some(parsed) = parsed.filter(serde_json::Value::is_object) else {
-        return line.to_owned();
-    };
-    let text = |pointer: &str| parsed.pointer(pointer).and_then(serde_json::Value::as_str);
-    match (text("/@message"), text("/diagnostic/detail")) {
-        (Some(message), Some(detail)) if !detail.is_empty() => format!("{message}: {detail}"),
-        (Some(message), _) => message.to_owned(),
-        (None, _) => line.to_owned(),
-    }
-}
-
 /// Prints a log, as far as it is there.
 pub(super) fn log(client: &Client, session: &Session, run: &RunId, apply: bool) -> Result {
     Log::of(client, run, apply)?.print(client, session)
@@ -97,6 +84,7 @@ pub(super) fn watch(client: &Client, session: &Session, run: &RunId) -> Result {
     let mut plan = Log::of(client, run, false)?;
     let mut apply = Log::of(client, run, true)?;
     loop {
+        let begun = Instant::now();
         let now = client.api.get(&path(run, ""))?;
         plan.print(client, session)?;
         if plan.over {
@@ -124,7 +112,8 @@ pub(super) fn watch(client: &Client, session: &Session, run: &RunId) -> Result {
             }
             return told(session, run, &now);
         }
-        sleep(EVERY);
+        // The server may have waited for a log to grow.
+        sleep(EVERY.saturating_sub(begun.elapsed()));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use statehouse_model::{PlanId, RunId};
+use statehouse_terraform::deed::{Counts, Deed};
 
 use super::super::session::{Client, Session};
 use crate::failure::{Failure, Result};
@@ -24,55 +25,31 @@ pub(super) fn show(client: &Client, session: &Session, run: &RunId) -> Result {
     let changes = plan.get("resource_changes").and_then(Value::as_array);
     let changes = changes.cloned().unwrap_or_default();
     let mut lines = Vec::new();
-    let mut counts = [0_usize; 3];
+    let mut counts = Counts::default();
     for change in &changes {
-        let Some((sign, hue)) = sign(&change["change"], &mut counts) else {
+        let Some(deed) = Deed::of(&change["change"]) else {
             continue;
         };
+        counts.count(deed);
         let address = plain(change["address"].as_str().unwrap_or("?"));
-        lines.push(session.out.painted(hue, &format!("{sign} {address}")));
+        lines.push(
+            session
+                .out
+                .painted(hue(deed), &format!("{} {address}", deed.sign())),
+        );
         lines.extend(attributes(&change["change"]));
     }
-    let [add, update, destroy] = counts;
-    lines.push(format!(
-        "{add} to add, {update} to change, {destroy} to destroy"
-    ));
+    lines.push(counts.to_string());
     session.out.text(&format!("{}\n", lines.join("\n")))
 }
 
-/// The sign of a change, as terraform has it; nothing for one that changes nothing.
-fn sign(change: &Value, counts: &mut [usize; 3]) -> Option<(&'static str, Hue)> {
-    let actions: Vec<&str> = change["actions"]
-        .as_array()?
-        .iter()
-        .filter_map(Value::as_str)
-        .collect();
-    let mut count = |index: usize| {
-        if let Some(count) = counts.get_mut(index) {
-            *count += 1;
-        }
-    };
-    match actions.as_slice() {
-        ["create"] => {
-            count(0);
-            Some(("+", Hue::Green))
-        }
-        ["update"] => {
-            count(1);
-            Some(("~", Hue::Yellow))
-        }
-        ["delete"] => {
-            count(2);
-            Some(("-", Hue::Red))
-        }
-        ["delete", "create"] | ["create", "delete"] => {
-            count(0);
-            count(2);
-            Some(("-/+", Hue::Yellow))
-        }
-        ["read"] => Some(("<=", Hue::Bold)),
-        ["forget"] => Some((".", Hue::Bold)),
-        _ => None,
+/// The colour of a change, as terraform has it.
+fn hue(deed: Deed) -> Hue {
+    match deed {
+        Deed::Create => Hue::Green,
+        Deed::Update | Deed::Replace => Hue::Yellow,
+        Deed::Delete => Hue::Red,
+        Deed::Read | Deed::Forget => Hue::Bold,
     }
 }
 

@@ -1,0 +1,134 @@
+//! A log as it grows, by server-sent events (<https://html.spec.whatwg.org/multipage/server-sent-events.html>).
+//!
+//! An event is some whole lines; its id is where the log goes on, from which a browser asks again when the line broke. The last one,
+//! `over`, says that the step has ended.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::stream;
+use serde::Deserialize;
+use statehouse_core::run::{self, logs};
+use statehouse_core::session::Visitor;
+use statehouse_core::{Core, Ctx};
+use statehouse_model::RunId;
+use statehouse_terraform::said::said;
+use tokio::time::{Instant, timeout};
+
+use super::form::SignedIn;
+use super::run::{Address, at};
+use crate::auth::{Asked, At};
+use crate::problem::Problem;
+use crate::tfe::plans;
+
+/// Bytes of a log that are read at once.
+const PIECE: usize = 64 * 1024;
+/// How long nothing is said.
+const QUIET_MAX: Duration = Duration::from_secs(2);
+/// How long one answer goes on; a browser asks again by itself, and is known anew.
+const LIFE: Duration = Duration::from_mins(5);
+
+/// Which log, and from where.
+#[derive(Deserialize)]
+pub(crate) struct From {
+    of: Option<String>,
+    from: Option<u64>,
+}
+
+/// Follows a log.
+pub(crate) async fn show(
+    State(core): State<Arc<Core>>,
+    SignedIn(visitor): SignedIn,
+    At(address): At<Address>,
+    Asked(asked): Asked<From>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let (ctx, run) = at(&core, &visitor, &address).await?;
+    let last = headers.get("last-event-id");
+    let last = last.and_then(|last| last.to_str().ok()?.parse().ok());
+    let follower = Follower {
+        growth: logs::Growth::of(&ctx, &run.id),
+        ctx,
+        _visitor: visitor,
+        run: run.id,
+        applies: asked.of.as_deref() == Some("apply"),
+        from: last.or(asked.from).unwrap_or(0),
+        end: Instant::now() + LIFE,
+        over: false,
+    };
+    // Who may not read it is told so now, and not in the middle.
+    logs::read(&follower.ctx, &follower.run, follower.applies, 0, 0).await?;
+    let events = stream::unfold(follower, |mut follower| async move {
+        let event = follower.next().await?;
+        Some((Ok::<_, std::convert::Infallible>(event), follower))
+    });
+    let mut response = Response::new(Body::from_stream(events));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+struct Follower {
+    ctx: Ctx,
+    _visitor: Visitor,
+    run: RunId,
+    applies: bool,
+    from: u64,
+    growth: logs::Growth,
+    end: Instant,
+    over: bool,
+}
+
+impl Follower {
+    /// What is said next; nothing at the end. What cannot be read any more ends it: the browser asks again, and is told why.
+    async fn next(&mut self) -> Option<Bytes> {
+        if self.over || Instant::now() >= self.end {
+            return None;
+        }
+        // The status first, as everywhere.
+        let found = run::show(&self.ctx, &self.run).await.ok()?;
+        let is_over = plans::is_over_of(&found, self.applies);
+        let stretch = logs::read(&self.ctx, &self.run, self.applies, self.from, PIECE).await;
+        let stretch = stretch.ok()?;
+        let last = stretch.bytes.iter().rposition(|byte| *byte == b'\n');
+        let is_rest = is_over && self.from + stretch.bytes.len() as u64 == stretch.length;
+        let whole = match last {
+            _ if is_rest || stretch.bytes.len() >= PIECE => stretch.bytes.len(),
+            Some(last) => last + 1,
+            None => 0,
+        };
+        self.from += whole as u64;
+        let mut event = String::new();
+        let text = String::from_utf8_lossy(stretch.bytes.get(..whole).unwrap_or_default());
+        for line in text.lines() {
+            // One line of a log may be words of several.
+            for words in said(line).lines() {
+                event.push_str("data: ");
+                event.push_str(words);
+                event.push('\n');
+            }
+        }
+        if !event.is_empty() {
+            // Writing to a String cannot fail.
+            let _ = write!(event, "id: {}\n\n", self.from);
+        }
+        if is_rest {
+            self.over = true;
+            event.push_str("event: over\ndata: \n\n");
+        }
+        if event.is_empty() {
+            timeout(QUIET_MAX, self.growth.next()).await.ok();
+            // A comment, by which a line that broke is noticed.
+            event.push_str(":\n\n");
+        }
+        Some(event.into())
+    }
+}

@@ -1,0 +1,309 @@
+//! A run: how far it is, what it changes, what it says, and what can be done with it.
+//!
+//! The page works without a script: its log is there as far as it was, and each decision is a form. Where the script may run, the
+//! log goes on by itself ([`super::follow`]).
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use bytes::Bytes;
+use maud::{Markup, html};
+use serde::Deserialize;
+use serde_json::Value;
+use statehouse_core::run::act::{self, Decision};
+use statehouse_core::run::machine::Status;
+use statehouse_core::run::{self, RunView, logs};
+use statehouse_core::session::Visitor;
+use statehouse_core::workspace::{self, Workspace};
+use statehouse_core::{Core, Ctx};
+use statehouse_model::{Name, Permission, RunId, WorkspaceId};
+use statehouse_terraform::deed::{Counts, Deed};
+use statehouse_terraform::said::said;
+
+use super::form::{Form, Sent, SignedIn};
+use super::page::{self, Page};
+use super::{moment, workspace as place};
+use crate::auth::{self, At};
+use crate::problem::Problem;
+
+/// The end of a log that is on the page from the beginning, in bytes.
+const LOG_MAX: u64 = 256 * 1024;
+/// Changes that are listed.
+const CHANGES_MAX: usize = 500;
+/// Before the page of a run that will go on by itself is loaded again, in milliseconds.
+const AGAIN_MS: u32 = 1500;
+
+/// Which run of which workspace.
+#[derive(Clone, Deserialize)]
+pub(crate) struct Address {
+    pub(crate) organization: String,
+    pub(crate) workspace: String,
+    pub(crate) run: String,
+}
+
+impl Address {
+    fn path(&self) -> String {
+        format!(
+            "{}/runs/{}",
+            place::path(&self.organization, &self.workspace),
+            self.run
+        )
+    }
+}
+
+/// The run at an address, as far as the visitor may see it.
+pub(crate) async fn at(
+    core: &Core,
+    visitor: &Visitor,
+    address: &Address,
+) -> Result<(Ctx, RunView), Problem> {
+    let organization: Name = auth::id(&address.organization)?;
+    let run: RunId = auth::id(&address.run)?;
+    let ctx = core.enter_as(visitor, &organization).await?;
+    let found = run::show(&ctx, &run).await?;
+    let id: WorkspaceId = auth::id(&found.workspace)?;
+    let of = workspace::show(&ctx, &Workspace::Id(id)).await?;
+    if of.name == address.workspace {
+        return Ok((ctx, found));
+    }
+    Err(Problem::not_found())
+}
+
+/// The page.
+pub(crate) async fn show(
+    State(core): State<Arc<Core>>,
+    SignedIn(visitor): SignedIn,
+    At(address): At<Address>,
+) -> Result<Response, Problem> {
+    let (ctx, run) = at(&core, &visitor, &address).await?;
+    let may_read = run.may.contains(&Permission::RunRead);
+    let (mut plan, mut apply, mut changes) = (None, None, None);
+    if may_read {
+        plan = Some(Log::read(&ctx, &run, false).await?);
+        apply = Some(Log::read(&ctx, &run, true).await?);
+        changes = logs::plan_json(&ctx, &run.id, true).await?;
+    }
+    let title = format!("Run {} of {}", run.sequence, address.workspace);
+    let main = html! {
+        p.soft.small { a href=(place::path(&address.organization, &address.workspace)) { (address.organization) "/" (address.workspace) } }
+        h1 { (title) }
+        section.card { (facts(&run)) (decisions(&visitor, &address, &run)) }
+        @if let Some(changes) = &changes { (changed(changes)) }
+        @if !may_read { p.note { "You may see that this run is here, and not what it says." } }
+        @if let Some(log) = &plan { (log.section("Plan", &address, &run)) }
+        @if let Some(log) = &apply { (log.section("Apply", &address, &run)) }
+        @if goes_on(&run) && following(&run).is_none() { div data-again=(AGAIN_MS) {} }
+    };
+    let frame = Page {
+        title: &title,
+        visitor: Some(&visitor),
+        follows: goes_on(&run),
+        ..Page::default()
+    };
+    Ok(frame.show(StatusCode::OK, &main))
+}
+
+/// Whether a run will be otherwise soon, without anybody's doing.
+fn goes_on(run: &RunView) -> bool {
+    let status = run.state.status();
+    !status.is_final() && !matches!(status, Status::AwaitingApproval | Status::PlannedAndSaved)
+}
+
+/// Which of its logs grows now: whether that of the apply.
+fn following(run: &RunView) -> Option<bool> {
+    match run.state.status() {
+        Status::Fetching | Status::Planning => Some(false),
+        Status::Verifying | Status::Applying => Some(true),
+        _ => None,
+    }
+}
+
+fn facts(run: &RunView) -> Markup {
+    let options = run.options.clone().unwrap_or_default();
+    let capsule = run.state.capsule().map(hex::encode);
+    html! {
+        dl.facts {
+            div { dt { "It is" } dd { strong { (words(run.state.status().as_str())) } @if !run.reason.is_empty() { ": " (words(&run.reason)) } } }
+            div { dt { "It does" } dd { (words(run.state.kind().as_str())) @if run.state.stored().auto_apply { ", applied without being confirmed" } } }
+            @if !options.message.is_empty() { div { dt { "Why" } dd { (options.message) } } }
+            div { dt { "Started" } dd { (moment(run.created_at)) " by " code { (run.actor) } } }
+            div { dt { "Changed" } dd { (moment(run.changed_at)) } }
+            @if let Some(base) = &run.base { div { dt { "Planned on" } dd { code { (base) } } } }
+            @if let Some(capsule) = &capsule { div { dt { "Capsule" } dd { code { (capsule) } } } }
+        }
+    }
+}
+
+/// A word of the machine's, for people.
+pub(super) fn words(word: &str) -> String {
+    word.replace(['_', '-'], " ")
+}
+
+/// What can be done with it, by whoever looks.
+fn decisions(visitor: &Visitor, address: &Address, run: &RunView) -> Markup {
+    let can = run.state.actions();
+    let may = |permission| run.may.contains(&permission);
+    let capsule = run.state.capsule().map(hex::encode).unwrap_or_default();
+    let apply = may(Permission::RunApply);
+    let stops = if run.state.kind().may_apply() {
+        apply
+    } else {
+        may(Permission::RunPlan)
+    };
+    let waits = matches!(
+        run.state.status(),
+        Status::AwaitingApproval | Status::PlannedAndSaved
+    );
+    let approve = waits && !capsule.is_empty() && may(Permission::RunApprove);
+    let [confirm, discard] = [can.is_confirmable, can.is_discardable].map(|can| can && apply);
+    let cancel = can.is_cancelable && stops;
+    html! {
+        @if approve || confirm || discard || cancel {
+            form method="post" action=(format!("{}/decision", address.path())) {
+                (page::form_token(visitor, Decide::PURPOSE))
+                (page::hidden("capsule", &capsule))
+                label for="comment" { "Why (anybody who sees the run can read it)" }
+                input id="comment" name="comment" maxlength="1000" autocomplete="off";
+                div.actions {
+                    @if confirm { button type="submit" name="what" value="confirm" { "Confirm and apply" } }
+                    @if approve {
+                        button type="submit" name="what" value="approve" { "Approve" }
+                        button.danger type="submit" name="what" value="reject" { "Reject" }
+                    }
+                    @if discard { button.plain type="submit" name="what" value="discard" { "Discard" } }
+                    @if cancel { button.danger type="submit" name="what" value="cancel" { "Cancel" } }
+                }
+            }
+        }
+    }
+}
+
+/// What the plan changes, as its JSON for the screen says.
+fn changed(json: &Bytes) -> Markup {
+    let plan: Value = serde_json::from_slice(json).unwrap_or_default();
+    let all = plan.get("resource_changes").and_then(Value::as_array);
+    let mut counts = Counts::default();
+    let mut deeds = Vec::new();
+    for change in all.into_iter().flatten() {
+        let deed = change.get("change").and_then(Deed::of);
+        let address = change.get("address").and_then(Value::as_str);
+        if let (Some(deed), Some(address)) = (deed, address) {
+            counts.count(deed);
+            deeds.push((deed.sign(), address));
+        }
+    }
+    let over = deeds.len().saturating_sub(CHANGES_MAX);
+    html! {
+        section.card {
+            h2 { "What it changes" }
+            p { (counts) }
+            @if !deeds.is_empty() {
+                pre { code { @for (sign, address) in deeds.iter().take(CHANGES_MAX) { (format!("{sign:>3} {address}\n")) } } }
+            }
+            @if over > 0 { p.soft { "And " (over) " more." } }
+        }
+    }
+}
+
+/// A log, as far as it is there.
+struct Log {
+    applies: bool,
+    lines: Vec<String>,
+    /// Bytes before what is shown.
+    before: u64,
+    /// Where it goes on.
+    end: u64,
+}
+
+impl Log {
+    async fn read(ctx: &Ctx, run: &RunView, applies: bool) -> Result<Self, Problem> {
+        let limit = usize::try_from(LOG_MAX).unwrap_or(usize::MAX);
+        let mut before = 0;
+        let mut stretch = logs::read(ctx, &run.id, applies, before, limit).await?;
+        if stretch.length > LOG_MAX {
+            before = stretch.length - LOG_MAX;
+            stretch = logs::read(ctx, &run.id, applies, before, limit).await?;
+        }
+        // A line whose end has not come is the next reader's.
+        let whole = match stretch.bytes.iter().rposition(|byte| *byte == b'\n') {
+            _ if following(run) != Some(applies) => stretch.bytes.len(),
+            Some(last) => last + 1,
+            None => 0,
+        };
+        let text = String::from_utf8_lossy(stretch.bytes.get(..whole).unwrap_or_default());
+        Ok(Self {
+            applies,
+            lines: text.lines().map(said).collect(),
+            before,
+            end: before + whole as u64,
+        })
+    }
+
+    fn section(&self, title: &str, address: &Address, run: &RunView) -> Markup {
+        let follows = following(run) == Some(self.applies);
+        let of = if self.applies { "apply" } else { "plan" };
+        let from = format!("{}/log?of={of}&from={}", address.path(), self.end);
+        html! {
+            @if follows || !self.lines.is_empty() {
+                section.card {
+                    h2 id=(of) { (title) }
+                    @if self.before > 0 { p.soft { (self.before) " bytes before this are left out here." } }
+                    pre.log role="log" tabindex="0" aria-labelledby=(of) data-follows=[follows.then_some(from)] {
+                        @for line in &self.lines { (line) "\n" }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What somebody decides.
+#[derive(Deserialize)]
+pub(crate) struct Decide {
+    what: String,
+    capsule: String,
+    comment: String,
+}
+
+impl Form for Decide {
+    const PURPOSE: &'static str = "run.decide";
+}
+
+/// The decision: of what was on the page, and nothing else.
+pub(crate) async fn decide(
+    State(core): State<Arc<Core>>,
+    At(address): At<Address>,
+    sent: Sent<Decide>,
+) -> Result<Response, Problem> {
+    let Sent { visitor, form } = sent;
+    let (ctx, run) = at(&core, &visitor, &address).await?;
+    let comment = Some(form.comment).filter(|comment| !comment.is_empty());
+    let id = &run.id;
+    let decision = match form.what.as_str() {
+        "approve" => Some(Decision::Approve),
+        "reject" => Some(Decision::Reject),
+        _ => None,
+    };
+    match (form.what.as_str(), decision) {
+        (_, Some(decision)) => {
+            act::decide(&ctx, id, decision, seen(&form.capsule)?, comment).await?;
+        }
+        ("confirm", _) => act::confirm(&ctx, id, comment).await?,
+        ("discard", _) => act::discard(&ctx, id, comment).await?,
+        ("cancel", _) => act::cancel(&ctx, id, comment).await?,
+        _ => {
+            let words = "a run is confirmed, approved, rejected, discarded or cancelled";
+            return Err(Problem::invalid(words));
+        }
+    }
+    Ok(page::go(&address.path()))
+}
+
+fn seen(capsule: &str) -> Result<[u8; 32], Problem> {
+    let mut digest = [0; 32];
+    hex::decode_to_slice(capsule, &mut digest)
+        .map_err(|_| Problem::invalid("the form names no capsule"))?;
+    Ok(digest)
+}

@@ -1,0 +1,209 @@
+//! Pages of runs and workspaces: what a person sees of them, and decides.
+
+use bytes::Bytes;
+use serde_json::json;
+use statehouse_core::access::{self, Scope};
+use statehouse_core::user;
+use statehouse_model::{Role, UserId};
+
+use crate::pages::PASSWORD;
+use crate::planned::{Remote, finish, job_of, until};
+use crate::support::{Answer, Browser, name};
+use statehouse_core::run::machine::Status;
+
+const WORKSPACE: &str = "/app/acme/dns";
+
+/// A browser of somebody who has a role, or none.
+async fn browser<'s>(remote: &'s Remote, called: &str, role: Option<Role>) -> Browser<'s> {
+    let machine = remote.server().core.machine();
+    let made = user::create(&machine, name(called), false, Some(PASSWORD.into())).await;
+    if let Some(role) = role {
+        let id: UserId = made.unwrap().id.parse().unwrap();
+        let given = access::give(&remote.ctx, id, role, Scope::Organization, None).await;
+        given.unwrap();
+    }
+    let mut browser = Browser::new(remote.server());
+    browser.sign_in(called, PASSWORD).await.is(303);
+    browser
+}
+
+async fn decide(browser: &mut Browser<'_>, page: &str, what: &str) -> Answer {
+    let fields = [("what", what), ("comment", "as agreed")];
+    let action = format!("{page}/decision");
+    browser.fill(page, &action, &fields).await
+}
+
+/// Starts a run that one person besides its author must approve, and brings it to where it waits.
+async fn waiting(remote: &Remote) -> (String, String) {
+    let path = "/api/v2/organizations/acme/executions";
+    let wish = json!({ "scope": "organization", "approvals": 1 });
+    remote
+        .server()
+        .post(remote.owner(), path, wish)
+        .await
+        .is(201);
+    let run = remote.planned(json!({ "message": "<b>why</b>" })).await;
+    let page = format!("{WORKSPACE}/runs/{run}");
+    (run, page)
+}
+
+#[tokio::test]
+async fn a_run_is_seen_and_decided_on_its_page() {
+    let remote = Remote::new().await;
+    let (run, page) = waiting(&remote).await;
+    let mut ada = browser(&remote, "ada", Some(Role::Writer)).await;
+
+    let shown = ada.get(WORKSPACE).await.is(200);
+    assert!(shown.text().contains(&format!("href=\"{page}\"")));
+    let shown = ada.get(&page).await.is(200);
+    for words in [
+        "awaiting approval",
+        "&lt;b&gt;why&lt;/b&gt;",
+        "0 to add, 0 to change, 0 to destroy",
+        "value=\"approve\"",
+        "value=\"confirm\"",
+    ] {
+        assert!(shown.text().contains(words), "{words}: {}", shown.text());
+    }
+    assert!(!shown.text().contains("<script"), "nothing goes on here");
+
+    decide(&mut ada, &page, "confirm").await.is(303);
+    assert_eq!(remote.told(&run).await["stage"], "awaiting_approval");
+    let answer = decide(&mut ada, &page, "approve").await.is(303);
+    assert_eq!(answer.header("location"), page);
+    assert_eq!(remote.told(&run).await["stage"], "approved");
+    let shown = ada.get(&page).await.is(200);
+    assert!(shown.text().contains("data-again"), "{}", shown.text());
+    let policy = shown.header("content-security-policy");
+    assert!(policy.contains("connect-src 'self'"), "{policy}");
+    decide(&mut ada, &page, "cancel").await.is(303);
+    assert_eq!(remote.told(&run).await["stage"], "canceled");
+    let shown = ada.get(&page).await.is(200);
+    assert!(!shown.text().contains("/decision"), "{}", shown.text());
+}
+
+#[tokio::test]
+async fn nobody_decides_from_elsewhere_or_about_something_else() {
+    let remote = Remote::new().await;
+    let (run, page) = waiting(&remote).await;
+    let action = format!("{page}/decision");
+    let mut ada = browser(&remote, "ada", Some(Role::Writer)).await;
+    let mut bob = browser(&remote, "bob", Some(Role::Reader)).await;
+    let shown = bob.get(&page).await.is(200);
+    assert!(!shown.text().contains("/decision"), "{}", shown.text());
+
+    // A form of another session, of another capsule, of no page.
+    let shown = ada.get(&page).await.is(200);
+    let hidden = crate::support::hidden(shown.text(), &action);
+    let fields = |form: &str, capsule: &str, what: &str| {
+        [
+            ("form", form.to_owned()),
+            ("capsule", capsule.to_owned()),
+            ("what", what.to_owned()),
+            ("comment", String::new()),
+        ]
+    };
+    let value = |name: &str| {
+        let found = hidden.iter().find(|(of, _)| of == name);
+        found.unwrap().1.clone()
+    };
+    let (form, capsule) = (value("form"), value("capsule"));
+    let other = "00".repeat(32);
+    for (fields, status) in [
+        (fields("", &capsule, "approve"), 403),
+        (fields(&form, &other, "approve"), 409),
+        (fields(&form, "", "approve"), 400),
+        (fields(&form, &capsule, "destroy"), 400),
+    ] {
+        let fields = fields
+            .each_ref()
+            .map(|(name, value)| (*name, value.as_str()));
+        ada.post(&action, &fields).await.is(status);
+    }
+    let good = fields(&form, &capsule, "approve");
+    let good = good.each_ref().map(|(name, value)| (*name, value.as_str()));
+    bob.post(&action, &good).await.is(403);
+    ada.site = Some("cross-site");
+    ada.post(&action, &good).await.is(403);
+    assert_eq!(remote.told(&run).await["stage"], "awaiting_approval");
+}
+
+#[tokio::test]
+async fn who_may_not_see_a_run_is_told_of_none() {
+    let remote = Remote::new().await;
+    let run = remote.planned(json!({})).await;
+    let page = format!("{WORKSPACE}/runs/{run}");
+    let mut nobody = Browser::new(remote.server());
+    let answer = nobody.get(&page).await.is(303);
+    assert!(
+        answer
+            .header("location")
+            .starts_with("/sign-in?to=%2Fapp%2Facme")
+    );
+    let mut stranger = browser(&remote, "eve", None).await;
+    let mut ada = browser(&remote, "ada", Some(Role::Writer)).await;
+    for path in [WORKSPACE.to_owned(), page.clone(), format!("{page}/log")] {
+        stranger.get(&path).await.is(404);
+        ada.get(&path).await.is(200);
+    }
+    for path in [
+        format!("/app/acme/other/runs/{run}"),
+        format!("/app/none/dns/runs/{run}"),
+        "/app/acme/none".to_owned(),
+        format!("{WORKSPACE}/runs/run-none"),
+    ] {
+        ada.get(&path).await.is(404);
+    }
+}
+
+#[tokio::test]
+async fn a_log_is_followed_to_its_end_and_from_where_it_broke() {
+    let remote = Remote::new().await;
+    let run = remote.run(json!({})).await;
+    let page = format!("{WORKSPACE}/runs/{run}");
+    let line = job_of(remote.server(), &run).await;
+    line.planning().await.unwrap();
+    let said = "one\n{\"@message\":\"two\"}\nhal";
+    line.log(0, Bytes::from_static(said.as_bytes()))
+        .await
+        .unwrap();
+    let mut ada = browser(&remote, "ada", Some(Role::Writer)).await;
+    let shown = ada.get(&page).await.is(200);
+    let from = said.len() - "hal".len();
+    let follows = format!("data-follows=\"{page}/log?of=plan&amp;from={from}\"");
+    assert!(shown.text().contains(&follows), "{}", shown.text());
+    assert!(shown.text().contains("one\ntwo\n"), "{}", shown.text());
+
+    let log = format!("{page}/log?of=plan");
+    let goes_on = async {
+        let end = said.len() as u64;
+        line.log(end, Bytes::from_static(b"f\nlast")).await.unwrap();
+        finish(&line, true).await;
+        until(remote.server(), &remote.ctx, &run, Status::AwaitingApproval).await;
+    };
+    let (events, ()) = tokio::join!(ada.get(&log), goes_on);
+    let events = events.is(200);
+    assert_eq!(events.header("content-type"), "text/event-stream");
+    let lines: Vec<&str> = events
+        .text()
+        .lines()
+        .filter(|line| line.starts_with("data: "))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "data: one",
+            "data: two",
+            "data: half",
+            "data: last",
+            "data: "
+        ]
+    );
+    assert!(events.text().ends_with("event: over\ndata: \n\n"));
+    let rest = ada.get(&format!("{log}&from={from}")).await.is(200);
+    let expected = format!(
+        "data: half\ndata: last\nid: {}\n\nevent: over\ndata: \n\n",
+        said.len() + 6
+    );
+    assert_eq!(rest.text(), expected);
+}
