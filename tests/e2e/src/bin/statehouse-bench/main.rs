@@ -17,11 +17,14 @@ mod import;
 mod large;
 mod load;
 mod machine;
+mod moto;
 mod plain;
 mod postgres;
 mod process;
 mod reads;
 mod report;
+mod runs;
+mod sandbox;
 mod search;
 mod server;
 mod state;
@@ -86,6 +89,8 @@ enum Part {
     Reads,
     /// Whole applies through the `cloud` block
     Apply,
+    /// Whole runs, by hand and by the server
+    Runs,
     /// Every answer of the API, in a house in which much has happened
     Answers,
     /// Resources that are found among a million
@@ -149,13 +154,15 @@ fn main() -> ExitCode {
 /// A part of the table: which word asks for it, and what measures it.
 type Measurement = (Part, fn(&Plan) -> Result<Section>);
 
-const MEASUREMENTS: [Measurement; 14] = [
+const MEASUREMENTS: [Measurement; 16] = [
     (Part::Writes, writes::sqlite),
     (Part::SlowDisk, writes::slow_disk),
     (Part::Postgres, writes::postgres),
     (Part::Postgres, writes::slow_disk_postgres),
     (Part::Postgres, terraform::applies),
     (Part::Apply, terraform::cloud),
+    (Part::Runs, runs::aws),
+    (Part::Runs, runs::queue),
     (Part::Reads, reads::reads),
     (Part::Answers, answers::answers),
     (Part::Search, search::search),

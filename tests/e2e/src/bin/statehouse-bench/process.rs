@@ -7,21 +7,36 @@ const TICKS_PER_S: f64 = 100.0;
 
 /// Processor time that a process has used, in seconds, user and system.
 pub(crate) fn cpu_s(pid: u32) -> Result<f64> {
-    let stat = fs_err::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name of the program, in parentheses, may hold spaces; utime and stime are fields 14 and 15, the name is field 2.
+    let [user, system, _, _] = times_s(&pid.to_string())?;
+    Ok(user + system)
+}
+
+/// The same of a process and of all that it started and saw end, and these.
+pub(crate) fn cpu_s_with_ended(pid: u32) -> Result<f64> {
+    Ok(times_s(&pid.to_string())?.iter().sum())
+}
+
+/// The same of what this process started and saw end, and these.
+pub(crate) fn cpu_s_of_ended() -> Result<f64> {
+    let [_, _, user, system] = times_s("self")?;
+    Ok(user + system)
+}
+
+/// User and system time, of the process and of its children that ended, in seconds.
+fn times_s(process: &str) -> Result<[f64; 4]> {
+    let stat = fs_err::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name of the program, in parentheses, may hold spaces. It is field 2; utime, stime, cutime and cstime are fields 14 to 17.
     let fields = stat
         .rsplit_once(')')
         .map(|(_, fields)| fields)
         .unwrap_or_default();
-    let mut times = fields
-        .split_whitespace()
-        .skip(11)
-        .take(2)
-        .map(str::parse::<f64>);
-    match (times.next(), times.next()) {
-        (Some(Ok(user)), Some(Ok(system))) => Ok((user + system) / TICKS_PER_S),
-        _ => Err(format!("/proc/{pid}/stat cannot be read: {stat}").into()),
-    }
+    let times = fields.split_whitespace().skip(11).take(4);
+    let times: Vec<f64> = times
+        .filter_map(|ticks| ticks.parse::<f64>().ok())
+        .map(|ticks| ticks / TICKS_PER_S)
+        .collect();
+    let read = times.try_into();
+    read.map_err(|_| format!("/proc/{process}/stat cannot be read: {stat}").into())
 }
 
 /// The same of a process and all of its descendants that live.
@@ -33,12 +48,19 @@ pub(crate) fn cpu_s_of_family(pid: u32) -> Result<f64> {
     Ok(sum)
 }
 
-fn children(pid: u32) -> Vec<u32> {
-    let listed =
-        fs_err::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+/// The children of a process, whichever of its threads started them.
+pub(crate) fn children(pid: u32) -> Vec<u32> {
+    let threads = fs_err::read_dir(format!("/proc/{pid}/task"));
+    let threads = threads.into_iter().flatten().flatten();
+    let listed = threads
+        .map(|thread| fs_err::read_to_string(thread.path().join("children")).unwrap_or_default());
     listed
-        .split_whitespace()
-        .filter_map(|word| word.parse().ok())
+        .flat_map(|listed| {
+            let words = listed.split_whitespace();
+            words
+                .filter_map(|word| word.parse().ok())
+                .collect::<Vec<u32>>()
+        })
         .collect()
 }
 

@@ -18,12 +18,14 @@ const START_MAX: Duration = Duration::from_mins(1);
 const STOP_MAX: Duration = Duration::from_secs(30);
 
 /// How a server differs from the default.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Settings {
     /// Milliseconds that the shim adds to every sync.
     pub(crate) sync_delay_ms: Option<u32>,
     /// Changes per commit.
     pub(crate) batch_jobs_max: Option<u32>,
+    /// What is said of runs: the ends of the names of settings, and their values.
+    pub(crate) runs: Vec<(&'static str, String)>,
 }
 
 /// A running server. It is stopped when this is dropped.
@@ -56,6 +58,9 @@ impl Server {
         }
         if let Some(jobs) = settings.batch_jobs_max {
             command.env("STATEHOUSE_SERVER_DOOR_BATCH_JOBS_MAX", jobs.to_string());
+        }
+        for (name, value) in &settings.runs {
+            command.env(format!("STATEHOUSE_SERVER_RUNS_{name}"), value);
         }
         if let Some(delay_ms) = settings.sync_delay_ms {
             Tools::slow_down(&mut command, delay_ms, &tools.shim()?);

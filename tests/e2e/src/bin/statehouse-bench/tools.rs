@@ -13,6 +13,8 @@ pub(crate) struct Tools {
     postgres: Option<PathBuf>,
     postgres_user: Option<String>,
     terraform: Option<PathBuf>,
+    python: Option<PathBuf>,
+    provider_mirror: Option<PathBuf>,
 }
 
 #[expect(
@@ -40,6 +42,8 @@ impl Tools {
             postgres: path("STATEHOUSE_TEST_PG_BIN"),
             postgres_user: variable("STATEHOUSE_TEST_PG_USER"),
             terraform: path("STATEHOUSE_TEST_TERRAFORM"),
+            python: path("STATEHOUSE_TEST_PYTHON"),
+            provider_mirror: path("STATEHOUSE_TEST_PROVIDER_MIRROR"),
         })
     }
 
@@ -61,6 +65,19 @@ impl Tools {
     /// terraform.
     pub(crate) fn terraform(&self) -> Result<PathBuf> {
         needed(self.terraform.as_ref(), "STATEHOUSE_TEST_TERRAFORM")
+    }
+
+    /// The Python that has moto.
+    pub(crate) fn python(&self) -> Result<PathBuf> {
+        needed(self.python.as_ref(), "STATEHOUSE_TEST_PYTHON")
+    }
+
+    /// The filesystem mirror that has the AWS provider.
+    pub(crate) fn provider_mirror(&self) -> Result<PathBuf> {
+        needed(
+            self.provider_mirror.as_ref(),
+            "STATEHOUSE_TEST_PROVIDER_MIRROR",
+        )
     }
 
     /// Adds `delay_ms` to every sync of a program and its children.

@@ -185,7 +185,7 @@ fn slow(
             settings,
         )
     };
-    let batching = start("house", delayed)?;
+    let batching = start("house", delayed.clone())?;
     let single = start(
         "single",
         Settings {
