@@ -3,7 +3,6 @@
 //!
 //! Only kept here: what is worth believing the runner decides (`runner::drive::witness`).
 
-use fs_err::os::unix::fs::OpenOptionsExt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -12,6 +11,9 @@ use bytes::Bytes;
 use fs_err as fs;
 use statehouse_ledger::follow::Follower;
 use statehouse_runner::sandbox;
+
+use crate::failure::Result;
+use crate::files::Draft;
 
 /// The memory of all runners of a server.
 pub(super) struct Memory {
@@ -50,31 +52,19 @@ impl Memory {
         if now != known && now >= new {
             return Ok(());
         }
-        self.write(house, bytes).map_err(|error| unusable(&error))
+        let written = self.write(house, bytes);
+        written.map_err(|failure| unusable(&failure.message))
     }
 
-    fn write(&self, house: &str, bytes: &[u8]) -> std::io::Result<()> {
+    fn write(&self, house: &str, bytes: &[u8]) -> Result {
         if let Some(runs) = self.folder.parent() {
             sandbox::folder(runs)?;
         }
         sandbox::folder(&self.folder)?;
-        replace(&self.folder.join(house), bytes)?;
-        fs::File::open(&self.folder)?.sync_all()
+        let mut draft = Draft::of(&self.folder.join(house))?;
+        draft.write_all(bytes)?;
+        draft.keep()
     }
-}
-
-/// Puts a file where one may be, whole or not at all.
-pub(super) fn replace(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let new = file.with_extension("new");
-    let mut draft = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&new)?;
-    draft.write_all(bytes)?;
-    draft.sync_all()?;
-    fs::rename(&new, file)
 }
 
 fn unusable(error: &dyn std::fmt::Display) -> String {

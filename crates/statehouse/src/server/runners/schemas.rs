@@ -3,6 +3,7 @@
 //! A provider takes seconds to say them, and they are what its binary says: the runner names them by the digests of tool and
 //! providers. Nothing depends on their being here.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
@@ -11,7 +12,8 @@ use bytes::Bytes;
 use fs_err as fs;
 use statehouse_runner::sandbox;
 
-use super::memory::replace;
+use crate::failure::Result;
+use crate::files::Draft;
 
 /// Sets of providers that are kept for a house: the newest.
 const KEPT_MAX: usize = 16;
@@ -46,8 +48,8 @@ impl Schemas {
         let Some(file) = self.file(house, key) else {
             return;
         };
-        if let Err(error) = self.put(house, &file, bytes) {
-            tracing::warn!(%error, "schemas of providers are not kept");
+        if let Err(failure) = self.put(house, &file, bytes) {
+            tracing::warn!(error = failure.message, "schemas of providers are not kept");
         }
     }
 
@@ -56,7 +58,7 @@ impl Schemas {
         is_key.then(|| self.folder.join(house).join(key))
     }
 
-    fn put(&self, house: &str, file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    fn put(&self, house: &str, file: &Path, bytes: &[u8]) -> Result {
         let folder = self.folder.join(house);
         if let Some(runs) = self.folder.parent() {
             sandbox::folder(runs)?;
@@ -74,7 +76,9 @@ impl Schemas {
         for (_, path) in kept.into_iter().take(over) {
             fs::remove_file(path)?;
         }
-        replace(file, bytes)
+        let mut draft = Draft::of(file)?;
+        draft.write_all(bytes)?;
+        draft.keep()
     }
 }
 
