@@ -15,10 +15,9 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream;
 use serde::Deserialize;
-use statehouse_core::run::{self, logs};
+use statehouse_core::Core;
+use statehouse_core::run::logs;
 use statehouse_core::session::Visitor;
-use statehouse_core::{Core, Ctx};
-use statehouse_model::RunId;
 use statehouse_terraform::said::said;
 use tokio::time::{Instant, timeout};
 
@@ -55,16 +54,16 @@ pub(crate) async fn show(
     let last = last.and_then(|last| last.to_str().ok()?.parse().ok());
     let follower = Follower {
         growth: logs::Growth::of(&ctx, &run.id),
-        ctx,
-        _visitor: visitor,
-        run: run.id,
+        core,
+        visitor,
+        address,
         applies: asked.of.as_deref() == Some("apply"),
         from: last.or(asked.from).unwrap_or(0),
         end: Instant::now() + LIFE,
         over: false,
     };
     // Who may not read it is told so now, and not in the middle.
-    logs::read(&follower.ctx, &follower.run, follower.applies, 0, 0).await?;
+    logs::read(&ctx, &run.id, follower.applies, 0, 0).await?;
     let events = stream::unfold(follower, |mut follower| async move {
         let event = follower.next().await?;
         Some((Ok::<_, std::convert::Infallible>(event), follower))
@@ -77,9 +76,9 @@ pub(crate) async fn show(
 }
 
 struct Follower {
-    ctx: Ctx,
-    _visitor: Visitor,
-    run: RunId,
+    core: Arc<Core>,
+    visitor: Visitor,
+    address: Address,
     applies: bool,
     from: u64,
     growth: logs::Growth,
@@ -93,10 +92,10 @@ impl Follower {
         if self.over || Instant::now() >= self.end {
             return None;
         }
-        // The status first, as everywhere.
-        let found = run::show(&self.ctx, &self.run).await.ok()?;
+        // Who signed out in the meantime follows no more. The status first, as everywhere.
+        let (ctx, found) = at(&self.core, &self.visitor, &self.address).await.ok()?;
         let is_over = plans::is_over_of(&found, self.applies);
-        let stretch = logs::read(&self.ctx, &self.run, self.applies, self.from, PIECE).await;
+        let stretch = logs::read(&ctx, &found.id, self.applies, self.from, PIECE).await;
         let stretch = stretch.ok()?;
         let last = stretch.bytes.iter().rposition(|byte| *byte == b'\n');
         let is_rest = is_over && self.from + stretch.bytes.len() as u64 == stretch.length;
