@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
-use statehouse_runner::sandbox::{Error, Layer, Level, Settings, prepare, probe};
+use statehouse_runner::sandbox::{Error, Layer, Level, Settings, cgroup, prepare, probe};
 
 use crate::world::{BUBBLEWRAP, Then, Whom, World};
 
@@ -46,6 +46,21 @@ fn this_machine_has_every_layer() {
         layers.missing.is_empty() && layers.landlock.is_some() && layers.control_groups.is_some(),
         "{layers:?}"
     );
+}
+
+#[test]
+fn jobs_that_begin_together_find_every_layer() {
+    let world = World::new(Whom::SeatOfRoot);
+    let parent = world.settings.cgroup.as_deref();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..100 {
+                    cgroup::find(parent, true).unwrap();
+                }
+            });
+        }
+    });
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use fs_err as fs;
 
@@ -106,9 +107,14 @@ fn leave(group: &Group) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Tries what will be done for each seat.
+/// Tries what will be done for each seat, in a group of its own: jobs that begin together look at the same time.
 fn probe(group: &Group) -> Result<(), Missing> {
-    let name = format!("probe-{}", std::process::id());
+    static PROBES: AtomicU64 = AtomicU64::new(0);
+    let name = format!(
+        "probe-{}-{}",
+        std::process::id(),
+        PROBES.fetch_add(1, Ordering::Relaxed)
+    );
     let made = group.make(&name, 1 << 30, 64).map_err(missing);
     let removed = group.below(&name).remove().map_err(missing);
     made.and(removed)
