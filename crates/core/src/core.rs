@@ -15,10 +15,11 @@ use sha2::{Digest, Sha256};
 use statehouse_ledger::Hash;
 use statehouse_model::{Actor, HouseCode, HouseId, Name, Token, TokenId, TokenKind, UrlId, UserId};
 use statehouse_seal::{RootError, RootKeys, make_directory};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
 use crate::Clock;
 use crate::access::WITNESS;
+use crate::agent;
 use crate::ctx::Ctx;
 use crate::db::{Placement, postgres};
 use crate::door;
@@ -26,6 +27,7 @@ use crate::error::{Error, Kind, Result};
 use crate::fault::Faults;
 use crate::house::{self, House, Opening};
 use crate::houses::Houses;
+use crate::job::Bell;
 use crate::ledger::{self, Anchors, Head};
 use crate::memo::Memo;
 use crate::oauth;
@@ -92,9 +94,11 @@ pub struct Core {
     names: Memo<Name, Option<org::sql::Organization>>,
     codes: Memo<HouseCode, Option<org::sql::Organization>>,
     disabling: tokio::sync::Mutex<()>,
-    work: Arc<Notify>,
+    work: Arc<Bell>,
     /// The house that a runner was given a job of last.
     served: std::sync::Mutex<Option<HouseCode>>,
+    /// Agents that asked for jobs lately.
+    agents: agent::Present,
     faults: Faults,
 }
 
@@ -177,7 +181,7 @@ impl Core {
             .or_else(absent)
             .map_err(disk)?;
         let site_id = site_id(&options.data)?;
-        let work = Arc::new(Notify::new());
+        let work = Arc::new(Bell::default());
         let placements = options.placements()?;
         let opening = Opening {
             site: site_id.clone(),
@@ -210,6 +214,7 @@ impl Core {
             disabling: tokio::sync::Mutex::default(),
             work,
             served: std::sync::Mutex::default(),
+            agents: agent::Present::default(),
             faults,
         });
         Ok((core, heads))
@@ -425,6 +430,7 @@ impl Core {
             // A token of a house is looked at again inside its transactions.
             Actor::Team { .. }
             | Actor::Organization { .. }
+            | Actor::Pool { .. }
             | Actor::Run(_)
             | Actor::Task(_)
             | Actor::Operator => return Ok(()),

@@ -24,7 +24,7 @@ use statehouse_ledger::Hash;
 use statehouse_ledger::checkpoint::Checkpoint;
 use statehouse_model::{HouseCode, RunId};
 use statehouse_seal::{KeyName, Keyring, RootKeys};
-use tokio::sync::{Notify, broadcast, mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::Clock;
 use crate::blob::Blobs;
@@ -32,6 +32,7 @@ use crate::db::{Database, Placement};
 use crate::door::{Reads, Work, Writer};
 use crate::error::{Error, Kind, Result};
 use crate::fault::Faults;
+use crate::job::Bell;
 use crate::ledger::{self, Anchors, Head, Signed};
 use crate::memo::{Memo, Sight};
 use crate::permit::Permits;
@@ -105,7 +106,7 @@ pub(crate) struct Opening {
     /// Where heads are told, for the site's log.
     pub(crate) witness: Option<mpsc::UnboundedSender<(HouseCode, Head)>>,
     /// Who is woken when a run of the house may go on.
-    pub(crate) work: Arc<Notify>,
+    pub(crate) work: Arc<Bell>,
 }
 
 /// An open house.
@@ -124,7 +125,7 @@ pub struct House {
     first_keys: Option<Vec<u8>>,
     used_at: AtomicI64,
     follower: tokio::task::AbortHandle,
-    work: Arc<Notify>,
+    work: Arc<Bell>,
     grown: broadcast::Sender<RunId>,
 }
 
@@ -320,7 +321,7 @@ impl House {
 
     /// Says that a run of the house may go on.
     pub(crate) fn work_is_there(&self) {
-        self.work.notify_one();
+        self.work.ring();
     }
 
     /// Says that a log of a run has grown, or is over.

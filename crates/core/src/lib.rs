@@ -8,6 +8,7 @@
 //! over more than one house.
 
 pub mod access;
+pub mod agent;
 pub mod backup;
 mod blob;
 pub mod configuration;

@@ -17,9 +17,10 @@ pub(crate) use rows::{Ask, Rows};
 
 use statehouse_ledger::row::{self, Cell};
 use statehouse_model::{
-    ActorId, ApprovalId, CodeId, ConfigurationId, FileId, GrantId, HouseCode, HouseTokenId, JobId,
-    JsonStateId, Name, OrganizationId, Permission, ProjectId, Role, RunId, SessionId, Subject,
-    TagId, TeamId, TokenId, UrlId, UserId, ValueId, VariableId, VersionId, WorkspaceId,
+    ActorId, AgentPoolId, ApprovalId, CodeId, ConfigurationId, FileId, GrantId, HouseCode,
+    HouseTokenId, JobId, JsonStateId, Name, OrganizationId, Permission, ProjectId, Role, RunId,
+    SessionId, Subject, TagId, TeamId, TokenId, TokenOwner, UrlId, UserId, ValueId, VariableId,
+    VersionId, WorkspaceId,
 };
 use statehouse_seal::Keyring;
 
@@ -163,6 +164,7 @@ macro_rules! text_columns {
 
 text_columns!(
     ActorId,
+    AgentPoolId,
     ApprovalId,
     CodeId,
     ConfigurationId,
@@ -183,6 +185,7 @@ text_columns!(
     TeamId,
     SessionId,
     TokenId,
+    TokenOwner,
     UrlId,
     UserId,
     ValueId,

@@ -1,9 +1,11 @@
-//! Who does something: a person, a team, an organization, a run, or a task of the server itself.
+//! Who does something: a person, a team, an organization, a pool of agents, a run, or a task of the server itself.
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{HouseCode, HouseTokenId, IdError, RunId, SessionId, TeamId, TokenId, UserId};
+use crate::{
+    AgentPoolId, HouseCode, HouseTokenId, IdError, RunId, SessionId, TeamId, TokenId, UserId,
+};
 
 /// No id and no name of a task is longer.
 const ACTOR_ID_LEN_MAX: usize = 64;
@@ -40,6 +42,13 @@ pub enum Actor {
         /// The token that the request carried.
         token: HouseTokenId,
     },
+    /// A pool of agents, by a token of it.
+    Pool {
+        /// The pool.
+        pool: AgentPoolId,
+        /// The token that the request carried.
+        token: HouseTokenId,
+    },
     /// A run, while a runner works on it.
     Run(RunId),
     /// A background task, by its name.
@@ -55,6 +64,7 @@ impl Actor {
             Self::User { .. } | Self::Session { .. } => "user",
             Self::Team { .. } => "team",
             Self::Organization { .. } => "organization",
+            Self::Pool { .. } => "agent-pool",
             Self::Run(_) => "run",
             Self::Task(_) => "task",
             Self::Operator => "operator",
@@ -67,6 +77,7 @@ impl Actor {
             Self::User { user, .. } | Self::Session { user, .. } => user.as_str(),
             Self::Team { team, .. } => team.as_str(),
             Self::Organization { house, .. } => house.as_str(),
+            Self::Pool { pool, .. } => pool.as_str(),
             Self::Run(run) => run.as_str(),
             Self::Task(name) => name,
             Self::Operator => "operator",
@@ -77,7 +88,9 @@ impl Actor {
     pub fn token(&self) -> Option<&str> {
         match self {
             Self::User { token, .. } => Some(token.as_str()),
-            Self::Team { token, .. } | Self::Organization { token, .. } => Some(token.as_str()),
+            Self::Team { token, .. }
+            | Self::Organization { token, .. }
+            | Self::Pool { token, .. } => Some(token.as_str()),
             Self::Session { .. } | Self::Run(_) | Self::Task(_) | Self::Operator => None,
         }
     }
@@ -88,6 +101,7 @@ impl Actor {
             Self::User { user, .. } | Self::Session { user, .. } => Some(user),
             Self::Team { .. }
             | Self::Organization { .. }
+            | Self::Pool { .. }
             | Self::Run(_)
             | Self::Task(_)
             | Self::Operator => None,
@@ -98,7 +112,9 @@ impl Actor {
     pub fn credential(&self) -> Option<&str> {
         match self {
             Self::User { token, .. } => Some(token.as_str()),
-            Self::Team { token, .. } | Self::Organization { token, .. } => Some(token.as_str()),
+            Self::Team { token, .. }
+            | Self::Organization { token, .. }
+            | Self::Pool { token, .. } => Some(token.as_str()),
             Self::Session { session, .. } => Some(session.as_str()),
             Self::Run(_) | Self::Task(_) | Self::Operator => None,
         }
@@ -228,6 +244,58 @@ impl fmt::Display for Subject {
     }
 }
 
+/// Whose a token of a house is, where it is not the organization's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenOwner {
+    /// A team's.
+    Team(TeamId),
+    /// That of a pool of agents.
+    Pool(AgentPoolId),
+}
+
+impl TokenOwner {
+    /// The id as it stands in rows.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Team(team) => team.as_str(),
+            Self::Pool(pool) => pool.as_str(),
+        }
+    }
+
+    /// What it is, as leaves name it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Team(_) => "team",
+            Self::Pool(_) => "agent-pool",
+        }
+    }
+
+    /// The team, if it is one.
+    pub fn team(&self) -> Option<&TeamId> {
+        match self {
+            Self::Team(team) => Some(team),
+            Self::Pool(_) => None,
+        }
+    }
+
+    /// The pool, if it is one.
+    pub fn pool(&self) -> Option<&AgentPoolId> {
+        match self {
+            Self::Team(_) => None,
+            Self::Pool(pool) => Some(pool),
+        }
+    }
+}
+
+impl FromStr for TokenOwner {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let team = text.parse().map(Self::Team);
+        team.or_else(|_| text.parse().map(Self::Pool))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -262,6 +330,15 @@ mod tests {
             "team",
             team.as_str(),
         );
+        let pool = AgentPoolId::from_entropy(house, 8);
+        check(
+            Actor::Pool {
+                pool: pool.clone(),
+                token: token.clone(),
+            },
+            "agent-pool",
+            pool.as_str(),
+        );
         check(
             Actor::Organization { house, token },
             "organization",
@@ -278,6 +355,10 @@ mod tests {
     fn a_subject_is_a_user_or_a_team() {
         let team = TeamId::from_entropy(HouseCode::from_entropy(1), 2);
         let user = UserId::from_entropy(3);
+        let pool = AgentPoolId::from_entropy(HouseCode::from_entropy(1), 2);
+        for owner in [TokenOwner::Team(team.clone()), TokenOwner::Pool(pool)] {
+            assert_eq!(owner.as_str().parse(), Ok(owner));
+        }
         let read = |text: &str| text.parse::<Subject>().unwrap();
         assert_eq!(read(team.as_str()), Subject::Team(team));
         assert_eq!(read(user.as_str()), Subject::User(user));

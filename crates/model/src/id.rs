@@ -197,7 +197,8 @@ id!(/** The apply of a run, as the platform's clients name it. */ ApplyId, "appl
 id!(/** A signed address: who may do what to one object, and until when. */ UrlId, "url", house);
 id!(/** One role given to one subject at one scope. */ GrantId, "gr", house);
 id!(/** A team: people of an organization who hold roles together. */ TeamId, "team", house);
-id!(/** A token that belongs to a team or to an organization; not the secret itself. */ HouseTokenId, "at", house);
+id!(/** A pool of agents: runners elsewhere that take the runs of some workspaces. */ AgentPoolId, "apool", house);
+id!(/** A token that belongs to a team, to a pool of agents or to an organization; not the secret itself. */ HouseTokenId, "at", house);
 id!(/** Somebody's belonging to an organization: the house, and the account's own random part. */ MembershipId, "ou", house);
 id!(/** A team's grant over a workspace, as the platform's clients name it. */ TeamWorkspaceId, "tws", house);
 id!(/** A team's grant over a project, as the platform's clients name it. */ TeamProjectId, "tprj", house);

@@ -16,9 +16,9 @@ mod name;
 mod permission;
 mod token;
 
-pub use actor::{Actor, ActorId, Subject};
+pub use actor::{Actor, ActorId, Subject, TokenOwner};
 pub use id::{
-    ApplyId, ApprovalId, CodeId, ConfigurationId, FileId, GrantId, HouseCode, HouseId,
+    AgentPoolId, ApplyId, ApprovalId, CodeId, ConfigurationId, FileId, GrantId, HouseCode, HouseId,
     HouseTokenId, IdError, JobId, JsonStateId, MembershipId, OrganizationId, OutputId, PlanId,
     ProjectId, RequestId, RunId, SessionId, TagId, TeamId, TeamProjectId, TeamWorkspaceId, TokenId,
     UrlId, UserId, ValueId, VariableId, VersionId, WorkspaceId,

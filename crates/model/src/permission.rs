@@ -195,6 +195,12 @@ permissions! {
     RunForce = "run.force-cancel", House, "om";
     /// Say where the runs of a workspace happen, and who must approve them.
     RunConfigure = "run.configure", House, "om";
+    /// See pools of agents, and which agents there are.
+    AgentRead = "agent.read", House, "om";
+    /// Make and end pools of agents and their tokens.
+    AgentManage = "agent.manage", House, "o";
+    /// Take the jobs of a pool and do them. A pool's token holds it for its own; who comes with another has no jobs.
+    AgentWork = "agent.work", House, "o";
     /// See variables; the values of sensitive ones are shown to nobody.
     VariableRead = "variable.read", House, "omwp";
     /// Set and remove variables.

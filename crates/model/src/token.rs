@@ -25,10 +25,12 @@ pub enum TokenKind {
     Team,
     /// An organization's own, likewise.
     Organization,
+    /// That of a pool of agents, likewise.
+    Agent,
 }
 
 impl TokenKind {
-    const ALL: [Self; 3] = [Self::User, Self::Team, Self::Organization];
+    const ALL: [Self; 4] = [Self::User, Self::Team, Self::Organization, Self::Agent];
 
     /// The word in the token's text.
     pub fn as_str(self) -> &'static str {
@@ -36,6 +38,7 @@ impl TokenKind {
             Self::User => "user",
             Self::Team => "team",
             Self::Organization => "org",
+            Self::Agent => "agent",
         }
     }
 }
@@ -51,7 +54,7 @@ pub struct Token {
 /// Why a text is no token; deliberately without the text itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "not a Statehouse token: expected `sth_user_…`, `sth_team_…` or `sth_org_…` with a matching checksum"
+    "not a Statehouse token: expected `sth_user_…`, `sth_team_…`, `sth_org_…` or `sth_agent_…` with a matching checksum"
 )]
 pub struct TokenError;
 
@@ -181,6 +184,7 @@ mod tests {
             (TokenKind::User, HouseCode::SITE, "sth_user_site"),
             (TokenKind::Team, house, "sth_team_"),
             (TokenKind::Organization, house, "sth_org_"),
+            (TokenKind::Agent, house, "sth_agent_"),
         ] {
             let token = Token::of_kind(kind, house, &[7; 32]);
             let text = token.expose().to_owned();
@@ -207,6 +211,7 @@ mod tests {
             (TokenKind::User, house),
             (TokenKind::Team, HouseCode::SITE),
             (TokenKind::Organization, HouseCode::SITE),
+            (TokenKind::Agent, HouseCode::SITE),
         ] {
             let token = Token::of_kind(kind, house, &[7; 32]);
             assert!(Token::parse(token.expose()).is_err(), "{kind:?}");

@@ -8,10 +8,11 @@
 //! It promises that nothing of the machine but what was named is reachable from a run, and that nothing of a run outlives it.
 //! Absent on purpose: SQL, and any decision about who may run what.
 
-pub mod control;
 pub mod drive;
 pub mod egress;
 pub mod redact;
 pub mod sandbox;
 pub mod slug;
 pub mod way_out;
+
+pub use statehouse_control as control;

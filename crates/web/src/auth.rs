@@ -125,6 +125,7 @@ impl Asker {
                 let own = own.ok_or_else(Problem::not_found)?;
                 Ok(format!("api-org-{}", own.name))
             }
+            Actor::Pool { pool, .. } => Ok(format!("api-agent-{pool}")),
             Actor::User { .. }
             | Actor::Session { .. }
             | Actor::Run(_)

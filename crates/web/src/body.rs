@@ -59,6 +59,8 @@ pub(crate) struct Lock;
 pub(crate) struct Json;
 /// The fields of a page's form.
 pub(crate) struct Form;
+/// What a runner elsewhere asks, with a state or a file beside it.
+pub(crate) struct Ask;
 
 impl Limit for State {
     const BYTES_MAX: usize = STATE_BYTES_MAX;
@@ -73,6 +75,16 @@ impl Limit for Lock {
 impl Limit for Json {
     const BYTES_MAX: usize = JSON_BYTES_MAX;
     const WHAT: &'static str = "the document";
+}
+
+impl Limit for Ask {
+    // The longest is 272 MiB.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "it is far below what any machine addresses"
+    )]
+    const BYTES_MAX: usize = statehouse_control::ASK_BYTES_MAX as usize;
+    const WHAT: &'static str = "the ask of a runner";
 }
 
 impl Limit for Form {

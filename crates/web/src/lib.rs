@@ -12,6 +12,7 @@ pub mod authority;
 pub mod listen;
 pub mod tls;
 
+mod agent;
 mod answer;
 mod auth;
 mod backend;

@@ -105,7 +105,8 @@ CREATE TABLE run_file (
 
 CREATE UNIQUE INDEX run_file_part ON run_file (run, kind, part);
 
--- Work for a runner. A lease ends by itself when nobody renews it.
+-- Work for a runner: one of the server's own, or where a pool is named an agent's
+-- of that pool. A lease ends by itself when nobody renews it.
 CREATE TABLE job (
     id TEXT PRIMARY KEY,
     run TEXT NOT NULL,
@@ -113,7 +114,9 @@ CREATE TABLE job (
     status TEXT NOT NULL,
     attempt BIGINT NOT NULL,
     log_start BIGINT NOT NULL,
+    pool TEXT,
     holder TEXT,
+    sandbox TEXT,
     lease_until BIGINT,
     created_at BIGINT NOT NULL,
     salt BYTEA NOT NULL,

@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 
 use statehouse_model::{
     Actor, ActorId, GrantId, Level, Permission, ProjectId, Role, SessionId, Subject, TeamId,
-    UserId, WorkspaceId,
+    TokenOwner, UserId, WorkspaceId,
 };
 
 pub(crate) use policy::Engine;
@@ -115,7 +115,7 @@ pub(crate) fn asks(ctx: &Ctx, target: &Target) -> Vec<Ask> {
         }
         Actor::Team { team, .. } => asks.push(sql::ask_subject(team.as_str())),
         Actor::Run(run) => asks.push(crate::run::sql::ask_id(run)),
-        Actor::Organization { .. } | Actor::Task(_) | Actor::Operator => {}
+        Actor::Organization { .. } | Actor::Pool { .. } | Actor::Task(_) | Actor::Operator => {}
     }
     asks
 }
@@ -411,7 +411,8 @@ async fn held_by(rows: &mut Rows, ctx: &Ctx, now: i64) -> Result<Vec<Held>> {
         }
         Actor::User { user, .. } | Actor::Session { user, .. } => of_user(rows, user, now).await,
         Actor::Team { team, token } if !site => {
-            token::house::require(rows, token, Some(team), now).await?;
+            let owner = TokenOwner::Team(team.clone());
+            token::house::require(rows, token, Some(&owner), now).await?;
             if team.is_owners() {
                 let owner = Held::Role(Role::Owner, ORGANIZATION.to_owned());
                 return Ok(vec![owner]);
@@ -424,12 +425,18 @@ async fn held_by(rows: &mut Rows, ctx: &Ctx, now: i64) -> Result<Vec<Held>> {
             // What it may do, a policy of its own says.
             Ok(Vec::new())
         }
+        Actor::Pool { pool, token } if !site => {
+            let owner = TokenOwner::Pool(pool.clone());
+            token::house::require(rows, token, Some(&owner), now).await?;
+            Ok(Vec::new())
+        }
         Actor::Run(run) if !site => {
             let held = crate::run::held(rows, run).await?;
             Ok(held.into_iter().collect())
         }
         Actor::Team { .. }
         | Actor::Organization { .. }
+        | Actor::Pool { .. }
         | Actor::Run(_)
         | Actor::Task(_)
         | Actor::Operator => Ok(Vec::new()),

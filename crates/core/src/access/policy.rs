@@ -77,6 +77,9 @@ pub(crate) const ORGANIZATION_TOKEN: &[Permission] = &[
     Permission::WorkspaceUpdate,
     Permission::WorkspaceDelete,
 ];
+/// What a pool of agents may do: the work of its own. What comes of a job, the run of
+/// the job does.
+const AGENT_POOL: &[Permission] = &[Permission::OrganizationRead, Permission::AgentWork];
 /// What a run may do in its own workspace while it is planned: it writes no state.
 const RUN_PLAN: &[Permission] = &[Permission::StateRead, Permission::RunPlan];
 /// The same while it is applied.
@@ -266,6 +269,11 @@ fn policies() -> String {
         text,
         "@id(\"organization token\") permit(principal is OrganizationToken, action in [{held}], resource);"
     );
+    let held = actions(&|permission| AGENT_POOL.contains(&permission));
+    let _ = writeln!(
+        text,
+        "@id(\"agent pool\") permit(principal is AgentPool, action in [{held}], resource);"
+    );
     for (task, permissions) in TASKS {
         let held = actions(&|permission| permissions.contains(&permission));
         let _ = writeln!(
@@ -281,6 +289,7 @@ fn kind_of(actor: &Actor) -> &'static str {
         Actor::User { .. } | Actor::Session { .. } => "User",
         Actor::Team { .. } => "Team",
         Actor::Organization { .. } => "OrganizationToken",
+        Actor::Pool { .. } => "AgentPool",
         Actor::Run(_) => "Run",
         Actor::Task(_) => "Task",
         Actor::Operator => "Operator",
@@ -330,7 +339,7 @@ mod tests {
 
     use super::*;
     use statehouse_model::{
-        HouseCode, HouseTokenId, ProjectId, TeamId, TokenId, UserId, WorkspaceId,
+        AgentPoolId, HouseCode, HouseTokenId, ProjectId, TeamId, TokenId, UserId, WorkspaceId,
     };
 
     fn user() -> Actor {
@@ -412,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn an_organization_token_manages_people_and_reads_no_state() {
+    fn an_organization_token_manages_people_and_a_pool_has_its_own_work_alone() {
         let engine = Engine::new().unwrap();
         let house = HouseCode::from_entropy(5);
         let token = HouseTokenId::from_entropy(house, 1);
@@ -422,6 +431,10 @@ mod tests {
         };
         let team = Actor::Team {
             team: TeamId::from_entropy(house, 1),
+            token: token.clone(),
+        };
+        let pool = Actor::Pool {
+            pool: AgentPoolId::from_entropy(house, 1),
             token,
         };
         let place = Place {
@@ -433,6 +446,11 @@ mod tests {
             let expected = ORGANIZATION_TOKEN.contains(&permission);
             assert_eq!(allows(&organization), expected, "{permission}");
             assert!(!allows(&team), "{permission}");
+            assert_eq!(
+                allows(&pool),
+                AGENT_POOL.contains(&permission),
+                "{permission}"
+            );
             let harmless = !permission.as_str().starts_with("state.")
                 && !permission.as_str().starts_with("key.")
                 && !permission.as_str().starts_with("site.");

@@ -1,15 +1,17 @@
-//! Where runners come for work: over all open houses, each in its turn.
+//! Where runners come for work: over all open houses, each in its turn; those of an agent to the one house of its pool.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use statehouse_model::{Actor, HouseCode, HouseId, RunId};
+use statehouse_model::{Actor, AgentPoolId, HouseCode, HouseId, JobId, RunId};
 
 use super::Core;
 use crate::access::RUNS;
+use crate::agent;
 use crate::ctx::Ctx;
 use crate::error::Result;
 use crate::house::House;
+use crate::job::Holder;
 use crate::org;
 use crate::run::{turn, work};
 
@@ -17,16 +19,16 @@ use crate::run::{turn, work};
 const ROUND_EVERY: Duration = Duration::from_secs(5);
 
 impl Core {
-    /// Waits for a job, and takes it in the name of `holder`. Ends with the wait
-    /// of the caller alone.
-    pub async fn next_job(&self, holder: &str) -> work::Line {
+    /// Waits for a job of this server's own places, and takes it in the name of
+    /// `holder`. Ends with the wait of the caller alone.
+    pub async fn next_job(&self, holder: &Holder) -> work::Line {
         loop {
             for house in self.in_turn() {
                 match next_of(&house, holder, self.options.jobs_max).await {
                     Ok(Some(line)) => {
                         self.serve(house.code());
                         // There may be more, for other runners.
-                        self.work.notify_one();
+                        self.work.ring_for_places();
                         return line;
                     }
                     Ok(None) => {}
@@ -35,9 +37,70 @@ impl Core {
                     }
                 }
             }
-            tokio::time::timeout(ROUND_EVERY, self.work.notified())
-                .await
-                .ok();
+            let bell = self.work.at_a_place();
+            tokio::time::timeout(ROUND_EVERY, bell).await.ok();
+        }
+    }
+
+    /// Waits for a job of the pool whose token asks, `wait` at most, and takes it.
+    /// A token that ends meanwhile gets none.
+    pub async fn next_job_of_pool(
+        &self,
+        ctx: &Ctx,
+        caller: agent::Wish,
+        wait: Duration,
+    ) -> Result<Option<work::Line>> {
+        let until = tokio::time::Instant::now() + wait.min(agent::WAIT_MAX);
+        let mut bell = self.work.for_agents();
+        loop {
+            bell.mark_unchanged();
+            if self.work.is_over() {
+                return Ok(None);
+            }
+            let holder = agent::holder(ctx, &caller).await?;
+            self.agents.seen(ctx, &holder, false);
+            if let Some(line) = next_of(ctx.house(), &holder, self.options.jobs_max).await? {
+                self.agents.seen(ctx, &holder, true);
+                return Ok(Some(line));
+            }
+            let now = tokio::time::Instant::now();
+            if now >= until {
+                return Ok(None);
+            }
+            let next = until.min(now + ROUND_EVERY);
+            tokio::time::timeout_at(next, bell.changed()).await.ok();
+        }
+    }
+
+    /// The line of a job that an agent holds, for one ask.
+    pub async fn line_of_pool(&self, ctx: &Ctx, job: JobId, holder: &str) -> Result<work::Line> {
+        let (line, holder) = agent::line(ctx, job, holder).await?;
+        self.agents.seen(ctx, &holder, true);
+        Ok(line)
+    }
+
+    /// The agents of a pool that were heard of lately, for whoever may see them.
+    pub async fn agents(&self, ctx: &Ctx, pool: AgentPoolId) -> Result<Vec<agent::AgentView>> {
+        agent::show(ctx, pool.clone()).await?;
+        Ok(self.agents.of(&pool, ctx.house().now()))
+    }
+
+    /// Lets agents go that wait for a job: a server that stops has none for them.
+    pub fn let_agents_go(&self) {
+        self.work.end();
+    }
+
+    /// Lets runs go on where no place of this server looks for jobs: those of agents
+    /// do, too, and leases end. Ends with the wait of the caller alone.
+    pub async fn take_turns(&self) {
+        loop {
+            for house in self.in_turn() {
+                if let Err(error) = turn::round(&house, self.options.jobs_max).await {
+                    tracing::warn!(house = %house.code(), %error, "looking for runs");
+                }
+            }
+            let bell = self.work.at_a_place();
+            tokio::time::timeout(ROUND_EVERY, bell).await.ok();
         }
     }
 
@@ -49,7 +112,7 @@ impl Core {
                 continue;
             }
             match self.has_runs(organization.code).await {
-                Ok(true) => self.work.notify_one(),
+                Ok(true) => self.work.ring(),
                 Ok(false) => self.houses.close_unused(organization.code).await,
                 Err(error) => {
                     tracing::warn!(house = %organization.code, %error, "looking for runs of before");
@@ -88,7 +151,7 @@ impl Core {
     }
 }
 
-async fn next_of(house: &Arc<House>, holder: &str, jobs_max: u64) -> Result<Option<work::Line>> {
+async fn next_of(house: &Arc<House>, holder: &Holder, jobs_max: u64) -> Result<Option<work::Line>> {
     if !turn::round(house, jobs_max).await? {
         return Ok(None);
     }

@@ -12,11 +12,11 @@
 pub(crate) mod sql;
 
 use std::collections::HashMap;
-use std::str::FromStr;
 
-use statehouse_model::Permission;
+use statehouse_model::{AgentPoolId, Permission};
 
 use crate::access::{self, ORGANIZATION, Scope};
+use crate::agent;
 use crate::ctx::Ctx;
 use crate::door::{self, Action, Entry, Outcome, Target, Tx, actions};
 use crate::error::{Error, Result};
@@ -34,39 +34,92 @@ actions! {
 
 /// Most approvals that can be asked for: more people do not agree on a change.
 const APPROVALS_MAX: u64 = 100;
+/// What is told of a word that somebody sent, in letters.
+const SHOWN_MAX: usize = 64;
 
 /// Where a run happens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Mode {
     /// Where terraform was started.
     #[default]
     Local,
     /// With a runner of the server.
     Remote,
+    /// With an agent of a pool.
+    Agent(AgentPoolId),
 }
+
+/// Stands between the word and the pool in a row.
+const OF: char = ':';
 
 impl Mode {
     /// The word on the wire.
-    pub fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             Self::Local => "local",
             Self::Remote => "remote",
+            Self::Agent(_) => "agent",
         }
     }
-}
 
-impl FromStr for Mode {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "local" => Ok(Self::Local),
-            "remote" => Ok(Self::Remote),
-            _ => {
-                let words =
-                    format!("`{text}` is no execution mode; known are `local` and `remote`");
-                Err(Error::invalid(words))
+    /// What a word on the wire means, with the pool that is named beside it.
+    pub fn of(word: &str, pool: Option<AgentPoolId>) -> Result<Self> {
+        match (word, pool) {
+            ("agent", Some(pool)) => Ok(Self::Agent(pool)),
+            ("agent", None) => Err(Error::invalid("the execution mode `agent` needs a pool")
+                .hint("name one of those that `statehouse agent-pool list` shows")),
+            ("local", None) => Ok(Self::Local),
+            ("remote", None) => Ok(Self::Remote),
+            ("local" | "remote", Some(_)) => Err(Error::invalid(
+                "a pool of agents goes with the execution mode `agent` alone",
+            )),
+            (word, _) => {
+                let word: String = word.chars().take(SHOWN_MAX).collect();
+                Err(Error::invalid(format!(
+                    "`{word}` is no execution mode; known are `local`, `remote` and `agent`"
+                )))
             }
+        }
+    }
+
+    /// The pool whose agents do it.
+    pub fn pool(&self) -> Option<&AgentPoolId> {
+        match self {
+            Self::Agent(pool) => Some(pool),
+            Self::Local | Self::Remote => None,
+        }
+    }
+
+    /// As a row holds it.
+    fn said(&self) -> String {
+        match self.pool() {
+            Some(pool) => format!("{}{OF}{pool}", self.as_str()),
+            None => self.as_str().to_owned(),
+        }
+    }
+
+    /// What a row means.
+    fn read(said: &str) -> Option<Self> {
+        match said.split_once(OF) {
+            Some((word, pool)) => Self::of(word, Some(pool.parse().ok()?)).ok(),
+            None => Self::of(said, None).ok(),
+        }
+    }
+
+    /// What a leaf says of it.
+    pub(crate) fn told(&self, entry: Entry) -> Entry {
+        let entry = entry.fact("mode", self.as_str());
+        match self.pool() {
+            Some(pool) => entry.fact("pool", pool.as_str()),
+            None => entry,
+        }
+    }
+
+    /// Refuses a pool that is not there.
+    async fn require(&self, rows: &mut Rows) -> Result<()> {
+        match self.pool() {
+            Some(pool) => agent::sql::needed(rows, pool).await.map(drop),
+            None => Ok(()),
         }
     }
 }
@@ -96,7 +149,7 @@ impl InForce {
         Self {
             // A word that nobody can have written counts as the strictest reading
             // of it: nothing runs here.
-            mode: mode.and_then(|word| word.parse().ok()).unwrap_or_default(),
+            mode: mode.and_then(Mode::read).unwrap_or_default(),
             approvals: said
                 .iter()
                 .filter_map(|row| row.approvals)
@@ -173,7 +226,10 @@ pub async fn set(ctx: &Ctx, scope: Scope, wish: Wish) -> Result<InForce> {
             let old = sql::of_scope(tx, &text).await?;
             let old = old.unwrap_or_else(|| Execution::silent(text));
             let mode = match wish.mode {
-                Word::Say(mode) => Word::Say(mode.as_str().to_owned()),
+                Word::Say(mode) => {
+                    mode.require(tx).await?;
+                    Word::Say(mode.said())
+                }
                 Word::Unsay => Word::Unsay,
                 Word::Keep => Word::Keep,
             };
@@ -204,8 +260,8 @@ pub async fn set(ctx: &Ctx, scope: Scope, wish: Wish) -> Result<InForce> {
 
 /// What a leaf says of it: what the scope says from now on.
 fn told(mut entry: Entry, row: &Execution) -> Entry {
-    if let Some(mode) = &row.mode {
-        entry = entry.fact("mode", mode.as_str());
+    if let Some(mode) = row.mode.as_deref().and_then(Mode::read) {
+        entry = mode.told(entry);
     }
     if let Some(approvals) = row.approvals {
         entry = entry.fact("approvals", approvals);
@@ -230,10 +286,11 @@ pub(crate) async fn place<A: Action>(
     };
     let target = Target::Workspace(Workspace::Id(workspace.id.clone()));
     access::decide(tx, ctx, Permission::RunConfigure, &target, now).await?;
+    mode.require(tx).await?;
     let own = sql::of_scope(tx, workspace.id.as_str()).await?;
     let own = own.unwrap_or_else(|| Execution::silent(workspace.id.to_string()));
     tx.put(&Execution {
-        mode: Some(mode.as_str().to_owned()),
+        mode: Some(mode.said()),
         set_by: ctx.actor().id().to_owned(),
         set_at: now,
         ..own
@@ -264,6 +321,13 @@ pub async fn show(ctx: &Ctx, scope: Scope) -> Result<InForce> {
         Box::pin(async move { in_scope(rows, &scope).await })
     })
     .await
+}
+
+/// Whether any scope says that runs happen with a pool.
+pub(crate) async fn names(rows: &mut Rows, pool: &AgentPoolId) -> Result<Option<String>> {
+    let said = Mode::Agent(pool.clone()).said();
+    let found = sql::that_say(rows, &said).await?;
+    Ok(found.into_iter().next().map(|row| row.scope))
 }
 
 /// What is in force for one workspace.

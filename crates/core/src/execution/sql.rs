@@ -13,7 +13,7 @@ record! {
     pub(crate) struct Execution in "execution" key 1 {
         /// `organization`, or the id of a project or workspace.
         scope: String,
-        /// A word of [`super::Mode`].
+        /// A word of [`super::Mode`], and for agents their pool.
         mode: Option<String>,
         /// How many people must approve.
         approvals: Option<u64>,
@@ -26,6 +26,11 @@ record! {
 
 pub(crate) async fn of_scope(rows: &mut Rows, scope: &str) -> Result<Option<Execution>> {
     rows.by_key(vec![scope.into()]).await
+}
+
+pub(crate) async fn that_say(rows: &mut Rows, mode: &str) -> Result<Vec<Execution>> {
+    rows.find("WHERE mode = $1 ORDER BY scope", &[mode.into()])
+        .await
 }
 
 /// What is said of workspaces, of their projects and of the organization, by scope.

@@ -5,7 +5,7 @@ use statehouse_model::HouseCode;
 use crate::db::Migration;
 use crate::record::Table;
 use crate::{
-    access, configuration, execution, job, key, ledger, oauth, org, project, retention, run,
+    access, agent, configuration, execution, job, key, ledger, oauth, org, project, retention, run,
     session, state, team, token, url, user, variable, workspace,
 };
 
@@ -20,6 +20,7 @@ const REMOVAL: &str = include_str!("../../migrations/house/0005_removal.sql");
 const RETENTION: &str = include_str!("../../migrations/house/0006_retention.sql");
 const RUN: &str = include_str!("../../migrations/house/0007_run.sql");
 const VARIABLE: &str = include_str!("../../migrations/house/0008_variable.sql");
+const AGENT: &str = include_str!("../../migrations/house/0009_agent.sql");
 
 /// The evidential tables that the site and every organization have.
 const SHARED_TABLES: [Table; 2] = [
@@ -41,7 +42,7 @@ static SITE_TABLES: [Table; 9] = [
 ];
 
 /// The evidential tables of an organization.
-static HOUSE_TABLES: [Table; 27] = [
+static HOUSE_TABLES: [Table; 28] = [
     SHARED_TABLES[0],
     SHARED_TABLES[1],
     Table::of::<access::sql::Grant>(),
@@ -69,6 +70,7 @@ static HOUSE_TABLES: [Table; 27] = [
     Table::of::<run::sql::ApprovalRow>(),
     Table::of::<job::sql::Job>(),
     Table::of::<variable::sql::Variable>(),
+    Table::of::<agent::sql::AgentPool>(),
 ];
 
 /// Every evidential table of a house, in the order they are verified in.
@@ -90,6 +92,7 @@ pub(crate) fn migrations(code: HouseCode) -> Vec<Migration> {
             ("retention", RETENTION),
             ("run", RUN),
             ("variable", VARIABLE),
+            ("agent", AGENT),
         ]
     };
     [("ledger", COMMON)]

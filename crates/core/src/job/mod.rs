@@ -4,20 +4,92 @@
 //! oldest that waits and keeps it by renewing its lease; a lease that is not
 //! renewed ends, and then another tries, or a person must look. Which reports
 //! count is said by the attempt, not by the lease: a runner that comes back late
-//! has an old one.
+//! has an old one. A job is for the place where the runs of its workspace happened
+//! when it was queued: this server's own, or a pool of agents. It stays there.
 
 pub(crate) mod sql;
 
-use statehouse_model::{JobId, RunId};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use statehouse_model::{AgentPoolId, JobId, RunId};
+use tokio::sync::{Notify, watch};
 
 use crate::door::{Action, Tx};
 use crate::error::{Error, Result};
+use crate::execution;
 use crate::record::Rows;
 use crate::run::files;
+use crate::workspace::{self, Workspace};
 use sql::Job;
 
 /// How long a lease is good; a runner renews it every third of that.
 pub const LEASE_US: i64 = 90 * 1_000_000;
+
+/// Rung where runs may go on, and heard by whoever looks for jobs.
+#[derive(Default)]
+pub(crate) struct Bell {
+    /// The places of this server, of which one looks; if it finds something, it wakes the next.
+    places: Notify,
+    /// Agents, each of which looks into one pool.
+    agents: watch::Sender<u64>,
+    /// Nobody is to wait any longer.
+    over: AtomicBool,
+}
+
+impl Bell {
+    pub(crate) fn ring(&self) {
+        self.places.notify_one();
+        self.agents
+            .send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Rings for the last time: agents that wait are let go.
+    pub(crate) fn end(&self) {
+        self.over.store(true, Ordering::Relaxed);
+        self.ring();
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+    }
+
+    /// There may be more, for another place.
+    pub(crate) fn ring_for_places(&self) {
+        self.places.notify_one();
+    }
+
+    /// Waits to hear it, at a place.
+    pub(crate) async fn at_a_place(&self) {
+        self.places.notified().await;
+    }
+
+    /// What an agent hears it by, from now on.
+    pub(crate) fn for_agents(&self) -> watch::Receiver<u64> {
+        self.agents.subscribe()
+    }
+}
+
+/// Who takes jobs: a place of this server, or one of an agent of a pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// What it is called, to be told apart.
+    pub name: String,
+    /// The pool of an agent.
+    pub pool: Option<AgentPoolId>,
+    /// The level of its sandboxes: `strict` or `process`.
+    pub sandbox: String,
+}
+
+impl Holder {
+    /// A place of this server.
+    pub fn own(name: &str, sandbox: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            pool: None,
+            sandbox: sandbox.to_owned(),
+        }
+    }
+}
 
 /// Which part of a run a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +124,15 @@ pub(crate) const LEASED: &str = "leased";
 pub(crate) const DONE: &str = "done";
 pub(crate) const LOST: &str = "lost";
 
+/// The pool that the jobs of a workspace are for now; `None` for this server's own places.
+pub(crate) async fn place_of(
+    rows: &mut Rows,
+    workspace: &workspace::sql::Workspace,
+) -> Result<Option<AgentPoolId>> {
+    let in_force = execution::of(rows, workspace).await?;
+    Ok(in_force.mode.pool().cloned())
+}
+
 /// Puts a job into the queue.
 pub(crate) async fn queue<A: Action>(
     tx: &mut Tx<A>,
@@ -59,6 +140,8 @@ pub(crate) async fn queue<A: Action>(
     step: Step,
     attempt: u32,
 ) -> Result<JobId> {
+    let workspace = workspace::sql::needed(tx, &Workspace::OfRun(run.clone())).await?;
+    let pool = place_of(tx, &workspace).await?;
     if sql::open_of(tx, run).await?.is_some() {
         return Err(Error::internal(format!("run {run} has a job already")));
     }
@@ -69,7 +152,9 @@ pub(crate) async fn queue<A: Action>(
         status: QUEUED.to_owned(),
         attempt: u64::from(attempt),
         log_start: files::log_end(tx, run, step).await?,
+        pool,
         holder: None,
+        sandbox: None,
         lease_until: None,
         created_at: tx.now(),
     };

@@ -1,6 +1,6 @@
 //! Every statement on `job`.
 
-use statehouse_model::{JobId, RunId};
+use statehouse_model::{AgentPoolId, JobId, RunId};
 
 use crate::db::{Row, Value};
 use crate::error::{Error, Result};
@@ -19,8 +19,12 @@ record! {
         attempt: u64,
         /// Where its log begins: after those of the runners that were lost.
         log_start: u64,
+        /// The pool whose agents may take it; without one, this server's own places.
+        pool: Option<AgentPoolId>,
         /// Who has it.
         holder: Option<String>,
+        /// The level of the sandbox that it is done in.
+        sandbox: Option<String>,
         lease_until: Option<i64>,
         created_at: i64,
     }
@@ -30,11 +34,22 @@ pub(crate) async fn by_id(rows: &mut Rows, id: &JobId) -> Result<Option<Job>> {
     rows.by_key(vec![id.as_str().into()]).await
 }
 
-/// Jobs that wait for a runner, the oldest first. Only their ids: one that does
-/// not read keeps none of the others waiting.
-pub(crate) async fn queued(rows: &mut Rows, limit: i64) -> Result<Vec<JobId>> {
-    let sql = "SELECT id FROM job WHERE status = 'queued' ORDER BY created_at, id LIMIT $1";
-    let found = rows.transaction.query(sql, &[Value::Int(limit)]).await?;
+/// How a place is told in a question: a pool, or none for this server's own.
+fn place(pool: Option<&AgentPoolId>) -> Value {
+    pool.map_or("", AgentPoolId::as_str).into()
+}
+
+/// Jobs of a place that wait for a runner, the oldest first. Only their ids: one that
+/// does not read keeps none of the others waiting.
+pub(crate) async fn queued(
+    rows: &mut Rows,
+    pool: Option<&AgentPoolId>,
+    limit: i64,
+) -> Result<Vec<JobId>> {
+    let sql = "SELECT id FROM job
+        WHERE status = 'queued' AND coalesce(pool, '') = $1 ORDER BY created_at, id LIMIT $2";
+    let values = [place(pool), Value::Int(limit)];
+    let found = rows.transaction.query(sql, &values).await?;
     found.iter().map(id).collect()
 }
 
@@ -59,10 +74,17 @@ pub(crate) async fn open_of(rows: &mut Rows, run: &RunId) -> Result<Option<Job>>
     rows.one(clause, &[run.as_str().into()]).await
 }
 
-/// How many jobs are not over.
-pub(crate) async fn open_count(rows: &mut Rows) -> Result<u64> {
-    let sql = "SELECT count(*) FROM job WHERE status IN ('queued', 'leased')";
-    let found = rows.transaction.query(sql, &[]).await?;
+/// The newest job of a run that is a step of it.
+pub(crate) async fn last_of(rows: &mut Rows, run: &RunId, step: &str) -> Result<Option<Job>> {
+    let clause = "WHERE run = $1 AND step = $2 ORDER BY created_at DESC, attempt DESC LIMIT 1";
+    rows.one(clause, &[run.as_str().into(), step.into()]).await
+}
+
+/// How many jobs of a place are not over.
+pub(crate) async fn open_count(rows: &mut Rows, pool: Option<&AgentPoolId>) -> Result<u64> {
+    let sql = "SELECT count(*) FROM job
+        WHERE status IN ('queued', 'leased') AND coalesce(pool, '') = $1";
+    let found = rows.transaction.query(sql, &[place(pool)]).await?;
     let count = found.first().map(|row| row.int(0)).transpose()?;
     Ok(u64::try_from(count.unwrap_or(0)).unwrap_or(0))
 }

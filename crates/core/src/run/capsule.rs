@@ -28,6 +28,7 @@ use crate::door::Target;
 use crate::error::{Error, Kind as Trouble, Result};
 use crate::execution::{self, Mode};
 use crate::house::House;
+use crate::job::{self, Step};
 use crate::key;
 use crate::ledger;
 use crate::record::Rows;
@@ -454,10 +455,27 @@ async fn judged(
         requirement: &requirement,
         approvals: &approvals,
         lock: &lock(run, &workspace),
-        is_remote: execution::of(rows, &workspace).await?.mode == Mode::Remote,
+        is_remote: happens_where_it_was_planned(rows, run, &workspace).await?,
         nonce_is_consumed: row.status != OPEN,
         now,
     }))
+}
+
+/// Whether runs of the workspace happen with a runner, and where this one was planned
+/// and is to be applied: what one pool planned, neither another nor the server applies.
+async fn happens_where_it_was_planned(
+    rows: &mut Rows,
+    run: &Run,
+    workspace: &WorkspaceRow,
+) -> Result<bool> {
+    let mode = execution::of(rows, workspace).await?.mode;
+    for step in [Step::Plan, Step::Apply] {
+        let job = job::sql::last_of(rows, &run.id, step.as_str()).await?;
+        if job.is_none_or(|job| job.pool.as_ref() != mode.pool()) {
+            return Ok(false);
+        }
+    }
+    Ok(mode != Mode::Local)
 }
 
 /// Where the runner has what was approved, what is stored must be that as well.

@@ -402,7 +402,7 @@ async fn fresh<A: Action>(
     wanted: &Workspace,
 ) -> Result<Run> {
     let workspace = workspace::sql::needed(tx, wanted).await?;
-    if execution::of(tx, &workspace).await?.mode != Mode::Remote {
+    if execution::of(tx, &workspace).await?.mode == Mode::Local {
         let words = format!(
             "the runs of workspace `{}` happen where terraform is started: its execution mode is `local`",
             workspace.name

@@ -9,6 +9,7 @@
     missing_docs
 )]
 
+mod agents;
 mod altered;
 mod approvals;
 mod ends;
@@ -86,6 +87,11 @@ async fn uploaded(world: &World, workspace: &Workspace) -> ConfigurationId {
     id
 }
 
+/// A place of the server's own.
+fn desk() -> job::Holder {
+    job::Holder::own("desk", "strict")
+}
+
 fn task(house: &Arc<House>) -> Ctx {
     Ctx::new(house.clone(), Actor::Task(RUNS), None, None)
 }
@@ -151,7 +157,9 @@ impl<'w> Bench<'w> {
     }
 
     async fn claim(&self) -> Option<Line> {
-        work::claim(&task(&self.world.house), "desk").await.unwrap()
+        work::claim(&task(&self.world.house), &desk())
+            .await
+            .unwrap()
     }
 
     /// The job of a run, after a round: no other run may wait for a runner.

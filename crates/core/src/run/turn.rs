@@ -9,11 +9,12 @@
 //! Whatever a stop interrupted is found here again: nothing is remembered between
 //! two rounds but what stands in the rows.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use statehouse_capsule::Requirement;
-use statehouse_model::{Actor, JobId, RunId};
+use statehouse_model::{Actor, AgentPoolId, JobId, RunId, WorkspaceId};
 
 use super::capsule::{self, Found};
 use super::files::{self, Kind};
@@ -21,11 +22,13 @@ use super::machine::{self, Act, Assessed, Event, Status, Step};
 use super::sql::{self, CapsuleRow, Run};
 use super::{arrow, needed};
 use crate::access::RUNS;
+use crate::agent;
 use crate::ctx::Ctx;
 use crate::door::{self, Outcome, Plan, Target, actions};
 use crate::error::{Error, Kind as Trouble, Result};
 use crate::house::House;
 use crate::job::{self, sql::Job};
+use crate::record::Rows;
 use crate::state;
 use crate::workspace::{self, Workspace};
 
@@ -42,6 +45,8 @@ actions! {
 
 /// Runs of one kind that are looked at in one round: the rest has its turn in the next.
 const ROUND: i64 = 200;
+/// The same where there are pools of agents: the first may all be of one that has no agent.
+const LOOKED_AT: i64 = 2000;
 
 /// What is to be done in a house, as far as its columns say: each is looked at
 /// anew in the change that does it.
@@ -113,18 +118,109 @@ async fn look(task: &Ctx, jobs_max: u64) -> Result<Option<Todo>> {
             if any(&TO_JUDGE) {
                 todo.planned = sql::in_status(rows, &TO_JUDGE, ROUND).await?;
             }
-            let open = job::sql::open_count(rows).await?;
-            let room = i64::try_from(jobs_max.saturating_sub(open)).unwrap_or(ROUND);
-            if room > 0 && any(&[Status::Approved]) {
-                todo.approved = sql::in_status(rows, &[Status::Approved], ROUND).await?;
+            let mut room = Room::of(rows, jobs_max).await?;
+            if any(&[Status::Approved]) && room.is_left() {
+                let found = sql::in_status(rows, &[Status::Approved], room.looked_at).await?;
+                todo.approved = room.whose_place_has_some(rows, found, false).await?;
             }
-            if room > 0 && any(&[Status::Pending]) {
-                todo.waiting = sql::waiting(rows, room.min(ROUND)).await?;
+            if any(&[Status::Pending]) && room.is_left() {
+                let found = sql::waiting(rows, room.looked_at).await?;
+                todo.waiting = room.whose_place_has_some(rows, found, true).await?;
             }
             Ok(Some(todo))
         })
     })
     .await
+}
+
+/// How many jobs each place may still be given: one that is full, or that nobody works
+/// at, keeps no other waiting.
+struct Room {
+    jobs_max: u64,
+    /// Runs that are looked at to find those whose place has room.
+    looked_at: i64,
+    open: HashMap<Option<AgentPoolId>, u64>,
+}
+
+impl Room {
+    async fn of(rows: &mut Rows, jobs_max: u64) -> Result<Self> {
+        let pools = agent::sql::all(rows).await?;
+        let looked_at = if pools.is_empty() { ROUND } else { LOOKED_AT };
+        let places = pools.into_iter().map(|pool| Some(pool.id)).chain([None]);
+        let mut open = HashMap::new();
+        for place in places {
+            let count = job::sql::open_count(rows, place.as_ref()).await?;
+            open.insert(place, count);
+        }
+        Ok(Self {
+            jobs_max,
+            looked_at,
+            open,
+        })
+    }
+
+    /// Whether any place has room.
+    fn is_left(&self) -> bool {
+        self.open.values().any(|open| *open < self.jobs_max)
+    }
+
+    /// Those of some runs whose places have room, as many as a round has turns for; where
+    /// it is `taken`, as many as it is enough for. One that does not read has its turn,
+    /// where it is told.
+    async fn whose_place_has_some(
+        &mut self,
+        rows: &mut Rows,
+        runs: Vec<RunId>,
+        taken: bool,
+    ) -> Result<Vec<RunId>> {
+        let turns = usize::try_from(ROUND).unwrap_or(usize::MAX);
+        let mut places = HashMap::new();
+        let mut chosen = Vec::new();
+        for id in runs {
+            if chosen.len() >= turns || !self.is_left() {
+                break;
+            }
+            let place = match place_of_run(rows, &id, &mut places).await {
+                Ok(place) => place,
+                Err(error) if *error.kind() == Trouble::Unavailable => return Err(error),
+                Err(_) => {
+                    chosen.push(id);
+                    continue;
+                }
+            };
+            let open = self.open.entry(place).or_default();
+            if *open < self.jobs_max {
+                *open += u64::from(taken);
+                chosen.push(id);
+            }
+        }
+        Ok(chosen)
+    }
+}
+
+/// The place of a run's jobs, once for each workspace.
+async fn place_of_run(
+    rows: &mut Rows,
+    id: &RunId,
+    places: &mut HashMap<WorkspaceId, Option<AgentPoolId>>,
+) -> Result<Option<AgentPoolId>> {
+    let run = needed(rows, id).await?;
+    if let Some(place) = places.get(&run.workspace) {
+        return Ok(place.clone());
+    }
+    let of = Workspace::Id(run.workspace.clone());
+    let workspace = workspace::sql::needed(rows, &of).await?;
+    let place = job::place_of(rows, &workspace).await?;
+    places.insert(run.workspace, place.clone());
+    Ok(place)
+}
+
+/// Whether the place of a workspace's jobs has room for one more.
+async fn has_room(rows: &mut Rows, run: &Run, jobs_max: u64) -> Result<bool> {
+    let of = Workspace::Id(run.workspace.clone());
+    let workspace = workspace::sql::needed(rows, &of).await?;
+    let place = job::place_of(rows, &workspace).await?;
+    Ok(job::sql::open_count(rows, place.as_ref()).await? < jobs_max)
 }
 
 /// Statuses in which a lease can end.
@@ -255,7 +351,7 @@ async fn start(task: &Ctx, id: &RunId, jobs_max: u64) -> Result<()> {
         Box::pin(async move {
             let mut run = needed(tx, &wanted).await?;
             let state = run.state()?;
-            if state.status() != Status::Pending || job::sql::open_count(tx).await? >= jobs_max {
+            if state.status() != Status::Pending || !has_room(tx, &run, jobs_max).await? {
                 return Ok(Outcome::Unchanged(()));
             }
             let of = Workspace::Id(run.workspace.clone());
@@ -407,7 +503,7 @@ async fn queue(task: &Ctx, id: &RunId, jobs_max: u64) -> Result<()> {
             let (wanted, house) = &*given;
             let mut run = needed(tx, wanted).await?;
             let approved = run.state()?.status() == Status::Approved;
-            if !approved || job::sql::open_count(tx).await? >= jobs_max {
+            if !approved || !has_room(tx, &run, jobs_max).await? {
                 return Ok(Outcome::Unchanged(()));
             }
             // What does not open is the runner's to find: then the run ends by it.

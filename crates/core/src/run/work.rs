@@ -5,12 +5,14 @@
 //! its lease does; what it claims to have found is held against what the server
 //! finds for itself ([`begin`]).
 
+mod answer;
 mod begin;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use statehouse_capsule::Consequence;
+use statehouse_control::spooled::Key;
 use statehouse_model::{HouseCode, JobId, RunId, WorkspaceId};
 
 use super::capsule::{self, Found};
@@ -23,7 +25,7 @@ use crate::configuration;
 use crate::ctx::Ctx;
 use crate::door::{self, Action, Outcome, Plan, Target, actions};
 use crate::error::{Error, Kind as Trouble, Result};
-use crate::job::{self, LEASE_US, Step, sql::Job};
+use crate::job::{self, Holder, LEASE_US, Step, sql::Job};
 use crate::ledger;
 use crate::object::Object;
 use crate::record::Rows;
@@ -57,6 +59,7 @@ pub struct Line {
     job: JobId,
     step: Step,
     attempt: u32,
+    sandbox: String,
 }
 
 /// What is to be done.
@@ -131,10 +134,11 @@ const WHY_MAX: usize = 4000;
 /// Waiting jobs that are tried in one look, where the oldest do not read.
 const TRIED_MAX: i64 = 20;
 
-/// Takes the oldest job of a house that waits.
-pub(crate) async fn claim(task: &Ctx, holder: &str) -> Result<Option<Line>> {
+/// Takes the oldest job of a house that waits for such a holder.
+pub(crate) async fn claim(task: &Ctx, holder: &Holder) -> Result<Option<Line>> {
+    let pool = holder.pool.clone();
     let waiting = door::read(task, LeaseJob, &Target::House, move |rows| {
-        Box::pin(async move { job::sql::queued(rows, TRIED_MAX).await })
+        Box::pin(async move { job::sql::queued(rows, pool.as_ref(), TRIED_MAX).await })
     })
     .await?;
     for id in waiting {
@@ -149,38 +153,37 @@ pub(crate) async fn claim(task: &Ctx, holder: &str) -> Result<Option<Line>> {
 }
 
 /// Takes a job, if nobody did meanwhile.
-async fn claim_one(task: &Ctx, holder: &str, id: &JobId) -> Result<Option<Line>> {
-    let given = Arc::new((holder.to_owned(), id.clone()));
+async fn claim_one(task: &Ctx, holder: &Holder, id: &JobId) -> Result<Option<Line>> {
+    let given = Arc::new((holder.clone(), id.clone()));
     let taken = door::change(task, LeaseJob, Target::House, move |tx| {
         let given = given.clone();
         Box::pin(async move {
             let (holder, id) = &*given;
-            let waits = |job: &Job| job.status == job::QUEUED;
+            let waits = |job: &Job| job.status == job::QUEUED && job.pool == holder.pool;
             let Some(mut job) = job::sql::by_id(tx, id).await?.filter(waits) else {
                 return Ok(Outcome::Unchanged(None));
             };
             job::LEASED.clone_into(&mut job.status);
             job.lease_until = Some(tx.now().saturating_add(LEASE_US));
-            job.holder = Some(holder.clone());
+            job.holder = Some(holder.name.clone());
+            job.sandbox = Some(holder.sandbox.clone());
             tx.put(&job).await?;
             let entry = door::Entry::new(&job.id)
                 .fact("run", job.run.as_str())
                 .fact("step", job.step.as_str())
                 .fact("attempt", job.attempt)
-                .fact("holder", holder.as_str());
+                .fact("holder", holder.name.as_str())
+                .fact("sandbox", holder.sandbox.as_str());
+            let entry = match &holder.pool {
+                Some(pool) => entry.fact("pool", pool.as_str()),
+                None => entry,
+            };
             let run = needed(tx, &job.run).await?;
             Ok(Outcome::Recorded(Some((job, run.workspace)), entry))
         })
     })
     .await?;
-    Ok(taken.map(|(job, workspace)| Line {
-        ctx: task.as_run(job.run.clone()),
-        workspace,
-        step: Step::of(&job),
-        attempt: u32::try_from(job.attempt).unwrap_or(u32::MAX),
-        run: job.run,
-        job: job.id,
-    }))
+    Ok(taken.map(|(job, workspace)| Line::of(task, job, workspace)))
 }
 
 /// Whoever opens the options of a run opens what its runner kept, whatever became of the house's keys since.
@@ -190,6 +193,26 @@ fn spool_key(options: &Options, run: &RunId) -> [u8; 32] {
 }
 
 impl Line {
+    /// The line of a job that somebody holds, from its row: whoever answers remembers
+    /// nothing between two asks.
+    pub(crate) fn of(ctx: &Ctx, job: Job, workspace: WorkspaceId) -> Self {
+        Self {
+            ctx: ctx.as_run(job.run.clone()),
+            workspace,
+            step: Step::of(&job),
+            attempt: u32::try_from(job.attempt).unwrap_or(u32::MAX),
+            run: job.run,
+            job: job.id,
+            // What nobody wrote down is no level, and no plan is bound to it.
+            sandbox: job.sandbox.unwrap_or_default(),
+        }
+    }
+
+    /// The job.
+    pub fn id(&self) -> &JobId {
+        &self.job
+    }
+
     /// The run.
     pub fn run(&self) -> &RunId {
         &self.run
@@ -380,8 +403,20 @@ impl Line {
         files::put(&self.ctx, StoreFile, place, file).await
     }
 
-    /// Reports that the plan begins.
+    /// Reports that the plan begins. Who did so already and does not know it, because
+    /// the answer was lost, is told the same.
     pub async fn planning(&self) -> Result<()> {
+        let line = self.clone();
+        let status = door::read(&self.ctx, ReadJob, &self.target(), move |rows| {
+            Box::pin(async move {
+                job::held(rows, &line.job).await?;
+                Ok(needed(rows, &line.run).await?.state()?.status())
+            })
+        })
+        .await?;
+        if self.step == Step::Plan && status == Status::Planning {
+            return Ok(());
+        }
         self.report(ReportRun, |_| Ok(Report::Fetched), ("", ""))
             .await
     }
@@ -591,12 +626,22 @@ impl Left {
     }
 
     /// The key under which the run's states are spooled.
-    pub fn spool_key(&self) -> [u8; 32] {
+    #[cfg(test)]
+    pub(crate) fn spool_key(&self) -> [u8; 32] {
         self.key
     }
 
+    /// Opens and stores what a runner left of it, sealed.
+    pub async fn take(&self, sealed: &[u8]) -> Result<()> {
+        let key = Key::new(&self.key).map_err(|error| Error::internal(error.to_string()))?;
+        let state = key.open(sealed).map_err(|_| {
+            Error::invalid(format!("what was left is no state of run {}", self.run))
+        })?;
+        self.put_state(state).await
+    }
+
     /// Stores the state, which the run may do as long as it has the lock.
-    pub async fn put_state(&self, bytes: Bytes) -> Result<()> {
+    pub(crate) async fn put_state(&self, bytes: Bytes) -> Result<()> {
         let workspace = Workspace::OfRun(self.run.clone());
         put_state(&self.ctx, &self.run, &workspace, bytes).await
     }

@@ -18,7 +18,7 @@ mod tests;
 use std::collections::BTreeSet;
 
 use statehouse_model::{
-    Actor, GrantId, HouseCode, Name, Permission, Role, Subject, TeamId, UserId,
+    Actor, GrantId, HouseCode, Name, Permission, Role, Subject, TeamId, TokenOwner, UserId,
 };
 
 use crate::access::sql::Grant;
@@ -253,7 +253,7 @@ pub async fn delete(ctx: &Ctx, id: TeamId) -> Result<()> {
                 tx.remove::<Grant>(&[Value::from(grant.id.as_str())])
                     .await?;
             }
-            for live in token::sql::of_bearer(tx, Some(&team.id)).await? {
+            for live in token::sql::of_bearer(tx, Some(&TokenOwner::Team(team.id.clone()))).await? {
                 token::house::end(tx, live, now).await?;
             }
             tx.remove::<Team>(&[Value::from(team.id.as_str())]).await?;
@@ -478,7 +478,11 @@ fn visible(ctx: &Ctx, held: &[Permission], team: &Team, users: &[UserId]) -> boo
     let inside = match ctx.actor() {
         Actor::User { user, .. } | Actor::Session { user, .. } => users.contains(user),
         Actor::Team { team: own, .. } => *own == team.id,
-        Actor::Organization { .. } | Actor::Run(_) | Actor::Task(_) | Actor::Operator => false,
+        Actor::Organization { .. }
+        | Actor::Pool { .. }
+        | Actor::Run(_)
+        | Actor::Task(_)
+        | Actor::Operator => false,
     };
     let open = team.visibility == Visibility::Organization.as_str();
     open || inside || held.contains(&Permission::TeamManage)

@@ -1,19 +1,23 @@
-//! Tokens that belong to a team or to the organization itself, not to a person.
+//! Tokens that belong to a team, to a pool of agents or to the organization itself, not to a person.
 //!
 //! They lie in the house and are good in it alone. What such a token may do is
 //! decided like everything else, inside the transaction: there its row is read
 //! again, so that a token that ends, ends at once. It is shown once, stored as
 //! a MAC and ends by itself. One without a label is *the* token of its team or
-//! organization: making it anew ends the one before.
+//! organization: making it anew ends the one before. Those of a pool stand beside
+//! each other, so that an agent gets a new one while it works with the old.
 
 use std::sync::Arc;
 
 use secrecy::SecretString;
-use statehouse_model::{Actor, ActorId, HouseTokenId, Permission, TeamId, Token, TokenKind};
+use statehouse_model::{
+    Actor, ActorId, AgentPoolId, HouseTokenId, Permission, TeamId, Token, TokenKind, TokenOwner,
+};
 
 use super::sql::{self, HouseToken};
 use super::{Bearer, TOKENS_MAX, Wish, checked, no_wider, scopes_of, unknown};
 use crate::access;
+use crate::agent;
 use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Target, Tx, actions};
 use crate::error::{Error, Kind, Result};
@@ -34,6 +38,12 @@ actions! {
     RevokeOrganizationToken = "token.organization.revoke" needs OrganizationManage;
     /// See it.
     ListOrganizationTokens = "token.organization.list" needs OrganizationManage;
+    /// Make a token of a pool of agents.
+    CreateAgentToken = "token.agent.create" needs AgentManage;
+    /// End one.
+    RevokeAgentToken = "token.agent.revoke" needs AgentManage;
+    /// See the tokens of a pool.
+    ListAgentTokens = "token.agent.list" needs AgentManage;
     /// See one by its id; whose it is, and who may, is asked inside.
     ShowHouseToken = "token.show" needs TeamRead;
 }
@@ -43,8 +53,10 @@ actions! {
 pub struct HouseTokenView {
     /// Its id.
     pub id: String,
-    /// The team it belongs to; none for the organization's own.
+    /// The team it belongs to.
     pub team: Option<String>,
+    /// Or the pool of agents; neither for the organization's own.
+    pub pool: Option<String>,
     /// What it is for; empty for *the* token of its team or organization.
     pub label: String,
     /// Its last four characters.
@@ -63,9 +75,15 @@ pub struct HouseTokenView {
 
 impl From<HouseToken> for HouseTokenView {
     fn from(token: HouseToken) -> Self {
+        let owner = token.team.as_ref();
+        let (team, pool) = (
+            owner.and_then(TokenOwner::team),
+            owner.and_then(TokenOwner::pool),
+        );
         Self {
             id: token.id.to_string(),
-            team: token.team.map(|team| team.to_string()),
+            team: team.map(ToString::to_string),
+            pool: pool.map(ToString::to_string),
             label: token.label,
             last_four: token.last_four,
             scopes: token.scopes.split_whitespace().map(str::to_owned).collect(),
@@ -91,29 +109,40 @@ pub async fn create(
     wish: Wish,
 ) -> Result<(HouseTokenView, SecretString)> {
     match team {
-        Some(_) => issue(ctx, CreateTeamToken, team, wish).await,
+        Some(team) => issue(ctx, CreateTeamToken, Some(TokenOwner::Team(team)), wish).await,
         None => issue(ctx, CreateOrganizationToken, None, wish).await,
     }
+}
+
+/// Makes a token of a pool of agents. It lets do the work of the pool and nothing
+/// else, so there is nothing to narrow.
+pub async fn create_of_pool(
+    ctx: &Ctx,
+    pool: AgentPoolId,
+    wish: Wish,
+) -> Result<(HouseTokenView, SecretString)> {
+    if !wish.scopes.is_empty() {
+        let words = "a token of agents lets do the work of its pool, and cannot be narrowed";
+        return Err(Error::invalid(words).hint("leave the scopes out"));
+    }
+    issue(ctx, CreateAgentToken, Some(TokenOwner::Pool(pool)), wish).await
 }
 
 async fn issue<A: door::Action>(
     ctx: &Ctx,
     action: A,
-    team: Option<TeamId>,
+    owner: Option<TokenOwner>,
     wish: Wish,
 ) -> Result<(HouseTokenView, SecretString)> {
     no_wider(ctx, &wish)?;
     let life = checked(&wish)?;
     let code = ctx.house().code();
-    let kind = match team {
-        Some(_) => TokenKind::Team,
-        None => TokenKind::Organization,
-    };
+    let kind = kind_of(owner.as_ref());
     let token = Token::of_kind(kind, code, &crate::random());
     let secret = SecretString::from(token.expose().to_owned());
     let record = HouseToken {
         id: HouseTokenId::from_entropy(code, crate::entropy()),
-        team,
+        team: owner,
         handle: token.handle().to_owned(),
         secret_mac: Vec::new(),
         last_four: token.last_four(),
@@ -130,8 +159,8 @@ async fn issue<A: door::Action>(
         Box::pin(async move {
             let (record, secret, asked) = &*made;
             let now = tx.now();
-            if let Some(team) = &record.team {
-                needed_by(tx, asked, team, now).await?;
+            if let Some(owner) = &record.team {
+                needed_by(tx, asked, owner, now).await?;
             }
             make_room(tx, record, now).await?;
             let token = HouseToken {
@@ -148,8 +177,20 @@ async fn issue<A: door::Action>(
     Ok((made.await?, secret))
 }
 
-/// The team must be there; that of the owners is for those who make owners.
-async fn needed_by(rows: &mut Rows, ctx: &Ctx, team: &TeamId, now: i64) -> Result<()> {
+fn kind_of(owner: Option<&TokenOwner>) -> TokenKind {
+    match owner {
+        Some(TokenOwner::Team(_)) => TokenKind::Team,
+        Some(TokenOwner::Pool(_)) => TokenKind::Agent,
+        None => TokenKind::Organization,
+    }
+}
+
+/// The owner must be there; the team of the owners is for those who make owners.
+async fn needed_by(rows: &mut Rows, ctx: &Ctx, owner: &TokenOwner, now: i64) -> Result<()> {
+    let team = match owner {
+        TokenOwner::Team(team) => team,
+        TokenOwner::Pool(pool) => return agent::sql::needed(rows, pool).await.map(drop),
+    };
     if team.is_owners() {
         return team::require_owners(rows, ctx, now).await;
     }
@@ -161,7 +202,9 @@ async fn needed_by(rows: &mut Rows, ctx: &Ctx, team: &TeamId, now: i64) -> Resul
 async fn make_room<A: door::Action>(tx: &mut Tx<A>, new: &HouseToken, now: i64) -> Result<()> {
     let others = sql::of_bearer(tx, new.team.as_ref()).await?;
     let live = others.into_iter().filter(|token| token.is_live(now));
-    let (same, rest): (Vec<_>, Vec<_>) = live.partition(|token| token.label == new.label);
+    let beside = kind_of(new.team.as_ref()) == TokenKind::Agent && new.label.is_empty();
+    let replaced = |token: &HouseToken| token.label == new.label && !beside;
+    let (same, rest): (Vec<_>, Vec<_>) = live.partition(replaced);
     if !new.label.is_empty() && !same.is_empty() {
         let words = format!("a token labelled `{}` is there already", new.label);
         return Err(Error::new(Kind::Conflict, words).hint("revoke it, or choose another label"));
@@ -189,7 +232,7 @@ pub(crate) async fn end<A: door::Action>(
 fn entry_of(token: &HouseToken) -> Entry {
     let entry = Entry::new(&token.id);
     match &token.team {
-        Some(team) => entry.fact("team", team.as_str()),
+        Some(owner) => entry.fact(owner.kind(), owner.as_str()),
         None => entry,
     }
 }
@@ -197,23 +240,28 @@ fn entry_of(token: &HouseToken) -> Entry {
 /// The live tokens of a team or, without one, of the organization.
 pub async fn list(ctx: &Ctx, team: Option<TeamId>) -> Result<Vec<HouseTokenView>> {
     match team {
-        Some(_) => list_as(ctx, ListTeamTokens, team).await,
+        Some(team) => list_as(ctx, ListTeamTokens, Some(TokenOwner::Team(team))).await,
         None => list_as(ctx, ListOrganizationTokens, None).await,
     }
+}
+
+/// The live tokens of a pool of agents.
+pub async fn list_of_pool(ctx: &Ctx, pool: AgentPoolId) -> Result<Vec<HouseTokenView>> {
+    list_as(ctx, ListAgentTokens, Some(TokenOwner::Pool(pool))).await
 }
 
 async fn list_as<A: door::Action>(
     ctx: &Ctx,
     action: A,
-    team: Option<TeamId>,
+    owner: Option<TokenOwner>,
 ) -> Result<Vec<HouseTokenView>> {
     let (asked, now) = (ctx.clone(), ctx.house().now());
     door::read(ctx, action, &Target::House, move |rows| {
         Box::pin(async move {
-            if let Some(team) = &team {
-                needed_by(rows, &asked, team, now).await?;
+            if let Some(owner) = &owner {
+                needed_by(rows, &asked, owner, now).await?;
             }
-            let found = sql::of_bearer(rows, team.as_ref()).await?;
+            let found = sql::of_bearer(rows, owner.as_ref()).await?;
             Ok(views(found, now))
         })
     })
@@ -228,12 +276,18 @@ pub async fn list_of_teams(ctx: &Ctx) -> Result<Vec<HouseTokenView>> {
             let mut found = sql::of_teams(rows).await?;
             let held = access::held_here(rows, &asked, now).await?;
             if !held.contains(&Permission::GrantManage) {
-                found.retain(|token| !token.team.as_ref().is_some_and(TeamId::is_owners));
+                found.retain(|token| !is_owners(token));
             }
             Ok(views(found, now))
         })
     })
     .await
+}
+
+/// Whether it is one of the team of the owners.
+fn is_owners(token: &HouseToken) -> bool {
+    let team = token.team.as_ref().and_then(TokenOwner::team);
+    team.is_some_and(TeamId::is_owners)
 }
 
 fn views(tokens: Vec<HouseToken>, now: i64) -> Vec<HouseTokenView> {
@@ -252,8 +306,9 @@ async fn find(ctx: &Ctx, id: HouseTokenId) -> Result<HouseToken> {
         Box::pin(async move {
             let held = access::held_here(rows, &asked, now).await?;
             let may = |token: &HouseToken| match &token.team {
-                Some(team) if team.is_owners() => held.contains(&Permission::GrantManage),
-                Some(_) => held.contains(&Permission::TeamManage),
+                _ if is_owners(token) => held.contains(&Permission::GrantManage),
+                Some(TokenOwner::Team(_)) => held.contains(&Permission::TeamManage),
+                Some(TokenOwner::Pool(_)) => held.contains(&Permission::AgentManage),
                 None => held.contains(&Permission::OrganizationManage),
             };
             let found = sql::of_house_by_id(rows, &id).await?;
@@ -266,7 +321,8 @@ async fn find(ctx: &Ctx, id: HouseTokenId) -> Result<HouseToken> {
 /// Ends a token, at once.
 pub async fn revoke(ctx: &Ctx, id: HouseTokenId) -> Result<()> {
     match find(ctx, id.clone()).await?.team {
-        Some(_) => revoke_as(ctx, RevokeTeamToken, id).await,
+        Some(TokenOwner::Team(_)) => revoke_as(ctx, RevokeTeamToken, id).await,
+        Some(TokenOwner::Pool(_)) => revoke_as(ctx, RevokeAgentToken, id).await,
         None => revoke_as(ctx, RevokeOrganizationToken, id).await,
     }
 }
@@ -287,16 +343,16 @@ async fn revoke_as<A: door::Action>(ctx: &Ctx, action: A, id: HouseTokenId) -> R
     .await
 }
 
-/// Whether a token of the house is still good for `team`, or for the
+/// Whether a token of the house is still good for `owner`, or for the
 /// organization. Asked inside every transaction that one acts in.
 pub(crate) async fn require(
     rows: &mut Rows,
     id: &HouseTokenId,
-    team: Option<&TeamId>,
+    owner: Option<&TokenOwner>,
     now: i64,
 ) -> Result<()> {
     let stored = sql::of_house_by_id(rows, id).await?;
-    let good = stored.is_some_and(|token| token.is_live(now) && token.team.as_ref() == team);
+    let good = stored.is_some_and(|token| token.is_live(now) && token.team.as_ref() == owner);
     if good { Ok(()) } else { Err(unknown()) }
 }
 
@@ -308,10 +364,7 @@ pub(crate) async fn bearer(house: &House, token: &Token) -> Result<Bearer> {
     let stored = super::readable(stored)?;
     let mac = stored.as_ref().map(|stored| stored.secret_mac.as_slice());
     let genuine = super::genuine(&rows.keyring, token, mac);
-    let kind = |stored: &HouseToken| match stored.team {
-        Some(_) => TokenKind::Team,
-        None => TokenKind::Organization,
-    };
+    let kind = |stored: &HouseToken| kind_of(stored.team.as_ref());
     let now = house.now();
     let stored = stored
         .filter(|stored| genuine && stored.is_live(now) && kind(stored) == token.kind())
@@ -332,8 +385,12 @@ pub(crate) async fn bearer_by_id(house: &House, id: &HouseTokenId) -> Result<Bea
 
 fn stands_for(house: &House, stored: HouseToken) -> Result<Bearer> {
     let actor = match stored.team {
-        Some(team) => Actor::Team {
+        Some(TokenOwner::Team(team)) => Actor::Team {
             team,
+            token: stored.id,
+        },
+        Some(TokenOwner::Pool(pool)) => Actor::Pool {
+            pool,
             token: stored.id,
         },
         None => Actor::Organization {

@@ -1,6 +1,6 @@
 //! Every statement on `api_token` and `house_token`.
 
-use statehouse_model::{ActorId, HouseTokenId, TeamId, TokenId, UserId};
+use statehouse_model::{ActorId, HouseTokenId, TokenId, TokenOwner, UserId};
 
 use crate::error::Result;
 use crate::record::{Ask, Rows, record};
@@ -24,10 +24,11 @@ record! {
 }
 
 record! {
-    /// A token of a team or, where none is named, of the organization itself.
+    /// A token of a team or a pool of agents or, where none is named, of the organization itself.
     pub(crate) struct HouseToken in "house_token" key 1 {
         id: HouseTokenId,
-        team: Option<TeamId>,
+        /// Whose it is. The column is older than pools of agents are.
+        team: Option<TokenOwner>,
         /// The part of the text by which it is found.
         handle: String,
         /// The MAC of the text.
@@ -79,13 +80,16 @@ pub(crate) async fn of_house_by_handle(
     rows.one("WHERE handle = $1", &[handle.into()]).await
 }
 
-/// The tokens of a team, or of the organization itself, that are not revoked.
-pub(crate) async fn of_bearer(rows: &mut Rows, team: Option<&TeamId>) -> Result<Vec<HouseToken>> {
+/// The tokens of a team or a pool, or of the organization itself, that are not revoked.
+pub(crate) async fn of_bearer(
+    rows: &mut Rows,
+    owner: Option<&TokenOwner>,
+) -> Result<Vec<HouseToken>> {
     let order = "AND revoked_at IS NULL ORDER BY created_at, id";
-    match team {
-        Some(team) => {
+    match owner {
+        Some(owner) => {
             let clause = format!("WHERE team = $1 {order}");
-            rows.find(&clause, &[team.as_str().into()]).await
+            rows.find(&clause, &[owner.as_str().into()]).await
         }
         None => rows.find(&format!("WHERE team IS NULL {order}"), &[]).await,
     }
@@ -93,6 +97,6 @@ pub(crate) async fn of_bearer(rows: &mut Rows, team: Option<&TeamId>) -> Result<
 
 /// The tokens of every team that are not revoked.
 pub(crate) async fn of_teams(rows: &mut Rows) -> Result<Vec<HouseToken>> {
-    let clause = "WHERE team IS NOT NULL AND revoked_at IS NULL ORDER BY team, created_at, id";
+    let clause = "WHERE team LIKE 'team-%' AND revoked_at IS NULL ORDER BY team, created_at, id";
     rows.find(clause, &[]).await
 }

@@ -134,12 +134,12 @@ pub async fn update(ctx: &Ctx, workspace: &Workspace, change: Change) -> Result<
             }
             let set = put_settings(tx, &workspace.id, &change.settings).await?;
             let tagged = tags::put(tx, &workspace, &change.tags).await?;
-            let placed = execution::place(tx, &asked, &workspace, change.mode).await?;
+            let placed = execution::place(tx, &asked, &workspace, change.mode.clone()).await?;
             if !moved && !set && !tagged && !placed {
                 return Ok(Outcome::Unchanged(workspace.into()));
             }
             let entry = Entry::new(&workspace.id).fact("project", workspace.project.as_str());
-            let entry = told(entry, change.mode.filter(|_| placed));
+            let entry = told(entry, change.mode.as_ref().filter(|_| placed));
             Ok(Outcome::Recorded(workspace.into(), entry))
         })
     })
@@ -147,9 +147,9 @@ pub async fn update(ctx: &Ctx, workspace: &Workspace, change: Change) -> Result<
 }
 
 /// Says where the runs of a workspace happen from now on, if that is another place.
-pub(super) fn told(entry: Entry, mode: Option<Mode>) -> Entry {
+pub(super) fn told(entry: Entry, mode: Option<&Mode>) -> Entry {
     match mode {
-        Some(mode) => entry.fact("mode", mode.as_str()),
+        Some(mode) => mode.told(entry),
         None => entry,
     }
 }

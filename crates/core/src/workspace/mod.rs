@@ -159,9 +159,9 @@ async fn make(ctx: &Ctx, new: New, fresh: bool) -> Result<WorkspaceView> {
             tx.put(&workspace).await?;
             change::put_settings(tx, &workspace.id, &new.settings).await?;
             tags::put(tx, &workspace, &new.tags).await?;
-            let placed = execution::place(tx, &asked, &workspace, new.mode).await?;
+            let placed = execution::place(tx, &asked, &workspace, new.mode.clone()).await?;
             let entry = Entry::new(&workspace.id).fact("project", workspace.project.as_str());
-            let entry = change::told(entry, new.mode.filter(|_| placed));
+            let entry = change::told(entry, new.mode.as_ref().filter(|_| placed));
             Ok(Outcome::Recorded(workspace.into(), entry))
         })
     })

@@ -9,12 +9,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use bytes::Bytes;
 use fs_err as fs;
 
 use crate::control::ControlError;
+use crate::control::spooled::{Key, SEALED_BYTES_MAX};
 use crate::sandbox::within;
+
+pub use crate::control::spooled::{KEY_BYTES, STATE_BYTES_MAX};
 
 /// Where the spool is, in a seat.
 pub(crate) const FOLDER: &str = "spool";
@@ -22,13 +24,6 @@ pub(crate) const FOLDER: &str = "spool";
 const FILE: &str = "state.sealed";
 /// The file that says whose it is.
 const RUN: &str = "run";
-/// Bytes of a key.
-pub const KEY_BYTES: usize = 32;
-const NONCE_BYTES: usize = 12;
-/// Longest state, in bytes: what the server takes.
-pub const STATE_BYTES_MAX: u64 = 256 * 1024 * 1024;
-/// Longest file: a state, a nonce and a tag.
-const FILE_BYTES_MAX: u64 = STATE_BYTES_MAX + 64;
 /// Longest id of a run, in bytes.
 const RUN_BYTES_MAX: u64 = 256;
 /// How often a server that cannot be reached is asked again, and for how long.
@@ -38,18 +33,9 @@ const PAUSES_MAX: u32 = 360;
 /// The place of one waiting state.
 pub struct Spool {
     folder: PathBuf,
-    key: LessSafeKey,
+    key: Key,
     waiting: Option<Bytes>,
     pauses: u32,
-}
-
-fn unsealed(_: aws_lc_rs::error::Unspecified) -> std::io::Error {
-    std::io::Error::other("the spooled state does not open, or cannot be sealed")
-}
-
-fn key_of(key: &[u8; KEY_BYTES]) -> std::io::Result<LessSafeKey> {
-    let key = UnboundKey::new(&AES_256_GCM, key).map_err(unsealed)?;
-    Ok(LessSafeKey::new(key))
 }
 
 impl Spool {
@@ -61,7 +47,7 @@ impl Spool {
         owner.sync_all()?;
         Ok(Self {
             folder: folder.to_owned(),
-            key: key_of(key)?,
+            key: Key::new(key)?,
             waiting: None,
             pauses: 0,
         })
@@ -70,17 +56,10 @@ impl Spool {
     /// Keeps a state: it is on disk when this returns. Where that fails it waits all the same, for as long as this process lives.
     pub fn keep(&mut self, state: &Bytes) -> std::io::Result<()> {
         self.waiting = Some(state.clone());
-        let mut nonce = [0; NONCE_BYTES];
-        aws_lc_rs::rand::fill(&mut nonce).map_err(unsealed)?;
-        let mut body = state.to_vec();
-        let unique = Nonce::assume_unique_for_key(nonce);
-        self.key
-            .seal_in_place_append_tag(unique, Aad::from(FILE), &mut body)
-            .map_err(unsealed)?;
+        let sealed = self.key.seal(state)?;
         let (path, new) = (self.folder.join(FILE), self.folder.join("state.new"));
         let mut file = fs::File::create(&new)?;
-        file.write_all(&nonce)?;
-        file.write_all(&body)?;
+        file.write_all(&sealed)?;
         file.sync_all()?;
         fs::rename(&new, &path)?;
         fs::File::open(&self.folder)?.sync_all()
@@ -132,19 +111,7 @@ pub fn waits(seat: &Path) -> std::io::Result<bool> {
 
 /// What a runner left behind in a seat, as it lies there.
 pub fn sealed(seat: &Path) -> std::io::Result<Vec<u8>> {
-    within::read(seat, &Path::new(FOLDER).join(FILE), FILE_BYTES_MAX)
-}
-
-/// Opens what a runner left behind in a seat.
-pub fn opened(sealed: &[u8], key: &[u8; KEY_BYTES]) -> std::io::Result<Vec<u8>> {
-    let short = || unsealed(aws_lc_rs::error::Unspecified);
-    let (nonce, body) = sealed.split_at_checked(NONCE_BYTES).ok_or_else(short)?;
-    let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(unsealed)?;
-    let mut body = body.to_vec();
-    let plain = key_of(key)?
-        .open_in_place(nonce, Aad::from(FILE), &mut body)
-        .map_err(unsealed)?;
-    Ok(plain.to_vec())
+    within::read(seat, &Path::new(FOLDER).join(FILE), SEALED_BYTES_MAX)
 }
 
 #[cfg(test)]
@@ -175,9 +142,7 @@ mod tests {
                 .any(|window| window == b"hunter2hunter2")
         );
         assert_eq!(run_of(seat.path()).unwrap().unwrap(), "run-1");
-        assert_eq!(opened(&on_disk, &key).unwrap(), state);
-        assert!(opened(&on_disk, &[8; KEY_BYTES]).is_err());
-        assert!(opened(b"short", &key).is_err());
+        assert_eq!(Key::new(&key).unwrap().open(&on_disk).unwrap(), state);
         assert_eq!(spool.waiting(), Some(state));
         spool.taken();
         assert!(!waits(seat.path()).unwrap());

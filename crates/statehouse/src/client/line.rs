@@ -4,9 +4,8 @@
 //! that is still good, and over a new one otherwise; a request that was on its way when a connection was lost is not sent
 //! again, because nobody knows whether it was heard.
 
-use std::cell::RefCell;
 use std::fmt::Display;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use http_body_util::Full;
@@ -40,7 +39,7 @@ pub(super) struct Line {
     port: u16,
     /// How failures name it.
     address: String,
-    kept: RefCell<Option<(Sender, Instant)>>,
+    kept: Mutex<Option<(Sender, Instant)>>,
 }
 
 impl Line {
@@ -64,7 +63,7 @@ impl Line {
             host: host.to_owned(),
             port,
             address: address.to_owned(),
-            kept: RefCell::new(None),
+            kept: Mutex::new(None),
         }
     }
 
@@ -88,13 +87,19 @@ impl Line {
     }
 
     fn keep(&self, sender: Sender, response: Response<Incoming>) -> Response<Incoming> {
-        self.kept.replace(Some((sender, Instant::now())));
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        *kept = Some((sender, Instant::now()));
         response
     }
 
     /// The kept connection, if it takes a request at once.
     async fn idle(&self) -> Option<Sender> {
-        let (mut sender, since) = self.kept.take()?;
+        let kept = self
+            .kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let (mut sender, since) = kept?;
         if since.elapsed() > IDLE_MAX {
             return None;
         }

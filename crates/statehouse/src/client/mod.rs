@@ -18,10 +18,10 @@ use serde_json::{Value, json};
 pub(crate) use connection::{Connection, Remembered, ServerArgs};
 pub(crate) use elsewhere::{Answered, Elsewhere, Question, origin as elsewhere_origin};
 pub(crate) use resource::Resource;
-pub(crate) use wire::Download;
+pub(crate) use wire::{Answer, Body, Download, Way};
 
 use crate::failure::{Failure, Result};
-use wire::{Answer, Body, Wire};
+use wire::Wire;
 
 /// Pages of a list that are followed; beyond it a server repeats itself.
 const PAGES_MAX: usize = 100_000;

@@ -1,4 +1,4 @@
-//! Requests to one Statehouse server, one after another.
+//! Requests to one Statehouse server: over a [`Way`], side by side, for an agent; over a [`Wire`], one after another, for commands.
 //!
 //! Deliberately absent: proxies, redirects (a token would follow them) and retries (the server's words say when to try again).
 
@@ -28,25 +28,32 @@ const WORDS_MAX: usize = 500;
 const JSON_API: &str = "application/vnd.api+json";
 
 /// What is sent with a request.
-pub(super) enum Body {
+pub(crate) enum Body {
     /// Nothing.
     None,
     /// A JSON:API document.
     Document(Bytes),
     /// A state.
     State(Bytes),
+    /// What is neither.
+    Bytes(Bytes),
 }
 
 /// The way to one server.
-pub(super) struct Wire {
-    runtime: Runtime,
+pub(crate) struct Way {
     line: Line,
     address: String,
     authorization: Option<secrecy::SecretString>,
 }
 
+/// The same, for commands, which wait for each answer.
+pub(super) struct Wire {
+    runtime: Runtime,
+    way: Way,
+}
+
 /// A whole answer.
-pub(super) struct Answer {
+pub(crate) struct Answer {
     status: StatusCode,
     body: Bytes,
 }
@@ -57,8 +64,8 @@ pub(crate) struct Download<'a> {
     response: Response<Incoming>,
 }
 
-impl Wire {
-    pub(super) fn new(connection: &Connection) -> Result<Self> {
+impl Way {
+    pub(crate) fn new(connection: &Connection) -> Result<Self> {
         let Connection {
             address,
             host,
@@ -71,45 +78,21 @@ impl Wire {
             .as_ref()
             .map(|token| format!("Bearer {}", token.expose_secret()).into());
         Ok(Self {
-            runtime: tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?,
             line: Line::secure(address, host, *port, tls)?,
             address: address.clone(),
             authorization,
         })
     }
 
-    /// Path and query of a link that the server gave.
-    pub(super) fn path_of(&self, link: &str) -> String {
-        link.strip_prefix(&self.address).unwrap_or(link).to_owned()
-    }
-
-    /// Sends a request and reads the whole answer; one that is a refusal becomes a failure.
-    pub(super) fn send(&self, method: &str, path: &str, body: Body) -> Result<Answer> {
-        self.runtime.block_on(async {
-            let response = self.request(method, path, body).await?;
-            let answer = read(response).await?;
-            if answer.status.is_success() {
-                Ok(answer)
-            } else {
-                Err(answer.refusal())
-            }
-        })
-    }
-
-    /// Sends a request and leaves the body of the answer to be read.
-    pub(super) fn download(&self, method: &str, path: &str) -> Result<Download<'_>> {
-        self.runtime.block_on(async {
-            let response = self.request(method, path, Body::None).await?;
-            if response.status().is_success() {
-                return Ok(Download {
-                    runtime: &self.runtime,
-                    response,
-                });
-            }
-            Err(read(response).await?.refusal())
-        })
+    /// Sends a request and reads the whole answer, of so many bytes at most. A refusal is an answer.
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        body: Body,
+        bytes_max: usize,
+    ) -> Result<Answer> {
+        read(self.request(method, path, body).await?, bytes_max).await
     }
 
     async fn request(&self, method: &str, path: &str, body: Body) -> Result<Response<Incoming>> {
@@ -131,17 +114,15 @@ impl Wire {
         if let Some(authorization) = &self.authorization {
             head = head.header(AUTHORIZATION, authorization.expose_secret());
         }
-        let bytes = match body {
-            Body::None => Bytes::new(),
-            Body::Document(bytes) => {
-                head = head.header(CONTENT_TYPE, JSON_API);
-                bytes
-            }
-            Body::State(bytes) => {
-                head = head.header(CONTENT_TYPE, "application/json");
-                bytes
-            }
+        let (kind, bytes) = match body {
+            Body::None => (None, Bytes::new()),
+            Body::Document(bytes) => (Some(JSON_API), bytes),
+            Body::State(bytes) => (Some("application/json"), bytes),
+            Body::Bytes(bytes) => (Some("application/octet-stream"), bytes),
         };
+        if let Some(kind) = kind {
+            head = head.header(CONTENT_TYPE, kind);
+        }
         // Of what goes in here only a token can be unfit for a header, and it must not be repeated.
         head.body(Full::new(bytes)).map_err(|_| {
             Failure::usage("the token or the address holds characters that no request can carry")
@@ -149,9 +130,56 @@ impl Wire {
     }
 }
 
-async fn read(response: Response<Incoming>) -> Result<Answer> {
+impl Wire {
+    pub(super) fn new(connection: &Connection) -> Result<Self> {
+        Ok(Self {
+            runtime: tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?,
+            way: Way::new(connection)?,
+        })
+    }
+
+    /// Path and query of a link that the server gave.
+    pub(super) fn path_of(&self, link: &str) -> String {
+        link.strip_prefix(&self.way.address)
+            .unwrap_or(link)
+            .to_owned()
+    }
+
+    /// Sends a request and reads the whole answer; one that is a refusal becomes a failure.
+    pub(super) fn send(&self, method: &str, path: &str, body: Body) -> Result<Answer> {
+        self.runtime.block_on(async {
+            let answer = self
+                .way
+                .send(method, path, body, DOCUMENT_BYTES_MAX)
+                .await?;
+            if answer.status.is_success() {
+                Ok(answer)
+            } else {
+                Err(answer.refusal())
+            }
+        })
+    }
+
+    /// Sends a request and leaves the body of the answer to be read.
+    pub(super) fn download(&self, method: &str, path: &str) -> Result<Download<'_>> {
+        self.runtime.block_on(async {
+            let response = self.way.request(method, path, Body::None).await?;
+            if response.status().is_success() {
+                return Ok(Download {
+                    runtime: &self.runtime,
+                    response,
+                });
+            }
+            Err(read(response, DOCUMENT_BYTES_MAX).await?.refusal())
+        })
+    }
+}
+
+async fn read(response: Response<Incoming>, bytes_max: usize) -> Result<Answer> {
     let status = response.status();
-    let reading = Limited::new(response.into_body(), DOCUMENT_BYTES_MAX).collect();
+    let reading = Limited::new(response.into_body(), bytes_max).collect();
     let body = timeout(ANSWER_MAX, reading)
         .await
         .map_err(|_| Failure::new(Exit::Unavailable, "the answer did not end in time"))?;
@@ -172,8 +200,18 @@ impl Answer {
         self.body.is_empty()
     }
 
+    /// What came of the request, as HTTP says it.
+    pub(crate) fn status(&self) -> u16 {
+        self.status.as_u16()
+    }
+
+    /// The body.
+    pub(crate) fn body(&self) -> &Bytes {
+        &self.body
+    }
+
     /// The JSON document of the answer.
-    pub(super) fn document(&self) -> Result<Value> {
+    pub(crate) fn document(&self) -> Result<Value> {
         serde_json::from_slice(&self.body).map_err(|_| super::unexpected("a JSON document"))
     }
 
@@ -188,7 +226,7 @@ impl Answer {
     }
 
     /// The failure that a refusal means.
-    fn refusal(&self) -> Failure {
+    pub(crate) fn refusal(&self) -> Failure {
         let exit = match self.status.as_u16() {
             401 | 403 | 404 => Exit::Refused,
             409 | 423 => Exit::Conflict,

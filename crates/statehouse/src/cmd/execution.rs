@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::agent_pool;
 use super::scope::Scope;
 use super::session::Session;
 use crate::failure::{Failure, Result};
@@ -13,6 +14,8 @@ pub(super) enum Mode {
     Local,
     /// With a runner of the server
     Remote,
+    /// With an agent of a pool
+    Agent,
 }
 
 /// Something that a scope says.
@@ -41,6 +44,9 @@ pub(super) enum Verb {
         /// Where
         #[arg(long, value_enum)]
         mode: Option<Mode>,
+        /// The pool, with the mode `agent`: its name or id
+        #[arg(long, value_name = "NAME")]
+        pool: Option<String>,
         /// How many people must approve what is to be applied
         #[arg(long, value_name = "COUNT")]
         approvals: Option<u64>,
@@ -64,6 +70,7 @@ pub(super) fn run(verb: Verb, session: &Session) -> Result {
         Verb::Set {
             scope,
             mode,
+            pool,
             approvals,
             author_approves,
             inherit,
@@ -72,7 +79,12 @@ pub(super) fn run(verb: Verb, session: &Session) -> Result {
             let mode = mode.map(|mode| match mode {
                 Mode::Local => "local",
                 Mode::Remote => "remote",
+                Mode::Agent => "agent",
             });
+            if pool.is_some() != (mode == Some("agent")) {
+                let words = "--mode agent and --pool belong together";
+                return Err(Failure::usage(words));
+            }
             let said = [
                 ("mode", mode.map(Value::from), Said::Mode),
                 ("approvals", approvals.map(Value::from), Said::Approvals),
@@ -91,6 +103,10 @@ pub(super) fn run(verb: Verb, session: &Session) -> Result {
                 if let Some(value) = value.or(unsaid.then_some(Value::Null)) {
                     wish.insert(name.to_owned(), value);
                 }
+            }
+            if let Some(pool) = pool {
+                let pool = agent_pool::id(&client, &pool)?;
+                wish.insert("pool".to_owned(), pool.as_str().into());
             }
             if wish.len() == 1 {
                 let words = "say something: --mode, --approvals, --author-approves or --inherit";

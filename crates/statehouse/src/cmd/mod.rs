@@ -3,6 +3,8 @@
 //! A command parses, does one thing and prints its data with [`crate::out`]. Failures come back as values, with their exit
 //! code, and are printed here.
 
+mod agent;
+mod agent_pool;
 mod backup;
 mod completions;
 mod config;
@@ -42,7 +44,7 @@ use crate::client::ServerArgs;
 use crate::environment::Environment;
 use crate::failure::Result;
 use crate::out::{self, Format, Out};
-use crate::server::INSIDE;
+use crate::runners::INSIDE;
 use session::Session;
 
 const AFTER_HELP: &str = "\
@@ -97,6 +99,11 @@ enum Command {
     /// Execution: where runs happen, and who must agree to what they apply
     #[command(subcommand)]
     Execution(execution::Verb),
+    /// Pools of agents: runners elsewhere, for what the server cannot reach
+    #[command(subcommand)]
+    AgentPool(agent_pool::Verb),
+    /// Take the jobs of a pool and do them on this machine, until SIGTERM
+    Agent(agent::Args),
     /// Variables: what the runs of a workspace are given
     #[command(subcommand)]
     Variable(variable::Verb),
@@ -191,6 +198,8 @@ fn run(command: Command, session: &Session) -> Result<u8> {
         Command::State(verb) => state::run(verb, session),
         Command::Run(verb) => run::run(verb, session),
         Command::Execution(verb) => execution::run(verb, session),
+        Command::AgentPool(verb) => agent_pool::run(verb, session),
+        Command::Agent(args) => agent::run(&args, session),
         Command::Variable(verb) => variable::run(verb, session),
         Command::Retention(verb) => retention::run(verb, session),
         Command::Grant(verb) => grant::run(verb, session),

@@ -151,7 +151,7 @@ impl Wish {
 }
 
 /// Prints the secret, which is not shown again.
-fn print(session: &Session, made: &Resource) -> Result {
+pub(super) fn print(session: &Session, made: &Resource) -> Result {
     if session.out.is_json() {
         return session.out.one(made);
     }

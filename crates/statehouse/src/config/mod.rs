@@ -361,6 +361,21 @@ impl Config {
         }
     }
 
+    /// The same for an agent, which works in `dir` and does `slots` jobs at once.
+    pub(crate) fn of_agent(mut self, dir: Option<&Path>, slots: Option<u32>) -> Result<Self> {
+        if let Some(dir) = dir {
+            let dir: PathBuf = std::path::absolute(dir)?.components().collect();
+            self.runs.dir = reached(dir.clone(), &dir);
+        }
+        self.runs.slots = slots.unwrap_or(self.runs.slots);
+        if self.runs.slots == 0 {
+            return Err(Failure::usage("an agent without a place does nothing")
+                .hint("give --slots, or set runs.slots"));
+        }
+        self.check()?;
+        Ok(self)
+    }
+
     /// Data in `dir`, keys beside it in `dir.keys`, anchors in `dir.anchor`: what `up` uses.
     pub(crate) fn beside(dir: &Path, set: &[String]) -> Result<Self> {
         let dir: PathBuf = std::path::absolute(dir)?.components().collect();

@@ -48,6 +48,11 @@ impl DirectoryLock {
         make_directory(data).map_err(|error| {
             Failure::failed(format!("the data directory cannot be used: {error}"))
         })?;
+        Self::of(data)
+    }
+
+    /// Takes a directory that is there.
+    pub(crate) fn of(data: &Path) -> Result<Self> {
         // The directory itself is locked, so that an empty one stays empty.
         let file = fs::File::open(data)?;
         match file.file().try_lock() {

@@ -7,10 +7,7 @@
 pub(crate) mod first;
 pub(crate) mod guard;
 mod keys;
-mod runners;
 mod signals;
-
-pub(crate) use runners::INSIDE;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -32,9 +29,9 @@ use tokio::task::JoinSet;
 use crate::config::{self, Config};
 use crate::environment::Environment;
 use crate::failure::{Failure, Result};
+use crate::runners::{self, Own, Plant};
 use crate::trust;
 use guard::DirectoryLock;
-use runners::Plant;
 use signals::Signals;
 
 /// A server whose listeners are bound; nothing is answered before [`Server::serve`].
@@ -48,7 +45,7 @@ pub(crate) struct Server {
     health_socket: Option<UnixSocket>,
     health_listener: Option<TcpListener>,
     pace: Pace,
-    plant: Plant,
+    plant: Plant<Own>,
     _lock: DirectoryLock,
 }
 
@@ -113,7 +110,12 @@ impl Server {
         let (served, ca_file) = certificate(config)?;
         let tls = tls::server_config(served.clone()).map_err(Failure::failed)?;
         let core = Core::open(options(config, environment).await?).await?;
-        let core_too = core.clone();
+        let own = Own::new(core.clone(), runners::level(&config.runs));
+        let forbidden = vec![
+            config.data.dir.clone(),
+            config.data.anchors.clone(),
+            config.keys.dir.clone(),
+        ];
         Ok(Self {
             core,
             signals,
@@ -123,7 +125,7 @@ impl Server {
             listener,
             health_socket,
             health_listener,
-            plant: Plant::of(core_too, config, environment)?,
+            plant: Plant::of(own, &config.runs, forbidden, environment)?,
             pace: Pace {
                 per_second: config.api.requests_per_second,
                 burst: config.api.burst,
@@ -200,6 +202,7 @@ impl Server {
             ended = &mut serving => Some(ended),
         };
         stop.send_replace(true);
+        core.let_agents_go();
         let drained = match early {
             Some(ended) => ended,
             None => serving.await,

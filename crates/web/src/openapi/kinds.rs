@@ -2,11 +2,12 @@
 
 use schemars::JsonSchema;
 
+use crate::agent;
 use crate::routes::operation::SchemaOf;
 use crate::tfe::{
-    authentication_tokens, configurations, executions, grants, keys, ledgers, locks, looks,
-    memberships, organizations, outputs, permissions, plans, projects, reach, resources, retention,
-    runs, service, tags, teams, tokens, users, variables, versions, workspaces,
+    agent_pools, authentication_tokens, configurations, executions, grants, keys, ledgers, locks,
+    looks, memberships, organizations, outputs, permissions, plans, projects, reach, resources,
+    retention, runs, service, tags, teams, tokens, users, variables, versions, workspaces,
 };
 
 /// A type of resource.
@@ -32,11 +33,22 @@ const fn kind<T: JsonSchema>(
 
 /// All of them, by name.
 pub(crate) const ALL: &[Kind] = &[
+    kind::<agent::Told>("agent-jobs", "A job that an agent was given.", &[]),
+    kind::<agent_pools::Told>(
+        "agent-pools",
+        "Agents that take the runs of the same workspaces.",
+        &["organization"],
+    ),
+    kind::<agent_pools::Agent>(
+        "agents",
+        "A runner elsewhere that was heard of lately. Its id is its name.",
+        &[],
+    ),
     kind::<plans::Told>("applies", "The apply of a run.", &[]),
     kind::<authentication_tokens::Told>(
         "authentication-tokens",
         "A token as the clients of other platforms know it.",
-        &["team", "created-by"],
+        &["team", "agent-pool", "created-by"],
     ),
     kind::<configurations::Told>(
         "configuration-versions",
@@ -175,6 +187,7 @@ pub(crate) const ALL: &[Kind] = &[
             "latest-run",
             "current-state-version",
             "locked-by",
+            "agent-pool",
         ],
     ),
 ];

@@ -37,6 +37,8 @@ pub(super) fn part(name: &str) -> &'static str {
         "workspace" => "The id of a workspace (`ws-…`).",
         "project" => "The id of a project (`prj-…`).",
         "team" => "The id of a team (`team-…`).",
+        "pool" => "The id of a pool of agents (`apool-…`).",
+        "job" => "The id of a job (`job-…`).",
         "version" => "The id of a version (`sv-…`).",
         "user" => "The id or name of an account.",
         "token" => "The id of a token.",

@@ -5,7 +5,7 @@ use super::operation::{
 };
 use super::{Route, service};
 use crate::tfe::{memberships, teams, versions};
-use crate::{backend, discovery, ledger, tfe, ui};
+use crate::{agent, backend, discovery, ledger, tfe, ui};
 
 use statehouse_model::Permission as May;
 
@@ -427,6 +427,30 @@ routes! {
             made("executions", "Say where runs happen and who must agree, in place of what was said before.").needs(May::RunConfigure);
         GET    "/api/v2/organizations/{organization}/executions/{scope}" => tfe::executions::show,
             one("executions", "Where the runs of a scope happen, and who must agree.").needs(May::WorkspaceRead);
+        GET    "/api/v2/organizations/{organization}/agent-pools" => tfe::agent_pools::list,
+            page("agent-pools", "The pools of agents of an organization.").needs(May::AgentRead)
+                .asks(&[PART_OF_NAME]).passes(&["workspaces"]);
+        POST   "/api/v2/organizations/{organization}/agent-pools" => tfe::agent_pools::create,
+            made("agent-pools", "Make a pool of agents.").needs(May::AgentManage);
+        GET    "/api/v2/agent-pools/{pool}" => tfe::agent_pools::show,
+            one("agent-pools", "One pool of agents.").needs(May::AgentRead).passes(&["workspaces"]);
+        DELETE "/api/v2/agent-pools/{pool}" => tfe::agent_pools::delete,
+            nothing("End a pool that no workspace relies on, and its tokens.").needs(May::AgentManage);
+        GET    "/api/v2/agent-pools/{pool}/agents" => tfe::agent_pools::agents,
+            page("agents", "The agents of a pool that were heard of lately.").needs(May::AgentRead);
+        GET    "/api/v2/agent-pools/{pool}/authentication-tokens" => tfe::authentication_tokens::list_of_pool,
+            page("authentication-tokens", "The tokens of a pool that still count.").needs(May::AgentManage);
+        POST   "/api/v2/agent-pools/{pool}/authentication-tokens" => tfe::authentication_tokens::create_of_pool,
+            made("authentication-tokens", "Make a token for agents of a pool.").needs(May::AgentManage);
+        POST   "/api/v2/agent/jobs" => agent::next,
+            perhaps("agent-jobs", "For agents: wait for a job of the pool, and take it; null where none came.")
+                .needs(May::AgentWork).takes(agent::KIND);
+        POST   "/api/v2/agent/jobs/{job}" => agent::ask,
+            bytes(agent::BYTES, "For agents: what the runner of a job asks, and the answer.").needs(May::AgentWork).always();
+        POST   "/api/v2/agent/jobs/{job}/actions/lose" => agent::lose,
+            nothing("For agents: the runner of a job is gone.").needs(May::AgentWork).always();
+        POST   "/api/v2/agent/runs/{run}/state" => agent::hand_over,
+            nothing("For agents: a state that a lost runner left, sealed.").needs(May::AgentWork).always();
         GET    "/api/v2/workspaces/{workspace}/vars" => tfe::variables::list,
             list("vars", "The variables of a workspace; sensitive ones without their values.").needs(May::VariableRead);
         POST   "/api/v2/workspaces/{workspace}/vars" => tfe::variables::create,

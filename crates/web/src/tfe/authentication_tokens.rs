@@ -1,4 +1,4 @@
-//! Tokens as the platform's clients know them: of a team, of an organization, and of the account that asks. The secret is in
+//! Tokens as the platform's clients know them: of a team, of a pool of agents, of an organization, and of the account that asks. The secret is in
 //! the answer that makes one, as the attribute `token`, and nowhere else.
 
 use axum::http::StatusCode;
@@ -15,7 +15,7 @@ use super::document::{Document, to_one};
 use super::instant::{self, Instant};
 use super::query::{PAGE, Query};
 use super::sent::{Attributes, only};
-use super::{teams, users};
+use super::{agent_pools, teams, users};
 use crate::auth::{self, Asker, At};
 use crate::problem::Problem;
 
@@ -81,6 +81,10 @@ pub(crate) struct Told {
 
 fn document(view: &HouseTokenView, secret: Option<&SecretString>) -> Value {
     let team = view.team.as_ref().map(|team| to_one(teams::KIND, team));
+    let pool = view
+        .pool
+        .as_ref()
+        .map(|pool| to_one(agent_pools::KIND, pool));
     json!({
         "type": KIND,
         "id": view.id,
@@ -96,6 +100,7 @@ fn document(view: &HouseTokenView, secret: Option<&SecretString>) -> Value {
         },
         "relationships": {
             "team": team.unwrap_or_else(|| json!({ "data": null })),
+            "agent-pool": pool.unwrap_or_else(|| json!({ "data": null })),
             "created-by": to_one(users::KIND, &view.created_by),
         },
     })
@@ -207,6 +212,29 @@ pub(crate) async fn list_of_teams(
     let ctx = asker.organization(&organization).await?;
     let path = format!("/api/v2/organizations/{organization}/team-tokens");
     page(&query, &path, house::list_of_teams(&ctx).await?)
+}
+
+/// The tokens of a pool of agents.
+pub(crate) async fn list_of_pool(
+    asker: Asker,
+    At(id): At<String>,
+    query: Query,
+) -> Result<Document, Problem> {
+    let (ctx, pool) = agent_pools::of_id(&asker, &id).await?;
+    let path = format!("/api/v2/agent-pools/{pool}/authentication-tokens");
+    page(&query, &path, house::list_of_pool(&ctx, pool).await?)
+}
+
+/// Makes a token for agents of a pool.
+pub(crate) async fn create_of_pool(
+    asker: Asker,
+    At(id): At<String>,
+    Attributes(wished): Attributes<Wished>,
+) -> Result<Document, Problem> {
+    let wish = wished.wish(&asker)?;
+    let (ctx, pool) = agent_pools::of_id(&asker, &id).await?;
+    let (view, secret) = house::create_of_pool(&ctx, pool, wish).await?;
+    Ok(Document::made(document(&view, Some(&secret))))
 }
 
 /// Makes the organization's own token; the one before ends.

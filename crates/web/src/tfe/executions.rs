@@ -8,7 +8,7 @@ use statehouse_core::execution::{self, InForce, Mode, Wish, Word};
 use super::document::Document;
 use super::grants::{EVERYTHING, scope};
 use super::sent::Attributes;
-use crate::auth::{Asker, At};
+use crate::auth::{self, Asker, At};
 use crate::problem::Problem;
 
 const KIND: &str = "executions";
@@ -17,8 +17,10 @@ const KIND: &str = "executions";
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Told {
-    /// `local`, where terraform is started, or `remote`, with a runner of the server.
+    /// `local`, where terraform is started, `remote`, with a runner of the server, or `agent`, with one elsewhere.
     mode: &'static str,
+    /// The id of the pool of agents, where it is `agent`.
+    pool: Option<String>,
     /// How many people must approve what is to be applied.
     approvals: u64,
     /// Whether who started a run may be one of them.
@@ -30,6 +32,7 @@ pub(crate) struct Told {
 fn resource(of: &str, found: &InForce) -> Value {
     let attributes = Told {
         mode: found.mode.as_str(),
+        pool: found.mode.pool().map(ToString::to_string),
         approvals: found.approvals,
         author_approves: found.author_approves,
         said_of: found.scope.clone(),
@@ -43,10 +46,12 @@ fn resource(of: &str, found: &InForce) -> Value {
 pub(crate) struct Say {
     /// `organization`, or the id of a project or workspace.
     scope: Option<String>,
-    /// `local` or `remote`; of the scopes around a workspace the narrowest that says one counts.
+    /// `local`, `remote`, or `agent` with a `pool`; of the scopes around a workspace the narrowest that says one counts.
     #[serde(default, deserialize_with = "word")]
     #[schemars(with = "Option<String>")]
     mode: Word<String>,
+    /// The id of a pool of agents, with the mode `agent`.
+    pool: Option<String>,
     /// How many people must approve; the most that any scope around a workspace asks for count.
     #[serde(default, deserialize_with = "word")]
     #[schemars(with = "Option<u64>")]
@@ -70,9 +75,14 @@ pub(crate) async fn set(
 ) -> Result<Document, Problem> {
     let of = say.scope.unwrap_or_else(|| EVERYTHING.to_owned());
     let scope = scope(&of)?;
+    let pool = say.pool.as_deref().map(auth::id).transpose()?;
     let wish = Wish {
         mode: match say.mode {
-            Word::Say(text) => Word::Say(text.parse::<Mode>()?),
+            Word::Say(word) => Word::Say(Mode::of(&word, pool)?),
+            Word::Unsay | Word::Keep if pool.is_some() => {
+                let words = "a `pool` goes with the mode `agent`, which is not said";
+                return Err(Problem::invalid(words));
+            }
             Word::Unsay => Word::Unsay,
             Word::Keep => Word::Keep,
         },

@@ -3,6 +3,7 @@
 //! A handler reads the address and the document, calls one operation of the core and writes its result down. Attributes are
 //! the fields of the core's views, spelled with hyphens, instants as RFC 3339 in microseconds.
 
+pub(crate) mod agent_pools;
 pub(crate) mod authentication_tokens;
 pub(crate) mod backups;
 pub(crate) mod configurations;

@@ -58,6 +58,7 @@ pub(crate) async fn entitlements(
         "type": "entitlement-sets",
         "id": found.id,
         "attributes": Entitled {
+            agents: true,
             audit_logging: true,
             operations: true,
             state_storage: true,

@@ -21,7 +21,10 @@ const PAGE: Sizes = Sizes::whole(1000);
 /// The caller's own account; behind the token of a team or an organization, what clients take for one.
 pub(crate) async fn own(asker: Asker) -> Result<Document, Problem> {
     let actor = asker.site().actor();
-    if matches!(actor, Actor::Team { .. } | Actor::Organization { .. }) {
+    if matches!(
+        actor,
+        Actor::Team { .. } | Actor::Organization { .. } | Actor::Pool { .. }
+    ) {
         let attributes = Told::identity(&asker.called().await?, true);
         let id = actor.id();
         return Ok(Document::one(

@@ -97,8 +97,10 @@ pub(crate) struct Set {
     /// The name of a project, for our own clients; others relate to it.
     project: Option<String>,
     description: Option<String>,
-    /// `local`, where terraform is started, or `remote`, with a runner of the server.
+    /// `local`, where terraform is started, `remote`, with a runner of the server, or `agent`, with one of a pool.
     execution_mode: Option<String>,
+    /// The id of the pool of agents, where it is `agent`.
+    agent_pool_id: Option<String>,
     /// The same in older words: whether it is `remote`.
     operations: Option<bool>,
     /// The version that works with it; told to clients and not enforced.
@@ -129,9 +131,19 @@ impl Set {
         let older = self
             .operations
             .map(|remote| if remote { Mode::Remote } else { Mode::Local });
-        match self.execution_mode.as_deref() {
-            None => Ok(older),
-            Some(mode) => mode.parse().map(Some).map_err(Problem::unprocessable),
+        let pool = self.agent_pool_id.as_deref();
+        let pool = pool.filter(|pool| !pool.is_empty());
+        let pool = pool.map(auth::id).transpose()?;
+        match (self.execution_mode.as_deref(), pool) {
+            (None, None) => Ok(older),
+            // Clients that change a workspace send what they read of it.
+            (Some(mode @ ("local" | "remote")), _) => Mode::of(mode, None)
+                .map(Some)
+                .map_err(Problem::unprocessable),
+            (None, Some(pool)) => Ok(Some(Mode::Agent(pool))),
+            (Some(mode), pool) => Mode::of(mode, pool)
+                .map(Some)
+                .map_err(Problem::unprocessable),
         }
     }
 

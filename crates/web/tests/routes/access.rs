@@ -32,7 +32,7 @@ async fn every_route_answers_every_role_as_reviewed() {
     people.push(("nobody", None));
     let mut matrix = String::from(
         "What every route answers to everybody: roles of the organization it is about, a site operator, a stranger with a token,\n\
-         the owner of another organization, a token of a team of writers, the organization's own token, and nobody. Written by `UPDATE_GOLDEN=1 cargo test -p statehouse-web`.\n\n",
+         the owner of another organization, a token of a team of writers, the organization's own token, a token of a pool of agents, and nobody. Written by `UPDATE_GOLDEN=1 cargo test -p statehouse-web`.\n\n",
     );
     let columns: Vec<&str> = people
         .iter()

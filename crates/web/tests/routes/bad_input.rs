@@ -36,15 +36,18 @@ fn takes_list(route: &Route) -> bool {
 
 /// Somebody who may do it.
 fn who<'w>(world: &'w World, route: &Route) -> &'w Person {
+    let person = |called: &str| {
+        let found = world.people.iter().find(|(column, _)| *column == called);
+        &found.unwrap().1
+    };
+    if route.path.starts_with("/api/v2/agent/") {
+        return person("agent token");
+    }
     let of_site = ["/api/v2/site/", "/api/v2/users"]
         .iter()
         .any(|start| route.path.starts_with(start));
     if of_site || route.path == "/api/v2/organizations" {
-        let found = world
-            .people
-            .iter()
-            .find(|(column, _)| *column == "operator");
-        &found.unwrap().1
+        person("operator")
     } else {
         &world.owner
     }

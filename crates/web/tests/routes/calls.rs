@@ -19,6 +19,7 @@ use statehouse_core::{Ctx, member, project};
 use statehouse_model::{MembershipId, Role, RunId, TeamId, UserId};
 use statehouse_web::Route;
 
+use crate::agents::{self, Far};
 use crate::planned;
 use crate::support::{
     Answer, Person, Server, document, hex_md5, lock, name, request, state as bytes_of,
@@ -33,6 +34,8 @@ pub(crate) struct World {
     pub(crate) rival: Person,
     pub(crate) acme: Ctx,
     pub(crate) rivals: Ctx,
+    /// A pool of acme's, and an agent.
+    far: Far,
     /// The run of the call before.
     run: Mutex<Option<RunId>>,
 }
@@ -58,6 +61,8 @@ impl World {
         people.push(("team token", bearer(&held.unwrap().1)));
         let held = house::create(&acme, None, labelled("matrix")).await;
         people.push(("org token", bearer(&held.unwrap().1)));
+        let far = Far::new(&acme, "matrix").await;
+        people.push(("agent token", far.agent.clone()));
         Self {
             server,
             people,
@@ -65,6 +70,7 @@ impl World {
             rival,
             acme,
             rivals,
+            far,
             run: Mutex::default(),
         }
     }
@@ -156,6 +162,8 @@ pub(crate) async fn prepare(world: &World, route: &Route, who: Option<&Person>, 
         let run = RunId::from_entropy(world.acme.house().code(), 1);
         call.fill("{workspace}", tag);
         call.fill("{run}", run.as_str());
+    } else if route.path.contains("/agent") {
+        of_agent(world, route, tag, &mut call).await;
     } else if is_of_run(route) {
         of_run(world, route, who, tag, &mut call).await;
     } else if route.path.contains("/{team}") {
@@ -216,6 +224,41 @@ fn is_of_run(route: &Route) -> bool {
         "/logs/",
     ];
     route.path == "/api/v2/runs" || parts.iter().any(|part| route.path.contains(part))
+}
+
+/// How a route of agents and their pools is called, so that the agent of the matrix may do what is an agent's.
+async fn of_agent(world: &World, route: &Route, tag: &str, call: &mut Call) {
+    let last = route.path.rsplit('/').next().unwrap();
+    if route.path.contains("/{pool}") {
+        let pool = Far::new(&world.acme, tag).await.pool;
+        call.fill("{pool}", &pool);
+        return call.say(&json!({ "description": tag }));
+    }
+    if last == "agent-pools" {
+        return call.say(&json!({ "name": tag }));
+    }
+    if last == "jobs" {
+        return call.say(&json!({ "holder": tag, "sandbox": "strict", "wait-seconds": 0 }));
+    }
+    let (server, owner) = (&world.server, &world.owner);
+    let workspace = world.workspace(tag).await.to_string();
+    world.far.serves(server, owner, &workspace).await;
+    let configuration = planned::uploaded(server, owner, &workspace).await;
+    let plan_only = last != "state";
+    let wish = json!({ "plan-only": plan_only });
+    let wish = planned::wish(&workspace, &configuration, &wish);
+    let run = planned::started(server, owner, wish).await;
+    world.in_place_of_the_last(&run).await;
+    if last == "state" {
+        call.body = world.far.applies(server, &world.acme, &run).await;
+        return call.fill("{run}", &run);
+    }
+    let job = world.far.job(server, &run, tag).await;
+    call.fill("{job}", &job);
+    if last == "{job}" {
+        call.body = agents::framed(&statehouse_control::Ask::Beat, b"").await;
+    }
+    call.path = format!("{}?holder={tag}", call.path);
 }
 
 /// How a route about a run is called: one that waits for its turn, or as far along as the act needs it.

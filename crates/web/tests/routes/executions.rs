@@ -89,16 +89,30 @@ async fn what_cannot_be_said_is_refused_and_named() {
     };
     let project = unknown.replacen("ws-", "prj-", 1);
     let long = "x".repeat(10_000);
+    let pool = unknown.replacen("ws-", "apool-", 1);
     for (wrong, status, words) in [
         (
             json!({ "mode": "agent" }),
             400,
-            "known are `local` and `remote`",
+            "the execution mode `agent` needs a pool",
         ),
         (
             json!({ "mode": "Remote" }),
             400,
-            "known are `local` and `remote`",
+            "known are `local`, `remote` and `agent`",
+        ),
+        (
+            json!({ "mode": "remote", "pool": pool }),
+            400,
+            "a pool of agents goes with",
+        ),
+        (json!({ "pool": pool }), 400, "which is not said"),
+        (json!({ "mode": "agent", "pool": pool }), 404, ""),
+        (json!({ "mode": "agent", "pool": "far" }), 404, ""),
+        (
+            json!({ "mode": format!("agent:{pool}") }),
+            400,
+            "is no execution mode",
         ),
         (json!({ "mode": long }), 400, "xxx"),
         (json!({ "mode": 7 }), 400, "string"),

@@ -12,6 +12,7 @@
 )]
 
 mod access;
+mod agents;
 mod api;
 mod backend;
 mod bad_input;

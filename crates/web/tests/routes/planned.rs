@@ -1,6 +1,6 @@
 //! Runs as far along as a test needs them, brought there by what a runner says, while nothing is run.
 //!
-//! People do their part over HTTP; the runner's part goes through the core, because agents elsewhere do not exist yet.
+//! People do their part over HTTP; the runner's part goes through the core, as that of the server's own places does.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use statehouse_core::Ctx;
+use statehouse_core::job::Holder;
 use statehouse_core::run;
 use statehouse_core::run::capsule::Found;
 use statehouse_core::run::machine::Status;
@@ -189,10 +190,16 @@ pub(crate) async fn told(server: &Server, who: &Person, run: &str) -> Value {
     shown["data"]["attributes"].clone()
 }
 
+/// A place that takes jobs.
+fn a_test() -> Holder {
+    Holder::own("a test", "strict")
+}
+
 /// The job of a run. Jobs that come first are taken and let lie.
 pub(crate) async fn job_of(server: &Server, run: &str) -> Line {
     loop {
-        let next = server.core.next_job("a test");
+        let holder = a_test();
+        let next = server.core.next_job(&holder);
         let line = tokio::time::timeout(PATIENCE, next).await;
         let line = line.unwrap_or_else(|_| panic!("no job of {run} comes"));
         if line.run().as_str() == run {
@@ -206,7 +213,7 @@ pub(crate) async fn until(server: &Server, ctx: &Ctx, run: &str, status: Status)
     let core = server.core.clone();
     let rounds = tokio::spawn(async move {
         loop {
-            core.next_job("a test").await;
+            core.next_job(&a_test()).await;
         }
     });
     let seen = async {

@@ -4,6 +4,7 @@
 //! Every test starts one server and lets its scenarios share it, one workspace each. Deliberately absent: what a hostile
 //! configuration tries (the tests of `runner`), and the order of the requests that a remote run makes.
 
+mod agents;
 mod agreed;
 mod altered;
 mod aws;

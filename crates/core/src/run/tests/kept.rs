@@ -81,7 +81,7 @@ async fn a_run_goes_on_after_a_restart() {
         world.pass_days(1);
         let mut taken = BTreeSet::new();
         for _ in 0..2 {
-            taken.insert(world.core.next_job("desk").await.run().clone());
+            taken.insert(world.core.next_job(&desk()).await.run().clone());
         }
         assert_eq!(taken, BTreeSet::from([offered, planning]));
     })
@@ -102,7 +102,8 @@ async fn a_house_without_keys_keeps_no_other_waiting() {
         drop(line);
         world.core.look_for_runs().await.unwrap();
         let wait = std::time::Duration::from_millis(300);
-        let next = tokio::time::timeout(wait, world.core.next_job("desk"));
+        let holder = desk();
+        let next = tokio::time::timeout(wait, world.core.next_job(&holder));
         assert!(next.await.is_err(), "there is no job");
     })
     .await;
@@ -132,7 +133,7 @@ async fn a_backup_brings_runs_back() {
     assert_eq!(seen.state.status(), Status::AwaitingApproval);
     act::confirm(&ctx, &run, None).await.unwrap();
     turn::round(&house, 10).await.unwrap();
-    let line = work::claim(&task(&house), "desk").await.unwrap().unwrap();
+    let line = work::claim(&task(&house), &desk()).await.unwrap().unwrap();
     let begun = line.begin(found(&line)).await.unwrap();
     assert!(matches!(begun, Begun::Verified(_)), "{begun:?}");
     assert!(verify_live(&ctx).await.unwrap().is_proven());
@@ -209,7 +210,7 @@ async fn what_was_open_when_the_copy_was_made_ends_when_the_restore_is_accepted(
         }
         let open = turn::round(&world.house, 10).await.unwrap();
         assert!(!open, "none is open");
-        let claimed = work::claim(&task(&world.house), "desk").await.unwrap();
+        let claimed = work::claim(&task(&world.house), &desk()).await.unwrap();
         assert!(claimed.is_none());
         let report = verify_live(&ctx).await.unwrap();
         assert_eq!(report.count, 0, "{report:?}");

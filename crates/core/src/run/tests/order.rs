@@ -222,7 +222,7 @@ async fn houses_have_their_turns() {
         }
         let mut served = Vec::new();
         for _ in 0..4 {
-            let line = world.core.next_job("desk").await;
+            let line = world.core.next_job(&desk()).await;
             served.push(statehouse_model::HouseId::house(line.run()));
         }
         assert_ne!(served[0], served[1]);
@@ -235,7 +235,7 @@ async fn houses_have_their_turns() {
 async fn takes_all(house: Arc<House>) -> Vec<String> {
     turn::round(&house, 10).await.unwrap();
     let mut taken = Vec::new();
-    while let Some(line) = work::claim(&task(&house), "desk").await.unwrap() {
+    while let Some(line) = work::claim(&task(&house), &desk()).await.unwrap() {
         taken.push(line.run().to_string());
     }
     taken

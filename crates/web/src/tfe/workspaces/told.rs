@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use statehouse_core::Ctx;
 use statehouse_core::execution::Mode;
 use statehouse_core::workspace::Full;
-use statehouse_model::{Name, Permission, RunId};
+use statehouse_model::{AgentPoolId, Name, Permission, RunId};
 
 use super::super::document::to;
 use super::super::instant::{self, Instant};
-use super::super::versions;
+use super::super::{agent_pools, versions};
 use super::KIND;
 
 /// What is told of a workspace. Some of it only because clients look for it: what never changes here says so.
@@ -23,9 +23,11 @@ use super::KIND;
 pub(crate) struct Told {
     name: String,
     description: Option<String>,
-    /// `local`, where terraform is started, or `remote`, with a runner of the server.
+    /// `local`, where terraform is started, `remote`, with a runner of the server, or `agent`, with one of a pool.
     execution_mode: &'static str,
-    /// Whether that is `remote`.
+    /// The id of the pool of agents, where it is `agent`.
+    agent_pool_id: Option<String>,
+    /// Whether that is not `local`.
     operations: bool,
     auto_apply: bool,
     locked: bool,
@@ -154,11 +156,13 @@ impl From<&Full> for Told {
         let workspace = &full.workspace;
         let text = |text: &String| (!text.is_empty()).then(|| text.clone());
         let frozen = full.frozen.as_ref();
+        let own = full.execution.scope.as_deref() == Some(workspace.id.as_str());
         Self {
             name: workspace.name.clone(),
             description: text(&full.description),
             execution_mode: full.execution.mode.as_str(),
-            operations: full.execution.mode == Mode::Remote,
+            agent_pool_id: full.execution.mode.pool().map(ToString::to_string),
+            operations: full.execution.mode != Mode::Local,
             auto_apply: full.auto_apply,
             locked: workspace.lock_id.is_some(),
             terraform_version: text(&full.terraform_version).unwrap_or_else(|| "latest".to_owned()),
@@ -177,8 +181,8 @@ impl From<&Full> for Told {
             trigger_prefixes: [],
             trigger_patterns: [],
             setting_overwrites: Overwrites {
-                execution_mode: full.execution.scope.as_deref() == Some(workspace.id.as_str()),
-                agent_pool: false,
+                execution_mode: own,
+                agent_pool: own && full.execution.mode.pool().is_some(),
             },
             created_at: instant::at(workspace.created_at),
             updated_at: instant::at(full.updated_at),
@@ -216,6 +220,7 @@ pub(in crate::tfe) fn resource(ctx: &Ctx, full: &Full) -> Value {
             "latest-run": to("runs", run),
             "current-state-version": to(versions::KIND, workspace.head.as_deref()),
             "locked-by": locked_by(workspace.locked_by.as_deref()),
+            "agent-pool": to(agent_pools::KIND, full.execution.mode.pool().map(AgentPoolId::as_str)),
         },
         "links": { "self": format!("/api/v2/organizations/{organization}/workspaces/{}", workspace.name) },
     })

@@ -7,12 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use statehouse_core::access::Scope;
+use statehouse_core::job::Holder;
 use statehouse_core::run::act::{self, Decision};
 use statehouse_core::run::capsule::Found;
 use statehouse_core::run::machine::{Kind, Status};
 use statehouse_core::run::work::{Ended, Line};
 use statehouse_core::workspace::Workspace;
-use statehouse_core::{Core, Ctx, configuration, execution, run, variable, workspace};
+use statehouse_core::{Core, Ctx, agent, configuration, execution, run, variable, workspace};
 use statehouse_model::{ConfigurationId, RunId};
 
 use super::corpus::name;
@@ -96,6 +97,11 @@ async fn plan(line: &Line) {
     line.done(Ended::Planned { found, changes }).await.unwrap();
 }
 
+/// A place that takes jobs.
+fn corpus() -> Holder {
+    Holder::own("corpus", "strict")
+}
+
 /// Looks for jobs until the run is where it waits for people.
 async fn offered(core: &Arc<Core>, ctx: &Ctx, id: &RunId) {
     let waited = tokio::time::timeout(PATIENCE, async {
@@ -104,7 +110,8 @@ async fn offered(core: &Arc<Core>, ctx: &Ctx, id: &RunId) {
             if shown.state.status() == Status::AwaitingApproval {
                 return;
             }
-            let look = core.next_job("corpus");
+            let holder = corpus();
+            let look = core.next_job(&holder);
             tokio::time::timeout(Duration::from_millis(50), look)
                 .await
                 .ok();
@@ -122,7 +129,7 @@ async fn half_agreed(core: &Arc<Core>, ctx: &Ctx, of: (&Workspace, &Configuratio
         options: run::Options::default(),
     };
     let id = run::create(ctx, of.0, wish).await.unwrap().id;
-    let line = core.next_job("corpus").await;
+    let line = core.next_job(&corpus()).await;
     assert_eq!(line.run(), &id);
     plan(&line).await;
     offered(core, ctx, &id).await;
@@ -136,12 +143,14 @@ async fn half_agreed(core: &Arc<Core>, ctx: &Ctx, of: (&Workspace, &Configuratio
 
 /// What happens on the first day.
 pub(super) async fn first(core: &Arc<Core>, ctx: &Ctx) {
+    agent::create(ctx, name("first")).await.unwrap();
     let (workspace, configuration) = prepared(core, ctx).await;
     half_agreed(core, ctx, (&workspace, &configuration)).await;
 }
 
 /// What happens on the second: the first run ends, another takes its place.
 pub(super) async fn second(core: &Arc<Core>, ctx: &Ctx) {
+    agent::create(ctx, name("second")).await.unwrap();
     let workspace = Workspace::Name(name("runs"));
     let runs = run::list(ctx, &workspace, 1, 10).await.unwrap();
     let first = &runs.items[0];

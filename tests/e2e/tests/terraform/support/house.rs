@@ -197,6 +197,12 @@ impl Server {
         self.running.process()
     }
 
+    /// Where it listens on loopback.
+    pub(crate) fn port(&self) -> u16 {
+        let (_, port) = self.address.rsplit_once(':').unwrap();
+        port.parse().unwrap()
+    }
+
     /// The block to paste for a workspace.
     pub(crate) fn block(&self, workspace: &str) -> String {
         let state = format!("{}/state/main/{workspace}", self.address);

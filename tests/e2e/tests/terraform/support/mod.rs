@@ -7,6 +7,7 @@ pub(crate) mod components;
 pub(crate) mod files;
 pub(crate) mod house;
 pub(crate) mod moto;
+pub(crate) mod network;
 pub(crate) mod other;
 pub(crate) mod plant;
 pub(crate) mod postgres;

@@ -4,6 +4,7 @@
 //! group are therefore named after the process of the test, and the group is removed with its house.
 
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use std::time::Duration;
 
 use fs_err as fs;
@@ -55,6 +56,27 @@ impl Plant {
             home,
             group,
         }
+    }
+
+    /// Adds to a command what starts an agent that works like the server of this house, in a folder, as users and in a
+    /// control group of its own.
+    pub(crate) fn agent(&self, command: &mut Command, name: &str, server: &Server) {
+        let first = UID_FIRST + std::process::id() * UIDS + UIDS / 2;
+        let number = u32::try_from(name.len()).unwrap();
+        let first = first + number % (UIDS / 2);
+        command.arg(components::binary()).arg("agent");
+        command.args(["--name", name, "--slots", "1", "--dir"]);
+        command.arg(self.home.path().join(format!("agent-{name}")));
+        for setting in [
+            format!("runs.uid_first={first}"),
+            format!("runs.gid_first={first}"),
+            format!("runs.cgroup={}-{name}", self.group),
+            format!("runs.tools={}", self.home.path().join("tools").display()),
+        ] {
+            command.args(["--set", &setting]);
+        }
+        command.env_clear().env("PATH", "/usr/bin:/bin");
+        command.env("STATEHOUSE_CA", server.authority());
     }
 
     /// The file of the organization's database.
@@ -267,8 +289,12 @@ pub(crate) fn sleeps(name: &str, seconds: u32) -> String {
 
 /// The processes of the runners of a server.
 pub(crate) fn runners(server: &Server) -> Vec<u32> {
-    let server = server.process();
-    let path = format!("/proc/{server}/task");
+    runners_of(server.process())
+}
+
+/// The processes of the runners that a process started.
+pub(crate) fn runners_of(process: u32) -> Vec<u32> {
+    let path = format!("/proc/{process}/task");
     let tasks = fs::read_dir(path).unwrap().flatten();
     let children = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
     let children: String = children.collect::<Vec<_>>().join(" ");

@@ -1,15 +1,19 @@
-//! The runners that this server starts: for each job a child process of its own, on a seat of its own.
+//! The runners that this process starts, a server's or an agent's: for each job a child process of its own, on a seat of its own.
 //!
 //! A runner is our own binary (`statehouse runner`), without any privilege and with nothing but a line to this process: standard input
 //! is one end of a pair of sockets. It never shares an address space with the server, nor with the next job. When it ends, everything
-//! that it started is ended and its seat is wiped; a state that it kept and could not send is taken over first.
+//! that it started is ended and its seat is wiped; a state that it kept and could not send is handed over first.
 //!
-//! Absent on purpose: what a job is, which the core says, and what is done with it, which the runner knows.
+//! Where jobs come from a [`Source`] says: the core of this process ([`own`]), or a server elsewhere ([`served`]). Absent on purpose:
+//! what a job is, which the core says, and what is done with it, which the runner knows.
 
 mod kept;
 mod line;
 mod memory;
+mod own;
 mod schemas;
+mod served;
+mod source;
 
 use std::fs::Permissions;
 use std::os::fd::OwnedFd;
@@ -19,9 +23,9 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use fs_err as fs;
-use statehouse_core::Core;
-use statehouse_core::run::work::{Ended, Line};
+use statehouse_control::{Ask, Ended, Told};
 use statehouse_model::RunId;
 use statehouse_runner::drive::place::Place;
 use statehouse_runner::drive::spool;
@@ -31,12 +35,16 @@ use tokio::process::{Child, Command};
 use tokio::sync::{OnceCell, watch};
 use tokio::task::JoinSet;
 
-use crate::config::{Config, RunLevel, Runs};
+use crate::config::{RunLevel, Runs};
 use crate::environment::Environment;
 use crate::failure::Result;
 use crate::files;
 use memory::Memory;
+pub(crate) use own::Own;
 use schemas::Schemas;
+pub(crate) use served::Served;
+pub(crate) use source::Source;
+use source::{Job, NotTaken};
 
 /// The hidden subcommand of a runner.
 pub(crate) const RUNNER: &str = "runner";
@@ -46,7 +54,9 @@ pub(crate) const INSIDE: &str = "inside";
 const END_MAX: Duration = Duration::from_secs(10);
 /// Before a place that cannot be prepared is tried again.
 const PAUSE: Duration = Duration::from_secs(5);
-/// How long runners of a server that is gone may take to end, and how often they are looked for. An apply ends what it has begun.
+/// Before a state is handed over again to a server that could not be asked.
+const LATER: Duration = Duration::from_secs(5);
+/// How long runners of a process that is gone may take to end, and how often they are looked for. An apply ends what it has begun.
 const SETTLED_MAX: Duration = Duration::from_mins(30);
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -58,10 +68,10 @@ enum Trouble {
     Seat(String),
 }
 
-/// What every runner of this server is given.
+/// What every runner of this process is given.
 #[derive(Clone)]
-pub(super) struct Plant {
-    core: Arc<Core>,
+pub(crate) struct Plant<S> {
+    source: S,
     slots: u32,
     program: Program,
     sandbox: sandbox::Settings,
@@ -118,7 +128,15 @@ impl Program {
     }
 }
 
-fn settings(runs: &Runs, config: &Config, program: &Path, path: &str) -> sandbox::Settings {
+/// The level of the sandboxes, in a word.
+pub(crate) fn level(runs: &Runs) -> &'static str {
+    match runs.level {
+        RunLevel::Strict => "strict",
+        RunLevel::Process => "process",
+    }
+}
+
+fn settings(runs: &Runs, forbidden: Vec<PathBuf>, program: &Path, path: &str) -> sandbox::Settings {
     let on_path = || {
         let mut folders = path
             .split(':')
@@ -144,83 +162,87 @@ fn settings(runs: &Runs, config: &Config, program: &Path, path: &str) -> sandbox
         cgroup: Some(PathBuf::from(&runs.cgroup)).filter(|path| !path.as_os_str().is_empty()),
         memory_bytes_max: runs.memory_mib_max.saturating_mul(1024 * 1024),
         processes_max: runs.processes_max,
-        forbidden: vec![
-            config.data.dir.clone(),
-            config.data.anchors.clone(),
-            config.keys.dir.clone(),
-        ],
+        forbidden,
     }
 }
 
-impl Plant {
-    pub(super) fn of(core: Arc<Core>, config: &Config, environment: &Environment) -> Result<Self> {
-        let program = Program::of(&config.runs)?;
+impl<S: Source> Plant<S> {
+    /// Runners for the jobs of `source`, which see nothing of what is `forbidden`.
+    pub(crate) fn of(
+        source: S,
+        runs: &Runs,
+        forbidden: Vec<PathBuf>,
+        environment: &Environment,
+    ) -> Result<Self> {
+        let program = Program::of(runs)?;
         let path = environment
             .get("PATH")
             .unwrap_or("/usr/bin:/bin")
             .to_owned();
         Ok(Self {
-            sandbox: settings(&config.runs, config, program.path(), &path),
-            memory: Arc::new(Memory::of(&config.runs.dir)),
-            schemas: Arc::new(Schemas::of(&config.runs.dir)),
-            core,
-            slots: config.runs.slots,
+            sandbox: settings(runs, forbidden, program.path(), &path),
+            memory: Arc::new(Memory::of(&runs.dir)),
+            schemas: Arc::new(Schemas::of(&runs.dir)),
+            source,
+            slots: runs.slots,
             program,
-            tools: config.runs.tools.clone(),
+            tools: runs.tools.clone(),
             path,
-            provider_mirror: config.runs.provider_mirror.clone(),
-            egress: config.runs.egress.clone(),
+            provider_mirror: runs.provider_mirror.clone(),
+            egress: runs.egress.clone(),
         })
     }
 
     /// Runs jobs until `stopping`.
-    pub(super) async fn serve(self, stopping: watch::Receiver<bool>) {
+    pub(crate) async fn serve(self, mut stopping: watch::Receiver<bool>) {
         let mut seats = JoinSet::new();
         for slot in 0..self.slots {
             seats.spawn(self.clone().work(slot, stopping.clone()));
         }
-        if self.slots > 0
-            && let Err(error) = self.core.look_for_runs().await
-        {
-            tracing::warn!(%error, "runs of before are not looked for");
+        tokio::select! {
+            () = self.source.begin(self.slots) => {}
+            _ = stopping.wait_for(|stop| *stop) => {}
         }
         while seats.join_next().await.is_some() {}
     }
 
     /// One place: a job after the other.
     async fn work(self, slot: u32, mut stopping: watch::Receiver<bool>) {
-        let holder = format!("slot-{slot}");
         let settled = tokio::select! {
-            settled = self.settle(slot) => settled,
+            settled = self.settle(slot, stopping.clone()) => settled,
             _ = stopping.wait_for(|stop| *stop) => return,
         };
         if let Err(why) = settled {
             return out_of_service(slot, &why, stopping).await;
         }
         loop {
-            let line = tokio::select! {
-                line = self.core.next_job(&holder) => line,
+            let job = tokio::select! {
+                job = self.source.next(slot) => job,
                 _ = stopping.wait_for(|stop| *stop) => return,
             };
-            let run = line.run().clone();
-            match self.job(slot, &line, stopping.clone()).await {
+            let run = job.run().clone();
+            match self.job(slot, &job, stopping.clone()).await {
                 Ok(()) => {}
                 Err(Trouble::Job(error)) => {
                     tracing::error!(%run, error, "a job could not be run");
-                    failed(&line, &error).await;
+                    failed(&job, &error).await;
                     tokio::time::sleep(PAUSE).await;
                 }
                 Err(Trouble::Seat(why)) => {
-                    failed(&line, &why).await;
+                    failed(&job, &why).await;
                     return out_of_service(slot, &why, stopping).await;
                 }
             }
         }
     }
 
-    /// Waits for what an earlier server started at a place and did not see end: without its line it ends by itself, in order. The state that
-    /// it kept is taken over before the place is used again.
-    async fn settle(&self, slot: u32) -> std::result::Result<(), String> {
+    /// Waits for what an earlier process started at a place and did not see end: without its line it ends by itself, in order. The state that
+    /// it kept is handed over before the place is used again.
+    async fn settle(
+        &self,
+        slot: u32,
+        stopping: watch::Receiver<bool>,
+    ) -> std::result::Result<(), String> {
         // What is wrong with a place is told when a job is to run there.
         let Ok(seat) = sandbox::left(&self.sandbox, slot) else {
             return Ok(());
@@ -229,18 +251,22 @@ impl Plant {
         while seat.is_occupied().unwrap_or(false) && begun.elapsed() < SETTLED_MAX {
             tokio::time::sleep(LOOK).await;
         }
-        self.rescue(&seat).await
+        self.rescue(&seat, &stopping).await
     }
 
-    /// Takes over what an earlier runner kept at a place, and wipes the place. After an error it must not be wiped.
-    async fn rescue(&self, seat: &Seat) -> std::result::Result<(), String> {
+    /// Hands over what an earlier runner kept at a place, and wipes the place. After an error it must not be wiped.
+    async fn rescue(
+        &self,
+        seat: &Seat,
+        stopping: &watch::Receiver<bool>,
+    ) -> std::result::Result<(), String> {
         let no_owner = |why: &str| format!("a state that a runner kept has no owner: {why}");
         let run = spool::run_of(&seat.directory).map_err(|error| no_owner(&error.to_string()))?;
         let Some(run) = run else {
             return Ok(());
         };
         let run = run.parse().map_err(|_| no_owner("it names no run"))?;
-        self.take_over(&run, seat).await?;
+        self.hand_over(&run, seat, stopping).await?;
         if let Err(error) = clear(seat.clone()).await {
             // What is prepared next says so again, and starts nothing.
             tracing::warn!(%run, error, "a place of an earlier runner is not wiped yet");
@@ -248,38 +274,45 @@ impl Plant {
         Ok(())
     }
 
-    /// Takes over a state that a runner kept and did not send. What is not taken is put aside: no state is wiped.
-    async fn take_over(&self, run: &RunId, seat: &Seat) -> std::result::Result<(), String> {
+    /// Hands over a state that a runner kept and did not send. What is not taken is put aside: no state is wiped.
+    async fn hand_over(
+        &self,
+        run: &RunId,
+        seat: &Seat,
+        stopping: &watch::Receiver<bool>,
+    ) -> std::result::Result<(), String> {
         let words = |error: std::io::Error| format!("a state that a runner kept: {error}");
         if !spool::waits(&seat.directory).map_err(words)? {
             return Ok(());
         }
-        let sealed = spool::sealed(&seat.directory).map_err(words)?;
-        match self.taken_over(run, &sealed).await {
-            Ok(()) => tracing::info!(%run, "took over the state that a lost runner kept"),
-            Err(error) => {
-                tracing::error!(%run, error, "a state that a lost runner kept is not taken");
-                let put = kept::put_aside(&self.sandbox.seats, run.as_str(), &sealed);
-                let file = put.map_err(|error| format!("putting a state aside: {error}"))?;
-                tracing::error!(%run, file = %file.display(), "it was put aside");
+        let sealed = Bytes::from(spool::sealed(&seat.directory).map_err(words)?);
+        let refused = loop {
+            match self.source.left(run, sealed.clone()).await {
+                Ok(()) => {
+                    tracing::info!(%run, "a state that a lost runner kept was handed over");
+                    return Ok(());
+                }
+                Err(NotTaken::Refused(why)) => break why,
+                Err(NotTaken::Later(why)) => {
+                    tracing::warn!(%run, why, "a state that a lost runner kept cannot be handed over yet");
+                    pause(LATER, stopping.clone()).await.map_err(|()| {
+                        "a state that a runner kept waits for the next start".to_owned()
+                    })?;
+                }
             }
-        }
+        };
+        tracing::error!(%run, refused, "a state that a lost runner kept is not taken");
+        let put = kept::put_aside(&self.sandbox.seats, run.as_str(), &sealed);
+        let file = put.map_err(|error| format!("putting a state aside: {error}"))?;
+        tracing::error!(%run, file = %file.display(), "it was put aside");
         Ok(())
-    }
-
-    /// Stores a state that a run left.
-    async fn taken_over(&self, run: &RunId, sealed: &[u8]) -> std::result::Result<(), String> {
-        let words = |error: statehouse_core::Error| error.to_string();
-        let left = self.core.left_of_run(run.clone()).await.map_err(words)?;
-        let state = spool::opened(sealed, &left.spool_key()).map_err(|error| error.to_string())?;
-        left.put_state(state.into()).await.map_err(words)
     }
 
     /// One job, from its seat to the end of everything on it.
     async fn job(
         &self,
         slot: u32,
-        line: &Line,
+        job: &S::Job,
         stopping: watch::Receiver<bool>,
     ) -> std::result::Result<(), Trouble> {
         let placed = self.program.ready(&self.sandbox.seats).await;
@@ -287,7 +320,8 @@ impl Plant {
         let earlier = sandbox::left(&self.sandbox, slot);
         let earlier = earlier.map_err(|error| Trouble::Job(error.to_string()))?;
         // To prepare a seat wipes it.
-        self.rescue(&earlier).await.map_err(Trouble::Seat)?;
+        let rescued = self.rescue(&earlier, &stopping).await;
+        rescued.map_err(Trouble::Seat)?;
         let settings = self.sandbox.clone();
         let prepared = tokio::task::spawn_blocking(move || sandbox::prepare(&settings, slot)).await;
         let seat = prepared
@@ -302,14 +336,20 @@ impl Plant {
             egress: self.egress.clone(),
         };
         let (mut ours, mut child) = self.start(&place).map_err(Trouble::Job)?;
-        let over = line::serve(&mut ours, line, self, stopping).await;
+        let over = line::serve(
+            &mut ours,
+            job,
+            (&self.memory, &self.schemas),
+            stopping.clone(),
+        )
+        .await;
         drop(ours);
         end(&mut child).await;
-        let taken = self.take_over(line.run(), &seat).await;
-        if !over && let Err(error) = line.lost().await {
-            tracing::warn!(run = %line.run(), %error, "a lost runner could not be told");
+        let handed = self.hand_over(job.run(), &seat, &stopping).await;
+        if !over {
+            job.lost().await;
         }
-        taken.map_err(Trouble::Seat)?;
+        handed.map_err(Trouble::Seat)?;
         clear(seat).await.map_err(Trouble::Job)
     }
 
@@ -339,6 +379,18 @@ impl Plant {
     }
 }
 
+/// Waits, unless it is to stop.
+async fn pause(
+    length: Duration,
+    mut stopping: watch::Receiver<bool>,
+) -> std::result::Result<(), ()> {
+    let stop = stopping.wait_for(|stop| *stop);
+    match tokio::time::timeout(length, stop).await {
+        Ok(_) => Err(()),
+        Err(_) => Ok(()),
+    }
+}
+
 async fn clear(seat: Seat) -> std::result::Result<(), String> {
     match tokio::task::spawn_blocking(move || seat.clear()).await {
         Ok(Ok(())) => Ok(()),
@@ -347,12 +399,12 @@ async fn clear(seat: Seat) -> std::result::Result<(), String> {
     }
 }
 
-/// A place that must not be used rests until the server ends, so that a person can look.
+/// A place that must not be used rests until the process ends, so that a person can look.
 async fn out_of_service(slot: u32, why: &str, mut stopping: watch::Receiver<bool>) {
     tracing::error!(
         slot,
         why,
-        "a place for jobs is out of service: it holds a state that could not be put aside; put it right and start the server again"
+        "a place for jobs is out of service: it holds a state that could not be put aside; put it right and start again"
     );
     stopping.wait_for(|stop| *stop).await.ok();
 }
@@ -367,11 +419,15 @@ async fn end(child: &mut Child) {
 }
 
 /// A job that has no place to run ends, and its log says why.
-async fn failed(line: &Line, why: &str) {
+async fn failed(job: &impl Job, why: &str) {
     let words = format!("Error: no runner could be started for this run: {why}\n");
-    let logged = line.log(0, words.into()).await;
-    let done = line.done(Ended::Failed("sandbox".to_owned())).await;
-    for error in [logged.err(), done.err()].into_iter().flatten() {
-        tracing::warn!(run = %line.run(), %error, "a job that could not begin");
+    let at = "sandbox".to_owned();
+    let done = Ask::Done {
+        how: Ended::Failed { at },
+    };
+    for (ask, bytes) in [(Ask::Log { from: 0 }, words.into()), (done, Bytes::new())] {
+        if let Told::Refused { why, .. } = job.answer(ask, bytes).await.told {
+            tracing::warn!(run = %job.run(), why, "a job that could not begin");
+        }
     }
 }

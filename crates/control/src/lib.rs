@@ -2,11 +2,15 @@
 //!
 //! One runner works on one job. It asks in [`Ask`]s and is answered in
 //! [`Answer`]s, over whatever carries them: a pair of sockets to the server that
-//! started it ([`Line`]), or HTTPS. Every ask stands alone and is answered
-//! before the next; bytes travel beside the words, not inside them.
+//! started it ([`Line`]), or HTTPS, where each ask is the body of a request
+//! ([`framed`]). Every ask stands alone and is answered before the next; bytes
+//! travel beside the words, not inside them. What a runner could not send it
+//! leaves behind sealed ([`spooled`]).
 //!
 //! A runner is believed in nothing that the server can see for itself: it names
 //! no run and no workspace, because those are the job's.
+
+pub mod spooled;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -31,6 +35,10 @@ const STATE_MAX: u64 = FILE_MAX + 64 * 1024;
 const PIECE_MAX: u64 = 8 * 1024 * 1024;
 /// Longest memory of a ledger.
 const MEMORY_MAX: u64 = 16 * 1024 * 1024;
+/// Longest ask with all that is beside it, in bytes: a state, words, and two lengths.
+pub const ASK_BYTES_MAX: u64 = STATE_MAX + WORDS_MAX as u64 + 12;
+/// Longest answer with all that is beside it.
+pub const ANSWER_BYTES_MAX: u64 = BYTES_MAX + WORDS_MAX as u64 + 12;
 
 /// Which part of a run a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -366,6 +374,29 @@ pub struct Answer {
     pub bytes: Bytes,
 }
 
+impl Answer {
+    /// Bytes, where there are some.
+    pub fn given(bytes: Option<Bytes>) -> Self {
+        match bytes {
+            Some(bytes) => Self {
+                told: Told::Bytes,
+                bytes,
+            },
+            None => Told::Nothing.into(),
+        }
+    }
+
+    /// That something is refused.
+    pub fn refused(what: &str, why: impl fmt::Display, again: bool) -> Self {
+        Told::Refused {
+            what: what.to_owned(),
+            why: why.to_string(),
+            again,
+        }
+        .into()
+    }
+}
+
 impl From<Told> for Answer {
     fn from(told: Told) -> Self {
         Self {
@@ -503,6 +534,26 @@ pub async fn send<T: Serialize>(
     stream.flush().await
 }
 
+/// Words and bytes in one piece, as [`send`] sends them.
+pub async fn framed<T: Serialize>(words: &T, bytes: &[u8]) -> std::io::Result<Bytes> {
+    let mut whole = Vec::with_capacity(bytes.len() + 1024);
+    send(&mut whole, words, bytes).await?;
+    Ok(whole.into())
+}
+
+/// Words and bytes of one piece, and nothing after them.
+pub async fn unframed<T: serde::de::DeserializeOwned + Words>(
+    whole: &[u8],
+) -> std::io::Result<(T, Bytes)> {
+    let mut rest = whole;
+    let found = receive(&mut rest).await?.ok_or_else(closed)?;
+    if rest.is_empty() {
+        Ok(found)
+    } else {
+        Err(odd(format!("{} bytes too many", rest.len())))
+    }
+}
+
 /// Receives words and bytes; `None` where the other side ended in order.
 pub async fn receive<T: serde::de::DeserializeOwned + Words>(
     stream: &mut (impl AsyncRead + Unpin),
@@ -572,6 +623,18 @@ mod tests {
         let at = long.len() - 11;
         long[at..at + 8].copy_from_slice(&u64::MAX.to_be_bytes());
         check(&long, false).await;
+    }
+
+    #[tokio::test]
+    async fn one_piece_holds_one_ask_and_nothing_else() {
+        let ask = Ask::Log { from: 3 };
+        let whole = framed(&ask, b"abc").await.unwrap();
+        let (words, bytes) = unframed::<Ask>(&whole).await.unwrap();
+        assert_eq!((words, &*bytes), (ask, &b"abc"[..]));
+        let more = [&*whole, b"x"].concat();
+        assert!(unframed::<Ask>(&more).await.is_err());
+        assert!(unframed::<Ask>(&whole[..whole.len() - 1]).await.is_err());
+        assert!(unframed::<Ask>(b"").await.is_err());
     }
 
     #[tokio::test]

@@ -1,0 +1,304 @@
+//! Runs that happen with agents: whose jobs are whose, and what is left of them.
+
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use statehouse_control::spooled::Key;
+use statehouse_model::{AgentPoolId, HouseTokenId};
+
+use super::*;
+use crate::agent;
+use crate::execution::Word;
+use crate::state::{Which, get};
+use crate::token;
+
+/// An agent of a pool, and its token.
+struct Agent {
+    pool: AgentPoolId,
+    ctx: Ctx,
+    token: HouseTokenId,
+}
+
+impl Agent {
+    /// Of a new pool.
+    async fn new(world: &World, text: &str) -> Self {
+        let pool = agent::create(&world.ask(), name(text)).await.unwrap();
+        Self::of(world, pool.id.parse().unwrap()).await
+    }
+
+    /// With a new token of a pool, as a request brings it.
+    async fn of(world: &World, pool: AgentPoolId) -> Self {
+        let wish = token::Wish::default();
+        let made = token::house::create_of_pool(&world.ask(), pool.clone(), wish).await;
+        let (view, secret) = made.unwrap();
+        let caller = world.core.authenticate(secret.expose_secret(), None).await;
+        let code = world.house.code();
+        let ctx = world.core.enter_code(&caller.unwrap(), code).await;
+        Self {
+            pool,
+            ctx: ctx.unwrap(),
+            token: view.id.parse().unwrap(),
+        }
+    }
+
+    /// Asks for a job, and does not wait.
+    async fn asks(&self, world: &World) -> Result<Option<Line>> {
+        let wish = agent::Wish {
+            holder: "far/0".to_owned(),
+            sandbox: "process".to_owned(),
+        };
+        let next = world.core.next_job_of_pool(&self.ctx, wish, Duration::ZERO);
+        next.await
+    }
+
+    async fn line(&self, world: &World) -> Line {
+        self.asks(world).await.unwrap().expect("a job")
+    }
+
+    /// Lets the runs of a bench happen with the pool.
+    async fn serves(&self, bench: &Bench<'_>) {
+        let mode = Word::Say(Mode::Agent(self.pool.clone()));
+        bench
+            .agree(execution::Wish {
+                mode,
+                ..execution::Wish::default()
+            })
+            .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jobs_of_a_pool_are_taken_by_its_agents_alone() {
+    for_each_engine(async |world| {
+        let bench = Bench::new(&world, "web").await;
+        let (agent, other) = (
+            Agent::new(&world, "far").await,
+            Agent::new(&world, "near").await,
+        );
+        agent.serves(&bench).await;
+        let run = bench.start(Kind::PlanAndApply).await;
+        bench.round().await;
+        assert!(bench.claim().await.is_none(), "the server's own place");
+        assert!(other.asks(&world).await.unwrap().is_none());
+        let line = agent.line(&world).await;
+        assert_eq!(line.run(), &run);
+        assert!(
+            agent.asks(&world).await.unwrap().is_none(),
+            "there is one job"
+        );
+        bench.planned(&line).await;
+        bench.round().await;
+        act::confirm(&world.ask(), &run, None).await.unwrap();
+        bench.round().await;
+        assert!(bench.claim().await.is_none());
+        assert!(other.asks(&world).await.unwrap().is_none());
+        let line = agent.line(&world).await;
+        let begun = line.begin(found(&line)).await.unwrap();
+        assert!(matches!(begun, Begun::Verified(_)), "{begun:?}");
+        line.put_state(state("a", 1, 1, "")).await.unwrap();
+        line.done(Ended::Applied).await.unwrap();
+        bench.is(&run, Status::Applied).await;
+        let here = Bench::new(&world, "here").await;
+        let run = here.start(Kind::PlanOnly).await;
+        here.round().await;
+        assert!(
+            agent.asks(&world).await.unwrap().is_none(),
+            "it is the server's"
+        );
+        here.line(&run).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_ask_of_an_agent_is_held_against_the_row_of_the_job() {
+    for_each_engine(async |world| {
+        let bench = Bench::new(&world, "web").await;
+        let (agent, other) = (
+            Agent::new(&world, "far").await,
+            Agent::new(&world, "near").await,
+        );
+        agent.serves(&bench).await;
+        bench.start(Kind::PlanOnly).await;
+        let id = agent.line(&world).await.id().clone();
+        let ask = async |ctx: &Ctx, holder: &str| {
+            let line = world.core.line_of_pool(ctx, id.clone(), holder).await;
+            line.map(|line| line.run().clone())
+        };
+        ask(&agent.ctx, "far/0").await.unwrap();
+        assert_eq!(kind(ask(&agent.ctx, "far/1").await), Trouble::Conflict);
+        assert_eq!(kind(ask(&other.ctx, "far/0").await), Trouble::NotFound);
+        let owner = world.ask();
+        assert_eq!(kind(ask(&owner, "far/0").await), Trouble::NotFound);
+        let seen = world.core.agents(&owner, agent.pool.clone()).await.unwrap();
+        assert_eq!(
+            (seen.len(), &*seen[0].name, seen[0].status),
+            (1, "far", "busy")
+        );
+        world.pass_days(1);
+        assert_eq!(kind(ask(&agent.ctx, "far/0").await), Trouble::Conflict);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_of_a_pool_that_ended_gets_nothing() {
+    for_each_engine(async |world| {
+        let bench = Bench::new(&world, "web").await;
+        let agent = Agent::new(&world, "far").await;
+        let beside = Agent::of(&world, agent.pool.clone()).await;
+        agent.serves(&bench).await;
+        bench.start(Kind::PlanOnly).await;
+        let id = agent.line(&world).await.id().clone();
+        token::house::revoke(&world.ask(), agent.token.clone())
+            .await
+            .unwrap();
+        let asked = agent.asks(&world).await.map(drop);
+        assert_eq!(kind(asked), Trouble::Unauthenticated);
+        let line = world
+            .core
+            .line_of_pool(&agent.ctx, id.clone(), "far/0")
+            .await;
+        assert_eq!(kind(line.map(drop)), Trouble::Unauthenticated);
+        // The other token of the pool still counts.
+        let line = world.core.line_of_pool(&beside.ctx, id, "far/0").await;
+        assert!(line.is_ok());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_pool_planned_is_applied_nowhere_else() {
+    for_each_engine(async |world| {
+        let check = async |text: &str, mode: Mode, taker: Option<&Agent>| {
+            let bench = Bench::new(&world, text).await;
+            let agent = Agent::new(&world, text).await;
+            agent.serves(&bench).await;
+            let run = bench.start(Kind::PlanAndApply).await;
+            bench.planned(&agent.line(&world).await).await;
+            bench.round().await;
+            let mode = Word::Say(mode);
+            bench
+                .agree(execution::Wish {
+                    mode,
+                    ..execution::Wish::default()
+                })
+                .await;
+            act::confirm(&world.ask(), &run, None).await.unwrap();
+            bench.round().await;
+            let line = match taker {
+                Some(taker) => taker.line(&world).await,
+                None => bench.claim().await.unwrap(),
+            };
+            assert_eq!(line.run(), &run);
+            bench
+                .refused(&run, &line, Status::Stale, "execution-mode")
+                .await;
+        };
+        let other = Agent::new(&world, "other").await;
+        check("to-the-server", Mode::Remote, None).await;
+        check(
+            "to-another-pool",
+            Mode::Agent(other.pool.clone()),
+            Some(&other),
+        )
+        .await;
+        check("to-the-client", Mode::Local, None).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_lost_agent_left_is_taken_of_its_own_pool_sealed_as_it_is() {
+    for_each_engine(async |world| {
+        let bench = Bench::new(&world, "web").await;
+        let (agent, other) = (
+            Agent::new(&world, "far").await,
+            Agent::new(&world, "near").await,
+        );
+        agent.serves(&bench).await;
+        let run = bench.start(Kind::PlanAndApply).await;
+        bench.planned(&agent.line(&world).await).await;
+        bench.round().await;
+        act::confirm(&world.ask(), &run, None).await.unwrap();
+        let line = agent.line(&world).await;
+        line.begin(found(&line)).await.unwrap();
+        let key = Key::new(&line.work().await.unwrap().spool_key).unwrap();
+        world.pass_days(1);
+        bench.round().await;
+        bench.is(&run, Status::Errored).await;
+        assert_eq!(bench.lock().await.as_deref(), Some(run.as_str()));
+        let spooled = state("a", 1, 1, "spooled");
+        let sealed = key.seal(&spooled).unwrap();
+        let foreign = agent::left(&other.ctx, run.clone()).await.map(drop);
+        assert_eq!(kind(foreign), Trouble::NotFound);
+        let by_hand = agent::left(&world.ask(), run.clone()).await.map(drop);
+        assert_eq!(kind(by_hand), Trouble::NotFound);
+        let left = agent::left(&agent.ctx, run.clone()).await.unwrap();
+        let mut altered = sealed.clone();
+        altered[20] ^= 1;
+        assert_eq!(kind(left.take(&altered).await), Trouble::Invalid);
+        left.take(&sealed).await.unwrap();
+        let head = get(&world.ask(), &bench.workspace, Which::Current).await;
+        assert_eq!(head.unwrap().unwrap().1, spooled);
+        lock::force(&world.ask(), &bench.workspace, None, None)
+            .await
+            .unwrap();
+        let late = key.seal(&state("a", 2, 1, "late")).unwrap();
+        assert_eq!(kind(left.take(&late).await), Trouble::NotFound);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pool_without_agents_keeps_nobody_else_waiting() {
+    for_each_engine(async |world| {
+        let agent = Agent::new(&world, "far").await;
+        let far = Bench::new(&world, "far").await;
+        agent.serves(&far).await;
+        for _ in 0..=world.options.jobs_max {
+            far.start(Kind::PlanOnly).await;
+        }
+        let here = Bench::new(&world, "here").await;
+        let run = here.start(Kind::PlanOnly).await;
+        here.round().await;
+        assert_eq!(here.claim().await.unwrap().run(), &run);
+        let mut given = 0;
+        while agent.asks(&world).await.unwrap().is_some() {
+            given += 1;
+        }
+        assert_eq!(given, world.options.jobs_max, "and has no more than others");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pool_that_is_relied_on_stays_and_one_that_goes_takes_its_tokens_along() {
+    for_each_engine(async |world| {
+        let bench = Bench::new(&world, "web").await;
+        let agent = Agent::new(&world, "far").await;
+        let again = agent::create(&world.ask(), name("far")).await;
+        assert_eq!(kind(again), Trouble::Conflict);
+        agent.serves(&bench).await;
+        let ended = async || agent::delete(&world.ask(), agent.pool.clone()).await;
+        assert_eq!(kind(ended().await), Trouble::Conflict);
+        let unsay = execution::Wish {
+            mode: Word::Unsay,
+            ..execution::Wish::default()
+        };
+        bench.agree(unsay).await;
+        ended().await.unwrap();
+        let asked = agent.asks(&world).await.map(drop);
+        assert_eq!(kind(asked), Trouble::Unauthenticated);
+        let Workspace::Id(id) = &bench.workspace else {
+            panic!("a bench knows its workspace by its id");
+        };
+        let wish = execution::Wish {
+            mode: Word::Say(Mode::Agent(agent.pool.clone())),
+            ..execution::Wish::default()
+        };
+        let set = execution::set(&world.ask(), Scope::Workspace(id.clone()), wish).await;
+        assert_eq!(kind(set), Trouble::NotFound);
+    })
+    .await;
+}

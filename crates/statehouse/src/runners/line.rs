@@ -1,0 +1,202 @@
+//! The starter's end of a line: what a runner asks, handed on to whoever answers for its job. What runners remember of a ledger,
+//! and schemas that they asked for before, are answered here: they are kept where they work.
+//!
+//! A runner asks every second. One that is silent for longer than its lease, or was told to stop at once and goes on, is left: its line
+//! ends, and then it is ended.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use statehouse_control::{self as control, Answer, Ask, Told};
+use statehouse_core::job;
+use statehouse_model::HouseId;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::UnixStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+use super::memory::Memory;
+use super::schemas::Schemas;
+use super::source::Job;
+
+/// How long a runner may be silent: a job is another's when its lease is over.
+const SILENT_MAX: Duration = Duration::from_micros(job::LEASE_US.unsigned_abs());
+/// How long a runner that was told to stop at once may take for its last words.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(15);
+
+/// For how long a runner is listened to.
+struct Patience {
+    silent: Duration,
+    last_words: Duration,
+    /// When it ends, whatever is said.
+    end: Option<Instant>,
+}
+
+impl Patience {
+    fn new(silent: Duration, last_words: Duration) -> Self {
+        Self {
+            silent,
+            last_words,
+            end: None,
+        }
+    }
+
+    /// A runner was told this.
+    fn told(&mut self, told: &Told) {
+        if *told == Told::StopNow && self.end.is_none() {
+            self.end = Some(Instant::now() + self.last_words);
+        }
+    }
+
+    /// Waits for one exchange with a runner.
+    async fn wait<T>(&self, exchange: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+        let now = Instant::now();
+        let silent = now + self.silent;
+        let until = self.end.map_or(silent, |end| end.min(silent));
+        let over = || {
+            let words = match self.end {
+                Some(_) => "it was told to stop at once, and goes on",
+                None => "it is silent for longer than its lease",
+            };
+            io::Error::new(io::ErrorKind::TimedOut, words)
+        };
+        // Who always has something ready to say would be heard for ever.
+        if until <= now {
+            return Err(over());
+        }
+        timeout_at(until, exchange)
+            .await
+            .unwrap_or_else(|_| Err(over()))
+    }
+
+    async fn heard(
+        &self,
+        stream: &mut (impl AsyncRead + Unpin),
+    ) -> io::Result<Option<(Ask, Bytes)>> {
+        self.wait(control::receive::<Ask>(stream)).await
+    }
+
+    async fn answered(
+        &mut self,
+        stream: &mut (impl AsyncWrite + Unpin),
+        answer: &Answer,
+    ) -> io::Result<()> {
+        self.told(&answer.told);
+        self.wait(control::send(stream, &answer.told, &answer.bytes))
+            .await
+    }
+}
+
+/// Answers a runner until it is done. Says whether it was: a line that just ends is a runner that was lost.
+pub(super) async fn serve(
+    stream: &mut UnixStream,
+    job: &impl Job,
+    kept: (&Memory, &Schemas),
+    stopping: watch::Receiver<bool>,
+) -> bool {
+    let mut patience = Patience::new(SILENT_MAX, LAST_WORDS_MAX);
+    loop {
+        let (ask, bytes) = match patience.heard(stream).await {
+            Ok(Some(asked)) => asked,
+            Ok(None) => return false,
+            Err(error) => {
+                tracing::warn!(run = %job.run(), %error, "the line to a runner broke");
+                return false;
+            }
+        };
+        let done = matches!(ask, Ask::Done { .. });
+        // Who stops wishes its runners to stop, too.
+        let stops = matches!(ask, Ask::Beat) && *stopping.borrow();
+        let answer = match answered(job, kept, ask, bytes).await {
+            answer if stops && answer.told != Told::StopNow => Told::Stop.into(),
+            answer => answer,
+        };
+        let over = done && !matches!(answer.told, Told::Refused { .. });
+        if let Err(error) = patience.answered(stream, &answer).await {
+            tracing::warn!(run = %job.run(), %error, "a runner could not be answered");
+            return over;
+        }
+        if over {
+            return true;
+        }
+    }
+}
+
+async fn answered(
+    job: &impl Job,
+    (memory, schemas): (&Memory, &Schemas),
+    ask: Ask,
+    bytes: Bytes,
+) -> Answer {
+    let house = || job.run().house().to_string();
+    // A runner that cannot remember starts nothing.
+    let forgotten = |why: String| Answer::refused("memory", why, false);
+    match ask {
+        Ask::Recall => memory
+            .recall(&house())
+            .map_or_else(forgotten, Answer::given),
+        Ask::Remember { known } => match memory.remember(&house(), known, &bytes) {
+            Ok(()) => Told::Well.into(),
+            Err(why) => forgotten(why),
+        },
+        Ask::Schemas { key } => Answer::given(schemas.find(&house(), &key)),
+        Ask::KeepSchemas { key } => {
+            schemas.keep(&house(), &key, &bytes);
+            Told::Well.into()
+        }
+        ask => job.answer(ask, bytes).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_hours(1);
+    const SHORT: Duration = Duration::from_millis(50);
+
+    #[tokio::test]
+    async fn a_silent_line_is_left_when_the_lease_is_over() {
+        let (mut here, mut there) = tokio::io::duplex(1024);
+        let patience = Patience::new(SHORT, LONG);
+        let begun = Instant::now();
+        let error = patience.heard(&mut here).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(begun.elapsed() >= SHORT);
+        control::send(&mut there, &Ask::Beat, b"").await.unwrap();
+        let heard = patience.heard(&mut here).await.unwrap();
+        assert_eq!(heard.unwrap().0, Ask::Beat);
+        // Nor is one waited for that does not listen.
+        let long = Answer {
+            told: Told::Bytes,
+            bytes: vec![0; 1 << 20].into(),
+        };
+        let mut patience = patience;
+        assert!(patience.answered(&mut here, &long).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn who_goes_on_after_it_was_told_to_stop_at_once_is_left() {
+        let (mut here, mut there) = tokio::io::duplex(1 << 20);
+        let mut patience = Patience::new(LONG, SHORT);
+        let begun = Instant::now();
+        // It always has something to say.
+        for _ in 0..1000 {
+            control::send(&mut there, &Ask::Beat, b"").await.unwrap();
+        }
+        let mut heard = 0;
+        while patience.heard(&mut here).await.is_ok() {
+            heard += 1;
+            let answer = Told::StopNow.into();
+            if patience.answered(&mut here, &answer).await.is_err() {
+                break;
+            }
+            tokio::time::sleep(SHORT / 10).await;
+        }
+        assert!(heard > 0 && begun.elapsed() >= SHORT);
+        assert!(heard < 1000, "the first time counts, not the last");
+    }
+}
