@@ -176,12 +176,19 @@ impl Opened {
         })
     }
 
-    /// Closes the copy, and removes it.
-    pub(super) fn close(mut self) -> Result {
-        if let Some(core) = self.core.take() {
-            self.runtime.block_on(core.close())?;
+    /// Closes the copy, and removes it: when nothing is left that could still write into it.
+    pub(super) fn close(self) -> Result {
+        let Self {
+            runtime,
+            core,
+            scratch,
+            ..
+        } = self;
+        if let Some(core) = core {
+            runtime.block_on(core.close())?;
         }
-        fs::remove_dir_all(&self.scratch.0)?;
+        drop(runtime);
+        fs::remove_dir_all(&scratch.0)?;
         Ok(())
     }
 }
