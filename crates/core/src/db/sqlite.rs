@@ -305,9 +305,10 @@ pub(super) fn structure(
     transaction: &mut Transaction,
     migrations: &[Migration],
 ) -> Result<Vec<String>, DbError> {
+    // Quoted, so that the type counts too: SQLite takes a schema of bytes as one of text.
     const SCHEMA: &str =
-        "SELECT type || ' ' || name || ' on ' || tbl_name || ': ' || coalesce(sql, '') FROM sqlite_master
-        WHERE name NOT IN ('sqlite_stat1', 'sqlite_stat4') ORDER BY 1";
+        "SELECT quote(type) || ' ' || quote(name) || ' on ' || quote(tbl_name) || ': ' || quote(sql)
+        FROM sqlite_master WHERE name NOT IN ('sqlite_stat1', 'sqlite_stat4') ORDER BY 1";
     let fresh = Connection::open_in_memory().map_err(failed)?;
     fresh.execute_batch(migrate::TABLE).map_err(failed)?;
     for migration in migrations {

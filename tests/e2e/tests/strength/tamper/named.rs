@@ -156,6 +156,10 @@ fn a_table_trigger_or_index_of_somebody_else_is_reported() {
     check("CREATE VIEW beside AS SELECT * FROM TABLE_HERE");
     check("ALTER TABLE TABLE_HERE ADD COLUMN beside TEXT");
     check("DROP TABLE setting");
+    // SQLite takes a schema of bytes as one of text, so nothing fails by itself.
+    check(
+        "PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = CAST(sql AS BLOB) WHERE tbl_name = 'TABLE_HERE'",
+    );
 }
 
 /// Each column of each table is one of these: evidence, which the comparison with the ledger shows to

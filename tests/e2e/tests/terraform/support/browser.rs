@@ -161,13 +161,6 @@ impl Browser {
         self.ask("POST", &format!("{at}/click"), Some(&json!({})));
     }
 
-    /// The text that a person sees of an element.
-    pub(crate) fn text(&self, selector: &str) -> String {
-        let at = self.element(selector);
-        let text = self.ask("GET", &format!("{at}/text"), None);
-        text.as_str().unwrap().to_owned()
-    }
-
     /// What stands in a field.
     pub(crate) fn value(&self, selector: &str) -> String {
         let at = self.element(selector);
@@ -180,12 +173,16 @@ impl Browser {
         self.ask("GET", &format!("{at}/displayed"), None) == true
     }
 
-    /// Waits until an element says this.
+    /// Waits until an element says this, through the change from one page to the next.
     pub(crate) fn says(&self, selector: &str, words: &str) {
-        let mut last = String::new();
         until(&format!("{selector} says {words:?}"), SHOWN_MAX, || {
-            last = self.text(selector);
-            last.contains(words).then_some(())
+            let path = format!("/session/{}/{}/text", self.session, self.element(selector));
+            match self.try_call("GET", &path, None) {
+                Ok(text) => text.as_str().unwrap().contains(words).then_some(()),
+                // The page that held the element has given way to the next.
+                Err(error) if error.contains("stale element reference") => None,
+                Err(error) => panic!("{error}"),
+            }
         });
     }
 
