@@ -109,6 +109,8 @@ pub struct Work {
     pub configuration: String,
     /// For an apply: what was planned, as digests in hex.
     pub planned: Option<Planned>,
+    /// For an apply: whether the JSON of the plan is to be derived again, whatever was derived when it was planned.
+    pub reverify: bool,
     /// Under which a state is kept that the server has not taken, in hex.
     pub spool_key: String,
 }

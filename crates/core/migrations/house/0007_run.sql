@@ -11,6 +11,7 @@ CREATE TABLE execution (
     mode TEXT,
     approvals BIGINT,
     author_approves BIGINT,
+    reverify TEXT,
     set_by TEXT NOT NULL,
     set_at BIGINT NOT NULL,
     salt BYTEA NOT NULL,

@@ -15,7 +15,7 @@ pub(crate) mod sql;
 
 use std::time::Duration;
 
-use statehouse_model::{Actor, AgentPoolId, JobId, Name, RunId, TokenOwner};
+use statehouse_model::{Actor, AgentPoolId, HouseTokenId, JobId, Name, RunId, TokenOwner};
 
 pub use present::AgentView;
 pub(crate) use present::Present;
@@ -136,6 +136,15 @@ pub async fn delete(ctx: &Ctx, id: AgentPoolId) -> Result<()> {
                 let words = format!("jobs wait for the pool `{}`, or are done there", pool.name);
                 return Err(Error::new(Kind::Conflict, words).hint("cancel their runs first"));
             }
+            if let Some(run) = run::sql::planned_with(tx, &id).await? {
+                let words = format!(
+                    "what {run} planned is applied by the pool `{}` alone",
+                    pool.name
+                );
+                return Err(Error::new(Kind::Conflict, words).hint(
+                    "apply or discard it first, and where its apply was lost unlock its workspace",
+                ));
+            }
             let owner = TokenOwner::Pool(id.clone());
             for live in token::sql::of_bearer(tx, Some(&owner)).await? {
                 token::house::end(tx, live, now).await?;
@@ -158,15 +167,15 @@ pub struct Wish {
 
 /// Asks inside the door whether the caller is an agent, and which pool it is of. Whoever
 /// else may come this far has no jobs: for them there is none.
-async fn as_agent<A: Action>(ctx: &Ctx, action: A) -> Result<AgentPoolId> {
+async fn as_agent<A: Action>(ctx: &Ctx, action: A) -> Result<(AgentPoolId, HouseTokenId)> {
     let actor = ctx.actor().clone();
     door::read(ctx, action, &Target::House, move |rows| {
         Box::pin(async move {
-            let Actor::Pool { pool, .. } = actor else {
+            let Actor::Pool { pool, token } = actor else {
                 return Err(Error::not_found("job"));
             };
             sql::needed(rows, &pool).await?;
-            Ok(pool)
+            Ok((pool, token))
         })
     })
     .await
@@ -174,7 +183,7 @@ async fn as_agent<A: Action>(ctx: &Ctx, action: A) -> Result<AgentPoolId> {
 
 /// Who would take a job for the caller.
 pub(crate) async fn holder(ctx: &Ctx, wish: &Wish) -> Result<Holder> {
-    let pool = as_agent(ctx, TakeJob).await?;
+    let (pool, token) = as_agent(ctx, TakeJob).await?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
     let length = wish.holder.len();
     if !(1..=HOLDER_LEN_MAX).contains(&length) || !wish.holder.bytes().all(plain) {
@@ -192,12 +201,13 @@ pub(crate) async fn holder(ctx: &Ctx, wish: &Wish) -> Result<Holder> {
         name: wish.holder.clone(),
         pool: Some(pool),
         sandbox: wish.sandbox.clone(),
+        token: Some(token),
     })
 }
 
 /// The line of a job that the caller holds, as its row says now.
 pub(crate) async fn line(ctx: &Ctx, id: JobId, holder: &str) -> Result<(work::Line, Holder)> {
-    let pool = as_agent(ctx, AskForJob).await?;
+    let (pool, token) = as_agent(ctx, AskForJob).await?;
     let (holder, now, task) = (holder.to_owned(), ctx.house().now(), ctx.as_task(RUNS));
     let asked = task.clone();
     door::read(&task, work::ReadJob, &Target::House, move |rows| {
@@ -219,6 +229,7 @@ pub(crate) async fn line(ctx: &Ctx, id: JobId, holder: &str) -> Result<(work::Li
                 name: holder,
                 pool: Some(pool),
                 sandbox: job.sandbox.clone().unwrap_or_default(),
+                token: Some(token),
             };
             Ok((work::Line::of(&asked, job, workspace), holder))
         })
@@ -228,13 +239,20 @@ pub(crate) async fn line(ctx: &Ctx, id: JobId, holder: &str) -> Result<(work::Li
 
 /// What a run left with an agent of the caller's pool, which applied it.
 pub async fn left(ctx: &Ctx, run: RunId) -> Result<work::Left> {
-    let pool = as_agent(ctx, HandOver).await?;
-    let (task, wanted) = (ctx.as_task(RUNS), run.clone());
+    let (pool, _) = as_agent(ctx, HandOver).await?;
+    let (task, wanted, now) = (ctx.as_task(RUNS), run.clone(), ctx.house().now());
     door::read(&task, work::ReadJob, &Target::House, move |rows| {
         Box::pin(async move {
             let applied = job::sql::last_of(rows, &wanted, Step::Apply.as_str()).await?;
             let own = applied.is_some_and(|job| job.pool == Some(pool));
-            own.then_some(()).ok_or_else(|| Error::not_found("run"))
+            own.then_some(()).ok_or_else(|| Error::not_found("run"))?;
+            // Whoever holds the job writes the states, and nobody beside it.
+            let held = job::sql::open_of(rows, &wanted).await?;
+            if held.is_some_and(|job| job.lease_until.is_some_and(|until| until >= now)) {
+                let words = format!("{wanted} is being applied: its runner is not lost yet");
+                return Err(Error::new(Kind::Unavailable, words));
+            }
+            Ok(())
         })
     })
     .await?;

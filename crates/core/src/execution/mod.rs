@@ -4,7 +4,8 @@
 //! keeps only what was said of it. Where runs happen, the narrowest scope that
 //! says so decides. What an apply needs can only be tightened on the way in: the
 //! most approvals that any scope asks for count, and the author may be one of them
-//! where a scope allows it and none forbids it. Where nothing is said, terraform
+//! where a scope allows it and none forbids it; and where one wants a plan's JSON
+//! derived again before each apply, it is. Where nothing is said, terraform
 //! runs where its client is, and nobody is asked. What an approval needs is looked
 //! at when it is needed, beside what was bound when the run was judged: who
 //! tightens it tightens it for what waits, who loosens it does not.
@@ -12,6 +13,7 @@
 pub(crate) mod sql;
 
 use std::collections::HashMap;
+use std::str::FromStr;
 
 use statehouse_model::{AgentPoolId, Permission};
 
@@ -20,7 +22,7 @@ use crate::agent;
 use crate::ctx::Ctx;
 use crate::door::{self, Action, Entry, Outcome, Target, Tx, actions};
 use crate::error::{Error, Result};
-use crate::record::Rows;
+use crate::record::{Record, Rows};
 use crate::workspace::Workspace;
 use crate::workspace::sql::Workspace as Row;
 use sql::Execution;
@@ -115,11 +117,51 @@ impl Mode {
         }
     }
 
-    /// Refuses a pool that is not there.
-    async fn require(&self, rows: &mut Rows) -> Result<()> {
-        match self.pool() {
-            Some(pool) => agent::sql::needed(rows, pool).await.map(drop),
-            None => Ok(()),
+    /// Refuses a pool that is not there, and one that the caller may not see: whoever has runs happen with it has
+    /// their configuration run in its network.
+    async fn require<A: Action>(&self, tx: &mut Tx<A>, ctx: &Ctx) -> Result<()> {
+        let Some(pool) = self.pool() else {
+            return Ok(());
+        };
+        let now = tx.now();
+        access::decide(tx, ctx, Permission::AgentRead, &Target::House, now).await?;
+        agent::sql::needed(tx, pool).await.map(drop)
+    }
+}
+
+/// Before which applies the JSON of a plan, which people and policies judged, is derived from the plan file again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Reverify {
+    /// Before those of another runner than the one that planned.
+    #[default]
+    AnotherRunner,
+    /// Before each.
+    Always,
+}
+
+impl Reverify {
+    /// The word on the wire, and in rows.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AnotherRunner => "another-runner",
+            Self::Always => "always",
+        }
+    }
+}
+
+impl FromStr for Reverify {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "another-runner" => Ok(Self::AnotherRunner),
+            "always" => Ok(Self::Always),
+            word => {
+                let word: String = word.chars().take(SHOWN_MAX).collect();
+                Err(Error::invalid(format!(
+                    "`{word}` does not say when to derive a plan's JSON again; known are `another-runner` and `always`"
+                )))
+            }
         }
     }
 }
@@ -133,11 +175,22 @@ pub struct InForce {
     pub approvals: u64,
     /// Whether who started a run may be one of them.
     pub author_approves: bool,
+    /// Before which applies the JSON of a plan is derived again.
+    pub reverify: Reverify,
     /// The narrowest scope that says any of it; `None` where nothing is said.
     pub scope: Option<String>,
 }
 
 impl InForce {
+    /// Whether the same is in force, whichever scope says it.
+    pub(crate) fn is_as(&self, other: &Self) -> bool {
+        let unsaid = |found: &Self| Self {
+            scope: None,
+            ..found.clone()
+        };
+        unsaid(self) == unsaid(other)
+    }
+
     /// What is in force by what these scopes say, the narrowest first.
     fn of<'r>(said: impl IntoIterator<Item = &'r Execution>) -> Self {
         let said: Vec<_> = said
@@ -156,6 +209,13 @@ impl InForce {
                 .max()
                 .unwrap_or(0),
             author_approves: authors().any(|may| may) && authors().all(|may| may),
+            reverify: said
+                .iter()
+                .filter_map(|row| row.reverify.as_deref())
+                // As above, the strictest.
+                .map(|word| word.parse().unwrap_or(Reverify::Always))
+                .max()
+                .unwrap_or_default(),
             scope: said.first().map(|row| row.scope.clone()),
         }
     }
@@ -163,7 +223,10 @@ impl InForce {
 
 impl Execution {
     fn says_something(&self) -> bool {
-        self.mode.is_some() || self.approvals.is_some() || self.author_approves.is_some()
+        self.mode.is_some()
+            || self.approvals.is_some()
+            || self.author_approves.is_some()
+            || self.reverify.is_some()
     }
 
     /// A scope of which nothing is said.
@@ -173,6 +236,7 @@ impl Execution {
             mode: None,
             approvals: None,
             author_approves: None,
+            reverify: None,
             set_by: String::new(),
             set_at: 0,
         }
@@ -201,6 +265,17 @@ impl<T: Clone> Word<T> {
     }
 }
 
+impl Word<Reverify> {
+    /// As a row holds it.
+    fn said(self) -> Word<String> {
+        match self {
+            Self::Keep => Word::Keep,
+            Self::Unsay => Word::Unsay,
+            Self::Say(reverify) => Word::Say(reverify.as_str().to_owned()),
+        }
+    }
+}
+
 /// What to say.
 #[derive(Debug, Clone, Default)]
 pub struct Wish {
@@ -210,6 +285,8 @@ pub struct Wish {
     pub approvals: Word<u64>,
     /// Whether who started a run may be one of them.
     pub author_approves: Word<bool>,
+    /// Before which applies the JSON of a plan is derived again.
+    pub reverify: Word<Reverify>,
 }
 
 /// Says where the runs of a scope happen, and who must agree.
@@ -218,37 +295,35 @@ pub async fn set(ctx: &Ctx, scope: Scope, wish: Wish) -> Result<InForce> {
         let words = format!("at most {APPROVALS_MAX} approvals can be asked for");
         return Err(Error::invalid(words));
     }
-    let actor = ctx.actor().id().to_owned();
+    let caller = ctx.clone();
     door::change(ctx, SetExecution, scope.target(), move |tx| {
-        let (scope, wish, actor) = (scope.clone(), wish.clone(), actor.clone());
+        let (scope, wish, ctx) = (scope.clone(), wish.clone(), caller.clone());
         Box::pin(async move {
             let text = scope.text();
             let old = sql::of_scope(tx, &text).await?;
             let old = old.unwrap_or_else(|| Execution::silent(text));
             let mode = match wish.mode {
                 Word::Say(mode) => {
-                    mode.require(tx).await?;
+                    mode.require(tx, &ctx).await?;
                     Word::Say(mode.said())
                 }
                 Word::Unsay => Word::Unsay,
                 Word::Keep => Word::Keep,
             };
-            let said = (
-                mode.over(old.mode.clone()),
-                wish.approvals.over(old.approvals),
-                wish.author_approves.over(old.author_approves),
-            );
-            if said == (old.mode.clone(), old.approvals, old.author_approves) {
+            let row = Execution {
+                mode: mode.over(old.mode.clone()),
+                approvals: wish.approvals.over(old.approvals),
+                author_approves: wish.author_approves.over(old.author_approves),
+                reverify: wish.reverify.said().over(old.reverify.clone()),
+                ..old.clone()
+            };
+            if row.values() == old.values() {
                 return Ok(Outcome::Unchanged(in_scope(tx, &scope).await?));
             }
-            let (mode, approvals, author_approves) = said;
             let row = Execution {
-                mode,
-                approvals,
-                author_approves,
-                set_by: actor,
+                set_by: ctx.actor().id().to_owned(),
                 set_at: tx.now(),
-                scope: old.scope,
+                ..row
             };
             tx.put(&row).await?;
             let entry = told(Entry::new(&row.scope), &row);
@@ -269,6 +344,9 @@ fn told(mut entry: Entry, row: &Execution) -> Entry {
     if let Some(author_approves) = row.author_approves {
         entry = entry.fact("author-approves", author_approves);
     }
+    if let Some(reverify) = row.reverify.as_deref() {
+        entry = entry.fact("reverify", reverify);
+    }
     entry
 }
 
@@ -286,7 +364,7 @@ pub(crate) async fn place<A: Action>(
     };
     let target = Target::Workspace(Workspace::Id(workspace.id.clone()));
     access::decide(tx, ctx, Permission::RunConfigure, &target, now).await?;
-    mode.require(tx).await?;
+    mode.require(tx, ctx).await?;
     let own = sql::of_scope(tx, workspace.id.as_str()).await?;
     let own = own.unwrap_or_else(|| Execution::silent(workspace.id.to_string()));
     tx.put(&Execution {

@@ -19,6 +19,8 @@ record! {
         approvals: Option<u64>,
         /// Whether who started a run may be one of them.
         author_approves: Option<bool>,
+        /// A word of [`super::Reverify`].
+        reverify: Option<String>,
         set_by: String,
         set_at: i64,
     }

@@ -4,14 +4,14 @@
 //! oldest that waits and keeps it by renewing its lease; a lease that is not
 //! renewed ends, and then another tries, or a person must look. Which reports
 //! count is said by the attempt, not by the lease: a runner that comes back late
-//! has an old one. A job is for the place where the runs of its workspace happened
-//! when it was queued: this server's own, or a pool of agents. It stays there.
+//! has an old one. A job is for a place: this server's own, or a pool of agents
+//! ([`place_of`]). It stays there.
 
 pub(crate) mod sql;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use statehouse_model::{AgentPoolId, JobId, RunId};
+use statehouse_model::{AgentPoolId, HouseTokenId, JobId, RunId};
 use tokio::sync::{Notify, watch};
 
 use crate::door::{Action, Tx};
@@ -78,6 +78,8 @@ pub struct Holder {
     pub pool: Option<AgentPoolId>,
     /// The level of its sandboxes: `strict` or `process`.
     pub sandbox: String,
+    /// The token by which an agent asks.
+    pub token: Option<HouseTokenId>,
 }
 
 impl Holder {
@@ -87,6 +89,7 @@ impl Holder {
             name: name.to_owned(),
             pool: None,
             sandbox: sandbox.to_owned(),
+            token: None,
         }
     }
 }
@@ -124,11 +127,24 @@ pub(crate) const LEASED: &str = "leased";
 pub(crate) const DONE: &str = "done";
 pub(crate) const LOST: &str = "lost";
 
-/// The pool that the jobs of a workspace are for now; `None` for this server's own places.
+/// The pool that a job of a run is for; `None` for this server's own places. A plan is made where the runs of the
+/// workspace happen now. An apply is for where it was planned: whoever else it is for by now sees nothing of it, and
+/// that it is for somebody else is found before it begins.
 pub(crate) async fn place_of(
     rows: &mut Rows,
+    run: &RunId,
     workspace: &workspace::sql::Workspace,
+    step: Step,
 ) -> Result<Option<AgentPoolId>> {
+    if step == Step::Apply {
+        match sql::last_of(rows, run, Step::Plan.as_str()).await {
+            Ok(Some(planned)) => return Ok(planned.pool),
+            Ok(None) => {}
+            // A row that does not read ends the run before it is applied, wherever that is to be.
+            Err(error) if *error.kind() == crate::Kind::Tampered => {}
+            Err(error) => return Err(error),
+        }
+    }
     let in_force = execution::of(rows, workspace).await?;
     Ok(in_force.mode.pool().cloned())
 }
@@ -141,7 +157,7 @@ pub(crate) async fn queue<A: Action>(
     attempt: u32,
 ) -> Result<JobId> {
     let workspace = workspace::sql::needed(tx, &Workspace::OfRun(run.clone())).await?;
-    let pool = place_of(tx, &workspace).await?;
+    let pool = place_of(tx, run, &workspace, step).await?;
     if sql::open_of(tx, run).await?.is_some() {
         return Err(Error::internal(format!("run {run} has a job already")));
     }

@@ -30,6 +30,18 @@ record! {
     }
 }
 
+impl Job {
+    /// Whose sandboxes it is done in: this server's, or those of an agent of a pool, whichever of its places.
+    pub(crate) fn runner(&self) -> Option<(Option<&AgentPoolId>, &str)> {
+        let holder = self.holder.as_deref()?;
+        let name = match &self.pool {
+            Some(_) => holder.rsplit_once('/').map_or(holder, |(name, _)| name),
+            None => "",
+        };
+        Some((self.pool.as_ref(), name))
+    }
+}
+
 pub(crate) async fn by_id(rows: &mut Rows, id: &JobId) -> Result<Option<Job>> {
     rows.by_key(vec![id.as_str().into()]).await
 }
@@ -50,7 +62,7 @@ pub(crate) async fn queued(
         WHERE status = 'queued' AND coalesce(pool, '') = $1 ORDER BY created_at, id LIMIT $2";
     let values = [place(pool), Value::Int(limit)];
     let found = rows.transaction.query(sql, &values).await?;
-    found.iter().map(id).collect()
+    ids(&found)
 }
 
 /// Runs with a job whose lease ended before `now`.
@@ -59,13 +71,20 @@ pub(crate) async fn lapsed(rows: &mut Rows, now: i64, limit: i64) -> Result<Vec<
         WHERE status = 'leased' AND lease_until < $1 ORDER BY lease_until, id LIMIT $2";
     let values = [Value::Int(now), Value::Int(limit)];
     let found = rows.transaction.query(sql, &values).await?;
-    found.iter().map(id).collect()
+    ids(&found)
 }
 
-fn id<T: std::str::FromStr>(row: &Row) -> Result<T> {
-    let text = row.text(0)?;
-    text.parse()
-        .map_err(|_| Error::tampered(format!("`{text}` is no id")))
+/// Ids. One that is none was altered, and keeps none of the others waiting.
+fn ids<T: std::str::FromStr>(found: &[Row]) -> Result<Vec<T>> {
+    let mut ids = Vec::new();
+    for row in found {
+        let text = row.text(0)?;
+        match text.parse() {
+            Ok(id) => ids.push(id),
+            Err(_) => tracing::warn!(row = text, "a job is passed over: an id was altered"),
+        }
+    }
+    Ok(ids)
 }
 
 /// The job of a run that is not over.

@@ -14,6 +14,7 @@ mod live;
 mod restore;
 pub(crate) mod retained;
 mod serve;
+mod since;
 pub(crate) mod sql;
 mod stretch;
 
@@ -26,6 +27,7 @@ pub use live::{Difference, LiveReport, verify_live};
 pub use restore::accept_restore;
 pub(crate) use restore::gave_up;
 pub use serve::{Tile, checkpoint, publish, tile};
+pub(crate) use since::{leaf_of, put_back};
 pub use stretch::Stretch;
 pub(crate) use stretch::stretch;
 

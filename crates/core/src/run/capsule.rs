@@ -21,6 +21,7 @@ use statehouse_model::{ActorId, HouseId, Permission, TeamId, UserId};
 
 use super::Options;
 use super::files::{self, Kind};
+use super::older;
 use super::sql::{self, ApprovalRow, Run};
 use crate::access;
 use crate::configuration;
@@ -419,14 +420,29 @@ pub(crate) async fn verified(
     found: &Found,
     now: i64,
 ) -> Result<std::result::Result<Verified, Refusal>> {
-    match judged(rows, house, run, found, now).await {
-        Ok(judged) => Ok(judged.map_err(|mismatches| Refusal::of(&mismatches))),
+    match look(rows, house, run, found, now).await {
         Err(error) if *error.kind() == Trouble::Tampered => Ok(Err(Refusal::unreadable(
             "unreadable",
             error.message().to_owned(),
         ))),
-        Err(error) => Err(error),
+        looked => looked,
     }
+}
+
+async fn look(
+    rows: &mut Rows,
+    house: &House,
+    run: &Run,
+    found: &Found,
+    now: i64,
+) -> Result<std::result::Result<Verified, Refusal>> {
+    let workspace = workspace_of(rows, run).await?;
+    let put_back = older::rows(rows, run, &workspace).await?;
+    if !put_back.is_empty() {
+        return Ok(Err(Refusal::unreadable("older-row", put_back.join("\n"))));
+    }
+    let judged = judged(rows, house, run, found, now).await?;
+    Ok(judged.map_err(|mismatches| Refusal::of(&mismatches)))
 }
 
 async fn judged(

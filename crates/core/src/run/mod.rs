@@ -16,6 +16,7 @@ pub mod logs;
 pub mod machine;
 #[cfg(test)]
 mod model;
+mod older;
 #[cfg(test)]
 mod papers;
 pub(crate) mod sql;

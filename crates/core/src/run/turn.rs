@@ -121,11 +121,15 @@ async fn look(task: &Ctx, jobs_max: u64) -> Result<Option<Todo>> {
             let mut room = Room::of(rows, jobs_max).await?;
             if any(&[Status::Approved]) && room.is_left() {
                 let found = sql::in_status(rows, &[Status::Approved], room.looked_at).await?;
-                todo.approved = room.whose_place_has_some(rows, found, false).await?;
+                todo.approved = room
+                    .whose_place_has_some(rows, found, job::Step::Apply)
+                    .await?;
             }
             if any(&[Status::Pending]) && room.is_left() {
                 let found = sql::waiting(rows, room.looked_at).await?;
-                todo.waiting = room.whose_place_has_some(rows, found, true).await?;
+                todo.waiting = room
+                    .whose_place_has_some(rows, found, job::Step::Plan)
+                    .await?;
             }
             Ok(Some(todo))
         })
@@ -164,14 +168,14 @@ impl Room {
         self.open.values().any(|open| *open < self.jobs_max)
     }
 
-    /// Those of some runs whose places have room, as many as a round has turns for; where
-    /// it is `taken`, as many as it is enough for. One that does not read has its turn,
+    /// Those of some runs whose places have room for a step, as many as a round has turns
+    /// for; to be planned, as many as it is enough for. One that does not read has its turn,
     /// where it is told.
     async fn whose_place_has_some(
         &mut self,
         rows: &mut Rows,
         runs: Vec<RunId>,
-        taken: bool,
+        step: job::Step,
     ) -> Result<Vec<RunId>> {
         let turns = usize::try_from(ROUND).unwrap_or(usize::MAX);
         let mut places = HashMap::new();
@@ -180,7 +184,7 @@ impl Room {
             if chosen.len() >= turns || !self.is_left() {
                 break;
             }
-            let place = match place_of_run(rows, &id, &mut places).await {
+            let place = match place_of_run(rows, &id, step, &mut places).await {
                 Ok(place) => place,
                 Err(error) if *error.kind() == Trouble::Unavailable => return Err(error),
                 Err(_) => {
@@ -190,7 +194,7 @@ impl Room {
             };
             let open = self.open.entry(place).or_default();
             if *open < self.jobs_max {
-                *open += u64::from(taken);
+                *open += u64::from(step == job::Step::Plan);
                 chosen.push(id);
             }
         }
@@ -198,10 +202,11 @@ impl Room {
     }
 }
 
-/// The place of a run's jobs, once for each workspace.
+/// The place of a run's next job: of plans, once for each workspace.
 async fn place_of_run(
     rows: &mut Rows,
     id: &RunId,
+    step: job::Step,
     places: &mut HashMap<WorkspaceId, Option<AgentPoolId>>,
 ) -> Result<Option<AgentPoolId>> {
     let run = needed(rows, id).await?;
@@ -210,16 +215,18 @@ async fn place_of_run(
     }
     let of = Workspace::Id(run.workspace.clone());
     let workspace = workspace::sql::needed(rows, &of).await?;
-    let place = job::place_of(rows, &workspace).await?;
-    places.insert(run.workspace, place.clone());
+    let place = job::place_of(rows, id, &workspace, step).await?;
+    if step == job::Step::Plan {
+        places.insert(run.workspace, place.clone());
+    }
     Ok(place)
 }
 
-/// Whether the place of a workspace's jobs has room for one more.
-async fn has_room(rows: &mut Rows, run: &Run, jobs_max: u64) -> Result<bool> {
+/// Whether the place of a run's next job has room for one more.
+async fn has_room(rows: &mut Rows, run: &Run, step: job::Step, jobs_max: u64) -> Result<bool> {
     let of = Workspace::Id(run.workspace.clone());
     let workspace = workspace::sql::needed(rows, &of).await?;
-    let place = job::place_of(rows, &workspace).await?;
+    let place = job::place_of(rows, &run.id, &workspace, step).await?;
     Ok(job::sql::open_count(rows, place.as_ref()).await? < jobs_max)
 }
 
@@ -351,7 +358,9 @@ async fn start(task: &Ctx, id: &RunId, jobs_max: u64) -> Result<()> {
         Box::pin(async move {
             let mut run = needed(tx, &wanted).await?;
             let state = run.state()?;
-            if state.status() != Status::Pending || !has_room(tx, &run, jobs_max).await? {
+            if state.status() != Status::Pending
+                || !has_room(tx, &run, job::Step::Plan, jobs_max).await?
+            {
                 return Ok(Outcome::Unchanged(()));
             }
             let of = Workspace::Id(run.workspace.clone());
@@ -503,7 +512,7 @@ async fn queue(task: &Ctx, id: &RunId, jobs_max: u64) -> Result<()> {
             let (wanted, house) = &*given;
             let mut run = needed(tx, wanted).await?;
             let approved = run.state()?.status() == Status::Approved;
-            if !approved || !has_room(tx, &run, jobs_max).await? {
+            if !approved || !has_room(tx, &run, job::Step::Apply, jobs_max).await? {
                 return Ok(Outcome::Unchanged(()));
             }
             // What does not open is the runner's to find: then the run ends by it.

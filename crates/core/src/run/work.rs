@@ -25,12 +25,14 @@ use crate::configuration;
 use crate::ctx::Ctx;
 use crate::door::{self, Action, Outcome, Plan, Target, actions};
 use crate::error::{Error, Kind as Trouble, Result};
+use crate::execution::{self, Reverify};
 use crate::job::{self, Holder, LEASE_US, Step, sql::Job};
 use crate::ledger;
 use crate::object::Object;
 use crate::record::Rows;
 use crate::state::{self, Put, Upload, Which};
 use crate::variable::{self, Given};
+use crate::workspace::sql::Workspace as WorkspaceRow;
 use crate::workspace::{self, Workspace};
 pub use begin::Begun;
 
@@ -89,6 +91,8 @@ pub struct Work {
     pub configuration: [u8; 32],
     /// For an apply: what was found when it was planned.
     pub planned: Option<Found>,
+    /// For an apply: whether the JSON of the plan is to be derived from the plan file again.
+    pub reverify: bool,
     /// The key under which a runner keeps a state that the server has not taken.
     pub spool_key: [u8; 32],
 }
@@ -178,6 +182,10 @@ async fn claim_one(task: &Ctx, holder: &Holder, id: &JobId) -> Result<Option<Lin
                 Some(pool) => entry.fact("pool", pool.as_str()),
                 None => entry,
             };
+            let entry = match &holder.token {
+                Some(token) => entry.fact("token", token.as_str()),
+                None => entry,
+            };
             let run = needed(tx, &job.run).await?;
             Ok(Outcome::Recorded(Some((job, run.workspace)), entry))
         })
@@ -263,6 +271,7 @@ impl Line {
                         Some(Found::read(&found)?)
                     }
                 };
+                let reverify = line.reverify(rows, &workspace).await?;
                 let digest = configuration.digest.as_slice().try_into();
                 let work = Work {
                     spool_key: [0; 32],
@@ -279,6 +288,7 @@ impl Line {
                     configuration: digest
                         .map_err(|_| Error::tampered("a configuration without a digest"))?,
                     planned,
+                    reverify,
                 };
                 Ok((work, options))
             })
@@ -287,6 +297,22 @@ impl Line {
         work.options = read_options(&self.ctx, options).await?;
         work.spool_key = spool_key(&work.options, &self.run);
         Ok(work)
+    }
+
+    /// Whether the JSON of the plan is to be derived again before it is applied. A place of this server trusts what
+    /// another of them derived; an agent only what it derived itself.
+    async fn reverify(&self, rows: &mut Rows, workspace: &WorkspaceRow) -> Result<bool> {
+        if self.step == Step::Plan {
+            return Ok(false);
+        }
+        if execution::of(rows, workspace).await?.reverify == Reverify::Always {
+            return Ok(true);
+        }
+        let planned = job::sql::last_of(rows, &self.run, Step::Plan.as_str()).await?;
+        let applied = job::sql::by_id(rows, &self.job).await?;
+        let (planned, applied) = (planned.as_ref(), applied.as_ref());
+        let planned = planned.and_then(Job::runner);
+        Ok(planned.is_none() || planned != applied.and_then(Job::runner))
     }
 
     /// The archive of the configuration.

@@ -128,6 +128,7 @@ pub async fn update(ctx: &Ctx, workspace: &Workspace, change: Change) -> Result<
         let (wanted, asked, change) = (wanted.clone(), asked.clone(), change.clone());
         Box::pin(async move {
             let mut workspace = sql::needed(tx, &wanted).await?;
+            let before = execution::of(tx, &workspace).await?;
             let moved = relocate(tx, &asked, &mut workspace, &change).await?;
             if moved {
                 tx.put(&workspace).await?;
@@ -139,7 +140,11 @@ pub async fn update(ctx: &Ctx, workspace: &Workspace, change: Change) -> Result<
                 return Ok(Outcome::Unchanged(workspace.into()));
             }
             let entry = Entry::new(&workspace.id).fact("project", workspace.project.as_str());
-            let entry = told(entry, change.mode.as_ref().filter(|_| placed));
+            let after = execution::of(tx, &workspace).await?;
+            let entry = told(
+                entry,
+                Some(&after.mode).filter(|mode| **mode != before.mode),
+            );
             Ok(Outcome::Recorded(workspace.into(), entry))
         })
     })
@@ -177,7 +182,12 @@ async fn relocate(
             let into = Target::Project(project.clone());
             access::decide(tx, ctx, Permission::WorkspaceDelete, &own, now).await?;
             access::decide(tx, ctx, Permission::WorkspaceCreate, &into, now).await?;
+            let before = execution::of(tx, workspace).await?;
             workspace.project = project;
+            // Whoever moves it has its runs happen as the other project says.
+            if !execution::of(tx, workspace).await?.is_as(&before) {
+                access::decide(tx, ctx, Permission::RunConfigure, &own, now).await?;
+            }
             moved = true;
         }
     }

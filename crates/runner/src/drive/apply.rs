@@ -79,9 +79,12 @@ async fn applied(
     (ready, planned, file, backend): (&Ready, &Planned, &Bytes, &Backend),
 ) -> Result<Ended, Trouble> {
     preamble(log, ready).await;
-    ready.init(place, work, log, stop).await?;
+    ready.install(place, log, stop).await?;
     ready.layout.bind(file)?;
+    let plan_json = plan_json(place, work, log, stop, (ready, planned)).await?;
+    ready.prepare(place, work, log, stop).await?;
     let mut found = Box::new(plan::found(place, ready, planned)?);
+    found.plan_json = plan_json;
     if let Some(kind) = &ready.backend {
         let state = elsewhere::find((&ready.room(place), ready), work, stop).await?;
         found.backend = Some(elsewhere::backend(kind, &state));
@@ -115,6 +118,25 @@ async fn applied(
         Exit::Code(0) => Ok(Ended::Applied),
         exit => Err(trouble("apply", exit, stop)),
     }
+}
+
+/// The digest of the plan's JSON: what was derived when it was planned, or where that is not to be believed what is derived now, in a
+/// sandbox without secrets.
+async fn plan_json(
+    place: &Place,
+    work: &Work,
+    log: &Log,
+    stop: &Stop,
+    (ready, planned): (&Ready, &Planned),
+) -> Result<String, Trouble> {
+    if !work.reverify {
+        return Ok(planned.plan_json.clone());
+    }
+    log.line("Deriving the plan's JSON again...").await;
+    ready.leave(place, work, stop).await?;
+    let json = plan::json(&ready.room(place), stop).await?;
+    ready.come_back()?;
+    Ok(hex::encode(Sha256::digest(&json)))
 }
 
 /// Terraform's clients pass over the first three lines of the log of an apply.

@@ -47,7 +47,8 @@ async fn planned(
     stop: &Stop,
     (ready, backend): (&Ready, &Backend),
 ) -> Result<Ended, Trouble> {
-    ready.init(place, work, log, stop).await?;
+    ready.install(place, log, stop).await?;
+    ready.prepare(place, work, log, stop).await?;
     let elsewhere = match &ready.backend {
         Some(kind) => {
             let state = elsewhere::find((&ready.room(place), ready), work, stop).await?;
@@ -74,9 +75,7 @@ async fn planned(
         Exit::Code(CHANGES) => true,
         exit => return Err(trouble("plan", exit, stop)),
     };
-    if elsewhere.is_some() {
-        ready.leave(place, work, stop).await?;
-    }
+    ready.leave(place, work, stop).await?;
     let mut found = bound(control, place, work, stop, ready, changes).await?;
     found.backend = elsewhere;
     Ok(Ended::Planned(found))
@@ -121,10 +120,7 @@ async fn bound(
     let file = ready.layout.planned()?;
     ready.layout.bind(&file)?;
     let plan = hex::encode(Sha256::digest(&file));
-    let json = room
-        .run(Command::new(&["show", "-json", &room.plan(false)]), stop)
-        .await?
-        .output;
+    let json = json(&room, stop).await?;
     let plan_json = hex::encode(Sha256::digest(&json));
     let name = |name: &str| Ask::File {
         name: name.to_owned(),
@@ -148,6 +144,12 @@ async fn bound(
         control.ask(name("plan-shown"), shown).await?;
     }
     Ok(planned)
+}
+
+/// What the plan file that was put aside says, derived in a sandbox without network and secrets.
+pub(crate) async fn json(room: &Room<'_>, stop: &Stop) -> Result<Bytes, Trouble> {
+    let command = Command::new(&["show", "-json", &room.plan(false)]);
+    Ok(room.run(command, stop).await?.output)
 }
 
 /// The schemas of the providers. A provider takes seconds to start: what those very providers said to that very tool is kept.

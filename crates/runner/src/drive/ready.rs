@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fs_err as fs;
 use rustix::fs::FileType;
+use serde_json::json;
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -238,12 +239,10 @@ impl Ready {
         })
     }
 
-    /// `terraform init`: the only phase that installs, and it has no secrets. A backend of the configuration's own may want some: it is
-    /// prepared after that, when nothing is installed any more and nobody's program is started. The variables are written last.
-    pub(crate) async fn init(
+    /// `terraform init`: the only phase that installs, and it has no secrets.
+    pub(crate) async fn install(
         &self,
         place: &Place,
-        work: &Work,
         log: &Log,
         stop: &Stop,
     ) -> Result<(), Trouble> {
@@ -251,22 +250,43 @@ impl Ready {
         if self.backend.is_some() {
             command.arguments.push("-backend=false".to_owned());
         }
-        self.install(place, command, log, stop).await?;
+        self.init(place, command, log, stop).await
+    }
+
+    /// A backend of the configuration's own may want secrets: it is prepared when nothing is installed any more and nobody's program is
+    /// started. The variables are written last.
+    pub(crate) async fn prepare(
+        &self,
+        place: &Place,
+        work: &Work,
+        log: &Log,
+        stop: &Stop,
+    ) -> Result<(), Trouble> {
         if self.backend.is_some() {
-            let mut command = Command::new(&["init", "-input=false", "-no-color", "-get=false"]);
+            let arguments = [
+                "init",
+                "-input=false",
+                "-no-color",
+                "-get=false",
+                "-reconfigure",
+            ];
+            let mut command = Command::new(&arguments);
             command.environment = environment(&work.variables);
-            self.install(place, command, log, stop).await?;
+            self.init(place, command, log, stop).await?;
         }
         self.layout.put_variables(&work.variables)
     }
 
-    /// Turns from a backend of the configuration's own to the runner's, once it has planned: what is shown then needs none of its credentials.
+    /// Turns from a backend of the configuration's own, if it has one, to the runner's: what is shown then needs none of its credentials.
     pub(crate) async fn leave(
         &self,
         place: &Place,
         work: &Work,
         stop: &Stop,
     ) -> Result<(), Trouble> {
+        if self.backend.is_none() {
+            return Ok(());
+        }
         self.layout.put_backend(&Backend::block(&work.spool_key))?;
         let arguments = [
             "init",
@@ -282,7 +302,16 @@ impl Ready {
         Ok(())
     }
 
-    async fn install<'a>(
+    /// Turns back to the backend of the configuration's own, before it is prepared.
+    pub(crate) fn come_back(&self) -> Result<(), Trouble> {
+        if self.backend.is_none() {
+            return Ok(());
+        }
+        // A file that says nothing overrides nothing.
+        self.layout.put_backend(&json!({}))
+    }
+
+    async fn init<'a>(
         &self,
         place: &Place,
         mut command: Command<'a>,

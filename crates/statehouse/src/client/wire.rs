@@ -225,6 +225,12 @@ impl Answer {
         String::from_utf8(self.body.to_vec()).map_err(|_| super::unexpected("a text"))
     }
 
+    /// Whether it is a refusal in the server's own form (JSON:API), and not what something in between answered.
+    pub(crate) fn is_refusal(&self) -> bool {
+        let document: Option<Value> = serde_json::from_slice(&self.body).ok();
+        document.is_some_and(|document| document.pointer("/errors/0/status").is_some())
+    }
+
     /// The failure that a refusal means.
     pub(crate) fn refusal(&self) -> Failure {
         let exit = match self.status.as_u16() {

@@ -18,6 +18,15 @@ pub(super) enum Mode {
     Agent,
 }
 
+/// Before which applies the JSON of a plan is derived again.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub(super) enum Reverify {
+    /// Those of another runner than the one that planned
+    AnotherRunner,
+    /// Each
+    Always,
+}
+
 /// Something that a scope says.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Said {
@@ -27,6 +36,8 @@ pub(super) enum Said {
     Approvals,
     /// Whether who started a run may be one of them
     AuthorApproves,
+    /// Before which applies the JSON of a plan is derived again
+    Reverify,
 }
 
 /// Verbs.
@@ -53,6 +64,9 @@ pub(super) enum Verb {
         /// Whether who started a run may be one of them
         #[arg(long, value_name = "true|false")]
         author_approves: Option<bool>,
+        /// Before which applies the JSON of a plan is derived from the plan file again, and held against what was approved
+        #[arg(long, value_enum)]
+        reverify: Option<Reverify>,
         /// What the scope is to say no more, so that the wider ones count
         #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT,…")]
         inherit: Vec<Said>,
@@ -73,6 +87,7 @@ pub(super) fn run(verb: Verb, session: &Session) -> Result {
             pool,
             approvals,
             author_approves,
+            reverify,
             inherit,
         } => {
             let mut wish = Map::from_iter([("scope".to_owned(), scope.text(&client)?.into())]);
@@ -80,6 +95,10 @@ pub(super) fn run(verb: Verb, session: &Session) -> Result {
                 Mode::Local => "local",
                 Mode::Remote => "remote",
                 Mode::Agent => "agent",
+            });
+            let reverify = reverify.map(|reverify| match reverify {
+                Reverify::AnotherRunner => "another-runner",
+                Reverify::Always => "always",
             });
             if pool.is_some() != (mode == Some("agent")) {
                 let words = "--mode agent and --pool belong together";
@@ -93,6 +112,7 @@ pub(super) fn run(verb: Verb, session: &Session) -> Result {
                     author_approves.map(Value::from),
                     Said::AuthorApproves,
                 ),
+                ("reverify", reverify.map(Value::from), Said::Reverify),
             ];
             for (name, value, what) in said {
                 let unsaid = inherit.contains(&what);
@@ -109,7 +129,7 @@ pub(super) fn run(verb: Verb, session: &Session) -> Result {
                 wish.insert("pool".to_owned(), pool.as_str().into());
             }
             if wish.len() == 1 {
-                let words = "say something: --mode, --approvals, --author-approves or --inherit";
+                let words = "say something: --mode, --approvals, --author-approves, --reverify or --inherit";
                 return Err(Failure::usage(words));
             }
             out.one(&client.api.post(&path, &json!(wish))?)

@@ -345,10 +345,10 @@ impl<S: Source> Plant<S> {
         .await;
         drop(ours);
         end(&mut child).await;
-        let handed = self.hand_over(job.run(), &seat, &stopping).await;
         if !over {
             job.lost().await;
         }
+        let handed = self.hand_over(job.run(), &seat, &stopping).await;
         handed.map_err(Trouble::Seat)?;
         clear(seat).await.map_err(Trouble::Job)
     }

@@ -4,12 +4,14 @@
 //! as long as the lease of a job lasts; a state waits with its runner. The one thing that is never asked twice is whether an apply
 //! may begin: the first question may have been heard.
 
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::json;
-use statehouse_control::{self as control, Answer, Ask, Told};
+use statehouse_control::{self as control, Answer, Ask, Step, Told};
 use statehouse_core::agent::WAIT_MAX;
 use statehouse_core::job::LEASE_US;
 use statehouse_model::RunId;
@@ -21,6 +23,8 @@ use crate::failure::{Failure, Result};
 
 /// How long a server that cannot be reached is asked again: then its job is another's.
 const LEASE: Duration = Duration::from_micros(LEASE_US.unsigned_abs());
+/// How often a job is kept while something is asked that takes long.
+const KEPT_EVERY: Duration = Duration::from_secs(30);
 /// Between two questions to it.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The same between two questions for a job.
@@ -54,6 +58,8 @@ pub(crate) struct Given {
     /// Where it is asked about.
     path: String,
     holder: String,
+    /// Whether it is an apply: what it has begun is ended in order, whatever became of the job.
+    applies: AtomicBool,
 }
 
 /// Why an ask has no answer of the server's.
@@ -68,8 +74,12 @@ enum Hindrance {
     Away(String),
 }
 
+/// What an answer means that is no yes. Only the server's own words count: what stands between may answer anything.
 fn met(answer: &client::Answer) -> Hindrance {
     let why = answer.refusal().message;
+    if !answer.is_refusal() {
+        return Hindrance::Away(format!("something else than the server answers: {why}"));
+    }
     match answer.status() {
         401 => Hindrance::Unknown(why),
         403 | 404 | 409 => Hindrance::NotOurs(why),
@@ -127,6 +137,7 @@ impl Served {
             run,
             path: format!("/api/v2/agent/jobs/{}", client::escape(id)),
             holder: client::escape(&holder),
+            applies: AtomicBool::new(false),
         }))
     }
 }
@@ -171,9 +182,36 @@ impl Given {
         let limits = (ANSWER_BYTES_MAX, wait);
         let answer = self.served.post(&path, Body::Bytes(framed), limits).await?;
         let read = control::unframed::<Told>(answer.body()).await;
-        let odd = |error: std::io::Error| Hindrance::Refused(format!("no answer: {error}"));
+        let odd = |error: std::io::Error| Hindrance::Away(format!("no answer: {error}"));
         let (told, bytes) = read.map_err(odd)?;
         Ok(Answer { told, bytes })
+    }
+
+    /// Keeps the job while something else is asked that takes long.
+    async fn keep(&self) -> Infallible {
+        let framed = control::framed(&Ask::Beat, b"").await.unwrap_or_default();
+        loop {
+            tokio::time::sleep(KEPT_EVERY).await;
+            // What came of it the runner's own next beat tells.
+            drop(self.ask(&Ask::Beat, framed.clone()).await);
+        }
+    }
+
+    /// Asks until there is an answer, or nobody is to ask any more.
+    async fn insist(&self, ask: &Ask, framed: Bytes) -> Answer {
+        let begun = Instant::now();
+        loop {
+            match self.ask(ask, framed.clone()).await {
+                Ok(answer) => return answer,
+                Err(Hindrance::Away(_)) if !is_asked_once(ask) && begun.elapsed() < LEASE => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(hindrance) => {
+                    let applies = self.applies.load(Ordering::Relaxed);
+                    return in_its_place(ask, hindrance, applies);
+                }
+            }
+        }
     }
 }
 
@@ -183,9 +221,12 @@ fn is_asked_once(ask: &Ask) -> bool {
 }
 
 /// What a runner is told where the server did not answer.
-fn in_its_place(ask: &Ask, hindrance: Hindrance) -> Answer {
+fn in_its_place(ask: &Ask, hindrance: Hindrance, applies: bool) -> Answer {
     let (what, why, again) = match hindrance {
+        // Nobody else applies it: what it makes now would be lost to the state.
+        Hindrance::NotOurs(_) if *ask == Ask::Beat && applies => return Told::Stop.into(),
         Hindrance::NotOurs(_) if *ask == Ask::Beat => return Told::StopNow.into(),
+        Hindrance::Refused(why) if *ask == Ask::Beat => ("unavailable", why, true),
         // What was begun is ended in order, and its state waits.
         Hindrance::Unknown(_) if *ask == Ask::Beat => return Told::Stop.into(),
         Hindrance::NotOurs(why) => ("job", why, false),
@@ -207,16 +248,15 @@ impl Job for Given {
             Err(error) => return Answer::refused("ask", error, false),
         };
         drop(bytes);
-        let begun = Instant::now();
-        loop {
-            match self.ask(&ask, framed.clone()).await {
-                Ok(answer) => return answer,
-                Err(Hindrance::Away(_)) if !is_asked_once(&ask) && begun.elapsed() < LEASE => {
-                    tokio::time::sleep(PAUSE).await;
-                }
-                Err(hindrance) => return in_its_place(&ask, hindrance),
-            }
+        let answer = tokio::select! {
+            answer = self.insist(&ask, framed) => answer,
+            never = self.keep() => match never {},
+        };
+        if let Told::Work { work } = &answer.told {
+            self.applies
+                .store(work.step == Step::Apply, Ordering::Relaxed);
         }
+        answer
     }
 
     async fn lost(&self) {
@@ -240,7 +280,7 @@ mod tests {
     #[test]
     fn who_lost_its_job_stops_at_once_and_who_lost_its_token_in_order() {
         let check = |ask: Ask, hindrance: Hindrance, told: &Told| {
-            assert_eq!(in_its_place(&ask, hindrance).told, *told);
+            assert_eq!(in_its_place(&ask, hindrance, false).told, *told);
         };
         let why = || "why".to_owned();
         let refused = |what: &str, again| Told::Refused {
@@ -250,6 +290,13 @@ mod tests {
         };
         check(Ask::Beat, Hindrance::NotOurs(why()), &Told::StopNow);
         check(Ask::Beat, Hindrance::Unknown(why()), &Told::Stop);
+        check(
+            Ask::Beat,
+            Hindrance::Refused(why()),
+            &refused("unavailable", true),
+        );
+        let applying = in_its_place(&Ask::Beat, Hindrance::NotOurs(why()), true);
+        assert_eq!(applying.told, Told::Stop);
         check(
             Ask::Beat,
             Hindrance::Away(why()),
@@ -291,7 +338,7 @@ mod tests {
             found: Box::new(planned),
         };
         assert!(is_asked_once(&begin) && !is_asked_once(&Ask::Log { from: 0 }));
-        let told = in_its_place(&begin, Hindrance::Away("lost".to_owned())).told;
+        let told = in_its_place(&begin, Hindrance::Away("lost".to_owned()), true).told;
         assert!(matches!(told, Told::Refused { again: false, .. }));
     }
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
-use statehouse_core::execution::{self, InForce, Mode, Wish, Word};
+use statehouse_core::execution::{self, InForce, Mode, Reverify, Wish, Word};
 
 use super::document::Document;
 use super::grants::{EVERYTHING, scope};
@@ -25,6 +25,8 @@ pub(crate) struct Told {
     approvals: u64,
     /// Whether who started a run may be one of them.
     author_approves: bool,
+    /// Before which applies the JSON of a plan is derived from the plan file again: `another-runner`, those of another runner than the one that planned, or `always`.
+    reverify: &'static str,
     /// The narrowest scope that says any of it: `organization`, or the id of a project or workspace; null where nothing is said.
     said_of: Option<String>,
 }
@@ -35,6 +37,7 @@ fn resource(of: &str, found: &InForce) -> Value {
         pool: found.mode.pool().map(ToString::to_string),
         approvals: found.approvals,
         author_approves: found.author_approves,
+        reverify: found.reverify.as_str(),
         said_of: found.scope.clone(),
     };
     json!({ "type": KIND, "id": of, "attributes": attributes })
@@ -60,6 +63,10 @@ pub(crate) struct Say {
     #[serde(default, deserialize_with = "word")]
     #[schemars(with = "Option<bool>")]
     author_approves: Word<bool>,
+    /// `another-runner` or `always`; where a scope around a workspace says `always`, that counts.
+    #[serde(default, deserialize_with = "word")]
+    #[schemars(with = "Option<String>")]
+    reverify: Word<String>,
 }
 
 /// What is there was sent: null takes back what was said.
@@ -88,6 +95,11 @@ pub(crate) async fn set(
         },
         approvals: say.approvals,
         author_approves: say.author_approves,
+        reverify: match say.reverify {
+            Word::Say(word) => Word::Say(word.parse::<Reverify>()?),
+            Word::Unsay => Word::Unsay,
+            Word::Keep => Word::Keep,
+        },
     };
     let ctx = asker.organization(&organization).await?;
     let found = execution::set(&ctx, scope, wish).await?;

@@ -12,5 +12,6 @@ mod commands;
 mod elsewhere;
 mod failing;
 mod interrupted;
+mod mutations;
 mod turns;
 mod yesterday;

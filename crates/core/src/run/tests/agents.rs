@@ -8,7 +8,7 @@ use statehouse_model::{AgentPoolId, HouseTokenId};
 
 use super::*;
 use crate::agent;
-use crate::execution::Word;
+use crate::execution::{Reverify, Word};
 use crate::state::{Which, get};
 use crate::token;
 
@@ -43,8 +43,13 @@ impl Agent {
 
     /// Asks for a job, and does not wait.
     async fn asks(&self, world: &World) -> Result<Option<Line>> {
+        self.asks_as(world, "far/0").await
+    }
+
+    /// The same, at a place of that name.
+    async fn asks_as(&self, world: &World, holder: &str) -> Result<Option<Line>> {
         let wish = agent::Wish {
-            holder: "far/0".to_owned(),
+            holder: holder.to_owned(),
             sandbox: "process".to_owned(),
         };
         let next = world.core.next_job_of_pool(&self.ctx, wish, Duration::ZERO);
@@ -170,7 +175,7 @@ async fn a_token_of_a_pool_that_ended_gets_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_one_pool_planned_is_applied_nowhere_else() {
     for_each_engine(async |world| {
-        let check = async |text: &str, mode: Mode, taker: Option<&Agent>| {
+        let check = async |text: &str, mode: Mode, other: Option<&Agent>| {
             let bench = Bench::new(&world, text).await;
             let agent = Agent::new(&world, text).await;
             agent.serves(&bench).await;
@@ -186,10 +191,12 @@ async fn what_one_pool_planned_is_applied_nowhere_else() {
                 .await;
             act::confirm(&world.ask(), &run, None).await.unwrap();
             bench.round().await;
-            let line = match taker {
-                Some(taker) => taker.line(&world).await,
-                None => bench.claim().await.unwrap(),
-            };
+            // Nobody but who planned it is told anything of it.
+            if let Some(other) = other {
+                assert!(other.asks(&world).await.unwrap().is_none());
+            }
+            assert!(bench.claim().await.is_none());
+            let line = agent.line(&world).await;
             assert_eq!(line.run(), &run);
             bench
                 .refused(&run, &line, Status::Stale, "execution-mode")
@@ -299,6 +306,52 @@ async fn a_pool_that_is_relied_on_stays_and_one_that_goes_takes_its_tokens_along
         };
         let set = execution::set(&world.ask(), Scope::Workspace(id.clone()), wish).await;
         assert_eq!(kind(set), Trouble::NotFound);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_is_derived_again_for_another_runner_and_where_any_scope_wants_it() {
+    for_each_engine(async |world| {
+        let again = async |scope: Scope, reverify| {
+            let reverify = Word::Say(reverify);
+            let wish = execution::Wish {
+                reverify,
+                ..execution::Wish::default()
+            };
+            execution::set(&world.ask(), scope, wish).await.unwrap()
+        };
+        let bench = Bench::new(&world, "web").await;
+        let (_, line) = bench.confirmed(Kind::PlanAndApply).await;
+        assert!(!line.work().await.unwrap().reverify, "it planned itself");
+        // An agent at another of its places is the same, and another agent is not.
+        let agent = Agent::new(&world, "far").await;
+        for (number, (holder, reverify)) in [("far/1", false), ("near/0", true)].iter().enumerate()
+        {
+            let bench = Bench::new(&world, &format!("far-{number}")).await;
+            agent.serves(&bench).await;
+            let run = bench.start(Kind::PlanAndApply).await;
+            bench.planned(&agent.line(&world).await).await;
+            bench.round().await;
+            act::confirm(&world.ask(), &run, None).await.unwrap();
+            let line = agent.asks_as(&world, holder).await.unwrap().unwrap();
+            let work = line.work().await.unwrap();
+            assert_eq!((line.run(), work.reverify), (&run, *reverify), "{holder}");
+            let mut found = found(&line);
+            found.plan_json = "0".repeat(64);
+            let begun = line.begin(found).await.unwrap();
+            assert!(matches!(begun, Begun::Refused { .. }), "{begun:?}");
+            assert_eq!(bench.see(&run).await.reason, "plan-json");
+        }
+        again(Scope::Organization, Reverify::Always).await;
+        let bench = Bench::new(&world, "here").await;
+        let Workspace::Id(id) = bench.workspace.clone() else {
+            panic!("a bench knows its workspace by its id");
+        };
+        let own = again(Scope::Workspace(id), Reverify::AnotherRunner).await;
+        assert_eq!(own.reverify, Reverify::Always);
+        let (_, line) = bench.confirmed(Kind::PlanAndApply).await;
+        assert!(line.work().await.unwrap().reverify);
     })
     .await;
 }

@@ -5,7 +5,7 @@ use statehouse_model::{Role, TeamId};
 
 use super::*;
 use crate::access::{GrantView, Scope};
-use crate::execution::{InForce, Word};
+use crate::execution::{InForce, Reverify, Word};
 use crate::team;
 
 async fn approve(bench: &Bench<'_>, who: &UserId, run: &RunId) -> Result<()> {
@@ -199,6 +199,7 @@ async fn a_narrower_scope_asks_for_more_and_never_for_less() {
             mode: Mode::Remote,
             approvals,
             author_approves,
+            reverify: Reverify::AnotherRunner,
             scope: Some(id.to_string()),
         };
         let shown = async || execution::show(&world.ask(), own.clone()).await.unwrap();
@@ -393,6 +394,47 @@ async fn whoever_uploaded_the_configuration_is_an_author_too() {
         let (other, _) = world.member(Role::Writer).await;
         approve(&bench, &other, &run).await.unwrap();
         bench.is(&run, Status::Approved).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_that_was_put_back_with_its_own_mac_is_found_before_the_apply() {
+    for_each_engine(async |world| {
+        // An approval that was withdrawn, a right that was taken, a requirement that was lower: what the leaves say of each
+        // is newer than what was put back.
+        for table in ["approval", "role_grant", "execution"] {
+            let bench = Bench::new(&world, &table.replace('_', "-")).await;
+            let (run, [first, second]) = agreed(&bench).await;
+            let (third, _) = world.member(Role::Writer).await;
+            world
+                .tamper(&format!("CREATE TABLE kept AS SELECT * FROM {table}"))
+                .await;
+            match table {
+                "approval" => act::withdraw(&world.by(&first.0), &run, None)
+                    .await
+                    .unwrap(),
+                "role_grant" => {
+                    let grant = second.1.id.parse().unwrap();
+                    access::take(&world.ask(), grant).await.unwrap();
+                }
+                _ => bench.require(3).await,
+            }
+            bench.round().await;
+            bench.is(&run, Status::AwaitingApproval).await;
+            approve(&bench, &third, &run).await.unwrap();
+            let line = bench.line(&run).await;
+            for edit in [
+                format!("DELETE FROM {table}"),
+                format!("INSERT INTO {table} SELECT * FROM kept"),
+                "DROP TABLE kept".to_owned(),
+            ] {
+                world.tamper(&edit).await;
+            }
+            bench
+                .refused(&run, &line, Status::StateTampered, "older-row")
+                .await;
+        }
     })
     .await;
 }

@@ -134,6 +134,7 @@ fn work_of(work: work::Work) -> Work {
         structured: work.structured,
         configuration: hex::encode(work.configuration),
         planned: work.planned.map(planned_of),
+        reverify: work.reverify,
         spool_key: hex::encode(work.spool_key),
     }
 }

@@ -46,6 +46,7 @@ async fn prepared(core: &Core, ctx: &Ctx) -> (Workspace, ConfigurationId) {
         mode: execution::Word::Say(execution::Mode::Remote),
         approvals: execution::Word::Say(2),
         author_approves: execution::Word::Say(true),
+        reverify: execution::Word::Say(execution::Reverify::Always),
     };
     let scope = Scope::Workspace(made.id.parse().unwrap());
     execution::set(ctx, scope, wish).await.unwrap();

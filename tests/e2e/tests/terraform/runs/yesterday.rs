@@ -1,25 +1,11 @@
 //! A whole house that is put back to yesterday, its anchors with it: nothing but the memory of runners knows, and it is enough.
 
-use std::path::Path;
-
 use fs_err as fs;
 
+use crate::support::files;
 use crate::support::house::House;
 use crate::support::plant::{Plant, Runs, remote};
 use crate::support::project::{APPLY, resources};
-
-/// Copies what is in a folder.
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().flatten() {
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
-}
 
 /// Puts a folder of the house to the place of another.
 fn put(house: &House, from: &str, to: &str) {
@@ -27,7 +13,7 @@ fn put(house: &House, from: &str, to: &str) {
     if to.exists() {
         fs::remove_dir_all(&to).unwrap();
     }
-    copy(&house.folder(from), &to);
+    files::copy(&house.folder(from), &to);
 }
 
 #[test]

@@ -16,6 +16,19 @@ pub(crate) fn contents(folders: &[PathBuf]) -> Contents {
         .collect()
 }
 
+/// Copies what is in a folder.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs_err::create_dir_all(to).unwrap();
+    for entry in fs_err::read_dir(from).unwrap().flatten() {
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs_err::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
 /// No file.
 pub(crate) const NOTHING: [PathBuf; 0] = [];
 

@@ -19,6 +19,16 @@ use super::project::Project;
 
 /// A run that is not where it should be by then never will be.
 const RUN_MAX: Duration = Duration::from_mins(2);
+/// Stages that nothing comes after.
+pub(crate) const ENDS: [&str; 7] = [
+    "applied",
+    "planned_and_finished",
+    "discarded",
+    "canceled",
+    "errored",
+    "stale",
+    "state_tampered",
+];
 /// The first user of all tests' runners: far from those of people and services.
 const UID_FIRST: u32 = 1_000_000;
 /// Users for one test.
@@ -198,6 +208,11 @@ impl Run<'_> {
             if now == stage {
                 return self;
             }
+            assert!(
+                !ENDS.contains(&now.as_str()),
+                "it is not {stage}: {}",
+                self.shown()
+            );
             last.clone_from(&now);
             assert!(
                 begun.elapsed() < RUN_MAX,
