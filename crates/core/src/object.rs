@@ -23,7 +23,7 @@ use crate::variable::sql::Variable;
 #[derive(Debug, Clone)]
 pub(crate) struct Object {
     pub(crate) kind: &'static str,
-    /// What it belongs to: a workspace, a run.
+    /// What it belongs to: a workspace, a run, a set of variables.
     pub(crate) owner: String,
     pub(crate) id: String,
     /// What it is of its owner's, a word.
@@ -69,7 +69,7 @@ impl From<&Variable> for Object {
     fn from(row: &Variable) -> Self {
         Self {
             kind: "variable",
-            owner: row.workspace.to_string(),
+            owner: row.owner.to_string(),
             id: row.value.to_string(),
             name: row.id.to_string(),
             part: None,

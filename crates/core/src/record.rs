@@ -20,7 +20,7 @@ use statehouse_model::{
     ActorId, AgentPoolId, ApprovalId, CodeId, ConfigurationId, FileId, GrantId, HouseCode,
     HouseTokenId, JobId, JsonStateId, Name, OrganizationId, Permission, ProjectId, Role, RunId,
     SessionId, Subject, TagId, TeamId, TokenId, TokenOwner, UrlId, UserId, ValueId, VariableId,
-    VersionId, WorkspaceId,
+    VariableOwner, VariableSetId, VersionId, WorkspaceId,
 };
 use statehouse_seal::Keyring;
 
@@ -190,6 +190,8 @@ text_columns!(
     UserId,
     ValueId,
     VariableId,
+    VariableOwner,
+    VariableSetId,
     VersionId,
     WorkspaceId
 );

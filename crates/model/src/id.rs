@@ -189,7 +189,8 @@ id!(/** A run: one plan of a workspace, and what became of it. */ RunId, "run", 
 id!(/** A configuration as it was uploaded for runs. */ ConfigurationId, "cv", house);
 id!(/** A piece of work for a runner: the plan of a run, or its apply. */ JobId, "job", house);
 id!(/** Something that a run made and that is kept sealed: a plan file, its JSON, a piece of a log. */ FileId, "rf", house);
-id!(/** A variable of a workspace. */ VariableId, "var", house);
+id!(/** A variable of a workspace, or of a set. */ VariableId, "var", house);
+id!(/** A set of variables: given to the runs of many workspaces. */ VariableSetId, "varset", house);
 id!(/** One value that a variable had. */ ValueId, "vv", house);
 id!(/** Somebody's word about what a run would apply. */ ApprovalId, "apv", house);
 id!(/** The plan of a run, as the platform's clients name it. */ PlanId, "plan", house);

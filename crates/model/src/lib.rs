@@ -15,14 +15,16 @@ pub mod instant;
 mod name;
 mod permission;
 mod token;
+mod variable;
 
 pub use actor::{Actor, ActorId, Subject, TokenOwner};
 pub use id::{
     AgentPoolId, ApplyId, ApprovalId, CodeId, ConfigurationId, FileId, GrantId, HouseCode, HouseId,
     HouseTokenId, IdError, JobId, JsonStateId, MembershipId, OrganizationId, OutputId, PlanId,
     ProjectId, RequestId, RunId, SessionId, TagId, TeamId, TeamProjectId, TeamWorkspaceId, TokenId,
-    UrlId, UserId, ValueId, VariableId, VersionId, WorkspaceId,
+    UrlId, UserId, ValueId, VariableId, VariableSetId, VersionId, WorkspaceId,
 };
 pub use name::{Name, NameError};
 pub use permission::{Level, Permission, Role, UnknownName};
 pub use token::{Token, TokenError, TokenKind};
+pub use variable::VariableOwner;

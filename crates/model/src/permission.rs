@@ -201,9 +201,9 @@ permissions! {
     AgentManage = "agent.manage", House, "o";
     /// Take the jobs of a pool and do them. A pool's token holds it for its own; who comes with another has no jobs.
     AgentWork = "agent.work", House, "o";
-    /// See variables; the values of sensitive ones are shown to nobody.
+    /// See variables, and over the organization sets of them; the values of sensitive ones are shown to nobody.
     VariableRead = "variable.read", House, "omwp";
-    /// Set and remove variables.
+    /// Set and remove variables; over the organization, also sets of them and what they are attached to.
     VariableWrite = "variable.write", House, "omw";
     /// See who holds which role.
     GrantRead = "grant.read", House, "oma";

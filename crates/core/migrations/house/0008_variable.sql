@@ -1,9 +1,9 @@
 -- Variables of workspaces, of terraform and of the environment of its runs. The
--- row says what a variable is called and how it is read; its value is a sealed
--- object of `blob`, under an id of its own for each value that it had.
+-- row says whose a variable is, what it is called and how it is read; its value
+-- is a sealed object of `blob`, under an id of its own for each value that it had.
 CREATE TABLE variable (
     id TEXT PRIMARY KEY,
-    workspace TEXT NOT NULL,
+    owner TEXT NOT NULL,
     category TEXT NOT NULL,
     name TEXT NOT NULL,
     description TEXT NOT NULL,
@@ -20,5 +20,5 @@ CREATE TABLE variable (
     mac BYTEA NOT NULL
 );
 
-CREATE UNIQUE INDEX variable_name ON variable (workspace, category, name);
+CREATE UNIQUE INDEX variable_name ON variable (owner, category, name);
 CREATE UNIQUE INDEX variable_value ON variable (value);

@@ -21,6 +21,7 @@ const RETENTION: &str = include_str!("../../migrations/house/0006_retention.sql"
 const RUN: &str = include_str!("../../migrations/house/0007_run.sql");
 const VARIABLE: &str = include_str!("../../migrations/house/0008_variable.sql");
 const AGENT: &str = include_str!("../../migrations/house/0009_agent.sql");
+const VARIABLE_SET: &str = include_str!("../../migrations/house/0010_variable_set.sql");
 
 /// The evidential tables that the site and every organization have.
 const SHARED_TABLES: [Table; 2] = [
@@ -42,7 +43,7 @@ static SITE_TABLES: [Table; 9] = [
 ];
 
 /// The evidential tables of an organization.
-static HOUSE_TABLES: [Table; 28] = [
+static HOUSE_TABLES: [Table; 29] = [
     SHARED_TABLES[0],
     SHARED_TABLES[1],
     Table::of::<access::sql::Grant>(),
@@ -71,6 +72,7 @@ static HOUSE_TABLES: [Table; 28] = [
     Table::of::<job::sql::Job>(),
     Table::of::<variable::sql::Variable>(),
     Table::of::<agent::sql::AgentPool>(),
+    Table::of::<variable::sql::VariableSet>(),
 ];
 
 /// Every evidential table of a house, in the order they are verified in.
@@ -93,6 +95,7 @@ pub(crate) fn migrations(code: HouseCode) -> Vec<Migration> {
             ("run", RUN),
             ("variable", VARIABLE),
             ("agent", AGENT),
+            ("variable_set", VARIABLE_SET),
         ]
     };
     [("ledger", COMMON)]

@@ -14,6 +14,7 @@ use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Target, actions};
 use crate::error::{Error, Kind, Result};
 use crate::record::Rows;
+use crate::variable;
 use crate::workspace;
 use sql::Project as Row;
 
@@ -200,6 +201,7 @@ pub async fn delete(ctx: &Ctx, project: &Project) -> Result<()> {
                 return Err(Error::new(Kind::Conflict, words)
                     .hint("move them to another project or delete them first"));
             }
+            variable::set::leave_project(tx, &project.id).await?;
             tx.remove::<Row>(&[project.id.as_str().into()]).await?;
             Ok(Outcome::Recorded((), Entry::new(&project.id)))
         })

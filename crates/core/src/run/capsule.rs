@@ -155,29 +155,25 @@ async fn base(rows: &mut Rows, version: Option<Version>) -> Result<Option<BaseSt
 }
 
 /// Commitments to the variables that a run is given, salted by the run.
-fn commitments(options: &Options, given: &[Given]) -> Variables {
-    let commit = |category: Category, name: &str, value: &str| {
-        let words = [
-            "statehouse variable",
-            &options.salt,
-            category.as_str(),
-            name,
-            value,
-        ];
-        statehouse_ledger::sha256(words.join("\0").as_bytes())
-    };
+fn commitments(salt: &str, given: &[Given]) -> Variables {
     let mut variables = Variables::default();
     for each in given {
         let of = match each.category {
             Category::Terraform => &mut variables.terraform,
             Category::Environment => &mut variables.environment,
         };
-        let value = commit(each.category, &each.name, &each.value);
+        // A literal is another value than the text that it is written in.
+        let form = if each.hcl { "hcl" } else { "text" };
+        let words = [
+            "statehouse variable",
+            salt,
+            each.category.as_str(),
+            &each.name,
+            form,
+            &each.value,
+        ];
+        let value = statehouse_ledger::sha256(words.join("\0").as_bytes());
         of.insert(each.name.clone(), value);
-    }
-    for (name, value) in &options.variables {
-        let value = commit(Category::Terraform, name, value);
-        variables.terraform.insert(name.clone(), value);
     }
     variables
 }
@@ -197,18 +193,16 @@ async fn planned_on(rows: &mut Rows, run: &Run) -> Result<Option<Version>> {
 }
 
 async fn own(rows: &mut Rows, house: &House, run: &Run, on: Option<Version>) -> Result<Own> {
-    let options = open(rows, house, run, Kind::Options).await?;
-    let options: Options = serde_json::from_slice(&options)
-        .map_err(|error| Error::internal(format!("stored options of a run: {error}")))?;
+    let options = options(rows, house, run).await?;
     let wanted = Workspace::Id(run.workspace.clone());
     let workspace = workspace::sql::needed(rows, &wanted).await?;
-    let given = variable::given(rows, house, &workspace).await?;
+    let given = variable::given(rows, house, &workspace, &options.variables).await?;
     let configuration = configuration::needed(rows, &wanted, &run.configuration).await?;
     let digest = configuration.digest.as_slice();
     Ok(Own {
         base: base(rows, on).await?,
         configuration: Hash::try_from(digest).map_err(|_| odd("a configuration"))?,
-        variables: commitments(&options, &given),
+        variables: commitments(&options.salt, &given),
         run: run.clone(),
     })
 }
@@ -256,6 +250,13 @@ pub(crate) async fn read(rows: &mut Rows, house: &House, run: &Run) -> Result<Si
     let bytes = open(rows, house, run, Kind::Capsule).await?;
     let parsed = SignedCapsule::parse(&bytes);
     parsed.map_err(|error| Error::tampered(format!("the capsule of {}: {error}", run.id)))
+}
+
+/// The options of a run.
+pub(crate) async fn options(rows: &mut Rows, house: &House, run: &Run) -> Result<Options> {
+    let stored = open(rows, house, run, Kind::Options).await?;
+    serde_json::from_slice(&stored)
+        .map_err(|error| Error::internal(format!("stored options of a run: {error}")))
 }
 
 /// Opens a small file of a run where it is.

@@ -79,7 +79,7 @@ pub struct Work {
     pub step: Step,
     /// How to plan.
     pub options: Options,
-    /// The variables of the workspace.
+    /// The variables that it is given, those of the run alone among them.
     pub variables: Vec<Given>,
     /// The version of the tool; empty for none in particular.
     pub tool_version: String,
@@ -253,7 +253,7 @@ impl Line {
     /// What is to be done.
     pub async fn work(&self) -> Result<Work> {
         let (line, house) = (self.clone(), self.ctx.house().clone());
-        let (mut work, options) = door::read(&self.ctx, ReadJob, &self.target(), move |rows| {
+        door::read(&self.ctx, ReadJob, &self.target(), move |rows| {
             Box::pin(async move {
                 job::held(rows, &line.job).await?;
                 let run = needed(rows, &line.run).await?;
@@ -262,8 +262,9 @@ impl Line {
                 let configuration = configuration::needed(rows, &of, &run.configuration).await?;
                 let setting = workspace::sql::setting(rows, &workspace.id).await?;
                 let setting = setting.unwrap_or_else(|| workspace::unset(workspace.id.clone()));
-                let options = files::find(rows, &run.id, Kind::Options).await?;
-                let variables = variable::given(rows, &house, &workspace).await?;
+                let options = capsule::options(rows, &house, &run).await?;
+                let of_run = &options.variables;
+                let variables = variable::given(rows, &house, &workspace, of_run).await?;
                 let planned = match line.step {
                     Step::Plan => None,
                     Step::Apply => {
@@ -273,14 +274,14 @@ impl Line {
                 };
                 let reverify = line.reverify(rows, &workspace).await?;
                 let digest = configuration.digest.as_slice().try_into();
-                let work = Work {
-                    spool_key: [0; 32],
+                Ok(Work {
+                    spool_key: spool_key(&options, &run.id),
                     run: run.id,
                     holds_lock: run.holds_lock,
                     workspace_id: workspace.id,
                     workspace: workspace.name.to_string(),
                     step: line.step,
-                    options: Options::default(),
+                    options,
                     variables,
                     tool_version: setting.terraform_version,
                     working_directory: setting.working_directory,
@@ -289,14 +290,10 @@ impl Line {
                         .map_err(|_| Error::tampered("a configuration without a digest"))?,
                     planned,
                     reverify,
-                };
-                Ok((work, options))
+                })
             })
         })
-        .await?;
-        work.options = read_options(&self.ctx, options).await?;
-        work.spool_key = spool_key(&work.options, &self.run);
-        Ok(work)
+        .await
     }
 
     /// Whether the JSON of the plan is to be derived again before it is applied. A place of this server trusts what

@@ -1,33 +1,40 @@
-//! Variables of a workspace: what its runs are given, of terraform and of their environment.
+//! Variables of workspaces and of sets: what runs are given, of terraform and of their environment.
 //!
 //! A value is sealed, and a sensitive one is written and never read again by
 //! anybody but a run: what is shown of it is that it is there. It stays
 //! sensitive for as long as the variable is there. A run takes the values that
 //! there are when it is planned, and its capsule binds them: a value that
-//! changed before the apply makes the plan stale.
+//! changed before the apply makes the plan stale, wherever it came from.
 //!
 //! A value becomes data of terraform, never text of a configuration; and a
 //! sensitive one that could not be kept out of a log is refused when it is saved.
+//! A variable of a set ([`set`]) is checked and kept like one of a workspace;
+//! which of several of one name a run is given, [`mod@given`] says.
 
+mod given;
+pub mod set;
 pub(crate) mod sql;
+#[cfg(test)]
+mod tests;
 
 use std::str::FromStr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use statehouse_model::{ValueId, VariableId};
+use statehouse_model::{ValueId, VariableId, VariableOwner, VariableSetId};
 use statehouse_terraform::{literal, weak};
 use zeroize::Zeroizing;
 
 use crate::blob::{self, Stored};
 use crate::ctx::Ctx;
-use crate::door::{self, Entry, Outcome, Target, actions};
+use crate::door::{self, Action, Entry, Outcome, Target, Tx, actions};
 use crate::error::{Error, Kind as Trouble, Result};
 use crate::house::House;
 use crate::object::Object;
 use crate::record::Rows;
-use crate::workspace::sql::Workspace as WorkspaceRow;
 use crate::workspace::{self, Workspace};
+pub use given::Given;
+pub(crate) use given::given;
 use sql::Variable;
 
 actions! {
@@ -40,7 +47,10 @@ actions! {
 }
 
 /// Variables that one workspace can have.
-const VARIABLES_MAX: usize = 1000;
+const OF_WORKSPACE_MAX: usize = 1000;
+/// Variables that one set can have: they go with it in one change, whose leaf has
+/// 64 KiB, of which each takes 150 bytes.
+const OF_SET_MAX: usize = 250;
 /// Longest name and description, in bytes.
 const NAME_BYTES_MAX: usize = 256;
 const DESCRIPTION_BYTES_MAX: usize = 4096;
@@ -82,6 +92,57 @@ impl FromStr for Category {
     }
 }
 
+/// How a caller says whose variables are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Of {
+    /// Those of a workspace.
+    Workspace(Workspace),
+    /// Those of a set.
+    Set(VariableSetId),
+}
+
+impl From<&Workspace> for Of {
+    fn from(workspace: &Workspace) -> Self {
+        Self::Workspace(workspace.clone())
+    }
+}
+
+impl From<&VariableSetId> for Of {
+    fn from(set: &VariableSetId) -> Self {
+        Self::Set(set.clone())
+    }
+}
+
+impl From<&VariableOwner> for Of {
+    fn from(owner: &VariableOwner) -> Self {
+        match owner {
+            VariableOwner::Workspace(id) => Self::Workspace(Workspace::Id(id.clone())),
+            VariableOwner::Set(id) => Self::Set(id.clone()),
+        }
+    }
+}
+
+impl Of {
+    /// Where it is asked whether the caller may: what a set holds can reach every
+    /// workspace, so it is the organization's.
+    fn target(&self) -> Target {
+        match self {
+            Self::Workspace(workspace) => Target::Workspace(workspace.clone()),
+            Self::Set(_) => Target::House,
+        }
+    }
+
+    /// Whose they are, which must be there.
+    async fn owner(&self, rows: &mut Rows) -> Result<VariableOwner> {
+        Ok(match self {
+            Self::Workspace(workspace) => {
+                VariableOwner::Workspace(workspace::sql::needed(rows, workspace).await?.id)
+            }
+            Self::Set(id) => VariableOwner::Set(sql::needed_set(rows, id).await?.id),
+        })
+    }
+}
+
 /// What to set; what is `None` stays as it is, or is as it is by itself.
 #[derive(Clone, Default)]
 pub struct Wish {
@@ -104,8 +165,8 @@ pub struct Wish {
 pub struct VariableView {
     /// Its id.
     pub id: String,
-    /// Its workspace.
-    pub workspace: String,
+    /// Whose it is.
+    pub owner: VariableOwner,
     /// Its name.
     pub name: String,
     /// Its value; `None` where it is sensitive.
@@ -128,7 +189,7 @@ impl VariableView {
     fn of(row: Variable, value: Option<String>) -> Self {
         Self {
             id: row.id.to_string(),
-            workspace: row.workspace.to_string(),
+            owner: row.owner,
             name: row.name,
             value,
             category: row.category,
@@ -139,21 +200,6 @@ impl VariableView {
             created_at: row.created_at,
         }
     }
-}
-
-/// A variable with its value, for a run.
-#[derive(Clone)]
-pub struct Given {
-    /// Its name.
-    pub name: String,
-    /// Its value.
-    pub value: Zeroizing<String>,
-    /// What it is one of.
-    pub category: Category,
-    /// Whether the value is a literal of HCL.
-    pub hcl: bool,
-    /// Whether nobody may see the value.
-    pub sensitive: bool,
 }
 
 /// Whether a variable may be so.
@@ -228,20 +274,21 @@ fn is_ours(name: &str) -> bool {
     terraform || proxy || upper.starts_with("LD_") || place.contains(&upper.as_str())
 }
 
-fn target(workspace: &Workspace) -> Target {
-    Target::Workspace(workspace.clone())
-}
-
-/// Makes a variable of a workspace.
-pub async fn create(ctx: &Ctx, workspace: &Workspace, wish: Wish) -> Result<VariableView> {
-    let found = workspace::id_of(ctx, SetVariable, workspace).await?;
+/// Makes a variable of a workspace or of a set.
+pub async fn create(ctx: &Ctx, of: impl Into<Of>, wish: Wish) -> Result<VariableView> {
+    let of = of.into();
+    let (wanted, target) = (of.clone(), of.target());
+    let owner = door::read(ctx, SetVariable, &target, move |rows| {
+        Box::pin(async move { wanted.owner(rows).await })
+    })
+    .await?;
     let name = wish
         .name
         .ok_or_else(|| Error::invalid("a variable needs a name"))?;
     let now = ctx.house().now();
     let row = Variable {
         id: VariableId::from_entropy(ctx.house().code(), crate::entropy()),
-        workspace: found,
+        owner,
         category: wish
             .category
             .unwrap_or(Category::Terraform)
@@ -259,17 +306,17 @@ pub async fn create(ctx: &Ctx, workspace: &Workspace, wish: Wish) -> Result<Vari
         updated_at: now,
     };
     let value = Zeroizing::new(wish.value.unwrap_or_default());
-    set(ctx, row, value, None).await
+    store(ctx, row, value, None).await
 }
 
 /// Changes a variable. A sensitive one stays so, and its value is not shown for it.
 pub async fn update(
     ctx: &Ctx,
-    workspace: &Workspace,
+    of: impl Into<Of>,
     id: &VariableId,
     wish: Wish,
 ) -> Result<VariableView> {
-    let (old, value) = read(ctx, workspace, id).await?;
+    let (old, value) = read(ctx, &of.into(), id).await?;
     if old.sensitive && wish.sensitive == Some(false) {
         let words = format!("`{}` is sensitive, and stays so", old.name);
         return Err(Error::invalid(words).hint("remove it, and make it anew with its value"));
@@ -287,11 +334,11 @@ pub async fn update(
         ..old.clone()
     };
     let value = wish.value.map_or(value, Zeroizing::new);
-    set(ctx, row, value, Some(old.value)).await
+    store(ctx, row, value, Some(old.value)).await
 }
 
 /// Stores a variable with its value, in place of what it was.
-async fn set(
+async fn store(
     ctx: &Ctx,
     mut row: Variable,
     value: Zeroizing<String>,
@@ -304,24 +351,16 @@ async fn set(
     row.body_digest = stored.body_digest.to_vec();
     row.commitment = stored.commitment.to_vec();
     let shown = (!row.sensitive).then(|| value.to_string());
-    let wanted = Workspace::Id(row.workspace.clone());
-    let given = Arc::new((row.clone(), stored, replaces));
-    door::change(ctx, SetVariable, target(&wanted), move |tx| {
+    let of = Of::from(&row.owner);
+    let target = of.target();
+    let given = Arc::new((row.clone(), stored, replaces, of));
+    door::change(ctx, SetVariable, target, move |tx| {
         let given = given.clone();
         Box::pin(async move {
-            let (row, stored, replaces) = &*given;
-            let all = sql::of_workspace(tx, &row.workspace).await?;
-            let same = |other: &&Variable| {
-                other.id != row.id && other.name == row.name && other.category == row.category
-            };
-            if all.iter().any(|other| same(&other)) {
-                let words = format!("the workspace has a variable `{}` already", row.name);
-                return Err(Error::new(Trouble::Conflict, words));
-            }
-            if replaces.is_none() && all.len() >= VARIABLES_MAX {
-                let words = format!("a workspace has at most {VARIABLES_MAX} variables");
-                return Err(Error::invalid(words));
-            }
+            let (row, stored, replaces, of) = &*given;
+            of.owner(tx).await?;
+            let all = sql::of_owner(tx, &row.owner).await?;
+            fits(row, &all)?;
             if let Some(old) = replaces {
                 let there = all
                     .iter()
@@ -335,7 +374,7 @@ async fn set(
             tx.put(row).await?;
             blob::sql::insert_object(tx, row.value.as_str(), stored).await?;
             let entry = Entry::new(&row.id)
-                .fact("workspace", row.workspace.as_str())
+                .fact(row.owner.kind(), row.owner.as_str())
                 .fact("category", row.category.as_str())
                 .fact("sensitive", row.sensitive)
                 .fact("commitment", hex::encode(&row.commitment));
@@ -346,21 +385,39 @@ async fn set(
     Ok(VariableView::of(row, shown))
 }
 
-async fn found(rows: &mut Rows, workspace: &Workspace, id: &VariableId) -> Result<Variable> {
-    let workspace = workspace::sql::needed(rows, workspace).await?;
+/// Whether a variable has a place among those that there are.
+fn fits(row: &Variable, all: &[Variable]) -> Result<()> {
+    let (whose, max) = match row.owner {
+        VariableOwner::Workspace(_) => ("workspace", OF_WORKSPACE_MAX),
+        VariableOwner::Set(_) => ("set", OF_SET_MAX),
+    };
+    let same = |other: &&Variable| {
+        other.id != row.id && other.name == row.name && other.category == row.category
+    };
+    if all.iter().any(|other| same(&other)) {
+        let words = format!("the {whose} has a variable `{}` already", row.name);
+        return Err(Error::new(Trouble::Conflict, words));
+    }
+    let new = all.iter().all(|other| other.id != row.id);
+    if new && all.len() >= max {
+        return Err(Error::invalid(format!(
+            "a {whose} has at most {max} variables"
+        )));
+    }
+    Ok(())
+}
+
+async fn found(rows: &mut Rows, of: &Of, id: &VariableId) -> Result<Variable> {
+    let owner = of.owner(rows).await?;
     let found = sql::by_id(rows, id).await?;
-    let own = found.filter(|found| found.workspace == workspace.id);
+    let own = found.filter(|found| found.owner == owner);
     own.ok_or_else(|| Error::not_found("variable"))
 }
 
 /// A variable and its value, for whoever is about to change it.
-async fn read(
-    ctx: &Ctx,
-    workspace: &Workspace,
-    id: &VariableId,
-) -> Result<(Variable, Zeroizing<String>)> {
-    let (wanted, id, house) = (workspace.clone(), id.clone(), ctx.house().clone());
-    door::read(ctx, SetVariable, &target(workspace), move |rows| {
+async fn read(ctx: &Ctx, of: &Of, id: &VariableId) -> Result<(Variable, Zeroizing<String>)> {
+    let (wanted, id, house) = (of.clone(), id.clone(), ctx.house().clone());
+    door::read(ctx, SetVariable, &of.target(), move |rows| {
         Box::pin(async move {
             let row = found(rows, &wanted, &id).await?;
             let value = open(rows, &house, &row).await?;
@@ -383,30 +440,38 @@ async fn open(rows: &mut Rows, house: &House, row: &Variable) -> Result<Zeroizin
 }
 
 /// Removes a variable, and its value with it.
-pub async fn remove(ctx: &Ctx, workspace: &Workspace, id: &VariableId) -> Result<()> {
-    let given = Arc::new((workspace.clone(), id.clone()));
-    door::change(ctx, RemoveVariable, target(workspace), move |tx| {
+pub async fn remove(ctx: &Ctx, of: impl Into<Of>, id: &VariableId) -> Result<()> {
+    let of = of.into();
+    let target = of.target();
+    let given = Arc::new((of, id.clone()));
+    door::change(ctx, RemoveVariable, target, move |tx| {
         let given = given.clone();
         Box::pin(async move {
-            let (workspace, id) = &*given;
-            let row = found(tx, workspace, id).await?;
-            tx.remove::<Variable>(&[row.id.as_str().into()]).await?;
-            blob::sql::remove(tx, row.value.as_str()).await?;
-            let entry = Entry::new(&row.id).fact("workspace", row.workspace.as_str());
+            let (of, id) = &*given;
+            let row = found(tx, of, id).await?;
+            erase(tx, &row).await?;
+            let entry = Entry::new(&row.id).fact(row.owner.kind(), row.owner.as_str());
             Ok(Outcome::Recorded((), entry))
         })
     })
     .await
 }
 
-/// The variables of a workspace; sensitive ones without their values.
-pub async fn list(ctx: &Ctx, workspace: &Workspace) -> Result<Vec<VariableView>> {
-    let (wanted, house) = (workspace.clone(), ctx.house().clone());
-    door::read(ctx, ListVariables, &target(workspace), move |rows| {
+/// Takes the row of a variable away, and its value.
+async fn erase<A: Action>(tx: &mut Tx<A>, row: &Variable) -> Result<()> {
+    tx.remove::<Variable>(&[row.id.as_str().into()]).await?;
+    blob::sql::remove(tx, row.value.as_str()).await
+}
+
+/// The variables of a workspace or of a set; sensitive ones without their values.
+pub async fn list(ctx: &Ctx, of: impl Into<Of>) -> Result<Vec<VariableView>> {
+    let (of, house) = (of.into(), ctx.house().clone());
+    let target = of.target();
+    door::read(ctx, ListVariables, &target, move |rows| {
         Box::pin(async move {
-            let workspace = workspace::sql::needed(rows, &wanted).await?;
+            let owner = of.owner(rows).await?;
             let mut views = Vec::new();
-            for row in sql::of_workspace(rows, &workspace.id).await? {
+            for row in sql::of_owner(rows, &owner).await? {
                 let value = if row.sensitive {
                     None
                 } else {
@@ -420,70 +485,9 @@ pub async fn list(ctx: &Ctx, workspace: &Workspace) -> Result<Vec<VariableView>>
     .await
 }
 
-/// One variable of a workspace.
-pub async fn show(ctx: &Ctx, workspace: &Workspace, id: &VariableId) -> Result<VariableView> {
-    let all = list(ctx, workspace).await?;
+/// One variable of a workspace or of a set.
+pub async fn show(ctx: &Ctx, of: impl Into<Of>, id: &VariableId) -> Result<VariableView> {
+    let all = list(ctx, of).await?;
     let found = all.into_iter().find(|each| each.id == id.as_str());
     found.ok_or_else(|| Error::not_found("variable"))
-}
-
-/// What a run of a workspace is given.
-pub(crate) async fn given(
-    rows: &mut Rows,
-    house: &House,
-    workspace: &WorkspaceRow,
-) -> Result<Vec<Given>> {
-    let mut all = Vec::new();
-    for row in sql::of_workspace(rows, &workspace.id).await? {
-        all.push(Given {
-            value: open(rows, house, &row).await?,
-            category: row.category.parse()?,
-            name: row.name,
-            hcl: row.hcl,
-            sensitive: row.sensitive,
-        });
-    }
-    Ok(all)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sensitive_structure_needs_a_part_that_can_be_found() {
-        let row = |hcl, sensitive| {
-            let entropy = crate::entropy;
-            let house = statehouse_model::HouseCode::from_entropy(entropy());
-            Variable {
-                id: VariableId::from_entropy(house, entropy()),
-                workspace: statehouse_model::WorkspaceId::from_entropy(house, entropy()),
-                category: Category::Terraform.as_str().to_owned(),
-                name: "keys".to_owned(),
-                description: String::new(),
-                hcl,
-                sensitive,
-                value: ValueId::from_entropy(house, entropy()),
-                size: 0,
-                body_digest: Vec::new(),
-                commitment: Vec::new(),
-                created_at: 0,
-                updated_at: 0,
-            }
-        };
-        let weak = "{ name = \"admin\", pin = 1234, on = true }";
-        let fine = "{ name = \"admin\", key = \"correct-horse\" }";
-        for (value, hcl, sensitive, allowed) in [
-            (weak, true, true, false),
-            (weak, true, false, true),
-            (fine, true, true, true),
-            ("\"secret\"", true, true, false),
-            ("true", true, true, false),
-            ("secret", false, true, false),
-            ("correct-horse", false, true, true),
-        ] {
-            let answer = check(&row(hcl, sensitive), value);
-            assert_eq!(answer.is_ok(), allowed, "{value} {hcl} {sensitive}");
-        }
-    }
 }

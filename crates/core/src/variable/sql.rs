@@ -1,15 +1,18 @@
-//! Every statement on `variable`.
+//! Every statement on `variable` and `variable_set`.
 
-use statehouse_model::{ValueId, VariableId, WorkspaceId};
+use std::collections::BTreeSet;
 
-use crate::error::Result;
+use statehouse_model::{ValueId, VariableId, VariableOwner, VariableSetId};
+
+use crate::db::Value;
+use crate::error::{Error, Result};
 use crate::record::{Rows, record};
 
 record! {
-    /// A variable of a workspace.
+    /// A variable of a workspace or of a set.
     pub(crate) struct Variable in "variable" key 1 {
         id: VariableId,
-        workspace: WorkspaceId,
+        owner: VariableOwner,
         /// A word of [`super::Category`].
         category: String,
         name: String,
@@ -29,6 +32,36 @@ record! {
     }
 }
 
+record! {
+    /// A set of variables, and where it reaches.
+    pub(crate) struct VariableSet in "variable_set" key 1 {
+        id: VariableSetId,
+        name: String,
+        description: String,
+        /// Whether it reaches every workspace.
+        global: bool,
+        /// Whether nothing narrower goes over it.
+        priority: bool,
+        /// The ids of the projects and workspaces that it reaches, separated by spaces.
+        scopes: String,
+        created_at: i64,
+        updated_at: i64,
+    }
+}
+
+impl VariableSet {
+    /// The ids of the projects and workspaces that it is attached to.
+    pub(crate) fn scopes(&self) -> BTreeSet<&str> {
+        self.scopes.split_whitespace().collect()
+    }
+
+    /// Attaches it to these, and to nothing else.
+    pub(crate) fn attach(&mut self, scopes: &BTreeSet<String>) {
+        let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
+        self.scopes = scopes.join(" ");
+    }
+}
+
 pub(crate) async fn by_id(rows: &mut Rows, id: &VariableId) -> Result<Option<Variable>> {
     rows.by_key(vec![id.as_str().into()]).await
 }
@@ -38,8 +71,33 @@ pub(crate) async fn by_value(rows: &mut Rows, id: &ValueId) -> Result<Option<Var
     rows.one("WHERE value = $1", &[id.as_str().into()]).await
 }
 
-/// The variables of a workspace, by category and name.
-pub(crate) async fn of_workspace(rows: &mut Rows, id: &WorkspaceId) -> Result<Vec<Variable>> {
-    let clause = "WHERE workspace = $1 ORDER BY category, name";
-    rows.find(clause, &[id.as_str().into()]).await
+/// The variables of a workspace or of a set, by category and name.
+pub(crate) async fn of_owner(rows: &mut Rows, owner: &VariableOwner) -> Result<Vec<Variable>> {
+    let clause = "WHERE owner = $1 ORDER BY category, name";
+    rows.find(clause, &[owner.as_str().into()]).await
+}
+
+/// The variables of several, by category and name.
+pub(crate) async fn of_owners(rows: &mut Rows, owners: &[VariableOwner]) -> Result<Vec<Variable>> {
+    if owners.is_empty() {
+        return Ok(Vec::new());
+    }
+    let places: Vec<String> = (1..=owners.len()).map(|at| format!("${at}")).collect();
+    let values: Vec<Value> = owners.iter().map(|owner| owner.as_str().into()).collect();
+    let clause = format!(
+        "WHERE owner IN ({}) ORDER BY category, name",
+        places.join(", ")
+    );
+    rows.find(&clause, &values).await
+}
+
+/// Every set.
+pub(crate) async fn sets(rows: &mut Rows) -> Result<Vec<VariableSet>> {
+    rows.find("ORDER BY id", &[]).await
+}
+
+/// The set of that id, which must be there.
+pub(crate) async fn needed_set(rows: &mut Rows, id: &VariableSetId) -> Result<VariableSet> {
+    let found = rows.by_key(vec![id.as_str().into()]).await?;
+    found.ok_or_else(|| Error::not_found("variable set"))
 }

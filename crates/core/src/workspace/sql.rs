@@ -3,6 +3,7 @@
 //! The row of a deleted workspace carries its own id as its name, so that no
 //! look for a workspace needs a second table to pass it over.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 
 use statehouse_model::{ActorId, Name, ProjectId, TagId, VersionId, WorkspaceId};
@@ -73,6 +74,8 @@ record! {
 }
 
 const NAMED: &str = "WHERE name = $1";
+/// Workspaces in one question: each is a value of its own, of which `SQLite` takes some ten thousand.
+const ASKED_MAX: usize = 1000;
 
 impl Workspace {
     /// Whether it is the row of a workspace that was deleted: its name is its id.
@@ -338,6 +341,18 @@ pub(crate) async fn of_project(rows: &mut Rows, project: &ProjectId) -> Result<u
 pub(crate) async fn deletion(rows: &mut Rows, id: &WorkspaceId) -> Result<Option<Deletion>> {
     rows.one("WHERE workspace = $1", &[id.as_str().into()])
         .await
+}
+
+/// The ids of those of some workspaces that are deleted.
+pub(crate) async fn deleted_of(rows: &mut Rows, of: &[WorkspaceId]) -> Result<HashSet<String>> {
+    let mut deleted = HashSet::new();
+    for some in of.chunks(ASKED_MAX) {
+        let clause = format!("WHERE workspace IN ({})", places(some.len()));
+        let ids: Vec<Value> = some.iter().map(|id| id.as_str().into()).collect();
+        let found: Vec<Deletion> = rows.find(&clause, &ids).await?;
+        deleted.extend(found.into_iter().map(|each| each.workspace.to_string()));
+    }
+    Ok(deleted)
 }
 
 /// Deleted workspaces, the newest deletion first.

@@ -22,6 +22,15 @@ impl Resource {
                 if let Some(id) = relationship.pointer("/data/id") {
                     flat.insert(name.clone(), id.clone());
                 }
+                let several = relationship.get("data").and_then(Value::as_array);
+                let ids: Vec<Value> = several
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|each| each.get("id").cloned())
+                    .collect();
+                if !ids.is_empty() {
+                    flat.entry(name.clone()).or_insert_with(|| ids.into());
+                }
             }
         }
         Some(Self(flat))
@@ -95,6 +104,12 @@ mod tests {
             json!({ "id": "ws-1", "type": "workspaces", "attributes": { "name": "a", "lock-id": null },
                     "relationships": { "project": { "data": { "id": "prj-1", "type": "projects" } }, "head": { "data": null } } }),
             Some(json!({ "id": "ws-1", "name": "a", "lock-id": null, "project": "prj-1" })),
+        );
+        check(
+            json!({ "id": "varset-1", "attributes": { "users": 2 },
+                    "relationships": { "vars": { "data": [{ "id": "var-1" }, { "id": "var-2" }] }, "users": { "data": [{ "id": "u" }] },
+                                       "projects": { "data": [] } } }),
+            Some(json!({ "id": "varset-1", "users": 2, "vars": ["var-1", "var-2"] })),
         );
         check(json!("text"), None);
         check(json!({}), Some(json!({})));

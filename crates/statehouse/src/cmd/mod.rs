@@ -33,6 +33,7 @@ mod token;
 mod up;
 mod user;
 mod variable;
+mod variable_set;
 mod verify;
 mod workspace;
 
@@ -107,6 +108,9 @@ enum Command {
     /// Variables: what the runs of a workspace are given
     #[command(subcommand)]
     Variable(variable::Verb),
+    /// Sets of variables: what the runs of many workspaces are given
+    #[command(subcommand)]
+    VariableSet(variable_set::Verb),
     /// Retention: for how long the content of old versions is kept
     #[command(subcommand)]
     Retention(retention::Verb),
@@ -201,6 +205,7 @@ fn run(command: Command, session: &Session) -> Result<u8> {
         Command::AgentPool(verb) => agent_pool::run(verb, session),
         Command::Agent(args) => agent::run(&args, session),
         Command::Variable(verb) => variable::run(verb, session),
+        Command::VariableSet(verb) => variable_set::run(verb, session),
         Command::Retention(verb) => retention::run(verb, session),
         Command::Grant(verb) => grant::run(verb, session),
         Command::Team(verb) => team::run(verb, session),

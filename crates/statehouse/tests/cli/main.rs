@@ -21,3 +21,4 @@ mod proof;
 mod serving;
 mod states;
 mod support;
+mod variables;

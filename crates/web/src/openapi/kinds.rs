@@ -7,7 +7,8 @@ use crate::routes::operation::SchemaOf;
 use crate::tfe::{
     agent_pools, authentication_tokens, configurations, executions, grants, keys, ledgers, locks,
     looks, memberships, organizations, outputs, permissions, plans, projects, reach, resources,
-    retention, runs, service, tags, teams, tokens, users, variables, versions, workspaces,
+    retention, runs, service, tags, teams, tokens, users, variable_sets, variables, versions,
+    workspaces,
 };
 
 /// A type of resource.
@@ -176,7 +177,16 @@ pub(crate) const ALL: &[Kind] = &[
     ),
     kind::<tokens::Told>("tokens", "A token of an account.", &[]),
     kind::<users::Told>("users", "An account.", &[]),
-    kind::<variables::Told>("vars", "A variable of a workspace.", &["configurable"]),
+    kind::<variables::Told>(
+        "vars",
+        "A variable of a workspace, or of a set.",
+        &["configurable", "varset"],
+    ),
+    kind::<variable_sets::Told>(
+        "varsets",
+        "A set of variables, for the runs of many workspaces.",
+        &["organization", "parent", "projects", "workspaces", "vars"],
+    ),
     kind::<workspaces::told::Told>(
         "workspaces",
         "A state, its lock and its settings.",

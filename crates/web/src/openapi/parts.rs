@@ -39,6 +39,7 @@ pub(super) fn part(name: &str) -> &'static str {
         "team" => "The id of a team (`team-…`).",
         "pool" => "The id of a pool of agents (`apool-…`).",
         "job" => "The id of a job (`job-…`).",
+        "varset" => "The id of a set of variables (`varset-…`).",
         "version" => "The id of a version (`sv-…`).",
         "user" => "The id or name of an account.",
         "token" => "The id of a token.",

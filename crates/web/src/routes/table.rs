@@ -461,6 +461,42 @@ routes! {
             one("vars", "Change a variable. A sensitive one stays so.").needs(May::VariableWrite);
         DELETE "/api/v2/workspaces/{workspace}/vars/{variable}" => tfe::variables::delete,
             nothing("Remove a variable.").needs(May::VariableWrite);
+        GET    "/api/v2/workspaces/{workspace}/varsets" => tfe::variable_sets::list_of_workspace,
+            page("varsets", "The sets of variables that reach a workspace.").needs(May::VariableRead)
+                .asks(&[PART_OF_NAME]).passes(tfe::variable_sets::PASSED);
+        GET    "/api/v2/projects/{project}/varsets" => tfe::variable_sets::list_of_project,
+            page("varsets", "The sets of variables that reach all workspaces of a project.").needs(May::VariableRead)
+                .asks(&[PART_OF_NAME]).passes(tfe::variable_sets::PASSED);
+        GET    "/api/v2/organizations/{organization}/varsets" => tfe::variable_sets::list,
+            page("varsets", "The sets of variables of an organization.").needs(May::VariableRead)
+                .asks(&[PART_OF_NAME]).passes(tfe::variable_sets::PASSED);
+        POST   "/api/v2/organizations/{organization}/varsets" => tfe::variable_sets::create,
+            made("varsets", "Make a set of variables.").needs(May::VariableWrite);
+        GET    "/api/v2/varsets/{varset}" => tfe::variable_sets::show,
+            one("varsets", "One set of variables.").needs(May::VariableRead).passes(tfe::variable_sets::PASSED);
+        PATCH  "/api/v2/varsets/{varset}" => tfe::variable_sets::update,
+            one("varsets", "Change a set of variables; the projects or workspaces that it relates to, and no others of their kind.")
+                .needs(May::VariableWrite).passes(tfe::variable_sets::PASSED);
+        DELETE "/api/v2/varsets/{varset}" => tfe::variable_sets::delete,
+            nothing("Remove a set with its variables.").needs(May::VariableWrite);
+        POST   "/api/v2/varsets/{varset}/relationships/workspaces" => tfe::variable_sets::attach_workspaces,
+            nothing("Attach a set to workspaces.").needs(May::VariableWrite);
+        DELETE "/api/v2/varsets/{varset}/relationships/workspaces" => tfe::variable_sets::detach_workspaces,
+            nothing("Take a set from workspaces.").needs(May::VariableWrite);
+        POST   "/api/v2/varsets/{varset}/relationships/projects" => tfe::variable_sets::attach_projects,
+            nothing("Attach a set to projects.").needs(May::VariableWrite);
+        DELETE "/api/v2/varsets/{varset}/relationships/projects" => tfe::variable_sets::detach_projects,
+            nothing("Take a set from projects.").needs(May::VariableWrite);
+        GET    "/api/v2/varsets/{varset}/relationships/vars" => tfe::variables::list_of_set,
+            list("vars", "The variables of a set; sensitive ones without their values.").needs(May::VariableRead);
+        POST   "/api/v2/varsets/{varset}/relationships/vars" => tfe::variables::create_of_set,
+            made("vars", "Make a variable of a set.").needs(May::VariableWrite);
+        GET    "/api/v2/varsets/{varset}/relationships/vars/{variable}" => tfe::variables::show_of_set,
+            one("vars", "One variable of a set.").needs(May::VariableRead);
+        PATCH  "/api/v2/varsets/{varset}/relationships/vars/{variable}" => tfe::variables::update_of_set,
+            one("vars", "Change a variable of a set. A sensitive one stays so.").needs(May::VariableWrite);
+        DELETE "/api/v2/varsets/{varset}/relationships/vars/{variable}" => tfe::variables::delete_of_set,
+            nothing("Remove a variable of a set.").needs(May::VariableWrite);
         POST   "/api/v2/workspaces/{workspace}/configuration-versions" => tfe::configurations::create,
             made("configuration-versions", "Wish for a configuration: the answer has the signed address that its archive goes to.")
                 .needs(May::RunPlan);

@@ -36,6 +36,7 @@ pub(crate) mod teams;
 pub(crate) mod tokens;
 pub(crate) mod transfers;
 pub(crate) mod users;
+pub(crate) mod variable_sets;
 pub(crate) mod variables;
 pub(crate) mod versions;
 pub(crate) mod workspaces;

@@ -30,6 +30,8 @@ const MAY: &[(&str, Permission)] = &[
     ("can-create-workspace", Permission::WorkspaceCreate),
     ("can-read-entitlement", Permission::OrganizationRead),
     ("can-create-project", Permission::ProjectCreate),
+    ("can-read-varsets", Permission::VariableRead),
+    ("can-manage-varsets", Permission::VariableWrite),
 ];
 
 /// The organizations that the caller belongs to; for an operator of the site, every one.

@@ -15,7 +15,7 @@ use super::sent::Sent;
 use crate::auth::{self, Asker, At};
 use crate::problem::Problem;
 
-const KIND: &str = "projects";
+pub(super) const KIND: &str = "projects";
 /// Projects on one page.
 const PAGE: Sizes = Sizes::whole(100);
 

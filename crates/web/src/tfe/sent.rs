@@ -295,6 +295,16 @@ impl Relationships {
         }
     }
 
+    /// The same, told apart from a relation that is not there.
+    pub(crate) fn said<I: FromStr>(
+        &self,
+        name: &str,
+        kind: &str,
+    ) -> Result<Option<Vec<I>>, Problem> {
+        let there = self.data(name).is_some();
+        there.then(|| self.many(name, kind)).transpose()
+    }
+
     /// Everything that it relates to under `name`, new things included.
     pub(crate) fn items<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<Item<T>>, Problem> {
         self.all::<Item<T>>(name)
@@ -478,6 +488,13 @@ mod tests {
         assert_eq!(many("team").unwrap(), ["team-1"]);
         assert!(many("missing").unwrap().is_empty());
         assert!(many("odd").is_err());
+        let said = |name| sent.relationships.said::<String>(name, "teams");
+        assert_eq!(said("team").unwrap().unwrap(), ["team-1"]);
+        assert_eq!(
+            (said("missing").unwrap(), said("none").unwrap()),
+            (None, None)
+        );
+        assert!(said("other").is_err());
     }
 
     #[test]

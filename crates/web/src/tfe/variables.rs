@@ -1,20 +1,21 @@
-//! Variables of a workspace, as the platform's clients know them.
+//! Variables of workspaces and of sets, as the platform's clients know them.
 
 use axum::http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use statehouse_core::variable::{self, VariableView, Wish};
-use statehouse_model::VariableId;
+use statehouse_core::Ctx;
+use statehouse_core::variable::{self, Of, VariableView, Wish};
+use statehouse_model::{VariableId, VariableOwner};
 
 use super::document::{Document, to_one};
 use super::instant::{self, Instant};
 use super::sent::Sent;
-use super::workspaces::of_id;
+use super::{variable_sets, workspaces};
 use crate::auth::{self, Asker, At};
 use crate::problem::Problem;
 
-const KIND: &str = "vars";
+pub(super) const KIND: &str = "vars";
 
 /// What is told of a variable.
 #[derive(Serialize, JsonSchema)]
@@ -45,12 +46,24 @@ fn resource(view: &VariableView) -> Value {
         version_id: view.version.clone(),
         created_at: instant::at(view.created_at),
     };
+    let (relation, kind, path) = match &view.owner {
+        VariableOwner::Workspace(id) => (
+            "configurable",
+            workspaces::KIND,
+            format!("/api/v2/workspaces/{id}/vars"),
+        ),
+        VariableOwner::Set(id) => (
+            "varset",
+            variable_sets::KIND,
+            format!("/api/v2/varsets/{id}/relationships/vars"),
+        ),
+    };
     json!({
         "type": KIND,
         "id": view.id,
         "attributes": attributes,
-        "relationships": { "configurable": to_one(super::workspaces::KIND, &view.workspace) },
-        "links": { "self": format!("/api/v2/workspaces/{}/vars/{}", view.workspace, view.id) },
+        "relationships": { relation: to_one(kind, view.owner.as_str()) },
+        "links": { "self": format!("{path}/{}", view.id) },
     })
 }
 
@@ -83,54 +96,125 @@ impl Set {
     }
 }
 
-/// The variables of a workspace, by category and name.
-pub(crate) async fn list(asker: Asker, At(id): At<String>) -> Result<Document, Problem> {
-    let (ctx, workspace) = of_id(&asker, &id).await?;
-    let found = variable::list(&ctx, &workspace).await?;
+async fn of_workspace(asker: &Asker, id: &str) -> Result<(Ctx, Of), Problem> {
+    let (ctx, workspace) = workspaces::of_id(asker, id).await?;
+    Ok((ctx, Of::Workspace(workspace)))
+}
+
+async fn of_set(asker: &Asker, id: &str) -> Result<(Ctx, Of), Problem> {
+    let (ctx, set) = variable_sets::of_id(asker, id).await?;
+    Ok((ctx, Of::Set(set)))
+}
+
+async fn all((ctx, of): (Ctx, Of)) -> Result<Document, Problem> {
+    let found = variable::list(&ctx, of).await?;
     Ok(Document::list(found.iter().map(resource).collect()))
 }
 
-/// Makes a variable.
+async fn make((ctx, of): (Ctx, Of), sent: Sent<Set>) -> Result<Document, Problem> {
+    let made = variable::create(&ctx, of, sent.attributes.wish()?).await?;
+    Ok(Document::made(resource(&made)))
+}
+
+async fn one((ctx, of): (Ctx, Of), id: &VariableId) -> Result<Document, Problem> {
+    let found = variable::show(&ctx, of, id).await?;
+    Ok(Document::one(resource(&found)))
+}
+
+async fn change(
+    (ctx, of): (Ctx, Of),
+    id: &VariableId,
+    sent: Sent<Set>,
+) -> Result<Document, Problem> {
+    let changed = variable::update(&ctx, of, id, sent.attributes.wish()?).await?;
+    Ok(Document::one(resource(&changed)))
+}
+
+async fn remove((ctx, of): (Ctx, Of), id: &VariableId) -> Result<StatusCode, Problem> {
+    variable::remove(&ctx, of, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The variables of a workspace, by category and name.
+pub(crate) async fn list(asker: Asker, At(id): At<String>) -> Result<Document, Problem> {
+    all(of_workspace(&asker, &id).await?).await
+}
+
+/// The variables of a set, by category and name.
+pub(crate) async fn list_of_set(asker: Asker, At(id): At<String>) -> Result<Document, Problem> {
+    all(of_set(&asker, &id).await?).await
+}
+
+/// Makes a variable of a workspace.
 pub(crate) async fn create(
     asker: Asker,
     At(id): At<String>,
     sent: Sent<Set>,
 ) -> Result<Document, Problem> {
-    let (ctx, workspace) = of_id(&asker, &id).await?;
-    let made = variable::create(&ctx, &workspace, sent.attributes.wish()?).await?;
-    Ok(Document::made(resource(&made)))
+    make(of_workspace(&asker, &id).await?, sent).await
 }
 
-/// One variable.
+/// Makes a variable of a set.
+pub(crate) async fn create_of_set(
+    asker: Asker,
+    At(id): At<String>,
+    sent: Sent<Set>,
+) -> Result<Document, Problem> {
+    make(of_set(&asker, &id).await?, sent).await
+}
+
+/// One variable of a workspace.
 pub(crate) async fn show(
     asker: Asker,
     At((workspace, id)): At<(String, String)>,
 ) -> Result<Document, Problem> {
-    let id: VariableId = auth::id(&id)?;
-    let (ctx, workspace) = of_id(&asker, &workspace).await?;
-    let found = variable::show(&ctx, &workspace, &id).await?;
-    Ok(Document::one(resource(&found)))
+    let id = auth::id(&id)?;
+    one(of_workspace(&asker, &workspace).await?, &id).await
 }
 
-/// Changes a variable.
+/// One variable of a set.
+pub(crate) async fn show_of_set(
+    asker: Asker,
+    At((set, id)): At<(String, String)>,
+) -> Result<Document, Problem> {
+    let id = auth::id(&id)?;
+    one(of_set(&asker, &set).await?, &id).await
+}
+
+/// Changes a variable of a workspace.
 pub(crate) async fn update(
     asker: Asker,
     At((workspace, id)): At<(String, String)>,
     sent: Sent<Set>,
 ) -> Result<Document, Problem> {
-    let id: VariableId = auth::id(&id)?;
-    let (ctx, workspace) = of_id(&asker, &workspace).await?;
-    let changed = variable::update(&ctx, &workspace, &id, sent.attributes.wish()?).await?;
-    Ok(Document::one(resource(&changed)))
+    let id = auth::id(&id)?;
+    change(of_workspace(&asker, &workspace).await?, &id, sent).await
 }
 
-/// Removes a variable.
+/// Changes a variable of a set.
+pub(crate) async fn update_of_set(
+    asker: Asker,
+    At((set, id)): At<(String, String)>,
+    sent: Sent<Set>,
+) -> Result<Document, Problem> {
+    let id = auth::id(&id)?;
+    change(of_set(&asker, &set).await?, &id, sent).await
+}
+
+/// Removes a variable of a workspace.
 pub(crate) async fn delete(
     asker: Asker,
     At((workspace, id)): At<(String, String)>,
 ) -> Result<StatusCode, Problem> {
-    let id: VariableId = auth::id(&id)?;
-    let (ctx, workspace) = of_id(&asker, &workspace).await?;
-    variable::remove(&ctx, &workspace, &id).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let id = auth::id(&id)?;
+    remove(of_workspace(&asker, &workspace).await?, &id).await
+}
+
+/// Removes a variable of a set.
+pub(crate) async fn delete_of_set(
+    asker: Asker,
+    At((set, id)): At<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    let id = auth::id(&id)?;
+    remove(of_set(&asker, &set).await?, &id).await
 }

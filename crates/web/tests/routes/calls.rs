@@ -3,6 +3,8 @@
 //! [`World`] has two organizations and everybody who might ask; [`prepare`] makes what one call is about, for that call alone.
 //! A route with a part that is not known here fails; one with a body that is not known shows in the access matrix.
 
+mod sets;
+
 use std::sync::Mutex;
 
 use bytes::Bytes;
@@ -170,6 +172,8 @@ pub(crate) async fn prepare(world: &World, route: &Route, who: Option<&Person>, 
         of_team(world, route.method, last, tag, &mut call).await;
     } else if route.path.contains("/team-") && !route.path.contains("/{organization}") {
         of_access(world, route, last, tag, &mut call).await;
+    } else if route.path.contains("/{varset}") {
+        sets::of_set(world, route, last, tag, &mut call).await;
     } else if route.path.contains("/{membership}") {
         let person = world.server.person(tag, false).await;
         member::add(&world.acme, person.id, Vec::new())
@@ -609,7 +613,9 @@ async fn go_back(world: &World, workspace: &Workspace, call: &mut Call) {
 
 async fn of_organization(world: &World, method: &str, last: &str, tag: &str, call: &mut Call) {
     match (method, last) {
-        ("POST", "projects" | "workspaces" | "teams") => call.say(&json!({ "name": tag })),
+        ("POST", "projects" | "workspaces" | "teams" | "varsets") => {
+            call.say(&json!({ "name": tag }));
+        }
         ("POST", "grants") => {
             call.say(&json!({ "user": world.owner.id.as_str(), "role": "reader" }));
         }

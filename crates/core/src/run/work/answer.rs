@@ -96,22 +96,13 @@ async fn answered(line: &Line, ask: Ask, bytes: Bytes) -> Result<Answer> {
 
 fn work_of(work: work::Work) -> Work {
     let options = work.options;
-    // The strongest last: what is said for one run goes over what is said for all.
-    let stored = work.variables.into_iter().map(|given| Variable {
+    let variables = work.variables.into_iter().map(|given| Variable {
         key: given.name,
         value: given.value.to_string(),
         hcl: given.hcl,
         sensitive: given.sensitive,
         environment: given.category == Category::Environment,
     });
-    let own = options.variables.into_iter().map(|(key, value)| Variable {
-        key,
-        value,
-        hcl: true,
-        sensitive: false,
-        environment: false,
-    });
-    let variables = stored.chain(own);
     Work {
         run: work.run.to_string(),
         workspace: work.workspace,

@@ -12,9 +12,10 @@ use statehouse_core::run::act::{self, Decision};
 use statehouse_core::run::capsule::Found;
 use statehouse_core::run::machine::{Kind, Status};
 use statehouse_core::run::work::{Ended, Line};
+use statehouse_core::variable::set;
 use statehouse_core::workspace::Workspace;
 use statehouse_core::{Core, Ctx, agent, configuration, execution, run, variable, workspace};
-use statehouse_model::{ConfigurationId, RunId};
+use statehouse_model::{ConfigurationId, RunId, VariableSetId};
 
 use super::corpus::name;
 
@@ -56,6 +57,7 @@ async fn prepared(core: &Core, ctx: &Ctx) -> (Workspace, ConfigurationId) {
         ..variable::Wish::default()
     };
     variable::create(ctx, &workspace, wish).await.unwrap();
+    set_of_variables(ctx, "first").await;
     let wish = configuration::Wish::default();
     let wished = configuration::wish(ctx, &workspace, wish).await.unwrap();
     let (put, id) = (wished.put.unwrap(), wished.id.parse().unwrap());
@@ -65,6 +67,23 @@ async fn prepared(core: &Core, ctx: &Ctx) -> (Workspace, ConfigurationId) {
         .await
         .unwrap();
     (workspace, id)
+}
+
+/// A set that reaches every workspace, with a variable.
+async fn set_of_variables(ctx: &Ctx, text: &str) {
+    let wish = set::Wish {
+        name: Some(text.to_owned()),
+        global: Some(true),
+        ..set::Wish::default()
+    };
+    let made = set::create(ctx, wish).await.unwrap();
+    let id: VariableSetId = made.id.parse().unwrap();
+    let wish = variable::Wish {
+        name: Some(text.to_owned()),
+        value: Some("all".to_owned()),
+        ..variable::Wish::default()
+    };
+    variable::create(ctx, &id, wish).await.unwrap();
 }
 
 /// What a runner does that plans.
@@ -152,6 +171,7 @@ pub(super) async fn first(core: &Arc<Core>, ctx: &Ctx) {
 /// What happens on the second: the first run ends, another takes its place.
 pub(super) async fn second(core: &Arc<Core>, ctx: &Ctx) {
     agent::create(ctx, name("second")).await.unwrap();
+    set_of_variables(ctx, "second").await;
     let workspace = Workspace::Name(name("runs"));
     let runs = run::list(ctx, &workspace, 1, 10).await.unwrap();
     let first = &runs.items[0];
