@@ -1,7 +1,9 @@
 //! What a process owns: the site, the open houses, the clock.
 
 mod people;
+mod receivers;
 mod runs;
+mod site_id;
 mod tend;
 
 use std::collections::BTreeMap;
@@ -30,6 +32,7 @@ use crate::houses::Houses;
 use crate::job::Bell;
 use crate::ledger::{self, Anchors, Head};
 use crate::memo::Memo;
+use crate::notification::{self, Deliver};
 use crate::oauth;
 use crate::org::{self, OrganizationView};
 use crate::record::Rows;
@@ -58,6 +61,8 @@ pub struct Options {
     pub batch_jobs_max: usize,
     /// Jobs of one organization that runners have at once.
     pub jobs_max: u64,
+    /// What sends notifications; a process without it sends none.
+    pub deliver: Option<Arc<dyn Deliver>>,
 }
 
 /// Who a request's token stands for, before it names an organization.
@@ -99,6 +104,9 @@ pub struct Core {
     served: std::sync::Mutex<Option<HouseCode>>,
     /// Agents that asked for jobs lately.
     agents: agent::Present,
+    /// Houses where somebody may be to be told something.
+    told: Arc<notification::Bell>,
+    looked: Arc<notification::turn::Looked>,
     faults: Faults,
 }
 
@@ -158,7 +166,7 @@ impl Core {
         if core.site.read_only().is_none() {
             core.finish_interrupted().await?;
         }
-        tokio::spawn(tend::witness_heads(core.machine(), heads));
+        tokio::spawn(tend::follow_heads(core.machine(), core.told.clone(), heads));
         tokio::spawn(tend::tend(Arc::downgrade(&core)));
         Ok(core)
     }
@@ -180,7 +188,7 @@ impl Core {
         fs::remove_dir_all(options.data.join("tmp"))
             .or_else(absent)
             .map_err(disk)?;
-        let site_id = site_id(&options.data)?;
+        let site_id = site_id::of(&options.data)?;
         let work = Arc::new(Bell::default());
         let placements = options.placements()?;
         let opening = Opening {
@@ -215,6 +223,8 @@ impl Core {
             work,
             served: std::sync::Mutex::default(),
             agents: agent::Present::default(),
+            told: Arc::default(),
+            looked: Arc::default(),
             faults,
         });
         Ok((core, heads))
@@ -663,38 +673,4 @@ fn absent(error: std::io::Error) -> std::io::Result<()> {
     } else {
         Err(error)
     }
-}
-
-/// The site's id: made once, never secret, part of what seals bind.
-fn site_id(data: &std::path::Path) -> Result<String> {
-    let path = data.join("site.id");
-    match fs::read_to_string(&path) {
-        Ok(text) => {
-            let id = text.trim();
-            format!("req-{id}")
-                .parse::<statehouse_model::RequestId>()
-                .map_err(|_| {
-                    Error::invalid(format!("{} does not hold a site's id", path.display()))
-                        .hint("restore it from a backup")
-                })?;
-            Ok(id.to_owned())
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let id = statehouse_model::RequestId::from_entropy(crate::entropy());
-            let id = id.as_str().trim_start_matches("req-").to_owned();
-            write_whole(&path, &id).map_err(disk)?;
-            Ok(id)
-        }
-        Err(error) => Err(disk(error)),
-    }
-}
-
-/// Writes a small file so that it is there whole, or not at all.
-fn write_whole(path: &std::path::Path, text: &str) -> std::io::Result<()> {
-    let new = path.with_extension("new");
-    fs::write(&new, format!("{text}\n"))?;
-    fs::File::open(&new)?.sync_all()?;
-    fs::rename(&new, path)?;
-    let parent = path.parent().unwrap_or(std::path::Path::new("."));
-    fs::File::open(parent)?.sync_all()
 }

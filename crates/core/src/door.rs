@@ -162,12 +162,17 @@ impl<A: Action> Tx<A> {
         &self.actor
     }
 
+    /// The index of the leaf that the change will be.
+    pub(crate) fn leaf(&self) -> u64 {
+        self.batch.chain.size()
+    }
+
     /// Writes a record, new or in place of the one with its key.
     pub(crate) async fn put<R: Record>(&mut self, record: &R) -> Result<()> {
         let values = record.values();
         let salt: [u8; 16] = crate::entropy().to_be_bytes();
         let digest = record::digest(R::TABLE, R::COLUMNS, &values, &salt);
-        let leaf = self.batch.chain.size();
+        let leaf = self.leaf();
         let mac = self
             .keyring
             .row_mac(&record::mac_message(R::TABLE, leaf, &digest));

@@ -26,6 +26,7 @@ pub mod key;
 pub mod ledger;
 pub mod member;
 mod memo;
+pub mod notification;
 pub mod oauth;
 mod object;
 pub mod org;

@@ -7,7 +7,7 @@
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use statehouse_model::{ConfigurationId, FileId, ValueId};
+use statehouse_model::{ConfigurationId, DestinationId, FileId, ValueId};
 use statehouse_seal::Context;
 use zeroize::Zeroizing;
 
@@ -15,6 +15,7 @@ use crate::blob::{self, Stored};
 use crate::configuration::sql::Configuration;
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
+use crate::notification::sql::Notification;
 use crate::record::Rows;
 use crate::run::sql::RunFile;
 use crate::variable::sql::Variable;
@@ -71,6 +72,21 @@ impl From<&Variable> for Object {
             kind: "variable",
             owner: row.owner.to_string(),
             id: row.value.to_string(),
+            name: row.id.to_string(),
+            part: None,
+            size: row.size,
+            body_digest: row.body_digest.clone(),
+            commitment: row.commitment.clone(),
+        }
+    }
+}
+
+impl From<&Notification> for Object {
+    fn from(row: &Notification) -> Self {
+        Self {
+            kind: "destination",
+            owner: row.workspace.to_string(),
+            id: row.destination.to_string(),
             name: row.id.to_string(),
             part: None,
             size: row.size,
@@ -161,6 +177,10 @@ pub(crate) async fn find(rows: &mut Rows, id: &str) -> Result<Option<Object>> {
         let found = crate::variable::sql::by_value(rows, &id).await?;
         return Ok(found.as_ref().map(Object::from));
     }
+    if let Ok(id) = id.parse::<DestinationId>() {
+        let found = crate::notification::sql::by_destination(rows, &id).await?;
+        return Ok(found.as_ref().map(Object::from));
+    }
     Ok(None)
 }
 
@@ -168,7 +188,8 @@ pub(crate) async fn find(rows: &mut Rows, id: &str) -> Result<Option<Object>> {
 pub(crate) async fn all(rows: &mut Rows) -> Result<Vec<String>> {
     let sql = "SELECT id FROM configuration WHERE status = 'uploaded'
         UNION ALL SELECT id FROM run_file
-        UNION ALL SELECT value FROM variable ORDER BY 1";
+        UNION ALL SELECT value FROM variable
+        UNION ALL SELECT destination FROM notification ORDER BY 1";
     let found = rows.transaction.query(sql, &[]).await?;
     found
         .iter()

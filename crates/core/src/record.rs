@@ -17,10 +17,10 @@ pub(crate) use rows::{Ask, Rows};
 
 use statehouse_ledger::row::{self, Cell};
 use statehouse_model::{
-    ActorId, AgentPoolId, ApprovalId, CodeId, ConfigurationId, FileId, GrantId, HouseCode,
-    HouseTokenId, JobId, JsonStateId, Name, OrganizationId, Permission, ProjectId, Role, RunId,
-    SessionId, Subject, TagId, TeamId, TokenId, TokenOwner, UrlId, UserId, ValueId, VariableId,
-    VariableOwner, VariableSetId, VersionId, WorkspaceId,
+    ActorId, AgentPoolId, ApprovalId, CodeId, ConfigurationId, DeliveryId, DestinationId, FileId,
+    GrantId, HouseCode, HouseTokenId, JobId, JsonStateId, Name, NotificationId, OrganizationId,
+    Permission, ProjectId, Role, RunId, SessionId, Subject, TagId, TeamId, TokenId, TokenOwner,
+    UrlId, UserId, ValueId, VariableId, VariableOwner, VariableSetId, VersionId, WorkspaceId,
 };
 use statehouse_seal::Keyring;
 
@@ -168,6 +168,8 @@ text_columns!(
     ApprovalId,
     CodeId,
     ConfigurationId,
+    DeliveryId,
+    DestinationId,
     FileId,
     GrantId,
     HouseCode,
@@ -175,6 +177,7 @@ text_columns!(
     JsonStateId,
     HouseTokenId,
     Name,
+    NotificationId,
     OrganizationId,
     Permission,
     ProjectId,

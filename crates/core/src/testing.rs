@@ -17,6 +17,7 @@
 
 pub(crate) mod evidence;
 pub(crate) mod faults;
+pub(crate) mod post;
 pub(crate) mod postgres;
 
 use std::path::PathBuf;
@@ -40,6 +41,7 @@ use crate::state::{Put, Upload};
 use crate::workspace::{self, Workspace};
 use crate::{Core, Options};
 use faults::Script;
+use post::Post;
 use postgres::Cluster;
 
 actions! {
@@ -74,6 +76,7 @@ pub(crate) struct World {
     pub(crate) house: Arc<House>,
     pub(crate) owner: UserId,
     pub(crate) options: Options,
+    pub(crate) post: Arc<Post>,
     time: Arc<AtomicI64>,
     // Last, in this order: what runs goes before what it runs on.
     pub(crate) cluster: Option<Cluster>,
@@ -86,6 +89,7 @@ pub(crate) struct Ashes {
     code: HouseCode,
     owner: UserId,
     pub(crate) options: Options,
+    pub(crate) post: Arc<Post>,
     time: Arc<AtomicI64>,
     pub(crate) cluster: Option<Cluster>,
     pub(crate) folder: TempDir,
@@ -99,6 +103,7 @@ impl World {
             Engine::Postgres => Some(Cluster::start().await),
         };
         let time = Arc::new(AtomicI64::new(1_800_000_000_000_000));
+        let post = Arc::new(Post::default());
         let options = Options {
             data: folder.path().join("data"),
             anchors: folder.path().join("anchors"),
@@ -109,6 +114,7 @@ impl World {
             clock: clock(time.clone()),
             batch_jobs_max: 64,
             jobs_max: 10,
+            deliver: Some(post.clone()),
         };
         let script = Script::quiet();
         let core = Core::open_with(options.clone(), Faults::new(script.clone()))
@@ -127,6 +133,7 @@ impl World {
             house,
             owner,
             options,
+            post,
             time,
             cluster,
             folder,
@@ -142,6 +149,7 @@ impl World {
             house,
             owner,
             options,
+            post,
             time,
             cluster,
             folder,
@@ -163,6 +171,7 @@ impl World {
             code,
             owner,
             options,
+            post,
             time,
             cluster,
             folder,
@@ -194,8 +203,12 @@ impl World {
 
     /// Days go by.
     pub(crate) fn pass_days(&self, days: i64) {
-        let day_us = 24 * 3600 * 1_000_000;
-        self.time.fetch_add(days * day_us, Ordering::Relaxed);
+        self.pass_seconds(days * 24 * 3600);
+    }
+
+    /// Seconds go by.
+    pub(crate) fn pass_seconds(&self, seconds: i64) {
+        self.time.fetch_add(seconds * 1_000_000, Ordering::Relaxed);
     }
 
     /// A request of the owner's.
@@ -292,6 +305,7 @@ impl Ashes {
             code,
             owner,
             options,
+            post,
             time,
             cluster,
             folder,
@@ -307,6 +321,7 @@ impl Ashes {
             house,
             owner,
             options,
+            post,
             time,
             cluster,
             folder,

@@ -192,6 +192,9 @@ id!(/** Something that a run made and that is kept sealed: a plan file, its JSON
 id!(/** A variable of a workspace, or of a set. */ VariableId, "var", house);
 id!(/** A set of variables: given to the runs of many workspaces. */ VariableSetId, "varset", house);
 id!(/** One value that a variable had. */ ValueId, "vv", house);
+id!(/** Where notifications of a workspace are sent, and of what. */ NotificationId, "nc", house);
+id!(/** One address, with the token for it, that notifications were sent to. */ DestinationId, "nd", house);
+id!(/** One notification on its way, the same each time that it is tried. */ DeliveryId, "ndl", house);
 id!(/** Somebody's word about what a run would apply. */ ApprovalId, "apv", house);
 id!(/** The plan of a run, as the platform's clients name it. */ PlanId, "plan", house);
 id!(/** The apply of a run, as the platform's clients name it. */ ApplyId, "apply", house);

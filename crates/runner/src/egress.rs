@@ -12,6 +12,7 @@
 
 pub mod address;
 mod carried;
+mod dial;
 mod event;
 mod greeting;
 mod host;
@@ -23,6 +24,7 @@ pub mod rules;
 mod tests;
 
 pub use carried::Carried;
+pub use dial::{DialError, Dialed, dial};
 pub use event::{Event, Stage, Way};
 pub use host::{Host, HostError};
 pub use network::{Answer, Network, System};

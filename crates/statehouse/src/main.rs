@@ -13,6 +13,7 @@ mod failure;
 mod files;
 mod logs;
 mod out;
+mod receivers;
 mod runners;
 mod server;
 mod trust;

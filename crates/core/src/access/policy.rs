@@ -17,6 +17,8 @@ use statehouse_model::{Actor, Permission, Role};
 use super::{Held, ORGANIZATION, Place};
 use crate::error::{Error, Result};
 
+/// Tells receivers elsewhere what happened to runs.
+pub(crate) const NOTIFICATIONS: &str = "notifications";
 /// Writes the counts of repeated reads.
 pub(crate) const READS: &str = "reads";
 /// Removes content that no policy keeps any longer.
@@ -32,6 +34,10 @@ pub(crate) const WITNESS: &str = "witness";
 
 /// What each background task may do; the rest is denied to it too.
 const TASKS: &[(&str, &[Permission])] = &[
+    (
+        NOTIFICATIONS,
+        &[Permission::NotificationRead, Permission::NotificationWrite],
+    ),
     (
         READS,
         &[

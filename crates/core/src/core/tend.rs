@@ -14,6 +14,7 @@ use crate::access::WITNESS;
 use crate::ctx::Ctx;
 use crate::house::House;
 use crate::ledger::Head;
+use crate::notification::Bell;
 use crate::{org, retention};
 
 /// How often counted reads are looked at and idle houses closed.
@@ -22,13 +23,15 @@ const TEND_EVERY: Duration = Duration::from_secs(5);
 /// How often old content is looked for in a house that is open.
 const RETAIN_EVERY: Duration = Duration::from_hours(1);
 
-/// Writes houses' heads into the site's log, the newest of each.
-pub(super) async fn witness_heads(
+/// Writes houses' heads into the site's log, the newest of each; whoever tells receivers hears of them first.
+pub(super) async fn follow_heads(
     machine: Ctx,
+    told: Arc<Bell>,
     mut heads: mpsc::UnboundedReceiver<(HouseCode, Head)>,
 ) {
     let task = machine.as_task(WITNESS);
     while let Some((code, head)) = heads.recv().await {
+        told.ring(code);
         if let Err(error) = org::witness(&task, code, head).await {
             tracing::warn!(house = %code, %error, "the site's log did not take a checkpoint");
         }

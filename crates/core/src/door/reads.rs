@@ -172,6 +172,7 @@ pub(crate) fn object_of(ctx: &Ctx, target: &Target) -> String {
         Target::Workspace(Workspace::Of(version)) => version.to_string(),
         Target::Workspace(Workspace::OfRun(run)) => run.to_string(),
         Target::Workspace(Workspace::OfConfiguration(id)) => id.to_string(),
+        Target::Workspace(Workspace::OfNotification(id)) => id.to_string(),
         // A name is content, and may be a guess; leaves hold ids.
         Target::House | Target::ProjectNamed(_) | Target::Workspace(Workspace::Name(_)) => {
             ctx.house().code().to_string()

@@ -5,8 +5,8 @@ use statehouse_model::HouseCode;
 use crate::db::Migration;
 use crate::record::Table;
 use crate::{
-    access, agent, configuration, execution, job, key, ledger, oauth, org, project, retention, run,
-    session, state, team, token, url, user, variable, workspace,
+    access, agent, configuration, execution, job, key, ledger, notification, oauth, org, project,
+    retention, run, session, state, team, token, url, user, variable, workspace,
 };
 
 const COMMON: &str = include_str!("../../migrations/common/0001_ledger.sql");
@@ -22,6 +22,7 @@ const RUN: &str = include_str!("../../migrations/house/0007_run.sql");
 const VARIABLE: &str = include_str!("../../migrations/house/0008_variable.sql");
 const AGENT: &str = include_str!("../../migrations/house/0009_agent.sql");
 const VARIABLE_SET: &str = include_str!("../../migrations/house/0010_variable_set.sql");
+const NOTIFICATION: &str = include_str!("../../migrations/house/0011_notification.sql");
 
 /// The evidential tables that the site and every organization have.
 const SHARED_TABLES: [Table; 2] = [
@@ -43,7 +44,7 @@ static SITE_TABLES: [Table; 9] = [
 ];
 
 /// The evidential tables of an organization.
-static HOUSE_TABLES: [Table; 29] = [
+static HOUSE_TABLES: [Table; 32] = [
     SHARED_TABLES[0],
     SHARED_TABLES[1],
     Table::of::<access::sql::Grant>(),
@@ -73,6 +74,9 @@ static HOUSE_TABLES: [Table; 29] = [
     Table::of::<variable::sql::Variable>(),
     Table::of::<agent::sql::AgentPool>(),
     Table::of::<variable::sql::VariableSet>(),
+    Table::of::<notification::sql::Notification>(),
+    Table::of::<notification::sql::Cursor>(),
+    Table::of::<notification::sql::Delivery>(),
 ];
 
 /// Every evidential table of a house, in the order they are verified in.
@@ -96,6 +100,7 @@ pub(crate) fn migrations(code: HouseCode) -> Vec<Migration> {
             ("variable", VARIABLE),
             ("agent", AGENT),
             ("variable_set", VARIABLE_SET),
+            ("notification", NOTIFICATION),
         ]
     };
     [("ledger", COMMON)]

@@ -342,6 +342,44 @@ pub(crate) async fn events(rows: &mut Rows, run: &RunId) -> Result<Vec<RunEvent>
     rows.find(clause, &[run.as_str().into()]).await
 }
 
+/// One thing that happened to a run.
+pub(crate) async fn event(rows: &mut Rows, run: &RunId, number: u64) -> Result<Option<RunEvent>> {
+    rows.by_key(vec![run.as_str().into(), number.into()]).await
+}
+
+/// Where in the ledger something happened to a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) leaf: u64,
+    pub(crate) run: String,
+    pub(crate) number: u64,
+}
+
+/// What happened to runs of the organization after a place, in the order of the
+/// ledger. Only where it stands: the row of each is checked when it is read, and
+/// its MAC covers the leaf.
+pub(crate) async fn events_after(rows: &mut Rows, after: &Place, limit: i64) -> Result<Vec<Place>> {
+    let sql = "SELECT leaf, run, number FROM run_event
+        WHERE (leaf, run, number) > ($1, $2, $3)
+        ORDER BY leaf, run, number LIMIT $4";
+    let values = [
+        after.leaf.into(),
+        after.run.as_str().into(),
+        after.number.into(),
+        Value::Int(limit),
+    ];
+    let found = rows.transaction.query(sql, &values).await?;
+    let place = |row: &Row| {
+        let whole = |at| Ok::<_, Error>(u64::try_from(row.int(at)?).unwrap_or(0));
+        Ok(Place {
+            leaf: whole(0)?,
+            run: row.text(1)?.to_owned(),
+            number: whole(2)?,
+        })
+    };
+    found.iter().map(place).collect()
+}
+
 /// The number of the next thing that happens to a run.
 pub(crate) async fn next_number(rows: &mut Rows, run: &RunId) -> Result<u64> {
     let clause = "WHERE run = $1 ORDER BY number DESC LIMIT 1";

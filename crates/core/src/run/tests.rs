@@ -17,6 +17,7 @@ mod files;
 mod given;
 mod kept;
 mod lost;
+mod notified;
 mod order;
 
 use statehouse_ledger::sha256;

@@ -15,7 +15,7 @@ mod search;
 pub(crate) mod sql;
 mod tags;
 
-use statehouse_model::{ConfigurationId, Name, RunId, VersionId, WorkspaceId};
+use statehouse_model::{ConfigurationId, Name, NotificationId, RunId, VersionId, WorkspaceId};
 
 use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Target, actions};
@@ -53,6 +53,8 @@ pub enum Workspace {
     OfRun(RunId),
     /// The one that a configuration belongs to.
     OfConfiguration(ConfigurationId),
+    /// The one of whose runs somebody is notified.
+    OfNotification(NotificationId),
     /// One that was deleted, by its id.
     Deleted(WorkspaceId),
 }
@@ -65,6 +67,7 @@ impl std::fmt::Display for Workspace {
             Self::Of(version) => version.fmt(formatter),
             Self::OfRun(run) => run.fmt(formatter),
             Self::OfConfiguration(configuration) => configuration.fmt(formatter),
+            Self::OfNotification(notification) => notification.fmt(formatter),
         }
     }
 }

@@ -102,7 +102,7 @@ pub(crate) fn asks(workspace: &Ref) -> Vec<Ask> {
             vec![id.as_str().into()],
         )],
         Ref::Name(name) => vec![Ask::answer::<Workspace>(NAMED, vec![name.as_str().into()])],
-        Ref::OfRun(_) | Ref::OfConfiguration(_) => Vec::new(),
+        Ref::OfRun(_) | Ref::OfConfiguration(_) | Ref::OfNotification(_) => Vec::new(),
         Ref::Of(version) => vec![
             crate::state::sql::ask_id(version),
             Ask::rows::<Workspace>(
@@ -138,6 +138,10 @@ pub(crate) async fn by_ref(rows: &mut Rows, workspace: &Ref) -> Result<Option<Wo
         },
         Ref::OfConfiguration(id) => match crate::configuration::sql::by_id(rows, id).await? {
             Some(configuration) => by_id(rows, &configuration.workspace).await,
+            None => Ok(None),
+        },
+        Ref::OfNotification(id) => match crate::notification::sql::by_id(rows, id).await? {
+            Some(notification) => by_id(rows, &notification.workspace).await,
             None => Ok(None),
         },
         Ref::Of(version) => {

@@ -10,7 +10,6 @@
 //! Deliberately absent: a pool of connections, retries, and anything that would change a byte.
 
 mod carry;
-mod dial;
 mod request;
 mod tell;
 
@@ -25,13 +24,13 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::carried::Carried;
+use super::dial::{self, Dialed};
 use super::event::{Event, Way};
 use super::greeting::{self, Asked, Greeting};
 use super::host::Host;
 use super::network::Network;
-use super::rules::AllowList;
+use super::rules::{AllowList, Reach};
 use carry::carry;
-use dial::{Dialed, dial};
 use request::{Request, Unread};
 use tell::{Fault, Told};
 
@@ -155,6 +154,12 @@ async fn connection(mut client: Carried, mut told: Told, is_over: watch::Receive
         Err(Unread::Gone) => {}
         Err(unread) => answer(&mut client, told.refused(Fault::Request(unread)).await).await,
     }
+}
+
+/// A connection as far as an entry reaches.
+async fn dial(egress: &Egress, host: &Host, port: u16, reach: Reach) -> Result<Dialed, Fault> {
+    let time_max = egress.limits.dial_time_max;
+    Ok(dial::dial(&*egress.network, host, port, reach, time_max).await?)
 }
 
 /// Carries a `tcp` entry.

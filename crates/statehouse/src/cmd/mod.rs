@@ -17,6 +17,7 @@ mod ledger;
 mod life;
 mod login;
 mod member;
+mod notification;
 mod org;
 mod permissions;
 mod project;
@@ -111,6 +112,9 @@ enum Command {
     /// Sets of variables: what the runs of many workspaces are given
     #[command(subcommand)]
     VariableSet(variable_set::Verb),
+    /// Notifications: who elsewhere is told what becomes of runs
+    #[command(subcommand)]
+    Notification(notification::Verb),
     /// Retention: for how long the content of old versions is kept
     #[command(subcommand)]
     Retention(retention::Verb),
@@ -206,6 +210,7 @@ fn run(command: Command, session: &Session) -> Result<u8> {
         Command::Agent(args) => agent::run(&args, session),
         Command::Variable(verb) => variable::run(verb, session),
         Command::VariableSet(verb) => variable_set::run(verb, session),
+        Command::Notification(verb) => notification::run(verb, session),
         Command::Retention(verb) => retention::run(verb, session),
         Command::Grant(verb) => grant::run(verb, session),
         Command::Team(verb) => team::run(verb, session),

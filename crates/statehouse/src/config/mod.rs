@@ -158,6 +158,7 @@ pub(crate) struct Config {
     pub(crate) log: Log,
     pub(crate) api: Api,
     pub(crate) runs: Runs,
+    pub(crate) notifications: Notifications,
     pub(crate) door: Door,
 }
 
@@ -294,6 +295,16 @@ pub(crate) struct Runs {
     #[serde(deserialize_with = "optional_path")]
     pub(crate) provider_mirror: Option<PathBuf>,
     pub(crate) egress: Vec<String>,
+}
+
+/// Who elsewhere may be told of runs.
+#[derive(Deserialize)]
+pub(crate) struct Notifications {
+    pub(crate) public: bool,
+    pub(crate) allow: Vec<String>,
+    #[serde(deserialize_with = "optional_path")]
+    pub(crate) ca_file: Option<PathBuf>,
+    pub(crate) address: String,
 }
 
 /// How much keeps a job apart from this machine.

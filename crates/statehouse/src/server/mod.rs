@@ -29,6 +29,7 @@ use tokio::task::JoinSet;
 use crate::config::{self, Config};
 use crate::environment::Environment;
 use crate::failure::{Failure, Result};
+use crate::receivers::Sender;
 use crate::runners::{self, Own, Plant};
 use crate::trust;
 use guard::DirectoryLock;
@@ -87,6 +88,7 @@ pub(crate) async fn options(config: &Config, environment: &Environment) -> Resul
         clock: clock(),
         batch_jobs_max: config.door.batch_jobs_max,
         jobs_max: config.runs.jobs_max,
+        deliver: None,
     })
 }
 
@@ -109,7 +111,12 @@ impl Server {
         .await?;
         let (served, ca_file) = certificate(config)?;
         let tls = tls::server_config(served.clone()).map_err(Failure::failed)?;
-        let core = Core::open(options(config, environment).await?).await?;
+        let deliver = Sender::of(&config.notifications, environment)?;
+        let options = Options {
+            deliver: Some(Arc::new(deliver)),
+            ..options(config, environment).await?
+        };
+        let core = Core::open(options).await?;
         let own = Own::new(core.clone(), runners::level(&config.runs));
         let forbidden = vec![
             config.data.dir.clone(),
@@ -188,6 +195,7 @@ impl Server {
             });
         }
         helpers.spawn(plant.serve(stopping.clone()));
+        helpers.spawn(tell_receivers(core.clone(), stopped(stopping.clone())));
         let router = statehouse_web::router(core.clone(), pace);
         let mut serving = tokio::spawn(listen::serve(
             listener,
@@ -225,6 +233,14 @@ impl Server {
 async fn stopped(mut stopping: watch::Receiver<bool>) {
     // A sender that is gone means the end as well.
     let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+/// Tells receivers elsewhere of runs until it is to stop.
+async fn tell_receivers(core: Arc<Core>, stopped: impl Future<Output = ()>) {
+    tokio::select! {
+        () = core.tell_receivers() => {}
+        () = stopped => {}
+    }
 }
 
 async fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener> {

@@ -17,6 +17,7 @@ mod ejecting;
 mod life;
 mod local;
 mod moving;
+mod notifying;
 mod proof;
 mod serving;
 mod states;

@@ -103,10 +103,16 @@ pub(crate) struct Server {
 impl Server {
     /// `up --json` on a directory of `place`; waits for its one line.
     pub(crate) fn up(place: &TempDir) -> Self {
+        Self::up_with(place, &[])
+    }
+
+    /// The same, with these arguments beside it.
+    pub(crate) fn up_with(place: &TempDir, args: &[&str]) -> Self {
         let mut command = statehouse(place.path());
         command
             .args(["up", "--port", "0", "--json", "--dir"])
-            .arg(place.path().join("house"));
+            .arg(place.path().join("house"))
+            .args(args);
         let (child, mut stdout, log) = spawn(&mut command);
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();

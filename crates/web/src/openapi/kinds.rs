@@ -6,9 +6,9 @@ use crate::agent;
 use crate::routes::operation::SchemaOf;
 use crate::tfe::{
     agent_pools, authentication_tokens, configurations, executions, grants, keys, ledgers, locks,
-    looks, memberships, organizations, outputs, permissions, plans, projects, reach, resources,
-    retention, runs, service, tags, teams, tokens, users, variable_sets, variables, versions,
-    workspaces,
+    looks, memberships, notifications, organizations, outputs, permissions, plans, projects, reach,
+    resources, retention, runs, service, tags, teams, tokens, users, variable_sets, variables,
+    versions, workspaces,
 };
 
 /// A type of resource.
@@ -92,6 +92,11 @@ pub(crate) const ALL: &[Kind] = &[
         "locks",
         "Who holds the lock of a workspace, and what for.",
         &[],
+    ),
+    kind::<notifications::Told>(
+        "notification-configurations",
+        "Where notifications of a workspace's runs are sent.",
+        &["subscribable"],
     ),
     kind::<runs::Capacity>(
         "organization-capacity",

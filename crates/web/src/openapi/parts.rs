@@ -40,6 +40,7 @@ pub(super) fn part(name: &str) -> &'static str {
         "pool" => "The id of a pool of agents (`apool-…`).",
         "job" => "The id of a job (`job-…`).",
         "varset" => "The id of a set of variables (`varset-…`).",
+        "notification" => "The id of a notification configuration (`nc-…`).",
         "version" => "The id of a version (`sv-…`).",
         "user" => "The id or name of an account.",
         "token" => "The id of a token.",

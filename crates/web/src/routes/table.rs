@@ -497,6 +497,21 @@ routes! {
             one("vars", "Change a variable of a set. A sensitive one stays so.").needs(May::VariableWrite);
         DELETE "/api/v2/varsets/{varset}/relationships/vars/{variable}" => tfe::variables::delete_of_set,
             nothing("Remove a variable of a set.").needs(May::VariableWrite);
+        GET    "/api/v2/workspaces/{workspace}/notification-configurations" => tfe::notifications::list,
+            page("notification-configurations", "Where notifications of a workspace's runs are sent, and what came of the last.")
+                .needs(May::NotificationRead);
+        POST   "/api/v2/workspaces/{workspace}/notification-configurations" => tfe::notifications::create,
+            made("notification-configurations", "Say where notifications of a workspace's runs are sent. One that is enabled is tried first.")
+                .needs(May::NotificationWrite);
+        GET    "/api/v2/notification-configurations/{notification}" => tfe::notifications::show,
+            one("notification-configurations", "One notification configuration.").needs(May::NotificationRead);
+        PATCH  "/api/v2/notification-configurations/{notification}" => tfe::notifications::update,
+            one("notification-configurations", "Change a notification configuration. One that is enabled, or sent elsewhere, is tried first.")
+                .needs(May::NotificationWrite);
+        DELETE "/api/v2/notification-configurations/{notification}" => tfe::notifications::delete,
+            nothing("End a notification configuration.").needs(May::NotificationWrite);
+        POST   "/api/v2/notification-configurations/{notification}/actions/verify" => tfe::notifications::verify,
+            one("notification-configurations", "Send a message that shows whether somebody takes it.").needs(May::NotificationWrite).loose();
         POST   "/api/v2/workspaces/{workspace}/configuration-versions" => tfe::configurations::create,
             made("configuration-versions", "Wish for a configuration: the answer has the signed address that its archive goes to.")
                 .needs(May::RunPlan);

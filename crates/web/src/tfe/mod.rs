@@ -18,6 +18,7 @@ pub(crate) mod ledgers;
 pub(crate) mod locks;
 pub(crate) mod looks;
 pub(crate) mod memberships;
+pub(crate) mod notifications;
 pub(crate) mod organizations;
 pub(crate) mod outputs;
 pub(crate) mod permissions;

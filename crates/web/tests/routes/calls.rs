@@ -182,6 +182,12 @@ pub(crate) async fn prepare(world: &World, route: &Route, who: Option<&Person>, 
         let person = world.server.core.account_of(tag).await.unwrap();
         let id = MembershipId::of(world.acme.house().code(), &person);
         call.fill("{membership}", id.as_str());
+    } else if route.path.contains("/{notification}") {
+        let id = notified(world, tag).await;
+        call.fill("{notification}", &id);
+        if route.method == "PATCH" {
+            call.say(&json!({ "name": format!("{tag}-new") }));
+        }
     } else if route.path.contains("/{workspace}") {
         of_workspace(world, route.method, last, tag, &mut call).await;
     } else if route.path.contains("/{organization}") {
@@ -468,6 +474,26 @@ async fn of_url(world: &World, method: &str, who: Option<&Person>, tag: &str, ca
     call.fill("{signature}", &"00".repeat(36));
 }
 
+/// A notification configuration to make.
+fn notification(tag: &str) -> Value {
+    json!({
+        "destination-type": "generic",
+        "name": tag,
+        "url": "https://hooks.example.com/runs",
+        "triggers": ["run:completed"],
+        "enabled": true,
+    })
+}
+
+/// The id of a notification configuration of a new workspace.
+async fn notified(world: &World, tag: &str) -> String {
+    let workspace = world.workspace(tag).await;
+    let path = format!("/api/v2/workspaces/{workspace}/notification-configurations");
+    let made = world.server.post(&world.owner, &path, notification(tag));
+    let id = made.await.is(201).json()["data"]["id"].clone();
+    id.as_str().unwrap().to_owned()
+}
+
 async fn of_team(world: &World, method: &str, last: &str, tag: &str, call: &mut Call) {
     let made = team::create(&world.acme, name(tag), team::Wish::default()).await;
     let id: TeamId = made.unwrap().id.parse().unwrap();
@@ -571,6 +597,7 @@ async fn of_workspace(world: &World, method: &str, last: &str, tag: &str, call: 
             call.fill("{variable}", id.as_str().unwrap());
             call.say(&json!({ "value": "eu-north-2" }));
         }
+        ("POST", "notification-configurations") => call.say(&notification(tag)),
         ("POST", "freeze") => call.say(&json!({ "reason": "tried" })),
         ("POST", "thaw") => {
             let path = format!("/api/v2/workspaces/{workspace}/actions/freeze");

@@ -23,6 +23,7 @@ mod contract;
 mod executions;
 mod health;
 mod looks;
+mod notifications;
 mod oauth;
 mod pages;
 mod people;

@@ -139,6 +139,7 @@ async fn leftovers(rows: &mut Rows, report: &mut LiveReport) -> Result<()> {
         AND version NOT IN (SELECT id FROM configuration WHERE status = 'uploaded')
         AND version NOT IN (SELECT id FROM run_file)
         AND version NOT IN (SELECT value FROM variable)
+        AND version NOT IN (SELECT destination FROM notification)
         ORDER BY version";
     for row in rows.transaction.query(sql, &[]).await? {
         report.add(

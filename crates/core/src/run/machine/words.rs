@@ -20,29 +20,38 @@ pub struct Actions {
     pub is_force_cancelable: bool,
 }
 
+impl Status {
+    /// The platform's word for it, where nothing else of a run is asked.
+    pub fn platform_word(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Fetching => "plan_queued",
+            Self::Planning | Self::Planned | Self::Assessing => "planning",
+            Self::PolicyFailed => "policy_soft_failed",
+            Self::AwaitingApproval => "planned",
+            Self::Approved => "confirmed",
+            Self::Verifying => "apply_queued",
+            Self::Applying => "applying",
+            Self::Applied => "applied",
+            Self::PlannedAndFinished => "planned_and_finished",
+            Self::PlannedAndSaved => "planned_and_saved",
+            Self::Errored | Self::Stale | Self::StateTampered => "errored",
+            Self::Canceled => "canceled",
+            Self::ForceCanceled => "force_canceled",
+            Self::Discarded | Self::Superseded => "discarded",
+        }
+    }
+}
+
 impl State {
     /// The platform's word for its status.
     pub fn platform_word(&self) -> &'static str {
         match self.status() {
-            Status::Pending => "pending",
-            Status::Fetching => "plan_queued",
-            Status::Planning | Status::Planned | Status::Assessing => "planning",
-            Status::PolicyFailed => "policy_soft_failed",
             Status::AwaitingApproval if self.is_confirmed() => "confirmed",
             Status::AwaitingApproval if self.stored().under_policies => "policy_checked",
-            Status::AwaitingApproval => "planned",
-            Status::Approved => "confirmed",
-            Status::Verifying => "apply_queued",
-            Status::Applying => "applying",
-            Status::Applied => "applied",
-            Status::PlannedAndFinished => "planned_and_finished",
-            Status::PlannedAndSaved => "planned_and_saved",
-            Status::Errored | Status::Stale | Status::StateTampered => "errored",
             // Who waits for the apply that they asked for must not take its end for a success.
             Status::Discarded | Status::Superseded if self.is_confirmed() => "canceled",
-            Status::Canceled => "canceled",
-            Status::ForceCanceled => "force_canceled",
-            Status::Discarded | Status::Superseded => "discarded",
+            status => status.platform_word(),
         }
     }
 

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use super::Egress;
 use super::request::Unread;
+use crate::egress::dial::DialError;
 use crate::egress::event::{Event, Stage, Way};
-use crate::egress::host::Host;
 use crate::egress::rules::Refusal;
 
 /// Why a connection is not carried.
@@ -24,12 +24,8 @@ pub(super) enum Fault {
     NotTls,
     #[error("the TLS greeting asks for {0}")]
     OtherName(String),
-    #[error("{0} could not be resolved: {1}")]
-    Unresolved(Host, String),
-    #[error("{0} has no address")]
-    NoAddress(Host),
-    #[error("{0} could not be reached: {1}")]
-    Unreachable(Host, String),
+    #[error("{0}")]
+    Dial(#[from] DialError),
     #[error("the run has made {0} connections; no more are carried")]
     TooMany(u64),
 }
@@ -38,14 +34,16 @@ impl Fault {
     /// Whether the list would have allowed it.
     fn stage(&self) -> Stage {
         match self {
-            Fault::Unresolved(..) | Fault::NoAddress(_) | Fault::Unreachable(..) => Stage::Failed,
+            Fault::Dial(DialError::Refused(_)) => Stage::Refused,
+            Fault::Dial(_) => Stage::Failed,
             _ => Stage::Refused,
         }
     }
 
     fn status(&self) -> u16 {
         match self {
-            Fault::Unresolved(..) | Fault::NoAddress(_) | Fault::Unreachable(..) => 502,
+            Fault::Dial(DialError::Refused(_)) => 403,
+            Fault::Dial(_) => 502,
             Fault::Request(Unread::Slow) => 408,
             Fault::Request(Unread::Long) => 431,
             Fault::Request(_) => 400,

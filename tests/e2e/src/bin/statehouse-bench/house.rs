@@ -114,6 +114,7 @@ pub(crate) async fn begin(
         clock: clock(),
         batch_jobs_max: AT_ONCE,
         jobs_max: 10,
+        deliver: None,
     };
     let core = Core::open(options).await?;
     let machine = core.machine();

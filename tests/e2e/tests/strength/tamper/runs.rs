@@ -14,7 +14,11 @@ use statehouse_core::run::machine::{Kind, Status};
 use statehouse_core::run::work::{Ended, Line};
 use statehouse_core::variable::set;
 use statehouse_core::workspace::Workspace;
+use statehouse_core::{
+    Core, Ctx, agent, configuration, execution, notification, run, variable, workspace,
+};
 use statehouse_core::{Core, Ctx, agent, configuration, execution, run, variable, workspace};
+use statehouse_model::{ConfigurationId, RunId};
 use statehouse_model::{ConfigurationId, RunId, VariableSetId};
 
 use super::corpus::name;
@@ -161,11 +165,26 @@ async fn half_agreed(core: &Arc<Core>, ctx: &Ctx, of: (&Workspace, &Configuratio
     id
 }
 
+/// Somebody who is told of the runs of a workspace, and was tried.
+async fn told(core: &Core, ctx: &Ctx, workspace: &Workspace, called: &str) {
+    let wish = notification::Wish {
+        name: Some(called.to_owned()),
+        url: Some(format!("https://hooks.example.com/{called}")),
+        token: Some("a token of a receiver".to_owned().into()),
+        triggers: Some(vec![notification::Trigger::Completed]),
+        enabled: Some(true),
+    };
+    core.create_notification(ctx, workspace, wish)
+        .await
+        .unwrap();
+}
+
 /// What happens on the first day.
 pub(super) async fn first(core: &Arc<Core>, ctx: &Ctx) {
     agent::create(ctx, name("first")).await.unwrap();
     let (workspace, configuration) = prepared(core, ctx).await;
     half_agreed(core, ctx, (&workspace, &configuration)).await;
+    told(core, ctx, &workspace, "first").await;
 }
 
 /// What happens on the second: the first run ends, another takes its place.
@@ -173,6 +192,7 @@ pub(super) async fn second(core: &Arc<Core>, ctx: &Ctx) {
     agent::create(ctx, name("second")).await.unwrap();
     set_of_variables(ctx, "second").await;
     let workspace = Workspace::Name(name("runs"));
+    told(core, ctx, &workspace, "second").await;
     let runs = run::list(ctx, &workspace, 1, 10).await.unwrap();
     let first = &runs.items[0];
     let why = Some("not today".to_owned());

@@ -1,0 +1,186 @@
+//! What is sent: the platform's notification, version 1. Pure.
+//!
+//! It tells which run, of which workspace, what became of it and who did it. No value of a
+//! variable, nothing of a plan and nothing of a state is in it.
+
+use aws_lc_rs::hmac;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use statehouse_model::{DeliveryId, HouseId, NotificationId, instant};
+
+use super::Trigger;
+use crate::run::machine::Status;
+use crate::run::sql::Place;
+
+/// What is told of a run.
+pub(super) struct Told<'a> {
+    pub(super) notification: &'a NotificationId,
+    /// `https://…` of this server, where it is known.
+    pub(super) address: Option<&'a str>,
+    pub(super) organization: &'a str,
+    pub(super) workspace: &'a str,
+    pub(super) workspace_name: &'a str,
+    pub(super) run: &'a str,
+    pub(super) message: &'a str,
+    pub(super) created_at: i64,
+    pub(super) created_by: &'a str,
+    pub(super) triggers: &'a [Trigger],
+    pub(super) status: Status,
+    pub(super) at: i64,
+    pub(super) by: &'a str,
+}
+
+impl Told<'_> {
+    pub(super) fn text(&self) -> String {
+        let Told {
+            organization,
+            workspace_name,
+            run,
+            ..
+        } = self;
+        let url = self
+            .address
+            .map(|address| format!("{address}/app/{organization}/{workspace_name}/runs/{run}"));
+        let each = |trigger: &Trigger| {
+            json!({
+                "message": trigger.words(self.status),
+                "trigger": trigger.as_str(),
+                "run_status": self.status.platform_word(),
+                "run_updated_at": instant::format(self.at),
+                "run_updated_by": self.by,
+            })
+        };
+        let notifications: Vec<Value> = self.triggers.iter().map(each).collect();
+        json!({
+            "payload_version": 1,
+            "notification_configuration_id": self.notification.as_str(),
+            "run_url": url,
+            "run_id": run,
+            "run_message": self.message,
+            "run_created_at": instant::format(self.created_at),
+            "run_created_by": self.created_by,
+            "workspace_id": self.workspace,
+            "workspace_name": workspace_name,
+            "organization_name": organization,
+            "notifications": notifications,
+        })
+        .to_string()
+    }
+}
+
+/// What is sent to see whether somebody answers.
+pub(super) fn verification(notification: &NotificationId, name: &str) -> String {
+    let only = json!({
+        "message": format!("Verification of {name}"),
+        "trigger": "verification",
+        "run_status": null,
+        "run_updated_at": null,
+        "run_updated_by": null,
+    });
+    json!({
+        "payload_version": 1,
+        "notification_configuration_id": notification.as_str(),
+        "run_url": null,
+        "run_id": null,
+        "run_message": null,
+        "run_created_at": null,
+        "run_created_by": null,
+        "workspace_id": null,
+        "workspace_name": null,
+        "organization_name": null,
+        "notifications": [only],
+    })
+    .to_string()
+}
+
+/// HMAC-SHA512 of a body under a token, in hex.
+pub(super) fn signature(token: &str, body: &[u8]) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA512, token.as_bytes());
+    hex::encode(hmac::sign(&key, body))
+}
+
+/// The id of what is told of an event: the same each time that it is tried, whatever was
+/// written down of the time before.
+pub(super) fn delivery(notification: &NotificationId, of: &Place) -> DeliveryId {
+    let text = format!("notification {notification} of {} {}", of.run, of.number);
+    let digest: [u8; 32] = Sha256::digest(text).into();
+    let half = digest.first_chunk::<16>();
+    let entropy = half.map_or(0, |half| u128::from_be_bytes(*half));
+    DeliveryId::from_entropy(notification.house(), entropy)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+    use super::*;
+    use statehouse_model::HouseCode;
+
+    #[test]
+    fn a_signature_is_the_hmac_of_the_body_under_the_token() {
+        // RFC 4231, test case 2.
+        let expected = "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea250554\
+            9758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737";
+        let signed = signature("Jefe", b"what do ya want for nothing?");
+        assert_eq!(signed, expected);
+    }
+
+    #[test]
+    fn an_event_has_one_delivery_for_each_receiver() {
+        let house = HouseCode::from_entropy(7);
+        let [one, two] = [1, 2].map(|number| NotificationId::from_entropy(house, number));
+        let place = |leaf, number| Place {
+            leaf,
+            run: "run-a".to_owned(),
+            number,
+        };
+        let of_one = delivery(&one, &place(5, 1));
+        assert_eq!(of_one, delivery(&one, &place(6, 1)));
+        assert_ne!(of_one, delivery(&one, &place(5, 2)));
+        assert_ne!(of_one, delivery(&two, &place(5, 1)));
+    }
+
+    #[test]
+    fn a_payload_is_the_platforms() {
+        let id = NotificationId::from_entropy(HouseCode::from_entropy(7), 1);
+        let told = Told {
+            notification: &id,
+            address: Some("https://state.example.com"),
+            organization: "acme",
+            workspace: "ws-1",
+            workspace_name: "network",
+            run: "run-1",
+            message: "add \"it\"",
+            created_at: 0,
+            created_by: "ada",
+            triggers: &[Trigger::Errored],
+            status: Status::Canceled,
+            at: 1_000_000,
+            by: "bob",
+        };
+        let read: Value = serde_json::from_str(&told.text()).unwrap();
+        let expected = json!({
+            "payload_version": 1,
+            "notification_configuration_id": id.as_str(),
+            "run_url": "https://state.example.com/app/acme/network/runs/run-1",
+            "run_id": "run-1",
+            "run_message": "add \"it\"",
+            "run_created_at": "1970-01-01T00:00:00.000000Z",
+            "run_created_by": "ada",
+            "workspace_id": "ws-1",
+            "workspace_name": "network",
+            "organization_name": "acme",
+            "notifications": [{
+                "message": "Run canceled",
+                "trigger": "run:errored",
+                "run_status": "canceled",
+                "run_updated_at": "1970-01-01T00:00:01.000000Z",
+                "run_updated_by": "bob",
+            }],
+        });
+        assert_eq!(read, expected);
+        let read: Value = serde_json::from_str(&verification(&id, "ops")).unwrap();
+        assert_eq!(read["notifications"][0]["trigger"], "verification");
+        assert_eq!(read["run_id"], Value::Null);
+    }
+}

@@ -1,0 +1,517 @@
+//! What is to be told next, and what becomes of it.
+//!
+//! Each receiver has a place in the ledger ([`Cursor`]). What happened to runs after it
+//! is gone through in order; the first thing that was asked for is sent, and the place
+//! moves when that was taken or given up. What is written down after sending is written
+//! only where the place is still the same, so that nothing is passed over; a stop in
+//! between has it sent again, under the same id.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use statehouse_model::{Actor, NotificationId, RunId};
+
+use super::sql::{self, Cursor, Delivery, Notification};
+use super::{Answer, Destination, Message, Outcome, Trigger, keep, open, payload, taken, trigger};
+use crate::access::NOTIFICATIONS;
+use crate::ctx::Ctx;
+use crate::door::{self, Entry, Outcome as Done, Target, actions};
+use crate::error::{Error, Kind, Result};
+use crate::house::House;
+use crate::object::Object;
+use crate::record::Rows;
+use crate::run::machine::Status;
+use crate::run::sql::{Place, Run, RunEvent};
+use crate::run::{self, files};
+use crate::workspace;
+
+actions! {
+    /// Look what there is to tell.
+    LookForEvents = "notification.look" needs NotificationRead;
+    /// Write down what came of telling it.
+    Deliver = "notification.deliver" needs NotificationWrite;
+}
+
+/// Events that one look goes through for a receiver.
+const LOOK_MAX: usize = 256;
+/// Receivers of whom it is remembered how far was looked; beyond it all are looked for again.
+const LOOKED_MAX: usize = 8192;
+/// The pause after a message was not taken, at first and at most; each is twice the one before.
+const PAUSE_FIRST_US: i64 = 10 * 1_000_000;
+const PAUSE_MAX_US: i64 = 6 * 3600 * 1_000_000;
+/// How long after an event it is still tried again to tell it.
+const AGE_MAX_US: i64 = 24 * 3600 * 1_000_000;
+
+/// What a look found in a house.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Receivers for whom there is something now.
+    pub(crate) due: Vec<NotificationId>,
+    /// When the next of the others is tried again.
+    pub(crate) next_at: Option<i64>,
+}
+
+impl Found {
+    /// Whether somebody is still to be told something.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.due.is_empty() && self.next_at.is_none()
+    }
+}
+
+/// How far was looked for receivers, beyond what they were told: nothing there was for them.
+/// Only a memory; without it the same is gone through again.
+#[derive(Default)]
+pub(crate) struct Looked(Mutex<HashMap<NotificationId, Until>>);
+
+/// From what a receiver was told last, until where was looked, and over how many events.
+type Until = (Place, Place, usize);
+
+impl Looked {
+    /// From where to go on, and how many events were passed over until there.
+    fn after(&self, id: &NotificationId, told: &Place) -> (Place, usize) {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.get(id) {
+            Some((of, place, count)) if of == told => (place.clone(), *count),
+            _ => (told.clone(), 0),
+        }
+    }
+
+    fn until(&self, id: &NotificationId, told: &Place, place: Place, count: usize) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= LOOKED_MAX {
+            known.clear();
+        }
+        known.insert(id.clone(), (told.clone(), place, count));
+    }
+}
+
+/// Something that happened to a run and was asked for.
+struct Happened {
+    place: Place,
+    run: Run,
+    event: RunEvent,
+    status: Status,
+    triggers: Vec<Trigger>,
+}
+
+/// What comes next for a receiver.
+enum Next {
+    /// Nothing happened that was asked for.
+    Nothing,
+    /// So much happened that was not that the place is to be moved.
+    Passed(Place),
+    /// Something to tell.
+    Tell(Box<Happened>),
+}
+
+/// The task that tells, in a house.
+pub(crate) fn task(house: &Arc<House>) -> Ctx {
+    Ctx::new(house.clone(), Actor::Task(NOTIFICATIONS), None, None)
+}
+
+/// Who is to be told something, in one house.
+pub(crate) async fn look(house: &Arc<House>, looked: &Arc<Looked>) -> Result<Found> {
+    if house.read_only().is_some() {
+        return Ok(Found::default());
+    }
+    let (task, now, looked) = (task(house), house.now(), looked.clone());
+    door::read(&task, LookForEvents, &Target::House, move |rows| {
+        Box::pin(async move {
+            let mut found = Found::default();
+            for id in sql::enabled(rows).await? {
+                match at(rows, &id, &looked, now).await {
+                    Ok(None) => {}
+                    Ok(Some(at)) if at <= now => found.due.push(id),
+                    Ok(Some(at)) => {
+                        found.next_at = Some(found.next_at.map_or(at, |next| next.min(at)));
+                    }
+                    // One that does not read keeps none of the others from being told.
+                    Err(error) if *error.kind() == Kind::Tampered => {
+                        tracing::error!(notification = %id, %error, "nobody is told of runs");
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(found)
+        })
+    })
+    .await
+}
+
+/// When there is something to do for a receiver.
+async fn at(
+    rows: &mut Rows,
+    id: &NotificationId,
+    looked: &Arc<Looked>,
+    now: i64,
+) -> Result<Option<i64>> {
+    let row = sql::needed(rows, id).await?;
+    let cursor = sql::cursor(rows, id).await?;
+    if cursor.next_at > now {
+        return Ok(Some(cursor.next_at));
+    }
+    Ok(match next(rows, &row, &cursor, looked).await? {
+        Next::Nothing => None,
+        Next::Passed(_) | Next::Tell(_) => Some(now),
+    })
+}
+
+/// The first thing after what a receiver was told that it asked for.
+async fn next(
+    rows: &mut Rows,
+    row: &Notification,
+    cursor: &Cursor,
+    looked: &Arc<Looked>,
+) -> Result<Next> {
+    let told = cursor.place();
+    let (mut place, mut passed) = looked.after(&row.id, &told);
+    let limit = i64::try_from(LOOK_MAX).unwrap_or(i64::MAX);
+    for here in run::sql::events_after(rows, &place, limit).await? {
+        match happened(rows, row, &here).await {
+            Ok(Some(happened)) => return Ok(Next::Tell(Box::new(happened))),
+            Ok(None) => {}
+            // What was altered is nobody's to tell; `verify --live` names it.
+            Err(error) if *error.kind() == Kind::Tampered => {
+                tracing::error!(run = here.run, number = here.number, %error, "an event is not told");
+            }
+            Err(error) => return Err(error),
+        }
+        place = here;
+        passed += 1;
+    }
+    looked.until(&row.id, &told, place.clone(), passed);
+    Ok(if passed >= LOOK_MAX {
+        Next::Passed(place)
+    } else {
+        Next::Nothing
+    })
+}
+
+/// Where a receiver is to be when it is told other things than until now: with the first that
+/// is still to be told, or after a leaf where there is none.
+pub(super) async fn onward(
+    rows: &mut Rows,
+    old: &Notification,
+    cursor: Cursor,
+    leaf: u64,
+) -> Result<Cursor> {
+    let place = match next(rows, old, &cursor, &Arc::default()).await? {
+        Next::Nothing => return Ok(Cursor::after(&old.id, leaf)),
+        Next::Passed(place) => place,
+        Next::Tell(_) => cursor.place(),
+    };
+    Ok(Cursor::at(&old.id, place))
+}
+
+/// What happened at a place, where a receiver asked for it.
+async fn happened(rows: &mut Rows, row: &Notification, at: &Place) -> Result<Option<Happened>> {
+    let gone = || {
+        Error::tampered(format!(
+            "event {} of run `{}` is missing",
+            at.number, at.run
+        ))
+    };
+    let id: RunId = at.run.parse().map_err(|_| gone())?;
+    let run = run::sql::by_id(rows, &id).await?.ok_or_else(gone)?;
+    if run.workspace != row.workspace {
+        return Ok(None);
+    }
+    let event = run::sql::event(rows, &id, at.number).await?;
+    let event = event.ok_or_else(gone)?;
+    let status = |event: &RunEvent| Status::from_word(&event.status).ok_or_else(gone);
+    let before = match at.number.checked_sub(1) {
+        None | Some(0) => None,
+        Some(number) => {
+            let before = run::sql::event(rows, &id, number).await?;
+            Some(status(&before.ok_or_else(gone)?)?)
+        }
+    };
+    let (status, kind) = (status(&event)?, run.state()?.kind());
+    let wanted = trigger::split(&row.triggers);
+    let mut triggers = Trigger::of(kind, before, status);
+    triggers.retain(|trigger| wanted.contains(trigger));
+    Ok((!triggers.is_empty()).then(|| Happened {
+        place: at.clone(),
+        run,
+        event,
+        status,
+        triggers,
+    }))
+}
+
+/// Something to tell a receiver, read in one snapshot.
+pub(crate) struct Letter {
+    row: Notification,
+    told: Place,
+    happened: Happened,
+    workspace_name: String,
+    message: String,
+    destination: Destination,
+}
+
+impl Letter {
+    /// Who started the run, and who did what happened to it.
+    pub(crate) fn actors(&self) -> [&str; 2] {
+        [self.happened.run.actor.as_str(), &self.happened.event.actor]
+    }
+
+    /// What is sent. `called` are the actors.
+    pub(crate) fn message(
+        &self,
+        address: Option<&str>,
+        organization: &str,
+        called: [&str; 2],
+    ) -> Message {
+        let Happened {
+            place,
+            run,
+            event,
+            status,
+            triggers,
+        } = &self.happened;
+        let [created_by, by] = called;
+        let told = payload::Told {
+            notification: &self.row.id,
+            address,
+            organization,
+            workspace: run.workspace.as_str(),
+            workspace_name: &self.workspace_name,
+            run: run.id.as_str(),
+            message: &self.message,
+            created_at: run.created_at,
+            created_by,
+            triggers,
+            status: *status,
+            at: event.created_at,
+            by,
+        };
+        let delivery = payload::delivery(&self.row.id, place);
+        self.destination.message(&delivery, told.text())
+    }
+}
+
+/// What is to be told a receiver now, if anything is. Where nothing of what happened was for
+/// it, its place is moved.
+pub(crate) async fn letter(
+    house: &Arc<House>,
+    id: &NotificationId,
+    looked: &Arc<Looked>,
+) -> Result<Option<Letter>> {
+    let (task, wanted) = (task(house), id.clone());
+    let (opened, looked) = (house.clone(), looked.clone());
+    let read = door::read(&task, LookForEvents, &Target::House, move |rows| {
+        Box::pin(async move {
+            let Some(row) = sql::by_id(rows, &wanted).await? else {
+                return Ok(None);
+            };
+            let cursor = sql::cursor(rows, &wanted).await?;
+            let next = next(rows, &row, &cursor, &looked).await?;
+            if !row.enabled || cursor.next_at > opened.now() {
+                return Ok(None);
+            }
+            let happened = match next {
+                Next::Nothing => return Ok(None),
+                Next::Passed(place) => return Ok(Some(Err((cursor, place)))),
+                Next::Tell(happened) => *happened,
+            };
+            let destination = open(rows, &opened, &row).await?;
+            let name = name_of(rows, &row).await?;
+            let options = files::find(rows, &happened.run.id, files::Kind::Options).await?;
+            Ok(Some(Ok((
+                row,
+                cursor.place(),
+                happened,
+                destination,
+                name,
+                options,
+            ))))
+        })
+    })
+    .await?;
+    let (row, told, happened, destination, workspace_name, options) = match read {
+        None => return Ok(None),
+        Some(Err((cursor, place))) => {
+            pass(&task, cursor, place).await?;
+            return Ok(None);
+        }
+        Some(Ok(read)) => read,
+    };
+    let message = message_of(&task, options).await?;
+    Ok(Some(Letter {
+        row,
+        told,
+        happened,
+        workspace_name,
+        message,
+        destination,
+    }))
+}
+
+/// What whoever started a run said about it.
+async fn message_of(task: &Ctx, options: Option<(Object, crate::blob::Stored)>) -> Result<String> {
+    match run::read_options(task, options).await {
+        Ok(options) => Ok(options.message),
+        // What happened is told all the same.
+        Err(error) if *error.kind() == Kind::Tampered => Ok(String::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// What the workspace is called, or was before it was deleted.
+async fn name_of(rows: &mut Rows, row: &Notification) -> Result<String> {
+    if let Some(found) = workspace::sql::by_id(rows, &row.workspace).await? {
+        return Ok(found.name.to_string());
+    }
+    let deletion = workspace::sql::deletion(rows, &row.workspace).await?;
+    Ok(deletion.map_or_else(String::new, |deletion| deletion.name.to_string()))
+}
+
+/// Moves the place of a receiver over what was not for it.
+async fn pass(task: &Ctx, cursor: Cursor, to: Place) -> Result<()> {
+    let given = Arc::new((cursor, to));
+    door::change(task, Deliver, Target::House, move |tx| {
+        let given = given.clone();
+        Box::pin(async move {
+            let (was, to) = &*given;
+            let id = &was.notification;
+            let cursor = sql::cursor(tx, id).await?;
+            if cursor.place() != was.place() {
+                return Ok(Done::Unchanged(()));
+            }
+            let moved = Cursor {
+                after_leaf: to.leaf,
+                after_run: to.run.clone(),
+                after_number: to.number,
+                ..cursor
+            };
+            tx.put(&moved).await?;
+            let entry = Entry::new(id).fact("passed-until", to.leaf);
+            Ok(Done::Recorded((), entry))
+        })
+    })
+    .await
+}
+
+/// How long to wait after so many failures in a row; `jitter` adds up to a quarter, so that
+/// receivers that failed together are not tried together.
+fn pause_us(failures: u64, jitter: u8) -> i64 {
+    let doublings = u32::try_from(failures.saturating_sub(1)).unwrap_or(u32::MAX);
+    let pause = 2i64
+        .checked_pow(doublings)
+        .and_then(|factor| PAUSE_FIRST_US.checked_mul(factor))
+        .map_or(PAUSE_MAX_US, |pause| pause.min(PAUSE_MAX_US));
+    pause + pause / 4 * i64::from(jitter) / i64::from(u8::MAX)
+}
+
+/// Writes down what came of a letter, and moves the place of its receiver where that is told
+/// or given up.
+pub(crate) async fn record(house: &Arc<House>, letter: &Letter, answer: Answer) -> Result<()> {
+    let [jitter] = crate::random::<1>();
+    let Happened {
+        place,
+        event,
+        triggers,
+        ..
+    } = &letter.happened;
+    let given = Arc::new((
+        letter.row.id.clone(),
+        letter.told.clone(),
+        place.clone(),
+        event.clone(),
+        trigger::joined(triggers),
+    ));
+    door::change(&task(house), Deliver, Target::House, move |tx| {
+        let given = given.clone();
+        Box::pin(async move {
+            let (id, told_before, place, event, triggers) = &*given;
+            let row = sql::by_id(tx, id).await?;
+            if row.is_none_or(|row| !row.enabled) {
+                return Ok(Done::Unchanged(()));
+            }
+            let cursor = sql::cursor(tx, id).await?;
+            if cursor.place() != *told_before {
+                return Ok(Done::Unchanged(()));
+            }
+            let delivery = payload::delivery(id, place);
+            let before = sql::delivery(tx, &delivery).await?;
+            let now = tx.now();
+            let (outcome, cursor) = after(cursor, place, event.created_at, answer, (now, jitter));
+            let delivery = Delivery {
+                id: delivery,
+                notification: id.clone(),
+                run: Some(event.run.clone()),
+                number: event.number,
+                triggers: triggers.clone(),
+                outcome: outcome.as_str().to_owned(),
+                code: answer.ok().map(u64::from),
+                trouble: answer.err().map(|trouble| trouble.as_str().to_owned()),
+                attempts: before.map_or(0, |before| before.attempts) + 1,
+                sent_at: now,
+            };
+            tx.put(&cursor).await?;
+            keep(tx, &delivery).await?;
+            let entry = told(Entry::new(id), &delivery)
+                .fact("run", event.run.as_str())
+                .fact("event", event.number)
+                .fact("triggers", triggers.as_str());
+            Ok(Done::Recorded((), entry))
+        })
+    })
+    .await
+}
+
+/// What came of a message, and where its receiver is then.
+fn after(
+    cursor: Cursor,
+    place: &Place,
+    happened_at: i64,
+    answer: Answer,
+    (now, jitter): (i64, u8),
+) -> (Outcome, Cursor) {
+    let there = Cursor::at(&cursor.notification, place.clone());
+    if taken(answer) {
+        return (Outcome::Delivered, there);
+    }
+    let failures = cursor.failures.saturating_add(1);
+    let last_at = happened_at.saturating_add(AGE_MAX_US);
+    if now >= last_at {
+        return (Outcome::Failed, Cursor { failures, ..there });
+    }
+    let next_at = now.saturating_add(pause_us(failures, jitter)).min(last_at);
+    let cursor = Cursor {
+        failures,
+        next_at,
+        ..cursor
+    };
+    (Outcome::Retrying, cursor)
+}
+
+/// States in a leaf what came of a delivery.
+pub(super) fn told(entry: Entry, delivery: &Delivery) -> Entry {
+    let entry = entry
+        .fact("delivery", delivery.id.as_str())
+        .fact("outcome", delivery.outcome.as_str())
+        .fact("attempts", delivery.attempts);
+    match (delivery.code, &delivery.trouble) {
+        (Some(code), _) => entry.fact("code", code),
+        (None, Some(trouble)) => entry.fact("trouble", trouble.as_str()),
+        (None, None) => entry,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_from_ten_seconds_to_six_hours() {
+        for (failures, seconds) in [(1, 10), (2, 20), (3, 40), (11, 10_240), (12, 20_480)] {
+            assert_eq!(pause_us(failures, 0), seconds * 1_000_000);
+        }
+        for failures in [13, 14, 100, u64::MAX] {
+            assert_eq!(pause_us(failures, 0), PAUSE_MAX_US);
+        }
+        assert_eq!(pause_us(1, u8::MAX), PAUSE_FIRST_US / 4 * 5);
+        assert!(pause_us(u64::MAX, u8::MAX) <= PAUSE_MAX_US / 4 * 5);
+    }
+}
