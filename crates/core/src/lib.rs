@@ -16,6 +16,7 @@ mod core;
 mod ctx;
 mod db;
 mod door;
+pub mod drift;
 mod error;
 pub mod execution;
 mod fault;

@@ -211,6 +211,12 @@ impl World {
         self.time.fetch_add(seconds * 1_000_000, Ordering::Relaxed);
     }
 
+    /// Minutes go by, or the clock is set back by so many.
+    pub(crate) fn pass_minutes(&self, minutes: i64) {
+        self.time
+            .fetch_add(minutes * 60 * 1_000_000, Ordering::Relaxed);
+    }
+
     /// A request of the owner's.
     pub(crate) fn ask(&self) -> Ctx {
         self.by(&self.owner)

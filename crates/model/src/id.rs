@@ -198,6 +198,7 @@ id!(/** One notification on its way, the same each time that it is tried. */ Del
 id!(/** Somebody's word about what a run would apply. */ ApprovalId, "apv", house);
 id!(/** The plan of a run, as the platform's clients name it. */ PlanId, "plan", house);
 id!(/** The apply of a run, as the platform's clients name it. */ ApplyId, "apply", house);
+id!(/** What a run found that looked for drift, as the platform's clients name it. */ AssessmentId, "asmtres", house);
 id!(/** A signed address: who may do what to one object, and until when. */ UrlId, "url", house);
 id!(/** One role given to one subject at one scope. */ GrantId, "gr", house);
 id!(/** A team: people of an organization who hold roles together. */ TeamId, "team", house);
@@ -282,6 +283,18 @@ impl From<&RunId> for PlanId {
 impl From<&RunId> for ApplyId {
     fn from(run: &RunId) -> Self {
         Self(renamed(run.as_str(), "apply"))
+    }
+}
+
+impl From<&RunId> for AssessmentId {
+    fn from(run: &RunId) -> Self {
+        Self(renamed(run.as_str(), "asmtres"))
+    }
+}
+
+impl From<&AssessmentId> for RunId {
+    fn from(assessment: &AssessmentId) -> Self {
+        Self(renamed(assessment.as_str(), "run"))
     }
 }
 
@@ -380,6 +393,9 @@ mod tests {
         assert_eq!(plan.as_str().parse(), Ok(plan.clone()));
         assert_eq!(RunId::from(&plan), run);
         assert_eq!(RunId::from(&apply), run);
+        let assessment = AssessmentId::from(&run);
+        assert_eq!(assessment.as_str().parse(), Ok(assessment.clone()));
+        assert_eq!(RunId::from(&assessment), run);
         let owners = TeamId::owners(house);
         assert_eq!(owners.as_str().parse(), Ok(owners.clone()));
         assert!(owners.is_owners() && !TeamId::from_entropy(house, 1).is_owners());

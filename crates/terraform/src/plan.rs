@@ -12,12 +12,14 @@ mod tests;
 
 use serde_json::{Map, Value, json};
 
-use crate::{literal, weak};
+use crate::{drift, literal, weak};
 
+/// The part that tells what changed outside.
+const DRIFT: &str = "resource_drift";
 /// Parts of a plan that are drawn, each a list or an object of changes.
 const DRAWN: [&str; 4] = [
     "resource_changes",
-    "resource_drift",
+    DRIFT,
     "output_changes",
     "deferred_changes",
 ];
@@ -95,6 +97,9 @@ pub fn shown(mut plan: Value, mut schemas: Value, hidden: &Hidden) -> Value {
     }
     for name in DRAWN {
         let mut changes = take(&mut plan, name).unwrap_or(Value::Null);
+        if name == DRIFT {
+            drift::mark(&mut changes);
+        }
         hide_all(&mut changes, hidden);
         shown.insert(name.to_owned(), changes);
     }

@@ -19,6 +19,8 @@ use crate::error::{Error, Result};
 
 /// Tells receivers elsewhere what happened to runs.
 pub(crate) const NOTIFICATIONS: &str = "notifications";
+/// Looks for drift when it is time.
+pub(crate) const DRIFT: &str = "drift";
 /// Writes the counts of repeated reads.
 pub(crate) const READS: &str = "reads";
 /// Removes content that no policy keeps any longer.
@@ -34,6 +36,7 @@ pub(crate) const WITNESS: &str = "witness";
 
 /// What each background task may do; the rest is denied to it too.
 const TASKS: &[(&str, &[Permission])] = &[
+    (DRIFT, &[Permission::RunPlan]),
     (
         NOTIFICATIONS,
         &[Permission::NotificationRead, Permission::NotificationWrite],

@@ -1,6 +1,8 @@
 //! What a process does beside answering: checkpoints of houses into the site's
 //! log, counted reads into the ledgers, old content out of the houses, and
-//! houses that nobody uses closed.
+//! houses that nobody uses closed. Looking for drift is [`looks`].
+
+mod looks;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -56,6 +58,7 @@ async fn retain(house: Arc<House>) {
 
 /// Closes windows of counted reads, and houses that nobody uses.
 pub(super) async fn tend(core: std::sync::Weak<Core>) {
+    tokio::spawn(looks::look_for_drift(core.clone()));
     let mut retained: HashMap<HouseCode, Instant> = HashMap::new();
     loop {
         tokio::time::sleep(TEND_EVERY).await;

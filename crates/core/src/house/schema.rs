@@ -5,8 +5,8 @@ use statehouse_model::HouseCode;
 use crate::db::Migration;
 use crate::record::Table;
 use crate::{
-    access, agent, configuration, execution, job, key, ledger, notification, oauth, org, project,
-    retention, run, session, state, team, token, url, user, variable, workspace,
+    access, agent, configuration, drift, execution, job, key, ledger, notification, oauth, org,
+    project, retention, run, session, state, team, token, url, user, variable, workspace,
 };
 
 const COMMON: &str = include_str!("../../migrations/common/0001_ledger.sql");
@@ -23,6 +23,7 @@ const VARIABLE: &str = include_str!("../../migrations/house/0008_variable.sql");
 const AGENT: &str = include_str!("../../migrations/house/0009_agent.sql");
 const VARIABLE_SET: &str = include_str!("../../migrations/house/0010_variable_set.sql");
 const NOTIFICATION: &str = include_str!("../../migrations/house/0011_notification.sql");
+const DRIFT: &str = include_str!("../../migrations/house/0012_drift.sql");
 
 /// The evidential tables that the site and every organization have.
 const SHARED_TABLES: [Table; 2] = [
@@ -44,7 +45,7 @@ static SITE_TABLES: [Table; 9] = [
 ];
 
 /// The evidential tables of an organization.
-static HOUSE_TABLES: [Table; 32] = [
+static HOUSE_TABLES: [Table; 34] = [
     SHARED_TABLES[0],
     SHARED_TABLES[1],
     Table::of::<access::sql::Grant>(),
@@ -77,6 +78,8 @@ static HOUSE_TABLES: [Table; 32] = [
     Table::of::<notification::sql::Notification>(),
     Table::of::<notification::sql::Cursor>(),
     Table::of::<notification::sql::Delivery>(),
+    Table::of::<drift::sql::Schedule>(),
+    Table::of::<drift::sql::Check>(),
 ];
 
 /// Every evidential table of a house, in the order they are verified in.
@@ -101,6 +104,7 @@ pub(crate) fn migrations(code: HouseCode) -> Vec<Migration> {
             ("agent", AGENT),
             ("variable_set", VARIABLE_SET),
             ("notification", NOTIFICATION),
+            ("drift", DRIFT),
         ]
     };
     [("ledger", COMMON)]

@@ -3,7 +3,7 @@
 use statehouse_model::{AgentPoolId, JobId, RunId};
 
 use crate::db::{Row, Value};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::record::{Rows, record};
 
 record! {
@@ -79,9 +79,10 @@ fn ids<T: std::str::FromStr>(found: &[Row]) -> Result<Vec<T>> {
     let mut ids = Vec::new();
     for row in found {
         let text = row.text(0)?;
-        match text.parse() {
-            Ok(id) => ids.push(id),
-            Err(_) => tracing::warn!(row = text, "a job is passed over: an id was altered"),
+        if let Ok(id) = text.parse() {
+            ids.push(id);
+        } else {
+            tracing::warn!(row = text, "a job is passed over: an id was altered");
         }
     }
     Ok(ids)

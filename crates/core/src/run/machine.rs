@@ -212,10 +212,11 @@ fn runner(state: &State, report: Report) -> Result<State, Refused> {
             Ok(state.ended(Status::Canceled))
         }
         (Report::Fetched, Fetching) => Ok(state.at(Planning)),
-        (Report::Planned { changes: true }, Planning) => Ok(state.at(Status::Planned)),
-        (Report::Planned { changes: false }, Planning) => {
-            Ok(state.ended(Status::PlannedAndFinished))
+        // A look for drift is a finding, and nothing that policies judge.
+        (Report::Planned { changes: true }, Planning) if state.kind() != Kind::Drift => {
+            Ok(state.at(Status::Planned))
         }
+        (Report::Planned { .. }, Planning) => Ok(state.ended(Status::PlannedAndFinished)),
         (Report::Verified(_), Verifying) if state.cancel_requested() => Err(Refused::Canceling),
         (Report::Verified(verified), Verifying) => applying(state, &verified),
         (Report::Refused(consequence), Fetching | Planning | Verifying) => {

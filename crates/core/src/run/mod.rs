@@ -37,6 +37,7 @@ use crate::access::{self, Held};
 use crate::configuration;
 use crate::ctx::Ctx;
 use crate::door::{self, Action, Entry, Outcome, Plan, Target, Tx, actions};
+use crate::drift;
 use crate::error::{Error, Kind as Trouble, Result};
 use crate::execution::{self, Mode};
 use crate::job;
@@ -271,6 +272,9 @@ pub(crate) async fn arrow<A: Action>(tx: &mut Tx<A>, run: &mut Run, event: Event
     }
     run.keep(&after, tx.now());
     tx.put(run).await?;
+    if ends_unknowing(&before, &after) {
+        drift::conclude(tx, run, None).await?;
+    }
     happened(tx, run, word).await?;
     let mut entry = Entry::new(&run.id);
     if after.status() == Status::StateTampered {
@@ -286,6 +290,13 @@ pub(crate) async fn arrow<A: Action>(tx: &mut Tx<A>, run: &mut Run, event: Event
         .fact("event", word)
         .fact("status", run.status.as_str())
         .fact("workspace", run.workspace.as_str()))
+}
+
+/// Whether a look for drift has ended and found nothing out; what it finds is
+/// written down by who reads it.
+fn ends_unknowing(before: &State, after: &State) -> bool {
+    let ended = !before.status().is_final() && after.status().is_final();
+    ended && after.kind() == Kind::Drift && after.status() != Status::PlannedAndFinished
 }
 
 /// Writes down that something happened to a run.
@@ -357,6 +368,7 @@ async fn create_as<A: Action>(
     let id = RunId::from_entropy(ctx.house().code(), crate::entropy());
     let salted = Options {
         salt: hex::encode(crate::random::<32>()),
+        refresh_only: wish.options.refresh_only || wish.kind == Kind::Drift,
         ..wish.options.clone()
     };
     let text = serde_json::to_vec(&salted)
@@ -394,6 +406,19 @@ async fn create_as<A: Action>(
     made
 }
 
+/// Refuses runs where terraform itself makes them.
+pub(crate) async fn require_remote(rows: &mut Rows, workspace: &WorkspaceRow) -> Result<()> {
+    if execution::of(rows, workspace).await?.mode != Mode::Local {
+        return Ok(());
+    }
+    let words = format!(
+        "the runs of workspace `{}` happen where terraform is started: its execution mode is `local`",
+        workspace.name
+    );
+    Err(Error::new(Trouble::Conflict, words)
+        .hint("`statehouse execution set --workspace NAME --mode remote` has them made here"))
+}
+
 /// A run that is new, if it may be.
 async fn fresh<A: Action>(
     tx: &mut Tx<A>,
@@ -403,14 +428,7 @@ async fn fresh<A: Action>(
     wanted: &Workspace,
 ) -> Result<Run> {
     let workspace = workspace::sql::needed(tx, wanted).await?;
-    if execution::of(tx, &workspace).await?.mode == Mode::Local {
-        let words = format!(
-            "the runs of workspace `{}` happen where terraform is started: its execution mode is `local`",
-            workspace.name
-        );
-        return Err(Error::new(Trouble::Conflict, words)
-            .hint("`statehouse execution set --workspace NAME --mode remote` has them made here"));
-    }
+    require_remote(tx, &workspace).await?;
     if wish.kind.may_apply() {
         workspace::freeze::require_thawed(tx, &workspace).await?;
     }
@@ -422,6 +440,9 @@ async fn fresh<A: Action>(
     if configuration.speculative && wish.kind.may_apply() {
         let words = format!("{} was uploaded to be planned only", configuration.id);
         return Err(Error::new(Trouble::Conflict, words));
+    }
+    if wish.kind == Kind::Drift {
+        drift::require(tx, ctx, &workspace, &configuration.id).await?;
     }
     let newest = sql::newest(tx, &workspace.id).await?;
     let now = tx.now();

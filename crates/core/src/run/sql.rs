@@ -165,6 +165,50 @@ pub(crate) async fn newest(rows: &mut Rows, workspace: &WorkspaceId) -> Result<O
     Ok(page(rows, workspace, 0, 1).await?.pop())
 }
 
+/// The newest run of a workspace that looked for drift.
+pub(crate) async fn last_look(rows: &mut Rows, workspace: &WorkspaceId) -> Result<Option<Run>> {
+    let clause = "WHERE workspace = $1 AND kind = 'drift' ORDER BY sequence DESC LIMIT 1";
+    rows.one(clause, &[workspace.as_str().into()]).await
+}
+
+/// The newest run that applied what a configuration says.
+pub(crate) async fn last_applied(rows: &mut Rows, workspace: &WorkspaceId) -> Result<Option<Run>> {
+    let clause = "WHERE workspace = $1 AND status = 'applied' AND kind <> 'refresh_only'
+        ORDER BY sequence DESC LIMIT 1";
+    rows.one(clause, &[workspace.as_str().into()]).await
+}
+
+/// Whether a run of a workspace applies now.
+pub(crate) async fn applies_in(rows: &mut Rows, workspace: &WorkspaceId) -> Result<bool> {
+    let sql = "SELECT 1 FROM run WHERE workspace = $1 AND status = 'applying' LIMIT 1";
+    let found = rows
+        .transaction
+        .query(sql, &[workspace.as_str().into()])
+        .await?;
+    Ok(!found.is_empty())
+}
+
+/// Runs that have not ended and that one actor started.
+pub(crate) async fn open_by(rows: &mut Rows, actor: &str, limit: i64) -> Result<Vec<RunId>> {
+    let sql = format!(
+        "SELECT id FROM run WHERE status IN ({}) AND actor = $1 ORDER BY created_at, id LIMIT $2",
+        words(&open_ones())
+    );
+    let values = [actor.into(), Value::Int(limit)];
+    ids(&rows.transaction.query(&sql, &values).await?)
+}
+
+/// Whether a run of a workspace kept a copy of a state elsewhere.
+pub(crate) async fn has_copy(rows: &mut Rows, workspace: &WorkspaceId) -> Result<bool> {
+    let sql = "SELECT 1 FROM run_file WHERE kind = 'state-after' AND run IN (
+            SELECT id FROM run WHERE workspace = $1) LIMIT 1";
+    let found = rows
+        .transaction
+        .query(sql, &[workspace.as_str().into()])
+        .await?;
+    Ok(!found.is_empty())
+}
+
 /// The newest runs of some workspaces.
 pub(crate) async fn newest_of(rows: &mut Rows, workspaces: &[WorkspaceId]) -> Result<Vec<Run>> {
     if workspaces.is_empty() {
@@ -189,14 +233,21 @@ fn words(statuses: &[Status]) -> String {
     each.join(", ")
 }
 
+/// The statuses in which a run has not ended.
+fn open_ones() -> Vec<Status> {
+    let all = Status::ALL.into_iter();
+    all.filter(|status| !status.is_final()).collect()
+}
+
 /// Ids of runs. One that is none was altered, and keeps none of the others waiting.
 fn ids(found: &[Row]) -> Result<Vec<RunId>> {
     let mut ids = Vec::new();
     for row in found {
         let text = row.text(0)?;
-        match text.parse() {
-            Ok(id) => ids.push(id),
-            Err(_) => tracing::warn!(row = text, "a run is passed over: its id was altered"),
+        if let Ok(id) = text.parse() {
+            ids.push(id);
+        } else {
+            tracing::warn!(row = text, "a run is passed over: its id was altered");
         }
     }
     Ok(ids)
@@ -204,13 +255,9 @@ fn ids(found: &[Row]) -> Result<Vec<RunId>> {
 
 /// The statuses that runs are in which have not ended.
 pub(crate) async fn open_statuses(rows: &mut Rows) -> Result<Vec<Status>> {
-    let open: Vec<Status> = Status::ALL
-        .into_iter()
-        .filter(|status| !status.is_final())
-        .collect();
     let sql = format!(
         "SELECT DISTINCT status FROM run WHERE status IN ({})",
-        words(&open)
+        words(&open_ones())
     );
     let found = rows.transaction.query(&sql, &[]).await?;
     let mut there = Vec::new();
@@ -222,14 +269,10 @@ pub(crate) async fn open_statuses(rows: &mut Rows) -> Result<Vec<Status>> {
 
 /// A run that a pool planned, and that has not ended, or ended and left the lock in its workspace.
 pub(crate) async fn planned_with(rows: &mut Rows, pool: &AgentPoolId) -> Result<Option<RunId>> {
-    let open: Vec<Status> = Status::ALL
-        .into_iter()
-        .filter(|status| !status.is_final())
-        .collect();
     let sql = format!(
         "SELECT r.id FROM run r JOIN job j ON j.run = r.id JOIN workspace w ON w.id = r.workspace
             WHERE j.pool = $1 AND (r.status IN ({}) OR w.lock_id = r.id) ORDER BY r.created_at LIMIT 1",
-        words(&open)
+        words(&open_ones())
     );
     let found = rows
         .transaction
@@ -301,14 +344,17 @@ pub(crate) async fn over(rows: &mut Rows, now: i64, limit: i64) -> Result<Vec<Ru
 }
 
 /// Runs whose turn it is, of those that wait: of each workspace first the one
-/// that waits longest, and before those of busy workspaces those of idle ones. A
-/// run that is planned under the lock is named only where the lock is free.
-pub(crate) async fn waiting(rows: &mut Rows, limit: i64) -> Result<Vec<RunId>> {
+/// that waits longest, and before those of busy workspaces those of idle ones. What
+/// one actor started comes after everybody else's. A run that is planned under the
+/// lock is named only where the lock is free, and one that looks for drift only
+/// where nobody applies.
+pub(crate) async fn waiting(rows: &mut Rows, last: &str, limit: i64) -> Result<Vec<RunId>> {
     let sql = "SELECT id FROM (
-            SELECT r.id, r.created_at, r.locks, COALESCE(b.jobs, 0) AS jobs,
+            SELECT r.id, r.created_at, r.locks, r.class, COALESCE(b.jobs, 0) AS jobs,
                 row_number() OVER (PARTITION BY r.workspace, r.locks ORDER BY r.sequence) AS place
             FROM (
-                SELECT id, workspace, sequence, created_at,
+                SELECT id, workspace, sequence, created_at, kind,
+                    CASE WHEN actor = $2 THEN 1 ELSE 0 END AS class,
                     CASE WHEN kind IN ('plan_only', 'drift', 'saved_plan') THEN 0 ELSE 1 END AS locks
                 FROM run WHERE status = 'pending'
             ) r
@@ -318,12 +364,15 @@ pub(crate) async fn waiting(rows: &mut Rows, limit: i64) -> Result<Vec<RunId>> {
                 WHERE status IN ('fetching', 'planning', 'verifying', 'applying')
                 GROUP BY workspace
             ) b ON b.workspace = r.workspace
-            WHERE r.locks = 0 OR (w.lock_id IS NULL
-                AND NOT EXISTS (SELECT 1 FROM workspace_freeze f WHERE f.workspace = r.workspace))
+            WHERE (r.locks = 0 AND (r.kind <> 'drift' OR NOT EXISTS (
+                    SELECT 1 FROM run a WHERE a.workspace = r.workspace AND a.status = 'applying')))
+                OR (r.locks = 1 AND w.lock_id IS NULL
+                    AND NOT EXISTS (SELECT 1 FROM workspace_freeze f WHERE f.workspace = r.workspace))
         ) waiting
         WHERE locks = 0 OR place = 1
-        ORDER BY place + jobs, created_at, id LIMIT $1";
-    ids(&rows.transaction.query(sql, &[Value::Int(limit)]).await?)
+        ORDER BY class, place + jobs, created_at, id LIMIT $1";
+    let values = [Value::Int(limit), last.into()];
+    ids(&rows.transaction.query(sql, &values).await?)
 }
 
 pub(crate) async fn file_by_id(rows: &mut Rows, id: &FileId) -> Result<Option<RunFile>> {

@@ -4,7 +4,8 @@
 //! seconds: leases that ended, plans that are to be judged, runs that are agreed
 //! on, and runs that wait, the oldest first. A run that may apply waits for the
 //! lock of its workspace, a run that only plans for nothing but a free runner;
-//! so one workspace never keeps the others waiting.
+//! so one workspace never keeps the others waiting. Looks for drift that nobody
+//! asked for come last.
 //!
 //! Whatever a stop interrupted is found here again: nothing is remembered between
 //! two rounds but what stands in the rows.
@@ -21,7 +22,7 @@ use super::files::{self, Kind};
 use super::machine::{self, Act, Assessed, Event, Status, Step};
 use super::sql::{self, CapsuleRow, Run};
 use super::{arrow, needed};
-use crate::access::RUNS;
+use crate::access::{DRIFT, RUNS};
 use crate::agent;
 use crate::ctx::Ctx;
 use crate::door::{self, Outcome, Plan, Target, actions};
@@ -126,7 +127,7 @@ async fn look(task: &Ctx, jobs_max: u64) -> Result<Option<Todo>> {
                     .await?;
             }
             if any(&[Status::Pending]) && room.is_left() {
-                let found = sql::waiting(rows, room.looked_at).await?;
+                let found = sql::waiting(rows, DRIFT, room.looked_at).await?;
                 todo.waiting = room
                     .whose_place_has_some(rows, found, job::Step::Plan)
                     .await?;
@@ -365,6 +366,10 @@ async fn start(task: &Ctx, id: &RunId, jobs_max: u64) -> Result<()> {
             }
             let of = Workspace::Id(run.workspace.clone());
             let workspace = workspace::sql::needed(tx, &of).await?;
+            let looks = state.kind() == machine::Kind::Drift;
+            if looks && sql::applies_in(tx, &workspace.id).await? {
+                return Ok(Outcome::Unchanged(()));
+            }
             if state.needs_lock_to_plan() && !state.holds_lock() {
                 let frozen = workspace::freeze::sql::of(tx, &workspace.id).await?;
                 if workspace.lock_id.is_some() || frozen.is_some() {

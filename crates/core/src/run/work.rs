@@ -7,6 +7,7 @@
 
 mod answer;
 mod begin;
+mod look;
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use statehouse_model::{HouseCode, JobId, RunId, WorkspaceId};
 
 use super::capsule::{self, Found};
 use super::files::{self, Kind};
-use super::machine::{Event, Report, Status};
+use super::machine::{self, Event, Report, Status};
 use super::sql::{self, Run};
 use super::{Options, arrow, needed, read_options, turn};
 use crate::access::RUNS;
@@ -285,7 +286,9 @@ impl Line {
                     variables,
                     tool_version: setting.terraform_version,
                     working_directory: setting.working_directory,
-                    structured: setting.structured_run_output,
+                    // What drifted is told from the plan for the screen.
+                    structured: setting.structured_run_output
+                        || run.kind == machine::Kind::Drift.as_str(),
                     configuration: digest
                         .map_err(|_| Error::tampered("a configuration without a digest"))?,
                     planned,
@@ -574,21 +577,23 @@ impl Line {
             weight: file.weight(),
             asks: Vec::new(),
         };
-        let given = Arc::new((self.clone(), file, found));
+        let look = look::Look::of(self, &found).await?;
+        let given = Arc::new((self.clone(), file, found, look));
         door::planned(&self.ctx, ReportRun, self.target(), plan, move |tx| {
             let given = given.clone();
             Box::pin(async move {
-                let (line, file, found) = &*given;
+                let (line, file, found, look) = &*given;
                 job::held(tx, &line.job).await?;
                 let mut run = needed(tx, &line.run).await?;
                 stored_as_found(tx, &run, found).await?;
                 files::store(tx, file).await?;
-                run.changes = Some(changes);
+                let report = look.report(tx, &mut run, changes).await?;
                 let event = Event::Runner {
                     attempt: line.attempt,
-                    report: Report::Planned { changes },
+                    report,
                 };
                 let entry = arrow(tx, &mut run, event).await?;
+                let entry = look.conclude(tx, &run, entry).await?;
                 let entry = files::told(entry, &file.row)
                     .fact("changes", changes)
                     .fact("plan", found.plan.as_str())

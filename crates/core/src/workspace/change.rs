@@ -6,6 +6,7 @@ use super::{WishedTag, Workspace, WorkspaceView, make, proper, sql, tags, taken}
 use crate::access;
 use crate::ctx::Ctx;
 use crate::door::{self, Action, Entry, Outcome, Target, Tx, actions};
+use crate::drift;
 use crate::error::{Error, Result};
 use crate::execution::{self, Mode};
 use crate::project::{self, Project};
@@ -78,6 +79,8 @@ pub struct New {
     pub tags: Vec<WishedTag>,
     /// Where its runs happen. Needs the permission for it, if that is not what its project says.
     pub mode: Option<Mode>,
+    /// Whether drift is looked for, by the same permission.
+    pub looks: Option<bool>,
 }
 
 impl New {
@@ -89,6 +92,7 @@ impl New {
             settings: Settings::default(),
             tags: Vec::new(),
             mode: None,
+            looks: None,
         }
     }
 }
@@ -106,6 +110,8 @@ pub struct Change {
     pub tags: Vec<WishedTag>,
     /// Where its runs happen. Needs the permission for it.
     pub mode: Option<Mode>,
+    /// Whether drift is looked for. Needs the same permission.
+    pub looks: Option<bool>,
 }
 
 /// Makes a workspace; its name must be free.
@@ -136,7 +142,8 @@ pub async fn update(ctx: &Ctx, workspace: &Workspace, change: Change) -> Result<
             let set = put_settings(tx, &workspace.id, &change.settings).await?;
             let tagged = tags::put(tx, &workspace, &change.tags).await?;
             let placed = execution::place(tx, &asked, &workspace, change.mode.clone()).await?;
-            if !moved && !set && !tagged && !placed {
+            let switched = drift::switch(tx, &asked, &workspace, change.looks).await?;
+            if !moved && !set && !tagged && !placed && !switched {
                 return Ok(Outcome::Unchanged(workspace.into()));
             }
             let entry = Entry::new(&workspace.id).fact("project", workspace.project.as_str());
@@ -145,6 +152,7 @@ pub async fn update(ctx: &Ctx, workspace: &Workspace, change: Change) -> Result<
                 entry,
                 Some(&after.mode).filter(|mode| **mode != before.mode),
             );
+            let entry = told_looks(entry, change.looks.filter(|_| switched));
             Ok(Outcome::Recorded(workspace.into(), entry))
         })
     })
@@ -155,6 +163,14 @@ pub async fn update(ctx: &Ctx, workspace: &Workspace, change: Change) -> Result<
 pub(super) fn told(entry: Entry, mode: Option<&Mode>) -> Entry {
     match mode {
         Some(mode) => mode.told(entry),
+        None => entry,
+    }
+}
+
+/// Says whether drift is looked for from now on, if that is otherwise than before.
+pub(super) fn told_looks(entry: Entry, looks: Option<bool>) -> Entry {
+    match looks {
+        Some(looks) => entry.fact("looks-for-drift", looks),
         None => entry,
     }
 }

@@ -19,6 +19,7 @@ use statehouse_model::{ConfigurationId, Name, NotificationId, RunId, VersionId, 
 
 use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Target, actions};
+use crate::drift;
 use crate::error::{Error, Kind, Result};
 use crate::execution;
 use crate::project::{self, Project};
@@ -163,8 +164,10 @@ async fn make(ctx: &Ctx, new: New, fresh: bool) -> Result<WorkspaceView> {
             change::put_settings(tx, &workspace.id, &new.settings).await?;
             tags::put(tx, &workspace, &new.tags).await?;
             let placed = execution::place(tx, &asked, &workspace, new.mode.clone()).await?;
+            let switched = drift::switch(tx, &asked, &workspace, new.looks).await?;
             let entry = Entry::new(&workspace.id).fact("project", workspace.project.as_str());
             let entry = change::told(entry, new.mode.as_ref().filter(|_| placed));
+            let entry = change::told_looks(entry, new.looks.filter(|_| switched));
             Ok(Outcome::Recorded(workspace.into(), entry))
         })
     })

@@ -13,6 +13,7 @@ use super::{
 use crate::access::Rights;
 use crate::ctx::Ctx;
 use crate::door::{self, Target};
+use crate::drift::{self, CheckView};
 use crate::error::Result;
 use crate::execution::{self, InForce};
 use crate::record::Rows;
@@ -105,6 +106,10 @@ pub struct Full {
     pub execution: InForce,
     /// Its newest run.
     pub run: Option<RunId>,
+    /// What was found last about its drift.
+    pub drift: Option<CheckView>,
+    /// How often drift is looked for.
+    pub looks: drift::InForce,
     /// What the caller may do with it.
     pub may: BTreeSet<Permission>,
 }
@@ -230,6 +235,12 @@ async fn around(rows: &mut Rows, ctx: &Ctx, found: Vec<sql::Workspace>) -> Resul
         .into_iter()
         .map(|run| (run.workspace, run.id))
         .collect();
+    let schedules = drift::sql::schedules(rows).await?;
+    let mut checks: HashMap<_, CheckView> = drift::sql::newest_of(rows, &ids)
+        .await?
+        .into_iter()
+        .map(|check| (check.workspace.clone(), check.into()))
+        .collect();
     let heads: Vec<_> = found.iter().filter_map(|each| each.head.clone()).collect();
     let mut heads: HashMap<_, _> = state::sql::by_ids(rows, &heads)
         .await?
@@ -257,6 +268,8 @@ async fn around(rows: &mut Rows, ctx: &Ctx, found: Vec<sql::Workspace>) -> Resul
             head: head.map(VersionView::from),
             execution: execution::among(&said, &workspace),
             run: runs.remove(id),
+            drift: checks.remove(id),
+            looks: drift::among(&schedules, &workspace),
             may,
             workspace: workspace.into(),
         });

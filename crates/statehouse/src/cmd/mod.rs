@@ -8,6 +8,7 @@ mod agent_pool;
 mod backup;
 mod completions;
 mod config;
+mod drift;
 mod eject;
 mod execution;
 mod grant;
@@ -59,6 +60,7 @@ Exit codes:
   5      not available now; trying again later may work
   10-18  `verify` found: 10 truncated, 11 reordered, 12 signed with another key, 13 older than the anchor,
          14 forked, 15 altered, 16 gap in versions, 17 not canonical, 18 unreadable; of several the smallest
+  20     `drift`: something drifted
 
 Data goes to standard output, words go to standard error. NO_COLOR is honoured.";
 
@@ -98,6 +100,9 @@ enum Command {
     /// Runs: plans and applies on the server
     #[command(subcommand)]
     Run(run::Verb),
+    /// Drift: whether what is there is still as it was applied
+    #[command(subcommand)]
+    Drift(drift::Verb),
     /// Execution: where runs happen, and who must agree to what they apply
     #[command(subcommand)]
     Execution(execution::Verb),
@@ -193,10 +198,11 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-/// Only `verify` has more to say than done or failed.
+/// Only `verify` and `drift` have more to say than done or failed.
 fn run(command: Command, session: &Session) -> Result<u8> {
     match command {
         Command::Verify(args) => return verify::run(args, session),
+        Command::Drift(verb) => return drift::run(verb, session),
         Command::Serve(args) => serve::run(&args, session),
         Command::Up(args) => up::run(&args, session),
         Command::Login(args) => login::run(&args, session),

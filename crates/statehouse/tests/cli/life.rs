@@ -195,3 +195,36 @@ fn a_policy_of_retention_is_said_shown_and_taken_back() {
         .done();
     assert_eq!(server.json(&show)["days"], 7);
 }
+
+#[test]
+fn how_often_drift_is_looked_for_is_said_and_what_nobody_knows_is_no_success() {
+    let place = tempdir().unwrap();
+    let server = Server::up(&place);
+    server.run(&["workspace", "create", "net"]).done();
+    let show = ["drift", "schedule", "show", "--workspace", "net"];
+    let told = |key: &str| server.json(&show)[key].clone();
+    assert_eq!(told("every-hours"), json!(null));
+    server
+        .run(&["drift", "schedule", "set", "--every", "24"])
+        .done();
+    assert_eq!(told("every-hours"), 24);
+    assert_eq!(told("said-of"), "organization");
+    assert!(told("next-at").is_string());
+    let never = ["drift", "schedule", "set", "--never", "--workspace", "net"];
+    server.run(&never).done();
+    assert_eq!(told("every-hours"), json!(null));
+    let unset = ["drift", "schedule", "unset", "--workspace", "net"];
+    server.run(&unset).done();
+    assert_eq!(told("every-hours"), 24);
+    for wrong in [&["--every", "0"][..], &["--every", "24", "--never"], &[]] {
+        let set = [&["drift", "schedule", "set"], wrong].concat();
+        server.run(&set).ends(2, [""; 0]);
+    }
+    server
+        .run(&["drift", "start", "net"])
+        .ends(4, ["its execution mode is `local`"]);
+    server
+        .run(&["drift", "show", "net"])
+        .ends(1, ["nobody has looked for drift there yet"]);
+    assert_eq!(server.json(&["drift", "list", "net"]), json!([]));
+}

@@ -5,10 +5,10 @@ use schemars::JsonSchema;
 use crate::agent;
 use crate::routes::operation::SchemaOf;
 use crate::tfe::{
-    agent_pools, authentication_tokens, configurations, executions, grants, keys, ledgers, locks,
-    looks, memberships, notifications, organizations, outputs, permissions, plans, projects, reach,
-    resources, retention, runs, service, tags, teams, tokens, users, variable_sets, variables,
-    versions, workspaces,
+    agent_pools, authentication_tokens, configurations, drift, executions, grants, keys, ledgers,
+    locks, looks, memberships, notifications, organizations, outputs, permissions, plans, projects,
+    reach, resources, retention, runs, service, tags, teams, tokens, users, variable_sets,
+    variables, versions, workspaces,
 };
 
 /// A type of resource.
@@ -17,6 +17,14 @@ pub(crate) struct Kind {
     pub(crate) summary: &'static str,
     pub(crate) attributes: SchemaOf,
     pub(crate) relations: &'static [&'static str],
+    /// Where else it leads, beside to itself.
+    pub(crate) links: &'static [&'static str],
+}
+
+impl Kind {
+    const fn leads(self, links: &'static [&'static str]) -> Self {
+        Self { links, ..self }
+    }
 }
 
 const fn kind<T: JsonSchema>(
@@ -29,6 +37,7 @@ const fn kind<T: JsonSchema>(
         summary,
         attributes: T::json_schema,
         relations,
+        links: &[],
     }
 }
 
@@ -46,6 +55,12 @@ pub(crate) const ALL: &[Kind] = &[
         &[],
     ),
     kind::<plans::Told>("applies", "The apply of a run.", &[]),
+    kind::<drift::Told>(
+        "assessment-results",
+        "What a run found that looked for drift.",
+        &["workspace", "run"],
+    )
+    .leads(&["json-output", "json-output-redacted"]),
     kind::<authentication_tokens::Told>(
         "authentication-tokens",
         "A token as the clients of other platforms know it.",
@@ -59,6 +74,11 @@ pub(crate) const ALL: &[Kind] = &[
     kind::<workspaces::Deleted>(
         "deleted-workspaces",
         "A workspace that can be brought back.",
+        &[],
+    ),
+    kind::<drift::Often>(
+        "drift-schedules",
+        "How often drift is looked for. Its id is its scope.",
         &[],
     ),
     kind::<tags::Bound>(
@@ -201,6 +221,7 @@ pub(crate) const ALL: &[Kind] = &[
             "current-run",
             "latest-run",
             "current-state-version",
+            "current-assessment-result",
             "locked-by",
             "agent-pool",
         ],

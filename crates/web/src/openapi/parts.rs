@@ -124,11 +124,15 @@ fn resource(kind: &Kind) -> Value {
     {
         fields.insert("x-always".to_owned(), always);
     }
+    let links = ["self"].iter().chain(kind.links);
+    let links: Map<String, Value> = links
+        .map(|name| ((*name).to_owned(), json!({ "type": "string" })))
+        .collect();
     let mut fields = json!({
         "type": { "const": kind.name },
         "id": { "type": "string" },
         "attributes": attributes,
-        "links": { "type": "object", "properties": { "self": { "type": "string" } } },
+        "links": { "type": "object", "properties": links },
     });
     if !kind.relations.is_empty() {
         let relation = |name: &&str| ((*name).to_owned(), reference("schemas", "relation"));

@@ -427,6 +427,18 @@ routes! {
             made("executions", "Say where runs happen and who must agree, in place of what was said before.").needs(May::RunConfigure);
         GET    "/api/v2/organizations/{organization}/executions/{scope}" => tfe::executions::show,
             one("executions", "Where the runs of a scope happen, and who must agree.").needs(May::WorkspaceRead);
+        POST   "/api/v2/organizations/{organization}/drift-schedules" => tfe::drift::set,
+            made("drift-schedules", "Say how often drift is looked for in a scope.").needs(May::RunConfigure);
+        GET    "/api/v2/organizations/{organization}/drift-schedules/{scope}" => tfe::drift::schedule,
+            one("drift-schedules", "How often drift is looked for in a scope.").needs(May::WorkspaceRead);
+        POST   "/api/v2/workspaces/{workspace}/actions/look-for-drift" => tfe::drift::start,
+            made("runs", "Start a run that looks for drift: it only refreshes, holds no lock and applies nothing.").needs(May::RunPlan);
+        GET    "/api/v2/workspaces/{workspace}/current-assessment-result" => tfe::drift::current,
+            one("assessment-results", "The newest look for drift in a workspace.").needs(May::WorkspaceRead);
+        GET    "/api/v2/workspaces/{workspace}/assessment-results" => tfe::drift::list,
+            page("assessment-results", "The looks for drift in a workspace, the newest first.").needs(May::WorkspaceRead);
+        GET    "/api/v2/assessment-results/{assessment}" => tfe::drift::show,
+            one("assessment-results", "One look for drift.").needs(May::WorkspaceRead);
         GET    "/api/v2/organizations/{organization}/agent-pools" => tfe::agent_pools::list,
             page("agent-pools", "The pools of agents of an organization.").needs(May::AgentRead)
                 .asks(&[PART_OF_NAME]).passes(&["workspaces"]);

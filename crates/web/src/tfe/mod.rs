@@ -8,6 +8,7 @@ pub(crate) mod authentication_tokens;
 pub(crate) mod backups;
 pub(crate) mod configurations;
 pub(crate) mod document;
+pub(crate) mod drift;
 pub(crate) mod executions;
 pub(crate) mod found;
 pub(crate) mod freezes;

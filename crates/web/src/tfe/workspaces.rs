@@ -108,6 +108,8 @@ pub(crate) struct Set {
     working_directory: Option<String>,
     auto_apply: Option<bool>,
     structured_run_output_enabled: Option<bool>,
+    /// Whether drift is looked for by itself: every 24 hours, where nothing else is said around it.
+    assessments_enabled: Option<bool>,
 }
 
 impl Set {
@@ -182,6 +184,7 @@ pub(crate) async fn create(
         settings: set.settings(),
         tags: tags(&sent.relationships)?,
         mode: set.mode()?,
+        looks: set.assessments_enabled,
     };
     let made = workspace::create_as(&ctx, new).await?;
     let made = Workspace::Id(auth::id(&made.id)?);
@@ -211,6 +214,7 @@ async fn change(ctx: &Ctx, workspace: &Workspace, sent: Sent<Set>) -> Result<Doc
         settings: set.settings(),
         tags: tags(&sent.relationships)?,
         mode: set.mode()?,
+        looks: set.assessments_enabled,
     };
     let changed = workspace::update(ctx, workspace, change).await?;
     let changed = Workspace::Id(auth::id(&changed.id)?);

@@ -13,13 +13,14 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 use statehouse_core::run::act::{self, Decision};
-use statehouse_core::run::machine::Status;
+use statehouse_core::run::machine::{Kind, Status};
 use statehouse_core::run::{self, RunView, logs};
 use statehouse_core::session::Visitor;
 use statehouse_core::workspace::{self, Workspace};
 use statehouse_core::{Core, Ctx};
 use statehouse_model::{Name, Permission, RunId, WorkspaceId};
 use statehouse_terraform::deed::{Counts, Deed};
+use statehouse_terraform::drift;
 use statehouse_terraform::said::said;
 
 use super::form::{Form, Sent, SignedIn};
@@ -90,7 +91,9 @@ pub(crate) async fn show(
         p.soft.small { a href=(place::path(&address.organization, &address.workspace)) { (address.organization) "/" (address.workspace) } }
         h1 { (title) }
         section.card { (facts(&run)) (decisions(&visitor, &address, &run)) }
-        @if let Some(changes) = &changes { (changed(changes)) }
+        @if let Some(changes) = &changes {
+            @if run.state.kind() == Kind::Drift { (drifted(changes)) } @else { (changed(changes)) }
+        }
         @if !may_read { p.note { "You may see that this run is here, and not what it says." } }
         @if let Some(log) = &plan { (log.section("Plan", &address, &run)) }
         @if let Some(log) = &apply { (log.section("Apply", &address, &run)) }
@@ -176,6 +179,24 @@ fn decisions(visitor: &Visitor, address: &Address, run: &RunView) -> Markup {
                     @if cancel { button.danger type="submit" name="what" value="cancel" { "Cancel" } }
                 }
             }
+        }
+    }
+}
+
+/// What drifted, as the JSON of the plan for the screen says.
+fn drifted(json: &Bytes) -> Markup {
+    let plan: Value = serde_json::from_slice(json).unwrap_or_default();
+    let all = drift::drifted(&plan);
+    let over = all.len().saturating_sub(CHANGES_MAX);
+    html! {
+        section.card {
+            h2 { "What drifted" }
+            @if all.is_empty() { p { "Nothing: what is there is as it was applied." } }
+            @if !all.is_empty() {
+                p { (all.len()) " of the managed resources" }
+                pre { code { @for each in all.iter().take(CHANGES_MAX) { (format!("{:>3} {} is {}\n", each.deed.sign(), each.address, each.word())) } } }
+            }
+            @if over > 0 { p.soft { "And " (over) " more." } }
         }
     }
 }

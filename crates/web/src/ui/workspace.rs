@@ -8,6 +8,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 use serde::Deserialize;
 use statehouse_core::Core;
+use statehouse_core::drift::{self, CheckView, DriftView};
 use statehouse_core::run::{self, RunView};
 use statehouse_core::workspace::{self, Workspace, WorkspaceView};
 use statehouse_model::{Name, WorkspaceId};
@@ -45,17 +46,21 @@ pub(crate) async fn show(
     let ctx = core.enter_as(&visitor, &organization).await?;
     let found = workspace::show(&ctx, &Workspace::Name(name)).await?;
     let id: WorkspaceId = auth::id(&found.id)?;
-    let runs = run::list(&ctx, &Workspace::Id(id), 1, RUNS_MAX).await?;
+    let id = Workspace::Id(id);
+    let runs = run::list(&ctx, &id, 1, RUNS_MAX).await?;
+    let drift = drift::show(&ctx, &id).await?;
+    let at = path(organization.as_str(), &found.name);
     let title = format!("{}/{}", organization.as_str(), found.name);
     let main = html! {
         h1 { (title) }
         section.card { (facts(&found)) }
+        section.card { h2 { "Drift" } (drifted(&at, &drift)) }
         section.card {
             h2 { "Runs" }
             @if runs.items.is_empty() {
                 p.soft { "None yet. " code { "terraform plan" } " starts one where the workspace's runs happen here." }
             } @else {
-                (listed(&path(organization.as_str(), &found.name), &runs.items))
+                (listed(&at, &runs.items))
             }
         }
     };
@@ -87,6 +92,47 @@ fn facts(workspace: &WorkspaceView) -> Markup {
                 }
             } }
             div { dt { "Made" } dd { (moment(workspace.created_at)) } }
+        }
+    }
+}
+
+/// What is known of its drift: what was found out last, whether somebody looked in vain since, and how often it is looked for.
+fn drifted(path: &str, drift: &DriftView) -> Markup {
+    let in_vain = drift
+        .newest
+        .as_ref()
+        .filter(|newest| newest.drifted.is_none());
+    let link = |check: &CheckView, words: &str| html! { a href=(format!("{path}/runs/{}", check.run)) { (words) } };
+    html! {
+        dl.facts {
+            div { dt { "It is" } dd {
+                @match &drift.known {
+                    Some(known) => {
+                        @match known.drifted.unwrap_or_default() {
+                            0 => { strong { "as it was applied" } }
+                            1 => { strong { "drifted: 1 resource is not as it was applied" } }
+                            count => { strong { "drifted: " (count) " resources are not as they were applied" } }
+                        }
+                        ", as of " (moment(known.at)) " (" (link(known, "the run")) ")"
+                    }
+                    None => { "not known: nobody has found out yet" }
+                }
+            } }
+            @if let Some(vain) = in_vain {
+                div { dt { "The last look" } dd {
+                    "found nothing out: it ended " (words(&vain.outcome))
+                    @if !vain.reason.is_empty() { " (" (words(&vain.reason)) ")" }
+                    ", " (moment(vain.at)) " (" (link(vain, "the run")) ")"
+                } }
+            }
+            div { dt { "Looked for" } dd {
+                @match drift.schedule.hours {
+                    Some(1) => { "every hour" }
+                    Some(hours) => { "every " (hours) " hours" }
+                    None => { "when somebody asks: " code { "statehouse drift start" } }
+                }
+                @if let Some(next) = drift.schedule.next_at { ", next " (moment(next)) }
+            } }
         }
     }
 }

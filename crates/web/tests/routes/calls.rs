@@ -11,14 +11,15 @@ use bytes::Bytes;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use statehouse_core::access::{self, Scope};
-use statehouse_core::run::act;
+use statehouse_core::run::machine::Kind;
+use statehouse_core::run::{self, act};
 use statehouse_core::state::{self, Put, Upload};
 use statehouse_core::team::reach;
 use statehouse_core::team::{self, Flag};
 use statehouse_core::token::{Wish, house};
 use statehouse_core::workspace::{self, Workspace};
-use statehouse_core::{Ctx, member, project};
-use statehouse_model::{MembershipId, Role, RunId, TeamId, UserId};
+use statehouse_core::{Ctx, drift, member, project};
+use statehouse_model::{AssessmentId, MembershipId, Role, RunId, TeamId, UserId};
 use statehouse_web::Route;
 
 use crate::agents::{self, Far};
@@ -166,6 +167,8 @@ pub(crate) async fn prepare(world: &World, route: &Route, who: Option<&Person>, 
         call.fill("{run}", run.as_str());
     } else if route.path.contains("/agent") {
         of_agent(world, route, tag, &mut call).await;
+    } else if route.path.contains("assessment") || last == "look-for-drift" {
+        of_drift(world, last, tag, &mut call).await;
     } else if is_of_run(route) {
         of_run(world, route, who, tag, &mut call).await;
     } else if route.path.contains("/{team}") {
@@ -234,6 +237,38 @@ fn is_of_run(route: &Route) -> bool {
         "/logs/",
     ];
     route.path == "/api/v2/runs" || parts.iter().any(|part| route.path.contains(part))
+}
+
+/// How a route about drift is called: in a workspace in which something was applied and somebody looked.
+async fn of_drift(world: &World, last: &str, tag: &str, call: &mut Call) {
+    // What the call before started takes part in every turn of the server.
+    for run in run::queue(&world.acme).await.unwrap() {
+        if run.state.kind() == Kind::Drift {
+            act::cancel(&world.acme, &run.id, None).await.ok();
+            act::force_cancel(&world.acme, &run.id, None).await.ok();
+        }
+    }
+    let (server, owner) = (&world.server, &world.owner);
+    let workspace = world.workspace(tag).await;
+    let of = workspace.to_string();
+    planned::remote(server, owner, &of).await;
+    let configuration = planned::uploaded(server, owner, &of).await;
+    let run = planned::started(
+        server,
+        owner,
+        planned::wish(&of, &configuration, &json!({})),
+    )
+    .await;
+    world.in_place_of_the_last(&run).await;
+    planned::applied(server, &world.acme, &run).await;
+    call.fill("{workspace}", &of);
+    if last == "look-for-drift" {
+        return call.say(&json!({ "message": tag }));
+    }
+    let look = drift::start(&world.acme, &workspace, tag.to_owned()).await;
+    let look = look.unwrap().id;
+    act::cancel(&world.acme, &look, None).await.unwrap();
+    call.fill("{assessment}", AssessmentId::from(&look).as_str());
 }
 
 /// How a route of agents and their pools is called, so that the agent of the matrix may do what is an agent's.
@@ -650,6 +685,10 @@ async fn of_organization(world: &World, method: &str, last: &str, tag: &str, cal
         ("POST", "executions") => {
             let scope = project::create(&world.acme, name(tag)).await.unwrap().id;
             call.say(&json!({ "scope": scope, "mode": "remote", "approvals": 1 }));
+        }
+        ("POST", "drift-schedules") => {
+            let scope = project::create(&world.acme, name(tag)).await.unwrap().id;
+            call.say(&json!({ "scope": scope, "every-hours": 24 }));
         }
         (_, "{scope}") => {
             let workspace = world.workspace(tag).await.to_string();

@@ -20,6 +20,7 @@ mod calls;
 mod cloud;
 mod configurations;
 mod contract;
+mod drift;
 mod executions;
 mod health;
 mod looks;

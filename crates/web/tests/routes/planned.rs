@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use statehouse_core::Ctx;
 use statehouse_core::job::Holder;
-use statehouse_core::run;
 use statehouse_core::run::capsule::Found;
 use statehouse_core::run::machine::Status;
 use statehouse_core::run::work::{Ended, Line};
+use statehouse_core::run::{self, act};
 use statehouse_model::{ApplyId, PlanId, Role, RunId};
 use tar::{Builder, Header};
 
@@ -288,6 +288,16 @@ pub(crate) async fn planned(server: &Server, ctx: &Ctx, run: &str) {
         Status::AwaitingApproval
     };
     until(server, ctx, run, status).await;
+}
+
+/// Brings a run that waits for its turn to where it was applied.
+pub(crate) async fn applied(server: &Server, ctx: &Ctx, run: &str) {
+    plan(&job_of(server, run).await, true).await;
+    until(server, ctx, run, Status::AwaitingApproval).await;
+    act::confirm(ctx, &id(run), None).await.unwrap();
+    let line = job_of(server, run).await;
+    line.begin(*found()).await.unwrap();
+    line.done(Ended::Applied).await.unwrap();
 }
 
 /// Brings a run to where it works and was asked to stop.

@@ -9,6 +9,7 @@ mod agreed;
 mod altered;
 mod aws;
 mod commands;
+mod drift;
 mod elsewhere;
 mod failing;
 mod interrupted;

@@ -179,6 +179,10 @@ static PARTS: &[Part] = &[
         run.kind = Kind::PlanOnly;
         run.holds_lock = false;
     }),
+    ("a look for drift", |run| {
+        run.kind = Kind::Drift;
+        run.holds_lock = false;
+    }),
     ("a plan to keep", |run| run.kind = Kind::SavedPlan),
     ("a plan to keep, without the lock", |run| {
         run.kind = Kind::SavedPlan;

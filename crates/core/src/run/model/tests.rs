@@ -98,7 +98,13 @@ fn is_missed(setting: &Setting, without: Mutation) {
 
 #[test]
 fn a_run_alone_ends_or_waits_for_somebody_whatever_goes_wrong() {
-    for kind in [Kind::PlanAndApply, Kind::PlanOnly, Kind::SavedPlan] {
+    let kinds = [
+        Kind::PlanAndApply,
+        Kind::PlanOnly,
+        Kind::Drift,
+        Kind::SavedPlan,
+    ];
+    for kind in kinds {
         holds(&alone(kind, EVERYTHING, 2));
     }
     let by_itself = Young {

@@ -79,8 +79,31 @@ pub(super) fn log(client: &Client, session: &Session, run: &RunId, apply: bool) 
     Log::of(client, run, apply)?.print(client, session)
 }
 
+/// Whether a run goes on by itself.
+fn is_moving(stage: &str) -> bool {
+    matches!(
+        stage,
+        "pending"
+            | "fetching"
+            | "planning"
+            | "planned"
+            | "assessing"
+            | "approved"
+            | "verifying"
+            | "applying"
+    )
+}
+
+/// Waits until a run has ended or waits for somebody.
+pub(in crate::cmd) fn wait(client: &Client, run: &RunId) -> Result {
+    while is_moving(client.api.get(&path(run, ""))?.text("stage")) {
+        sleep(EVERY);
+    }
+    Ok(())
+}
+
 /// Follows a run. The failure of a run is the failure of this command.
-pub(super) fn watch(client: &Client, session: &Session, run: &RunId) -> Result {
+pub(in crate::cmd) fn watch(client: &Client, session: &Session, run: &RunId) -> Result {
     let mut plan = Log::of(client, run, false)?;
     let mut apply = Log::of(client, run, true)?;
     loop {
@@ -91,18 +114,7 @@ pub(super) fn watch(client: &Client, session: &Session, run: &RunId) -> Result {
             apply.print(client, session)?;
         }
         let stage = now.text("stage");
-        let moving = matches!(
-            stage,
-            "pending"
-                | "fetching"
-                | "planning"
-                | "planned"
-                | "assessing"
-                | "approved"
-                | "verifying"
-                | "applying"
-        );
-        if !moving {
+        if !is_moving(stage) {
             plan.print(client, session)?;
             if matches!(
                 stage,

@@ -1,7 +1,7 @@
 //! `statehouse run`: plans and applies on the server, started, followed, approved and stopped.
 
-mod follow;
-mod plan;
+pub(super) mod follow;
+pub(super) mod plan;
 mod start;
 
 use serde_json::{Value, json};

@@ -111,7 +111,7 @@ impl From<&RunView> for Told {
             plan_only: !kind.may_apply(),
             save_plan: kind == Kind::SavedPlan,
             refresh: !options.no_refresh,
-            refresh_only: kind == Kind::RefreshOnly || options.refresh_only,
+            refresh_only: matches!(kind, Kind::RefreshOnly | Kind::Drift) || options.refresh_only,
             target_addrs: options.targets,
             replace_addrs: options.replace,
             has_changes: run.changes == Some(true),

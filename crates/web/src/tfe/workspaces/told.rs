@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use statehouse_core::Ctx;
 use statehouse_core::execution::Mode;
 use statehouse_core::workspace::Full;
-use statehouse_model::{AgentPoolId, Name, Permission, RunId};
+use statehouse_model::{AgentPoolId, AssessmentId, Name, Permission, RunId};
 
 use super::super::document::to;
 use super::super::instant::{self, Instant};
-use super::super::{agent_pools, versions};
+use super::super::{agent_pools, drift, versions};
 use super::KIND;
 
 /// What is told of a workspace. Some of it only because clients look for it: what never changes here says so.
@@ -43,7 +43,10 @@ pub(crate) struct Told {
     /// Always `tfe-api`.
     source: &'static str,
     allow_destroy_plan: bool,
+    /// Whether drift is looked for by itself.
     assessments_enabled: bool,
+    /// When a look for drift ended last.
+    last_assessment_result_at: Option<Instant>,
     file_triggers_enabled: bool,
     global_remote_state: bool,
     queue_all_runs: bool,
@@ -145,7 +148,7 @@ impl May {
             can_queue_apply: may(Permission::RunApply),
             can_queue_destroy: may(Permission::RunApply),
             can_manage_run_tasks: false,
-            can_read_assessment_results: false,
+            can_read_assessment_results: true,
             can_create_variable_sets: false,
         }
     }
@@ -173,7 +176,8 @@ impl From<&Full> for Told {
             vcs_repo: None,
             source: "tfe-api",
             allow_destroy_plan: true,
-            assessments_enabled: false,
+            assessments_enabled: full.looks.hours.is_some(),
+            last_assessment_result_at: full.drift.as_ref().and_then(|found| instant::at(found.at)),
             file_triggers_enabled: false,
             global_remote_state: false,
             queue_all_runs: false,
@@ -209,6 +213,10 @@ pub(in crate::tfe) fn resource(ctx: &Ctx, full: &Full) -> Value {
     let workspace = &full.workspace;
     let organization = ctx.organization().map_or("", Name::as_str);
     let run = full.run.as_ref().map(RunId::as_str);
+    let assessment = full
+        .drift
+        .as_ref()
+        .map(|found| AssessmentId::from(&found.run));
     json!({
         "type": KIND,
         "id": workspace.id,
@@ -219,6 +227,7 @@ pub(in crate::tfe) fn resource(ctx: &Ctx, full: &Full) -> Value {
             "current-run": to("runs", run),
             "latest-run": to("runs", run),
             "current-state-version": to(versions::KIND, workspace.head.as_deref()),
+            "current-assessment-result": to(drift::KIND, assessment.as_ref().map(AssessmentId::as_str)),
             "locked-by": locked_by(workspace.locked_by.as_deref()),
             "agent-pool": to(agent_pools::KIND, full.execution.mode.pool().map(AgentPoolId::as_str)),
         },

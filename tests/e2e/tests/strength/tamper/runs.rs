@@ -14,10 +14,10 @@ use statehouse_core::run::machine::{Kind, Status};
 use statehouse_core::run::work::{Ended, Line};
 use statehouse_core::variable::set;
 use statehouse_core::workspace::Workspace;
-use statehouse_core::{
-    Core, Ctx, agent, configuration, execution, notification, run, variable, workspace,
-};
+use statehouse_core::{Core, Ctx, agent, configuration, execution, notification, run, variable, workspace};
 use statehouse_core::{Core, Ctx, agent, configuration, execution, run, variable, workspace};
+    Core, Ctx, agent, configuration, drift, execution, run, variable, workspace,
+};
 use statehouse_model::{ConfigurationId, RunId};
 use statehouse_model::{ConfigurationId, RunId, VariableSetId};
 
@@ -43,13 +43,18 @@ fn hex_digest(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-/// A workspace whose runs two people must agree to, with a configuration.
-async fn prepared(core: &Core, ctx: &Ctx) -> (Workspace, ConfigurationId) {
-    let made = workspace::create(ctx, name("runs"), None).await.unwrap();
+/// A workspace whose runs some people must agree to, with a configuration.
+async fn prepared(
+    core: &Core,
+    ctx: &Ctx,
+    called: &str,
+    approvals: u64,
+) -> (Workspace, ConfigurationId) {
+    let made = workspace::create(ctx, name(called), None).await.unwrap();
     let workspace = Workspace::Id(made.id.parse().unwrap());
     let wish = execution::Wish {
         mode: execution::Word::Say(execution::Mode::Remote),
-        approvals: execution::Word::Say(2),
+        approvals: execution::Word::Say(approvals),
         author_approves: execution::Word::Say(true),
         reverify: execution::Word::Say(execution::Reverify::Always),
     };
@@ -106,7 +111,13 @@ async fn plan(line: &Line) {
             .await
             .unwrap();
     }
-    let found = Found {
+    let (found, changes) = (Box::new(found()), true);
+    line.done(Ended::Planned { found, changes }).await.unwrap();
+}
+
+/// What it found.
+fn found() -> Found {
+    Found {
         plan: hex_digest(b"the plan"),
         plan_json: hex_digest(b"{}"),
         lock_file: None,
@@ -116,9 +127,7 @@ async fn plan(line: &Line) {
         providers: std::collections::BTreeMap::new(),
         sandbox: "strict".to_owned(),
         backend: None,
-    };
-    let (found, changes) = (Box::new(found), true);
-    line.done(Ended::Planned { found, changes }).await.unwrap();
+    }
 }
 
 /// A place that takes jobs.
@@ -177,14 +186,45 @@ async fn told(core: &Core, ctx: &Ctx, workspace: &Workspace, called: &str) {
     core.create_notification(ctx, workspace, wish)
         .await
         .unwrap();
+/// A workspace in which a run applied something.
+async fn applied(core: &Arc<Core>, ctx: &Ctx) -> Workspace {
+    let (workspace, configuration) = prepared(core, ctx, "drifting", 0).await;
+    let wish = run::Wish {
+        configuration,
+        kind: Kind::PlanAndApply,
+        auto_apply: true,
+        options: run::Options::default(),
+    };
+    run::create(ctx, &workspace, wish).await.unwrap();
+    plan(&core.next_job(&corpus()).await).await;
+    let line = core.next_job(&corpus()).await;
+    line.begin(found()).await.unwrap();
+    let state = serde_json::json!({
+        "version": 4, "terraform_version": "1.11.4", "serial": 1, "lineage": "drifting", "outputs": {}, "resources": [],
+    });
+    let bytes = Bytes::from(state.to_string());
+    line.put_state(bytes).await.unwrap();
+    line.done(Ended::Applied).await.unwrap();
+    workspace
+}
+
+/// Somebody looks for drift, and thinks better of it.
+async fn looks(ctx: &Ctx, workspace: &Workspace, hours: u64) {
+    let shown = workspace::show(ctx, workspace).await.unwrap();
+    let scope = Scope::Workspace(shown.id.parse().unwrap());
+    drift::set(ctx, scope, Some(hours)).await.unwrap();
+    let look = drift::start(ctx, workspace, String::new()).await.unwrap();
+    act::cancel(ctx, &look.id, None).await.unwrap();
 }
 
 /// What happens on the first day.
 pub(super) async fn first(core: &Arc<Core>, ctx: &Ctx) {
     agent::create(ctx, name("first")).await.unwrap();
-    let (workspace, configuration) = prepared(core, ctx).await;
+    let (workspace, configuration) = prepared(core, ctx, "runs", 2).await;
     half_agreed(core, ctx, (&workspace, &configuration)).await;
     told(core, ctx, &workspace, "first").await;
+    let workspace = applied(core, ctx).await;
+    looks(ctx, &workspace, 48).await;
 }
 
 /// What happens on the second: the first run ends, another takes its place.
@@ -200,4 +240,5 @@ pub(super) async fn second(core: &Arc<Core>, ctx: &Ctx) {
     act::discard(ctx, &first.id, why).await.unwrap();
     let configuration = first.configuration.parse().unwrap();
     half_agreed(core, ctx, (&workspace, &configuration)).await;
+    looks(ctx, &Workspace::Name(name("drifting")), 24).await;
 }
