@@ -53,7 +53,7 @@ pub enum Capacity {
     Team(TeamId),
 }
 
-/// How many approvals are needed, and of whom.
+/// How many approvals are needed, and of whom; and whether what they approve is derived anew before it is applied.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Requirement {
     /// How many; none for nought.
@@ -64,6 +64,8 @@ pub struct Requirement {
     pub author_counts: bool,
     /// Whether somebody who approves in two capacities counts twice.
     pub person_counts_twice: bool,
+    /// Whether whoever applies derives what the plan file says again, and does not believe whoever planned.
+    pub derive_again: bool,
 }
 
 /// An approval, and what is true of it now.
@@ -101,6 +103,7 @@ impl Requirement {
             capacities: BTreeSet::new(),
             author_counts: false,
             person_counts_twice: false,
+            derive_again: false,
         }
     }
 
@@ -121,6 +124,7 @@ impl Requirement {
             capacities: both,
             author_counts: self.author_counts && other.author_counts,
             person_counts_twice: self.person_counts_twice && other.person_counts_twice,
+            derive_again: self.derive_again || other.derive_again,
         }
     }
 
@@ -131,6 +135,7 @@ impl Requirement {
             ("author_counts", Item::Bool(self.author_counts)),
             ("capacities", Item::List(capacities.collect())),
             ("count", Item::Int(i64::from(self.count))),
+            ("derive_again", Item::Bool(self.derive_again)),
             ("person_counts_twice", Item::Bool(self.person_counts_twice)),
         ])
     }
@@ -155,6 +160,7 @@ impl Requirement {
             count: u32::try_from(members.number("count")?).map_err(|_| wrong("count"))?,
             capacities,
             author_counts: members.flag("author_counts")?,
+            derive_again: members.flag("derive_again")?,
             person_counts_twice: members.flag("person_counts_twice")?,
         };
         members.end()?;

@@ -17,7 +17,7 @@ pub struct Evidence<'a> {
     pub found: &'a Facts,
     /// What the policies in force now say about the stored plan, and the estimate that was shown.
     pub assessment: &'a Assessment,
-    /// How many approvals are needed now, and of whom.
+    /// What is needed now: how many approvals, of whom, and what of the runner.
     pub requirement: &'a Requirement,
     /// Every approval and rejection of this run.
     pub approvals: &'a [FoundApproval],
@@ -25,6 +25,8 @@ pub struct Evidence<'a> {
     pub lock: &'a Lock,
     /// Whether the workspace's runs happen with a runner of the server now.
     pub is_remote: bool,
+    /// Whether whoever would apply derived the plan's JSON and what is shown of it from the plan file again.
+    pub is_derived_again: bool,
     /// Whether the nonce was consumed already.
     pub nonce_is_consumed: bool,
     /// Microseconds since 1970.

@@ -21,6 +21,8 @@ pub struct Facts {
     pub plan: Hash,
     /// SHA-256 of the plan's JSON, as derived from the plan file.
     pub plan_json: Hash,
+    /// SHA-256 of what people were shown of it: the JSON without what nobody is to see.
+    pub plan_shown: Hash,
     /// The state that was planned on; `None` where there was none yet.
     pub base: Option<BaseState>,
     /// SHA-256 of the configuration's archive.
@@ -132,6 +134,7 @@ impl Facts {
             ("lock_file", optional(self.lock_file.as_ref(), form::hash)),
             ("plan", form::hash(&self.plan)),
             ("plan_json", form::hash(&self.plan_json)),
+            ("plan_shown", form::hash(&self.plan_shown)),
             ("providers", Item::Object(Object::new(providers))),
             ("run", text(self.run.as_str())),
             ("sandbox", text(self.sandbox.as_str())),
@@ -149,6 +152,7 @@ impl Facts {
             run: members.read("run")?,
             plan: members.hash("plan")?,
             plan_json: members.hash("plan_json")?,
+            plan_shown: members.hash("plan_shown")?,
             base: BaseState::read(members.item("base")?)?,
             configuration: members.hash("configuration")?,
             lock_file: members.optional_hash("lock_file")?,

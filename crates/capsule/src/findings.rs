@@ -105,6 +105,7 @@ impl Findings {
         let pairs = [
             (Mismatch::Plan as fn(_) -> _, &bound.plan, &found.plan),
             (Mismatch::PlanJson, &bound.plan_json, &found.plan_json),
+            (Mismatch::PlanShown, &bound.plan_shown, &found.plan_shown),
             (
                 Mismatch::Configuration,
                 &bound.configuration,
@@ -304,6 +305,17 @@ impl Findings {
             None => "no policies were in force".to_owned(),
             Some(_) => format!("the policies in force say {}", spell_verdicts(bound)),
         });
+    }
+
+    pub(crate) fn derived(&mut self, evidence: &Evidence<'_>, capsule: &Capsule) {
+        let bound = &capsule.terms().requirement;
+        let is_needed = evidence.requirement.stricter(bound).derive_again;
+        if is_needed && !evidence.is_derived_again {
+            return self.differs(Mismatch::NotDerived, "derived again", "taken over");
+        }
+        if evidence.is_derived_again {
+            self.says("what the plan file says was derived from it again".to_owned());
+        }
     }
 
     pub(crate) fn approvals(&mut self, evidence: &Evidence<'_>, capsule: &Capsule) {

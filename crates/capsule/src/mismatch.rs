@@ -88,6 +88,10 @@ mismatches! {
     Plan = "plan", Tampered, "the plan file is not the one that was approved", "find out who altered it, and plan again";
     /// The plan's JSON is another.
     PlanJson = "plan-json", Tampered, "the plan file does not say what was shown and approved", "find out who altered it, and plan again";
+    /// What people were shown is another.
+    PlanShown = "plan-shown", Stale, "the plan is shown otherwise than it was to whoever approved it", "plan again, and if it happens twice find out what the first runner showed";
+    /// What the plan file says was taken over from another runner.
+    NotDerived = "not-derived", Other, "what the plan file says was not derived again", "apply with a runner that derives it";
     /// There is a state where there was none.
     StateAppeared = "state-appeared", Stale, "there was no state and now there is one", "plan again";
     /// There is no state where there was one.

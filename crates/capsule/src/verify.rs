@@ -70,6 +70,7 @@ pub fn verify(evidence: &Evidence<'_>) -> Result<Verified, Vec<Mismatch>> {
     findings.variables(&terms.facts, evidence.found);
     findings.surroundings(&terms.facts, evidence.found);
     findings.assessment(evidence, capsule);
+    findings.derived(evidence, capsule);
     findings.approvals(evidence, capsule);
     findings.lock(evidence.lock);
     findings.mode(evidence.is_remote);

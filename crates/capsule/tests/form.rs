@@ -47,7 +47,8 @@ const FIRST: &str = concat!(
     r#""nonce":"9420d5de37d3bf58be537330d5bc1abcda611013af53d34f1a39177c3745710e","#,
     r#""plan":"7cbd4715685669e8083416a45c17c9b13666b781a12efe1d9af0e5fcb8a81b42","#,
     r#""plan_json":"e655c506c6415a63bb4d293c42c53a4ece17ccdd2cf8971d956324f6c681ed02","#,
-    r#""policies":null,"providers":{},"requirement":{"author_counts":true,"capacities":[],"count":0,"person_counts_twice":true},"run":"run-8111111111111111111111","sandbox":"strict","#,
+    r#""plan_shown":"a373e835e4cfb5d1377a29067e7430cb84dd183f57b337968fe50bf90ce91603","#,
+    r#""policies":null,"providers":{},"requirement":{"author_counts":true,"capacities":[],"count":0,"derive_again":false,"person_counts_twice":true},"run":"run-8111111111111111111111","sandbox":"strict","#,
     r#""tool":{"binary":"afa87204b0019523a6383d63e4f7ae638b068e237e89eee5542fec52dece4f8f","#,
     r#""name":"terraform","version":"1.11.0"},"v":1,"variables":{"environment":{},"terraform":{}},"#,
     r#""verdicts":[],"workspace":"ws-8111111111111111111111"}"#,
@@ -58,7 +59,7 @@ fn a_capsule_of_the_first_version_is_read_for_ever() {
     let capsule = Capsule::parse(FIRST.as_bytes()).unwrap();
     assert_eq!(capsule.terms(), &World::bare().terms);
     assert_eq!(spelled(&World::bare()), FIRST);
-    let digest = "3a40e619e8d3c9166a50c592b114d4b5ef996465c1a10796f1e9e19ac5d5196f";
+    let digest = "4ccd91eb61f61b3f19b5c7be585c78ef34e8db3e974ced93eb416a3dcae7b550";
     assert_eq!(hex::encode(capsule.digest()), digest);
 }
 
@@ -119,7 +120,7 @@ fn every_other_spelling_is_refused() {
 #[test]
 fn every_member_is_needed_and_none_more() {
     let fine: String = spelled(&World::bare());
-    let names = "author backend base configuration created_at estimate expires_at house lock_file nonce plan plan_json \
+    let names = "author backend base configuration created_at estimate expires_at house lock_file nonce plan plan_json plan_shown \
                  policies providers requirement run sandbox tool v variables verdicts workspace";
     for name in names.split_ascii_whitespace() {
         let other = fine.replacen(&format!("\"{name}\":"), &format!("\"{name}_\":"), 1);
@@ -127,10 +128,10 @@ fn every_member_is_needed_and_none_more() {
         assert!(Capsule::parse(other.as_bytes()).is_err(), "{name}");
     }
     let members = fine.matches(':').count();
-    // Nested members: one of the backend, four of the requirement, three of the tool, two of the variables.
+    // Nested members: one of the backend, five of the requirement, three of the tool, two of the variables.
     assert_eq!(
         members,
-        names.split_ascii_whitespace().count() + 10,
+        names.split_ascii_whitespace().count() + 11,
         "{fine}"
     );
 }

@@ -102,11 +102,12 @@ fn double_environment(facts: &mut Facts) {
 }
 
 /// How many there are: a field or a way that falls out shows.
-const COUNT: usize = 85;
+const COUNT: usize = 89;
 
 static FIELDS: &[Field] = &[
     digest!("plan", plan),
     digest!("plan-json", plan_json),
+    digest!("plan-shown", plan_shown),
     digest!("configuration", configuration),
     digest!("tool-binary", tool.binary),
     Field {
@@ -489,6 +490,16 @@ fn time_nonce_and_lock_are_named() {
         world.lock = Lock::Fenced { planned: 4, now: 5 }
     });
     check_with(&["execution-mode"], |world| world.is_remote = false);
+    check_with(&["not-derived"], |world| {
+        world.requirement.derive_again = true;
+    });
+    check_with(&["not-derived"], |world| {
+        world.terms.requirement.derive_again = true;
+    });
+    check_with(&[], |world| {
+        world.requirement.derive_again = true;
+        world.is_derived_again = true;
+    });
     check_with(&["signer"], |world| world.signers.clear());
     check_with(&["signer"], |world| world.trusted.clear());
     check_with(&["expired", "nonce", "lock-lost"], |world| {

@@ -5,8 +5,11 @@
 //! ([`find`]) serves the renewal of keys and the live verification, so that a
 //! new kind of object stands in one place.
 
+use std::io::Read;
+
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
+use statehouse_control::Beside;
 use statehouse_model::{ConfigurationId, DestinationId, FileId, ValueId};
 use statehouse_seal::Context;
 use zeroize::Zeroizing;
@@ -107,15 +110,23 @@ impl Object {
         }
     }
 
-    /// Seals bytes as this object, on a thread that may block.
-    pub(crate) async fn seal(self, ctx: &Ctx, bytes: Bytes) -> Result<Stored> {
-        let house = ctx.house().clone();
+    /// Seals bytes as this object, on a thread that may block; with their SHA-256. Many are sealed as they come.
+    pub(crate) async fn seal(
+        self,
+        ctx: &Ctx,
+        bytes: impl Into<Beside>,
+    ) -> Result<(Stored, [u8; 32])> {
+        let (house, mut bytes) = (ctx.house().clone(), bytes.into());
         let seal = move || {
-            let digest: [u8; 32] = Sha256::digest(&bytes).into();
-            let keyring = house.keyring();
-            house
-                .blobs()
-                .store(&keyring, &self.context(), &bytes, &digest)
+            let (keyring, blobs) = (house.keyring(), house.blobs());
+            if bytes.length() > blob::WHOLE_MAX as u64 {
+                return blobs.store_from(&keyring, &self.context(), bytes);
+            }
+            let mut whole = Zeroizing::new(Vec::new());
+            bytes.read_to_end(&mut whole).map_err(cut)?;
+            let digest: [u8; 32] = Sha256::digest(&whole).into();
+            let stored = blobs.store(&keyring, &self.context(), &whole, &digest)?;
+            Ok((stored, digest))
         };
         let sealed = tokio::task::spawn_blocking(seal).await;
         sealed.map_err(|error| Error::internal(format!("sealing an object: {error}")))?
@@ -161,6 +172,13 @@ impl Object {
         drop(Zeroizing::new(bytes));
         Ok(())
     }
+}
+
+/// Bytes that did not come to their end.
+pub(crate) fn cut(error: std::io::Error) -> Error {
+    Error::unavailable(format!("what is to be stored did not come whole: {error}"))
+        .hint("send it again; nothing was stored")
+        .because(error)
 }
 
 /// The object of an id; `None` where no kind has such ids, or none has this one.

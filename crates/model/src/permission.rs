@@ -205,8 +205,8 @@ permissions! {
     VariableRead = "variable.read", House, "omwp";
     /// Set and remove variables; over the organization, also sets of them and what they are attached to.
     VariableWrite = "variable.write", House, "omw";
-    /// See where notifications of runs are sent, and what came of it; tokens are shown to nobody.
-    NotificationRead = "notification.read", House, "omw";
+    /// See where notifications of runs are sent, and what came of it; an address can be as good as a token, and tokens are shown to nobody.
+    NotificationRead = "notification.read", House, "om";
     /// Say where notifications of runs are sent.
     NotificationWrite = "notification.write", House, "om";
     /// See who holds which role.

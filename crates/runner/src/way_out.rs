@@ -6,8 +6,9 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use crate::control::{Became, Connection};
 use crate::egress::relay::{self, RelayEntry, RelaySpec};
-use crate::egress::{AllowList, Event, Host, Stage};
+use crate::egress::{AllowList, Event, Host, Stage, Way};
 use crate::sandbox::{Egress, Host as Name, Listen};
 
 /// Where programs in a sandbox find the proxy.
@@ -76,6 +77,25 @@ pub fn relay(egress: &Egress) -> io::Result<()> {
     }
     // They live as long as this process does.
     relay::start(&spec).map(drop)
+}
+
+/// What the server is told of a connection; of its end nothing.
+pub(crate) fn told(event: &Event) -> Option<Connection> {
+    let became = match event.stage {
+        Stage::Opened => Became::Opened,
+        Stage::Refused => Became::Refused,
+        Stage::Failed => Became::Failed,
+        Stage::Closed => return None,
+    };
+    let way = match event.way {
+        Way::Https => "https",
+        Way::Tcp => "tcp",
+    };
+    Some(Connection {
+        to: format!("{way}://{}:{}", event.host, event.port),
+        became,
+        why: event.why.clone(),
+    })
 }
 
 /// A line for the log, of a connection that was refused or led to nobody.

@@ -101,7 +101,7 @@ pub(crate) async fn ask(
     let read = control::unframed::<Ask>(&body.bytes).await;
     let (ask, bytes) =
         read.map_err(|error| Problem::invalid(format!("the body is no ask of a runner: {error}")))?;
-    let answer = line.answer(ask, bytes).await;
+    let answer = line.answer(ask, bytes.into()).await;
     let whole = control::framed(&answer.told, &answer.bytes).await;
     let whole = whole.map_err(|_| Problem::defect("an answer cannot be written"))?;
     Ok(([(CONTENT_TYPE, BYTES)], whole).into_response())

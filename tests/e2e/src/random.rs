@@ -39,7 +39,6 @@ impl Random {
         &items[self.below(items.len())]
     }
 
-    /// `count` bytes.
     /// Puts the items into another order.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for at in (1..items.len()).rev() {
@@ -47,6 +46,7 @@ impl Random {
         }
     }
 
+    /// `count` bytes.
     pub fn bytes(&mut self, count: usize) -> Vec<u8> {
         (0..count).map(|_| self.next().to_le_bytes()[0]).collect()
     }

@@ -31,6 +31,7 @@ pub struct World {
     pub approvals: Vec<FoundApproval>,
     pub lock: Lock,
     pub is_remote: bool,
+    pub is_derived_again: bool,
     pub nonce_is_consumed: bool,
     pub now: i64,
 }
@@ -48,6 +49,7 @@ impl World {
             approvals: Vec::new(),
             lock: Lock::Held,
             is_remote: true,
+            is_derived_again: false,
             nonce_is_consumed: false,
             now: MADE + HOUR / 2,
             terms,
@@ -115,6 +117,7 @@ impl World {
             approvals: &self.approvals,
             lock: &self.lock,
             is_remote: self.is_remote,
+            is_derived_again: self.is_derived_again,
             nonce_is_consumed: self.nonce_is_consumed,
             now: self.now,
         })
@@ -208,6 +211,7 @@ fn facts(from: From) -> Facts {
         run: RunId::from_entropy(house, u128::from(number)),
         plan: hash("plan"),
         plan_json: hash("plan json"),
+        plan_shown: hash("plan shown"),
         base: Some(BaseState {
             head: Some((format!("lineage-{number}"), 9 + leaf)),
             content: hash("state"),

@@ -24,8 +24,7 @@ use statehouse_model::{
 };
 
 pub(crate) use policy::Engine;
-pub(crate) use policy::{DRIFT, READS, RETENTION, REWRAP, RUNS, SEARCH, WITNESS};
-pub(crate) use policy::{NOTIFICATIONS, READS, RETENTION, REWRAP, RUNS, SEARCH, WITNESS};
+pub(crate) use policy::{DRIFT, NOTIFICATIONS, READS, RETENTION, REWRAP, RUNS, SEARCH, WITNESS};
 
 use crate::ctx::Ctx;
 use crate::db::Value;

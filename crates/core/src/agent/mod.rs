@@ -216,7 +216,9 @@ pub(crate) async fn line(ctx: &Ctx, id: JobId, holder: &str) -> Result<(work::Li
             if job.pool.as_ref() != Some(&pool) {
                 return Err(Error::not_found("job"));
             }
-            let held = job.holder.as_deref() == Some(holder.as_str());
+            // What an agent is called it says itself; whose token it has it does not.
+            let held = job.holder.as_deref() == Some(holder.as_str())
+                && job.token.as_ref() == Some(&token);
             if !held || job.lease_until.is_none_or(|until| until < now) {
                 let words =
                     "the job is not in the hands of who asks: its lease is over, or another's";

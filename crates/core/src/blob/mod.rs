@@ -12,7 +12,7 @@ pub(crate) mod sql;
 
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::io::{Cursor, Read, Write};
+use std::io::{BufRead, BufReader, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -27,7 +27,7 @@ use crate::error::{Error, Result};
 pub(crate) const ROW_MAX: usize = 256 * 1024;
 /// Plaintexts above this are compressed and sealed as a stream, so that a
 /// large one is held in memory once.
-const WHOLE_MAX: usize = 4 * 1024 * 1024;
+pub(crate) const WHOLE_MAX: usize = 4 * 1024 * 1024;
 /// Level 1 compresses states as well as 3 does, in a quarter of the time.
 const LEVEL: i32 = 1;
 const SALT: usize = 32;
@@ -132,7 +132,14 @@ impl Blobs {
         let commitment = commitment(&salt, digest);
         let epoch = keyring.newest();
         if plaintext.len() > WHOLE_MAX {
-            return self.store_stream(keyring, context, &salt, plaintext, commitment);
+            let (header, body_digest) = self.store_stream(keyring, context, &salt, plaintext)?;
+            return Ok(Stored {
+                header,
+                epoch,
+                body: None,
+                body_digest,
+                commitment,
+            });
         }
         let mut payload = salt.to_vec();
         compress(plaintext, &mut payload)?;
@@ -155,14 +162,40 @@ impl Blobs {
         })
     }
 
+    /// Compresses and seals what comes, on disk when this returns and never in memory as a whole; with its SHA-256.
+    pub(crate) fn store_from(
+        &self,
+        keyring: &Keyring,
+        context: &Context<'_>,
+        source: impl Read,
+    ) -> Result<(Stored, [u8; 32])> {
+        let salt: [u8; SALT] = crate::random();
+        let epoch = keyring.newest();
+        let mut hash = Sha256::new();
+        let source = BufReader::new(TeeRead {
+            inner: source,
+            hash: &mut hash,
+        });
+        let (header, body_digest) = self.store_stream(keyring, context, &salt, source)?;
+        let digest: [u8; 32] = hash.finalize().into();
+        let stored = Stored {
+            header,
+            epoch,
+            body: None,
+            body_digest,
+            commitment: commitment(&salt, &digest),
+        };
+        Ok((stored, digest))
+    }
+
+    /// The header of the body that it writes, and the body's digest.
     fn store_stream(
         &self,
         keyring: &Keyring,
         context: &Context<'_>,
         salt: &[u8; SALT],
-        plaintext: &[u8],
-        commitment: [u8; 32],
-    ) -> Result<Stored> {
+        plaintext: impl BufRead,
+    ) -> Result<(Vec<u8>, [u8; 32])> {
         let encoder = zstd::stream::read::Encoder::with_buffer(plaintext, LEVEL).map_err(disk)?;
         let source = Cursor::new(salt).chain(encoder);
         let mut header = Vec::new();
@@ -177,13 +210,7 @@ impl Blobs {
                 .map_err(std::io::Error::other)?;
             Ok(())
         })?;
-        Ok(Stored {
-            header,
-            epoch: keyring.newest(),
-            body: None,
-            body_digest: hash.finalize().into(),
-            commitment,
-        })
+        Ok((header, hash.finalize().into()))
     }
 
     /// Writes a file so that it is there whole, or not at all.

@@ -232,7 +232,7 @@ async fn take(
         fingerprint: keyring.row_mac(&fingerprint(&archive)).to_vec(),
         ..open
     };
-    let stored = Object::from(&row).seal(ctx, bytes).await?;
+    let (stored, _) = Object::from(&row).seal(ctx, bytes).await?;
     row.body_digest = stored.body_digest.to_vec();
     row.commitment = stored.commitment.to_vec();
     let plan = Plan {

@@ -17,7 +17,7 @@ use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::house::House;
 use crate::notification::turn::{self, Found, Letter};
-use crate::notification::{self, Deliver, NotificationView, Wish};
+use crate::notification::{self, Deliver, NotificationView, Trier, Wish};
 use crate::org;
 use crate::workspace::Workspace;
 
@@ -26,7 +26,7 @@ const ROUND_EVERY: Duration = Duration::from_secs(5);
 /// Messages that are on their way at once, and those of one house.
 const SENDING_MAX: usize = 64;
 const SENDING_OF_HOUSE_MAX: usize = 8;
-/// How long a receiver rests to whom nothing could be told because something here failed.
+/// How long a receiver or a house rests where nothing could be told because something here failed.
 const REST_US: i64 = 60 * 1_000_000;
 
 /// What is on its way, and what is to be looked at.
@@ -47,6 +47,11 @@ impl Post {
         if !self.queue.contains(&code) {
             self.queue.push_back(code);
         }
+    }
+
+    /// Something here failed: the house is looked into again, and not at once.
+    fn rest(&mut self, code: HouseCode, now: i64) {
+        self.owed.insert(code, now.saturating_add(REST_US));
     }
 
     /// Whether one more message of a house may be sent now.
@@ -88,6 +93,14 @@ impl Core {
         })
     }
 
+    /// What tries receivers.
+    fn trier(&self) -> Result<Trier<'_>> {
+        Ok(Trier {
+            deliver: self.deliver()?,
+            trials: &self.looked.trials,
+        })
+    }
+
     /// Says where notifications of a workspace's runs are sent.
     pub async fn create_notification(
         &self,
@@ -95,7 +108,7 @@ impl Core {
         workspace: &Workspace,
         wish: Wish,
     ) -> Result<NotificationView> {
-        notification::create(ctx, self.deliver()?, workspace, wish).await
+        notification::create(ctx, self.trier()?, workspace, wish).await
     }
 
     /// Says it otherwise.
@@ -105,7 +118,7 @@ impl Core {
         id: &NotificationId,
         wish: Wish,
     ) -> Result<NotificationView> {
-        notification::update(ctx, self.deliver()?, id, wish).await
+        notification::update(ctx, self.trier()?, id, wish).await
     }
 
     /// Sees whether somebody takes what is sent.
@@ -114,16 +127,14 @@ impl Core {
         ctx: &Ctx,
         id: &NotificationId,
     ) -> Result<NotificationView> {
-        notification::verify(ctx, self.deliver()?, id).await
+        notification::verify(ctx, self.trier()?, id).await
     }
 
     /// Tells receivers elsewhere what happened to runs. Ends with the wait of the caller
     /// alone; what is on its way then is told again later.
     pub async fn tell_receivers(self: &Arc<Self>) {
         let mut post = Post::default();
-        if let Err(error) = self.look_for_receivers(&mut post).await {
-            tracing::warn!(%error, "who was not told before is not looked for");
-        }
+        let mut all_known = self.look_for_receivers(&mut post).await;
         let mut round = interval(ROUND_EVERY);
         round.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -142,25 +153,41 @@ impl Core {
                     }
                 }
                 _ = round.tick() => {
-                    let now = (self.options.clock)();
-                    post.resting.retain(|_, until| *until > now);
-                    for house in self.houses.all() {
-                        post.look_into(house.code());
+                    if !all_known {
+                        all_known = self.look_for_receivers(&mut post).await;
                     }
-                    let due = post.owed.iter().filter(|(_, at)| **at <= now);
-                    let due: Vec<HouseCode> = due.map(|(code, _)| *code).collect();
-                    for code in due {
-                        post.look_into(code);
-                    }
+                    self.look_round(&mut post);
                 }
             }
         }
     }
 
+    /// What is looked into though nobody said that it changed.
+    fn look_round(&self, post: &mut Post) {
+        let now = (self.options.clock)();
+        post.resting.retain(|_, until| *until > now);
+        for house in self.houses.all() {
+            post.look_into(house.code());
+        }
+        let due = post.owed.iter().filter(|(_, at)| **at <= now);
+        let due: Vec<HouseCode> = due.map(|(code, _)| *code).collect();
+        for code in due {
+            post.look_into(code);
+        }
+    }
+
     /// Opens one organization after the other, so that what a stop kept from being told is
-    /// told. Those where there is nothing are closed again.
-    async fn look_for_receivers(&self, post: &mut Post) -> Result<()> {
-        for organization in self.directory_all().await? {
+    /// told. Those where there is nothing are closed again, and those that do not open are
+    /// tried again. Says whether it is known which there are.
+    async fn look_for_receivers(&self, post: &mut Post) -> bool {
+        let organizations = match self.directory_all().await {
+            Ok(organizations) => organizations,
+            Err(error) => {
+                tracing::warn!(%error, "who was not told before is looked for later");
+                return false;
+            }
+        };
+        for organization in organizations {
             if organization.status != org::ACTIVE {
                 continue;
             }
@@ -177,10 +204,11 @@ impl Core {
                 }
                 Err(error) => {
                     tracing::warn!(house = %code, %error, "looking for who was not told before");
+                    post.rest(code, (self.options.clock)());
                 }
             }
         }
-        Ok(())
+        true
     }
 
     /// Goes through the houses that are to be looked into, and sends what there is.
@@ -197,6 +225,7 @@ impl Core {
                 Ok(found) => found,
                 Err(error) => {
                     tracing::warn!(house = %code, %error, "looking whom to tell");
+                    post.rest(code, now);
                     continue;
                 }
             };
@@ -217,11 +246,10 @@ impl Core {
                     post.look_into(code);
                     break;
                 }
-                house.touch();
-                let (core, house, of) = (self.clone(), house.clone(), id.clone());
+                let (core, of) = (self.clone(), id.clone());
                 let task = post
                     .sending
-                    .spawn(async move { core.tell_one(&house, &of).await });
+                    .spawn(async move { core.tell_one(code, &of).await });
                 post.to.insert(task.id(), (code, id));
             }
         }
@@ -241,7 +269,7 @@ impl Core {
             Ok(house) => Some(house),
             Err(error) => {
                 tracing::warn!(house = %code, %error, "somebody in it is to be told something");
-                post.owed.insert(code, now.saturating_add(REST_US));
+                post.rest(code, now);
                 None
             }
         }
@@ -249,24 +277,33 @@ impl Core {
 
     /// Who is to be told something, in one house.
     pub(crate) async fn to_tell(&self, house: &Arc<House>) -> Result<Found> {
-        turn::look(house, &self.looked).await
+        let found = turn::look(house, &self.looked).await?;
+        for (id, error) in &found.altered {
+            tracing::error!(house = %house.code(), notification = id, %error, "nobody is told of runs");
+        }
+        Ok(found)
     }
 
     /// Tells one receiver the next thing, and writes down what came of it. Says whether
-    /// there was one.
-    pub(crate) async fn tell_one(&self, house: &Arc<House>, id: &NotificationId) -> Result<bool> {
+    /// there was one. While it waits for the answer it holds no house: as many are open as
+    /// messages may be on their way.
+    pub(crate) async fn tell_one(&self, code: HouseCode, id: &NotificationId) -> Result<bool> {
         let deliver = self.deliver()?;
-        let Some(letter) = turn::letter(house, id, &self.looked).await? else {
+        let house = self.house(code).await?;
+        let letter = turn::letter(&house, id, &self.looked).await?;
+        drop(house);
+        let Some(letter) = letter else {
             return Ok(false);
         };
-        let organization = self.coded(self.site.seen().await, house.code()).await?;
+        let organization = self.coded(self.site.seen().await, code).await?;
         let organization = organization.ok_or_else(|| Error::not_found("organization"))?;
         let [started_by, done_by] = self.called(&letter).await?;
         let called = [started_by.as_str(), done_by.as_str()];
-        let name = organization.name.as_str();
-        let message = letter.message(deliver.address(), name, called);
+        let (name, now) = (organization.name.as_str(), (self.options.clock)());
+        let message = letter.message(deliver.address(), name, called, now);
         let answer = deliver.send(&message).await;
-        turn::record(house, &letter, answer).await?;
+        let house = self.house(code).await?;
+        turn::record(&house, &letter, answer).await?;
         Ok(true)
     }
 

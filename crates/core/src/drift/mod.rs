@@ -4,9 +4,12 @@
 //! what was applied last, with the variables that it was applied with and those
 //! of its workspace, holds no lock, and never applies. When it has ended it
 //! leaves one row ([`sql::Check`]): how many managed resources drifted, or why
-//! nobody knows. The number is read off the plan's JSON by the server itself. A
-//! state that moved while the run looked makes it know nothing: what it found
-//! may be what an apply did meanwhile.
+//! nobody knows. The number is read off the plan's JSON by the server itself. It
+//! knows nothing where the state moved while it looked, where another run began to
+//! apply meanwhile, and where at its end somebody else than an open run holds the
+//! lock ([`moved`]): what it found may be what they did. People may start a look
+//! under such a lock, because it may be free when the look has ended; a schedule
+//! starts none.
 //!
 //! People start looks by hand ([`start`]); and every so many hours the server
 //! does ([`look`]), where that is said of the organization, of a project or of a
@@ -22,6 +25,7 @@ pub(crate) mod sql;
 pub(crate) mod tests;
 
 use std::collections::HashMap;
+use std::slice;
 
 use statehouse_model::{Actor, ConfigurationId, Permission, RunId, WorkspaceId};
 
@@ -127,14 +131,20 @@ impl InForce {
     }
 }
 
-/// What counts for a workspace, from what was said.
-fn narrowest<'s>(said: &'s HashMap<String, Schedule>, workspace: &Row) -> Option<&'s Schedule> {
+/// The scopes around a workspace, the narrowest first.
+fn scopes_of(workspace: &Row) -> [&str; 3] {
     let (own, project) = (workspace.id.as_str(), workspace.project.as_str());
-    let scopes = [own, project, ORGANIZATION];
-    scopes.into_iter().find_map(|scope| said.get(scope))
+    [own, project, ORGANIZATION]
 }
 
-/// How often drift is looked for in a workspace, from what was said.
+/// What counts for a workspace, from what was said.
+fn narrowest<'s>(said: &'s HashMap<String, Schedule>, workspace: &Row) -> Option<&'s Schedule> {
+    scopes_of(workspace)
+        .into_iter()
+        .find_map(|scope| said.get(scope))
+}
+
+/// How often drift is looked for in a workspace, from what [`sql::around`] found.
 pub(crate) fn among(said: &HashMap<String, Schedule>, workspace: &Row) -> InForce {
     InForce::of(narrowest(said, workspace))
 }
@@ -200,7 +210,7 @@ pub(crate) async fn switch<A: Action>(
     on: Option<bool>,
 ) -> Result<bool> {
     let Some(on) = on else { return Ok(false) };
-    let said = sql::schedules(tx).await?;
+    let said = sql::around(tx, slice::from_ref(workspace)).await?;
     if on == among(&said, workspace).hours.is_some() {
         return Ok(false);
     }
@@ -218,16 +228,17 @@ async fn in_scope(rows: &mut Rows, scope: &Scope) -> Result<InForce> {
         let workspace = workspace::sql::needed(rows, &workspace).await?;
         return of(rows, &workspace).await;
     }
-    let said = sql::schedules(rows).await?;
-    let scopes = [scope.text(), ORGANIZATION.to_owned()];
-    Ok(InForce::of(
-        scopes.iter().find_map(|scope| said.get(scope.as_str())),
-    ))
+    let own = sql::of_scope(rows, &scope.text()).await?;
+    let all = match scope {
+        Scope::Organization => None,
+        _ => sql::of_scope(rows, ORGANIZATION).await?,
+    };
+    Ok(InForce::of(own.iter().chain(&all)))
 }
 
 /// How often drift is looked for in a workspace, and when next.
 async fn of(rows: &mut Rows, workspace: &Row) -> Result<InForce> {
-    let said = sql::schedules(rows).await?;
+    let said = sql::around(rows, slice::from_ref(workspace)).await?;
     let mut found = among(&said, workspace);
     if let Some(rhythm) = rhythm_of(rows, &said, workspace).await? {
         found.next_at = Some(rhythm.next());
@@ -391,7 +402,8 @@ pub(crate) async fn require<A: Action>(
     if *ctx.actor() != Actor::Task(DRIFT) {
         return Ok(());
     }
-    let (now, said) = (tx.now(), sql::schedules(tx).await?);
+    let now = tx.now();
+    let said = sql::around(tx, slice::from_ref(workspace)).await?;
     let rhythm = rhythm_of(tx, &said, workspace).await?;
     if !rhythm.is_some_and(|rhythm| rhythm.is_due(now)) || !is_at_rest(tx, workspace).await? {
         return refuse(format!("it is not the time for {}", workspace.id));
@@ -405,17 +417,37 @@ async fn is_at_rest(rows: &mut Rows, workspace: &Row) -> Result<bool> {
     let frozen = workspace::freeze::sql::of(rows, &workspace.id).await?;
     Ok(mode != Mode::Local
         && frozen.is_none()
+        && workspace.lock_id.is_none()
         && run::sql::open_in(rows, &workspace.id, 1).await?.is_empty()
         && run::sql::last_applied(rows, &workspace.id).await?.is_some()
         && has_state(rows, workspace).await?)
 }
 
-/// Whether what a run found says nothing any more: the state that it compared with
-/// is another by now, or somebody changes what is there.
+/// Whether what a run found says nothing: the state that it compared with is another by
+/// now, or what is there was changed meanwhile, or may have been.
 pub(crate) async fn moved(rows: &mut Rows, run: &Run) -> Result<bool> {
     let of = Workspace::Id(run.workspace.clone());
     let workspace = workspace::sql::needed(rows, &of).await?;
-    Ok(workspace.head != run.base || run::sql::applies_in(rows, &workspace.id).await?)
+    Ok(workspace.head != run.base
+        || run::sql::applies_in(rows, &workspace.id).await?
+        || sql::applied_since(rows, run).await?
+        || is_in_other_hands(rows, &workspace).await?)
+}
+
+/// Whether somebody holds a workspace of whom nobody here knows what they do there, or did:
+/// a person, terraform elsewhere, a run that ended half applied. What an open run does is
+/// in its status.
+async fn is_in_other_hands(rows: &mut Rows, workspace: &Row) -> Result<bool> {
+    let Some(lock) = &workspace.lock_id else {
+        return Ok(false);
+    };
+    let Ok(id) = lock.parse::<RunId>() else {
+        return Ok(true);
+    };
+    match run::sql::by_id(rows, &id).await? {
+        Some(holder) if holder.has_lock(workspace) => Ok(holder.state()?.status().is_final()),
+        _ => Ok(true),
+    }
 }
 
 /// Writes down what became of a run that looked for drift and has ended: what it

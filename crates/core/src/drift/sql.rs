@@ -1,12 +1,16 @@
-//! Every statement on `drift_schedule` and `drift_check`.
+//! Every statement on `drift_schedule` and `drift_check`, and what a look asks of the
+//! runs beside it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use statehouse_model::{RunId, WorkspaceId};
 
+use crate::access::ORGANIZATION;
 use crate::db::Value;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::record::{Rows, record};
+use crate::run::sql::Run;
+use crate::workspace::sql::Workspace;
 
 record! {
     /// How often drift is looked for in a scope.
@@ -43,11 +47,83 @@ pub(crate) async fn of_scope(rows: &mut Rows, scope: &str) -> Result<Option<Sche
     rows.by_key(vec![scope.into()]).await
 }
 
-/// Every schedule, by its scope.
-pub(crate) async fn schedules(rows: &mut Rows) -> Result<HashMap<String, Schedule>> {
-    let found: Vec<Schedule> = rows.find("", &[]).await?;
+fn by_scope(found: Vec<Schedule>) -> HashMap<String, Schedule> {
     let by_scope = found.into_iter().map(|each| (each.scope.clone(), each));
-    Ok(by_scope.collect())
+    by_scope.collect()
+}
+
+/// What is said of workspaces, of their projects and of the organization, by scope. A
+/// row that was altered is nobody's affair whose workspaces are not around it.
+pub(crate) async fn around(
+    rows: &mut Rows,
+    workspaces: &[Workspace],
+) -> Result<HashMap<String, Schedule>> {
+    let mut scopes: Vec<&str> = workspaces
+        .iter()
+        .flat_map(|each| [each.id.as_str(), each.project.as_str()])
+        .chain([ORGANIZATION])
+        .collect();
+    scopes.sort_unstable();
+    scopes.dedup();
+    let places: Vec<String> = (1..=scopes.len()).map(|at| format!("${at}")).collect();
+    let values: Vec<Value> = scopes.into_iter().map(Value::from).collect();
+    let clause = format!("WHERE scope IN ({})", places.join(", "));
+    Ok(by_scope(rows.find(&clause, &values).await?))
+}
+
+/// What all scopes say.
+#[derive(Default)]
+pub(crate) struct Said {
+    /// What each says, by its name.
+    pub(crate) by_scope: HashMap<String, Schedule>,
+    /// Those whose rows do not read: what they say nobody knows.
+    pub(crate) altered: HashSet<String>,
+}
+
+/// What all scopes say. Where a row does not read, the others do, one by one.
+pub(crate) async fn all(rows: &mut Rows) -> Result<Said> {
+    match rows.find::<Schedule>("", &[]).await {
+        Ok(found) => Ok(Said {
+            by_scope: by_scope(found),
+            altered: HashSet::new(),
+        }),
+        Err(error) if *error.kind() == Kind::Tampered => one_by_one(rows).await,
+        Err(error) => Err(error),
+    }
+}
+
+async fn one_by_one(rows: &mut Rows) -> Result<Said> {
+    let sql = "SELECT scope FROM drift_schedule";
+    let found = rows.transaction.query(sql, &[]).await?;
+    let mut said = Said::default();
+    for row in &found {
+        // What is no text is no scope.
+        let Ok(scope) = row.text(0) else { continue };
+        match of_scope(rows, scope).await {
+            Ok(schedule) => said
+                .by_scope
+                .extend(schedule.map(|schedule| (scope.to_owned(), schedule))),
+            Err(error) if *error.kind() == Kind::Tampered => {
+                said.altered.insert(scope.to_owned());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(said)
+}
+
+/// Whether another run of its workspace applied since a look had its turn, or applies:
+/// by the order of the ledger, which no clock puts out of order. A look that never had
+/// one was there before everything.
+pub(crate) async fn applied_since(rows: &mut Rows, look: &Run) -> Result<bool> {
+    let sql = "SELECT 1 FROM run_event e
+        WHERE e.status = 'applying'
+            AND e.leaf > (
+                SELECT COALESCE(min(leaf), 0) FROM run_event WHERE run = $2 AND status = 'fetching')
+            AND EXISTS (SELECT 1 FROM run r WHERE r.id = e.run AND r.workspace = $1)
+        LIMIT 1";
+    let values = [look.workspace.as_str().into(), look.id.as_str().into()];
+    Ok(!rows.transaction.query(sql, &values).await?.is_empty())
 }
 
 /// What one run found.

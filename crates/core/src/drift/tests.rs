@@ -9,6 +9,9 @@
     missing_docs
 )]
 
+mod altered;
+mod meanwhile;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -64,6 +67,7 @@ fn found(json: &str) -> Box<Found> {
     Box::new(Found {
         plan: digest("plan"),
         plan_json: digest(json),
+        plan_shown: digest("{}"),
         lock_file: None,
         tool: "terraform".to_owned(),
         tool_version: "1.11.4".to_owned(),
@@ -658,7 +662,10 @@ async fn what_sql_wrote_starts_and_says_nothing() {
             Trouble::Tampered
         );
         world.tamper("UPDATE drift_schedule SET hours = 1").await;
-        assert_eq!(kind(round(&world.house, 10).await), Trouble::Tampered);
+        world.pass_days(2);
+        assert_eq!(started(&world).await, 0);
+        let often = schedule(&world.ask(), Scope::Workspace(bench.id.clone())).await;
+        assert_eq!(kind(often), Trouble::Tampered);
         let report = crate::ledger::verify_live(&world.ask()).await.unwrap();
         for table in ["drift_check", "drift_schedule"] {
             let named = report

@@ -129,10 +129,12 @@ impl Mode {
     }
 }
 
-/// Before which applies the JSON of a plan, which people and policies judged, is derived from the plan file again.
+/// Before which applies what people and policies judged, a plan's JSON and the same for the screen, is derived from the
+/// plan file again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Reverify {
-    /// Before those of another runner than the one that planned.
+    /// Before those of a runner that need not trust the one that planned: each of an agent. The places of a server trust
+    /// one another.
     #[default]
     AnotherRunner,
     /// Before each.

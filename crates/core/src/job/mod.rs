@@ -145,6 +145,14 @@ pub(crate) async fn place_of(
             Err(error) => return Err(error),
         }
     }
+    place_of_plans(rows, workspace).await
+}
+
+/// The pool by whose agents the runs of a workspace are planned now; `None` for this server's own places.
+pub(crate) async fn place_of_plans(
+    rows: &mut Rows,
+    workspace: &workspace::sql::Workspace,
+) -> Result<Option<AgentPoolId>> {
     let in_force = execution::of(rows, workspace).await?;
     Ok(in_force.mode.pool().cloned())
 }
@@ -170,6 +178,7 @@ pub(crate) async fn queue<A: Action>(
         log_start: files::log_end(tx, run, step).await?,
         pool,
         holder: None,
+        token: None,
         sandbox: None,
         lease_until: None,
         created_at: tx.now(),

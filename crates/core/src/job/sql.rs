@@ -1,6 +1,6 @@
 //! Every statement on `job`.
 
-use statehouse_model::{AgentPoolId, JobId, RunId};
+use statehouse_model::{AgentPoolId, HouseTokenId, JobId, RunId};
 
 use crate::db::{Row, Value};
 use crate::error::Result;
@@ -23,22 +23,12 @@ record! {
         pool: Option<AgentPoolId>,
         /// Who has it.
         holder: Option<String>,
+        /// The token that it was given to, where an agent has it.
+        token: Option<HouseTokenId>,
         /// The level of the sandbox that it is done in.
         sandbox: Option<String>,
         lease_until: Option<i64>,
         created_at: i64,
-    }
-}
-
-impl Job {
-    /// Whose sandboxes it is done in: this server's, or those of an agent of a pool, whichever of its places.
-    pub(crate) fn runner(&self) -> Option<(Option<&AgentPoolId>, &str)> {
-        let holder = self.holder.as_deref()?;
-        let name = match &self.pool {
-            Some(_) => holder.rsplit_once('/').map_or(holder, |(name, _)| name),
-            None => "",
-        };
-        Some((self.pool.as_ref(), name))
     }
 }
 

@@ -31,6 +31,13 @@ pub(crate) struct Chain {
     retain: bool,
 }
 
+/// A row of hashes as it is stored.
+pub(crate) struct HashRow {
+    level: u64,
+    index: u64,
+    hashes: Vec<Hash>,
+}
+
 impl Chain {
     /// A ledger without leaves.
     pub(crate) fn empty(origin: String) -> Self {
@@ -166,24 +173,33 @@ impl Chain {
         let body =
             String::from_utf8(leaf).map_err(|_| Error::internal("a ledger leaf is not UTF-8"))?;
         sql::insert_leaf(transaction, self.size, &hash, body, detail).await?;
-        self.push(transaction, hash).await?;
-        self.size += 1;
+        for row in self.push(hash) {
+            sql::put_tile(transaction, row.level, row.index, &row.hashes).await?;
+        }
         Ok(())
     }
 
-    async fn push(&mut self, transaction: &mut Transaction, mut hash: Hash) -> Result<()> {
-        let mut index = self.size / 256;
-        for level in 0_usize.. {
-            if self.rows.len() == level {
+    /// Adds the hash of a leaf, in memory alone. The rows that are to be stored for it.
+    pub(crate) fn push(&mut self, mut hash: Hash) -> Vec<HashRow> {
+        let (mut index, mut rows) = (self.size / 256, Vec::new());
+        self.size += 1;
+        for level in 0_u64.. {
+            let at = usize::try_from(level).unwrap_or(usize::MAX);
+            if self.rows.len() == at {
                 self.rows.push(Vec::new());
             }
-            let Some(row) = self.rows.get_mut(level) else {
+            let Some(row) = self.rows.get_mut(at) else {
                 break;
             };
             row.push(hash);
             let full = row.len() == WIDTH;
             if level > 0 || full {
-                sql::put_tile(transaction, u64::try_from(level).unwrap_or(0), index, row).await?;
+                let hashes = row.clone();
+                rows.push(HashRow {
+                    level,
+                    index,
+                    hashes,
+                });
             }
             if !full {
                 break;
@@ -192,7 +208,7 @@ impl Chain {
             row.clear();
             index /= 256;
         }
-        Ok(())
+        rows
     }
 
     /// Signs the checkpoint over all leaves. The house's memory refuses a

@@ -27,7 +27,7 @@ pub use live::{Difference, LiveReport, verify_live};
 pub use restore::accept_restore;
 pub(crate) use restore::gave_up;
 pub use serve::{Tile, checkpoint, publish, tile};
-pub(crate) use since::{leaf_of, put_back};
+pub(crate) use since::{Concern, Since, leaf_of};
 pub use stretch::Stretch;
 pub(crate) use stretch::stretch;
 

@@ -215,6 +215,18 @@ pub(crate) async fn leaves(
     rows.into_iter().map(leaf).collect()
 }
 
+/// What leaves say, from `start` up to and without `end`, with their indexes.
+pub(crate) async fn bodies(
+    transaction: &mut Transaction,
+    start: u64,
+    end: u64,
+) -> Result<Vec<(u64, String)>> {
+    let sql = "SELECT seq, body FROM ledger_leaf WHERE seq >= $1 AND seq < $2 ORDER BY seq";
+    let rows = transaction.query(sql, &[start.into(), end.into()]).await?;
+    let body = |row: &Row| Ok((number(row.int(0)?)?, row.text(1)?.to_owned()));
+    rows.iter().map(body).collect()
+}
+
 /// The sealed text of the leaf that `sql` finds for `id`, as its index and the
 /// text; `None` where there is none.
 pub(crate) async fn detail(rows: &mut Rows, sql: &str, id: &str) -> Result<Option<String>> {

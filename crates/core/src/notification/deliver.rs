@@ -30,6 +30,8 @@ pub enum Trouble {
     Slow,
     /// The connection ended without an answer.
     Lost,
+    /// What happened was altered where it is stored: nothing is sent of it.
+    Unreadable,
 }
 
 impl Trouble {
@@ -42,6 +44,7 @@ impl Trouble {
             Self::Untrusted => "untrusted",
             Self::Slow => "slow",
             Self::Lost => "lost",
+            Self::Unreadable => "unreadable",
         }
     }
 }

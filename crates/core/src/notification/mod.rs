@@ -14,8 +14,10 @@
 
 mod bell;
 mod deliver;
+mod looked;
 mod payload;
 pub(crate) mod sql;
+mod trial;
 mod trigger;
 pub(crate) mod turn;
 
@@ -28,6 +30,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 pub(crate) use bell::Bell;
 pub use deliver::{Answer, Deliver, Message, Sending, Trouble};
+pub(crate) use trial::Trier;
 pub use trigger::Trigger;
 
 use crate::blob;
@@ -38,6 +41,7 @@ use crate::house::House;
 use crate::object::Object;
 use crate::record::Rows;
 use crate::workspace::{self, Workspace};
+use looked::End;
 use sql::{Cursor, Delivery, Notification};
 
 actions! {
@@ -53,8 +57,10 @@ actions! {
     ListNotifications = "notification.list" needs NotificationRead;
 }
 
-/// Configurations of one workspace, as many as the platform has.
+/// Configurations of one workspace, as many as the platform has, and of one organization: all of
+/// them are gone through when something happens to a run.
 const NOTIFICATIONS_MAX: usize = 20;
+const OF_HOUSE_MAX: usize = 1000;
 /// Longest name, address and token, in bytes.
 const NAME_BYTES_MAX: usize = 256;
 const URL_BYTES_MAX: usize = 2048;
@@ -229,7 +235,7 @@ fn target(workspace: &Workspace) -> Target {
 /// where nobody takes that, nothing is stored.
 pub(crate) async fn create(
     ctx: &Ctx,
-    deliver: &dyn Deliver,
+    trier: Trier<'_>,
     workspace: &Workspace,
     wish: Wish,
 ) -> Result<NotificationView> {
@@ -253,7 +259,7 @@ pub(crate) async fn create(
         url: wish.url.ok_or_else(|| missing("url"))?,
         token: text_of(wish.token),
     };
-    set(ctx, CreateNotification, deliver, (row, destination), None).await
+    set(ctx, CreateNotification, trier, (row, destination), None).await
 }
 
 fn text_of(token: Option<Zeroizing<String>>) -> Option<String> {
@@ -261,14 +267,29 @@ fn text_of(token: Option<Zeroizing<String>>) -> Option<String> {
     token.map(|token| token.as_str().to_owned())
 }
 
+/// Refuses to sign for another address with a token that whoever changes the address did not
+/// say: they need not know it, and would have messages that its owner believes.
+fn require_token(was: &Destination, wish: &Wish) -> Result<()> {
+    let moves = wish.url.as_ref().is_some_and(|url| *url != was.url);
+    if moves && was.token.is_some() && wish.token.is_none() {
+        let words = "the address changes, so say the token again, or an empty one to take it away: \
+            what signs for one receiver is not used for another by itself";
+        return Err(Error::invalid(words).hint(
+            "nothing was changed; `--sign-with FILE` says the token, the attribute is `token`",
+        ));
+    }
+    Ok(())
+}
+
 /// Changes a configuration. One that is enabled now, or sent elsewhere, is tried first.
 pub(crate) async fn update(
     ctx: &Ctx,
-    deliver: &dyn Deliver,
+    trier: Trier<'_>,
     id: &NotificationId,
     wish: Wish,
 ) -> Result<NotificationView> {
     let (old, was) = read(ctx, UpdateNotification, id).await?;
+    require_token(&was, &wish)?;
     let triggers = wish.triggers.as_deref().map(trigger::joined);
     let row = Notification {
         name: wish.name.unwrap_or_else(|| old.name.clone()),
@@ -286,37 +307,30 @@ pub(crate) async fn update(
         },
     };
     let replaces = Some((old, was));
-    set(
-        ctx,
-        UpdateNotification,
-        deliver,
-        (row, destination),
-        replaces,
-    )
-    .await
+    set(ctx, UpdateNotification, trier, (row, destination), replaces).await
 }
 
 /// Stores a configuration, in place of what it was.
 async fn set<A: Action>(
     ctx: &Ctx,
     action: A,
-    deliver: &dyn Deliver,
+    trier: Trier<'_>,
     (mut row, destination): (Notification, Destination),
     replaces: Option<(Notification, Destination)>,
 ) -> Result<NotificationView> {
-    check(&row, &destination, deliver)?;
+    check(&row, &destination, trier.deliver)?;
     let text = serde_json::to_vec(&destination)
         .map_err(|error| Error::internal(format!("a destination: {error}")))?;
     row.size = u64::try_from(text.len()).unwrap_or(u64::MAX);
     let bytes = Bytes::from_owner(Zeroizing::new(text));
-    let stored = Object::from(&row).seal(ctx, bytes).await?;
+    let (stored, _) = Object::from(&row).seal(ctx, bytes).await?;
     row.body_digest = stored.body_digest.to_vec();
     row.commitment = stored.commitment.to_vec();
     let untried = replaces
         .as_ref()
         .is_none_or(|(old, was)| !old.enabled || *was != destination);
     let tried = if row.enabled && untried {
-        let tried = verification(ctx, deliver, &row, &destination).await;
+        let tried = verification(ctx, trier, &row, &destination).await?;
         require_taken(&tried)?;
         Some(tried)
     } else {
@@ -359,10 +373,15 @@ async fn place<A: Action>(
 ) -> Result<()> {
     let begin = Cursor::after(&row.id, tx.leaf());
     let Some(old) = replaces else {
+        let full = |of: &str, max: usize| {
+            let words = format!("{of} has at most {max} notification configurations");
+            Error::new(Kind::Conflict, words).hint("delete one first")
+        };
         if all.len() >= NOTIFICATIONS_MAX {
-            let words =
-                format!("a workspace has at most {NOTIFICATIONS_MAX} notification configurations");
-            return Err(Error::new(Kind::Conflict, words).hint("delete one first"));
+            return Err(full("a workspace", NOTIFICATIONS_MAX));
+        }
+        if sql::ids(tx).await?.len() >= OF_HOUSE_MAX {
+            return Err(full("an organization", OF_HOUSE_MAX));
         }
         return tx.put(&begin).await;
     };
@@ -370,8 +389,7 @@ async fn place<A: Action>(
         .iter()
         .any(|each| each.id == old.id && each.destination == old.destination);
     if !there {
-        let words = "the notification configuration was changed by somebody else at this moment";
-        return Err(Error::new(Kind::Conflict, words).hint("look at it again"));
+        return Err(changed_meanwhile());
     }
     blob::sql::remove(tx, old.destination.as_str()).await?;
     let now = sql::cursor(tx, &row.id).await?;
@@ -382,28 +400,36 @@ async fn place<A: Action>(
     let cursor = if old.triggers == row.triggers {
         Cursor::at(&row.id, now.place())
     } else {
-        let leaf = tx.leaf();
-        turn::onward(tx, old, now, leaf).await?
+        let end = End::of(tx);
+        turn::onward(tx, old, now, &end).await?
     };
     tx.put(&cursor).await
+}
+
+fn changed_meanwhile() -> Error {
+    let words = "the notification configuration was changed by somebody else at this moment";
+    Error::new(Kind::Conflict, words).hint("look at it again")
 }
 
 /// Sends what shows whether somebody answers.
 async fn verification(
     ctx: &Ctx,
-    deliver: &dyn Deliver,
+    trier: Trier<'_>,
     row: &Notification,
     destination: &Destination,
-) -> Delivery {
-    let id = DeliveryId::from_entropy(ctx.house().code(), crate::entropy());
-    let body = payload::verification(&row.id, &row.name);
-    let answer = deliver.send(&destination.message(&id, body)).await;
+) -> Result<Delivery> {
+    let (code, sent_at) = (ctx.house().code(), ctx.house().now());
+    let id = DeliveryId::from_entropy(code, crate::entropy());
+    let body = payload::verification(&row.id, &row.name, &id, sent_at);
+    let trial = trier.trials.begin(code)?;
+    let answer = trier.deliver.send(&destination.message(&id, body)).await;
+    drop(trial);
     let outcome = if taken(answer) {
         Outcome::Delivered
     } else {
         Outcome::Failed
     };
-    Delivery {
+    Ok(Delivery {
         id,
         notification: row.id.clone(),
         run: None,
@@ -413,8 +439,8 @@ async fn verification(
         code: answer.ok().map(u64::from),
         trouble: answer.err().map(|trouble| trouble.as_str().to_owned()),
         attempts: 1,
-        sent_at: ctx.house().now(),
-    }
+        sent_at,
+    })
 }
 
 /// Whether an answer says that the message was taken.
@@ -484,21 +510,25 @@ async fn read<A: Action>(
 /// Sends what shows whether somebody answers, and writes down what came of it.
 pub(crate) async fn verify(
     ctx: &Ctx,
-    deliver: &dyn Deliver,
+    trier: Trier<'_>,
     id: &NotificationId,
 ) -> Result<NotificationView> {
     let (row, destination) = read(ctx, VerifyNotification, id).await?;
-    let tried = verification(ctx, deliver, &row, &destination).await;
+    let tried = verification(ctx, trier, &row, &destination).await?;
     let of = Workspace::OfNotification(id.clone());
-    let given = Arc::new((row.id, tried.clone(), destination));
+    let given = Arc::new((row, tried.clone(), destination));
     let view = door::change(ctx, VerifyNotification, target(&of), move |tx| {
         let given = given.clone();
         Box::pin(async move {
-            let (id, tried, destination) = &*given;
-            let row = sql::needed(tx, id).await?;
+            let (asked, tried, destination) = &*given;
+            let row = sql::needed(tx, &asked.id).await?;
+            // What one address answered says nothing of another.
+            if row.destination != asked.destination {
+                return Err(changed_meanwhile());
+            }
             keep(tx, tried).await?;
-            let deliveries = sql::deliveries(tx, id).await?;
-            let entry = turn::told(Entry::new(id), tried);
+            let deliveries = sql::deliveries(tx, &row.id).await?;
+            let entry = turn::told(Entry::new(&row.id), tried);
             let view = NotificationView::of(&row, destination, deliveries);
             Ok(Done::Recorded(view, entry))
         })

@@ -10,11 +10,14 @@ use statehouse_model::{DeliveryId, HouseId, NotificationId, instant};
 
 use super::Trigger;
 use crate::run::machine::Status;
-use crate::run::sql::Place;
+use crate::run::sql::RunEvent;
 
 /// What is told of a run.
 pub(super) struct Told<'a> {
     pub(super) notification: &'a NotificationId,
+    pub(super) delivery: &'a DeliveryId,
+    /// When this try of it is sent.
+    pub(super) sent_at: i64,
     /// `https://…` of this server, where it is known.
     pub(super) address: Option<&'a str>,
     pub(super) organization: &'a str,
@@ -54,6 +57,8 @@ impl Told<'_> {
         json!({
             "payload_version": 1,
             "notification_configuration_id": self.notification.as_str(),
+            "delivery_id": self.delivery.as_str(),
+            "sent_at": instant::format(self.sent_at),
             "run_url": url,
             "run_id": run,
             "run_message": self.message,
@@ -69,7 +74,12 @@ impl Told<'_> {
 }
 
 /// What is sent to see whether somebody answers.
-pub(super) fn verification(notification: &NotificationId, name: &str) -> String {
+pub(super) fn verification(
+    notification: &NotificationId,
+    name: &str,
+    delivery: &DeliveryId,
+    sent_at: i64,
+) -> String {
     let only = json!({
         "message": format!("Verification of {name}"),
         "trigger": "verification",
@@ -80,6 +90,8 @@ pub(super) fn verification(notification: &NotificationId, name: &str) -> String 
     json!({
         "payload_version": 1,
         "notification_configuration_id": notification.as_str(),
+        "delivery_id": delivery.as_str(),
+        "sent_at": instant::format(sent_at),
         "run_url": null,
         "run_id": null,
         "run_message": null,
@@ -100,9 +112,13 @@ pub(super) fn signature(token: &str, body: &[u8]) -> String {
 }
 
 /// The id of what is told of an event: the same each time that it is tried, whatever was
-/// written down of the time before.
-pub(super) fn delivery(notification: &NotificationId, of: &Place) -> DeliveryId {
-    let text = format!("notification {notification} of {} {}", of.run, of.number);
+/// written down of the time before. After a restore a run may have another event of the same
+/// number; that is another delivery.
+pub(super) fn delivery(notification: &NotificationId, of: &RunEvent) -> DeliveryId {
+    let text = format!(
+        "notification {notification} of {} {}: {} at {}",
+        of.run, of.number, of.status, of.created_at
+    );
     let digest: [u8; 32] = Sha256::digest(text).into();
     let half = digest.first_chunk::<16>();
     let entropy = half.map_or(0, |half| u128::from_be_bytes(*half));
@@ -114,7 +130,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
     use super::*;
-    use statehouse_model::HouseCode;
+    use statehouse_model::{HouseCode, RunId};
 
     #[test]
     fn a_signature_is_the_hmac_of_the_body_under_the_token() {
@@ -129,22 +145,36 @@ mod tests {
     fn an_event_has_one_delivery_for_each_receiver() {
         let house = HouseCode::from_entropy(7);
         let [one, two] = [1, 2].map(|number| NotificationId::from_entropy(house, number));
-        let place = |leaf, number| Place {
-            leaf,
-            run: "run-a".to_owned(),
+        let event = |number, status: &str, created_at| RunEvent {
+            run: RunId::from_entropy(house, 1),
             number,
+            event: "planned".to_owned(),
+            about: String::new(),
+            status: status.to_owned(),
+            actor: "ada".to_owned(),
+            created_at,
         };
-        let of_one = delivery(&one, &place(5, 1));
-        assert_eq!(of_one, delivery(&one, &place(6, 1)));
-        assert_ne!(of_one, delivery(&one, &place(5, 2)));
-        assert_ne!(of_one, delivery(&two, &place(5, 1)));
+        let of_one = delivery(&one, &event(1, "planned", 5));
+        assert_eq!(of_one, delivery(&one, &event(1, "planned", 5)));
+        for other in [
+            event(2, "planned", 5),
+            event(1, "errored", 5),
+            event(1, "planned", 6),
+        ] {
+            assert_ne!(of_one, delivery(&one, &other), "after a restore");
+        }
+        assert_ne!(of_one, delivery(&two, &event(1, "planned", 5)));
     }
 
     #[test]
     fn a_payload_is_the_platforms() {
-        let id = NotificationId::from_entropy(HouseCode::from_entropy(7), 1);
+        let house = HouseCode::from_entropy(7);
+        let id = NotificationId::from_entropy(house, 1);
+        let delivery = DeliveryId::from_entropy(house, 2);
         let told = Told {
             notification: &id,
+            delivery: &delivery,
+            sent_at: 2_500_000,
             address: Some("https://state.example.com"),
             organization: "acme",
             workspace: "ws-1",
@@ -162,6 +192,8 @@ mod tests {
         let expected = json!({
             "payload_version": 1,
             "notification_configuration_id": id.as_str(),
+            "delivery_id": delivery.as_str(),
+            "sent_at": "1970-01-01T00:00:02.500000Z",
             "run_url": "https://state.example.com/app/acme/network/runs/run-1",
             "run_id": "run-1",
             "run_message": "add \"it\"",
@@ -179,8 +211,11 @@ mod tests {
             }],
         });
         assert_eq!(read, expected);
-        let read: Value = serde_json::from_str(&verification(&id, "ops")).unwrap();
+        let text = verification(&id, "ops", &delivery, 0);
+        let read: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(read["notifications"][0]["trigger"], "verification");
         assert_eq!(read["run_id"], Value::Null);
+        assert_eq!(read["delivery_id"], delivery.as_str());
+        assert_eq!(read["sent_at"], "1970-01-01T00:00:00.000000Z");
     }
 }

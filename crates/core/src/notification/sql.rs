@@ -2,7 +2,7 @@
 
 use statehouse_model::{DeliveryId, DestinationId, NotificationId, RunId, WorkspaceId};
 
-use crate::db::Value;
+use crate::db::{Row, Value};
 use crate::error::{Error, Result};
 use crate::record::{Rows, record};
 use crate::run::sql::Place;
@@ -122,18 +122,13 @@ pub(crate) async fn of_workspace(rows: &mut Rows, id: &WorkspaceId) -> Result<Ve
     rows.find(clause, &[id.as_str().into()]).await
 }
 
-/// Those of the organization that are enabled. Only their ids: a row that does not
-/// read keeps none of the others from being found.
-pub(crate) async fn enabled(rows: &mut Rows) -> Result<Vec<NotificationId>> {
-    let sql = "SELECT id FROM notification WHERE enabled <> 0 ORDER BY id";
+/// The ids of all of the organization, as they stand there. Nothing else, not even whether they
+/// are enabled, is believed of a row before it is read and checked.
+pub(crate) async fn ids(rows: &mut Rows) -> Result<Vec<String>> {
+    let sql = "SELECT id FROM notification ORDER BY id";
     let found = rows.transaction.query(sql, &[]).await?;
-    let mut ids = Vec::new();
-    for row in &found {
-        let text = row.text(0)?;
-        let id = text.parse();
-        ids.push(id.map_err(|_| Error::tampered(format!("`{text}` is no id of a notification")))?);
-    }
-    Ok(ids)
+    let text = |row: &Row| Ok(row.text(0)?.to_owned());
+    found.iter().map(text).collect()
 }
 
 /// How far the receiver of one was told.

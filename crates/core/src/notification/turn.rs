@@ -4,18 +4,22 @@
 //! is gone through in order; the first thing that was asked for is sent, and the place
 //! moves when that was taken or given up. What is written down after sending is written
 //! only where the place is still the same, so that nothing is passed over; a stop in
-//! between has it sent again, under the same id.
+//! between has it sent again, under the same id. What was altered is sent to nobody, and
+//! the place moves over it with a leaf that says so: putting it back hides nothing.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use statehouse_model::{Actor, NotificationId, RunId};
+use statehouse_ledger::canonical::INTEGER_LIMIT;
+use statehouse_model::{Actor, DeliveryId, NotificationId, RunId};
 
+use super::looked::{End, LOOK_MAX};
 use super::sql::{self, Cursor, Delivery, Notification};
-use super::{Answer, Destination, Message, Outcome, Trigger, keep, open, payload, taken, trigger};
+use super::{Answer, Destination, Message, Outcome, Trigger, Trouble};
+use super::{keep, open, payload, taken, trigger};
 use crate::access::NOTIFICATIONS;
+use crate::blob::Stored;
 use crate::ctx::Ctx;
-use crate::door::{self, Entry, Outcome as Done, Target, actions};
+use crate::door::{self, Entry, Outcome as Done, Target, Tx, actions};
 use crate::error::{Error, Kind, Result};
 use crate::house::House;
 use crate::object::Object;
@@ -25,6 +29,8 @@ use crate::run::sql::{Place, Run, RunEvent};
 use crate::run::{self, files};
 use crate::workspace;
 
+pub(crate) use super::looked::Looked;
+
 actions! {
     /// Look what there is to tell.
     LookForEvents = "notification.look" needs NotificationRead;
@@ -32,10 +38,6 @@ actions! {
     Deliver = "notification.deliver" needs NotificationWrite;
 }
 
-/// Events that one look goes through for a receiver.
-const LOOK_MAX: usize = 256;
-/// Receivers of whom it is remembered how far was looked; beyond it all are looked for again.
-const LOOKED_MAX: usize = 8192;
 /// The pause after a message was not taken, at first and at most; each is twice the one before.
 const PAUSE_FIRST_US: i64 = 10 * 1_000_000;
 const PAUSE_MAX_US: i64 = 6 * 3600 * 1_000_000;
@@ -43,45 +45,20 @@ const PAUSE_MAX_US: i64 = 6 * 3600 * 1_000_000;
 const AGE_MAX_US: i64 = 24 * 3600 * 1_000_000;
 
 /// What a look found in a house.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(crate) struct Found {
     /// Receivers for whom there is something now.
     pub(crate) due: Vec<NotificationId>,
     /// When the next of the others is tried again.
     pub(crate) next_at: Option<i64>,
+    /// Those that are not as they were written, and in what: they are told nothing.
+    pub(crate) altered: Vec<(String, Error)>,
 }
 
 impl Found {
     /// Whether somebody is still to be told something.
     pub(crate) fn is_empty(&self) -> bool {
         self.due.is_empty() && self.next_at.is_none()
-    }
-}
-
-/// How far was looked for receivers, beyond what they were told: nothing there was for them.
-/// Only a memory; without it the same is gone through again.
-#[derive(Default)]
-pub(crate) struct Looked(Mutex<HashMap<NotificationId, Until>>);
-
-/// From what a receiver was told last, until where was looked, and over how many events.
-type Until = (Place, Place, usize);
-
-impl Looked {
-    /// From where to go on, and how many events were passed over until there.
-    fn after(&self, id: &NotificationId, told: &Place) -> (Place, usize) {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match known.get(id) {
-            Some((of, place, count)) if of == told => (place.clone(), *count),
-            _ => (told.clone(), 0),
-        }
-    }
-
-    fn until(&self, id: &NotificationId, told: &Place, place: Place, count: usize) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= LOOKED_MAX {
-            known.clear();
-        }
-        known.insert(id.clone(), (told.clone(), place, count));
     }
 }
 
@@ -102,6 +79,8 @@ enum Next {
     Passed(Place),
     /// Something to tell.
     Tell(Box<Happened>),
+    /// Something that was altered: what it was, and whether it was asked for, is not known.
+    Unreadable(Place),
 }
 
 /// The task that tells, in a house.
@@ -117,9 +96,19 @@ pub(crate) async fn look(house: &Arc<House>, looked: &Arc<Looked>) -> Result<Fou
     let (task, now, looked) = (task(house), house.now(), looked.clone());
     door::read(&task, LookForEvents, &Target::House, move |rows| {
         Box::pin(async move {
+            let end = End::seen(rows).await?;
+            let newest = run::sql::last_event(rows, end.leaf).await?;
             let mut found = Found::default();
-            for id in sql::enabled(rows).await? {
-                match at(rows, &id, &looked, now).await {
+            for text in sql::ids(rows).await? {
+                let Ok(id) = text.parse::<NotificationId>() else {
+                    let odd = Error::tampered(format!("`{text}` is no id of a notification"));
+                    found.altered.push((text, odd));
+                    continue;
+                };
+                if looked.is_idle(&id, newest.as_ref(), &end) {
+                    continue;
+                }
+                match at(rows, &id, &looked, &end, now).await {
                     Ok(None) => {}
                     Ok(Some(at)) if at <= now => found.due.push(id),
                     Ok(Some(at)) => {
@@ -127,7 +116,7 @@ pub(crate) async fn look(house: &Arc<House>, looked: &Arc<Looked>) -> Result<Fou
                     }
                     // One that does not read keeps none of the others from being told.
                     Err(error) if *error.kind() == Kind::Tampered => {
-                        tracing::error!(notification = %id, %error, "nobody is told of runs");
+                        found.altered.push((text, error));
                     }
                     Err(error) => return Err(error),
                 }
@@ -142,17 +131,21 @@ pub(crate) async fn look(house: &Arc<House>, looked: &Arc<Looked>) -> Result<Fou
 async fn at(
     rows: &mut Rows,
     id: &NotificationId,
-    looked: &Arc<Looked>,
+    looked: &Looked,
+    end: &End,
     now: i64,
 ) -> Result<Option<i64>> {
     let row = sql::needed(rows, id).await?;
+    if !row.enabled {
+        return Ok(None);
+    }
     let cursor = sql::cursor(rows, id).await?;
     if cursor.next_at > now {
         return Ok(Some(cursor.next_at));
     }
-    Ok(match next(rows, &row, &cursor, looked).await? {
+    Ok(match next(rows, &row, &cursor, looked, end).await? {
         Next::Nothing => None,
-        Next::Passed(_) | Next::Tell(_) => Some(now),
+        Next::Passed(_) | Next::Tell(_) | Next::Unreadable(_) => Some(now),
     })
 }
 
@@ -161,25 +154,36 @@ async fn next(
     rows: &mut Rows,
     row: &Notification,
     cursor: &Cursor,
-    looked: &Arc<Looked>,
+    looked: &Looked,
+    end: &End,
 ) -> Result<Next> {
     let told = cursor.place();
-    let (mut place, mut passed) = looked.after(&row.id, &told);
+    let (mut place, mut passed) = looked.after(&row.id, &told, end);
     let limit = i64::try_from(LOOK_MAX).unwrap_or(i64::MAX);
     for here in run::sql::events_after(rows, &place, limit).await? {
+        // A place that is moved beyond the end would pass over what happens until there.
+        if here.leaf >= end.leaf {
+            tracing::error!(
+                run = here.run,
+                number = here.number,
+                leaf = here.leaf,
+                "an event is beyond the end of the ledger"
+            );
+            break;
+        }
         match happened(rows, row, &here).await {
             Ok(Some(happened)) => return Ok(Next::Tell(Box::new(happened))),
             Ok(None) => {}
-            // What was altered is nobody's to tell; `verify --live` names it.
             Err(error) if *error.kind() == Kind::Tampered => {
                 tracing::error!(run = here.run, number = here.number, %error, "an event is not told");
+                return Ok(Next::Unreadable(here));
             }
             Err(error) => return Err(error),
         }
         place = here;
         passed += 1;
     }
-    looked.until(&row.id, &told, place.clone(), passed);
+    looked.keep(&row.id, &told, (place.clone(), passed), end);
     Ok(if passed >= LOOK_MAX {
         Next::Passed(place)
     } else {
@@ -188,17 +192,17 @@ async fn next(
 }
 
 /// Where a receiver is to be when it is told other things than until now: with the first that
-/// is still to be told, or after a leaf where there is none.
+/// is still to be told, or at the end where there is none.
 pub(super) async fn onward(
     rows: &mut Rows,
     old: &Notification,
     cursor: Cursor,
-    leaf: u64,
+    end: &End,
 ) -> Result<Cursor> {
-    let place = match next(rows, old, &cursor, &Arc::default()).await? {
-        Next::Nothing => return Ok(Cursor::after(&old.id, leaf)),
+    let place = match next(rows, old, &cursor, &Looked::default(), end).await? {
+        Next::Nothing => return Ok(Cursor::after(&old.id, end.leaf)),
         Next::Passed(place) => place,
-        Next::Tell(_) => cursor.place(),
+        Next::Tell(_) | Next::Unreadable(_) => cursor.place(),
     };
     Ok(Cursor::at(&old.id, place))
 }
@@ -261,17 +265,21 @@ impl Letter {
         address: Option<&str>,
         organization: &str,
         called: [&str; 2],
+        sent_at: i64,
     ) -> Message {
         let Happened {
-            place,
             run,
             event,
             status,
             triggers,
+            ..
         } = &self.happened;
         let [created_by, by] = called;
+        let delivery = payload::delivery(&self.row.id, event);
         let told = payload::Told {
             notification: &self.row.id,
+            delivery: &delivery,
+            sent_at,
             address,
             organization,
             workspace: run.workspace.as_str(),
@@ -285,13 +293,24 @@ impl Letter {
             at: event.created_at,
             by,
         };
-        let delivery = payload::delivery(&self.row.id, place);
         self.destination.message(&delivery, told.text())
     }
 }
 
+/// What a receiver has before it.
+enum Ahead {
+    /// Nothing now.
+    Nothing,
+    /// Its place is to be moved over what was not for it.
+    Passed(Cursor, Place),
+    /// Its place is to be moved over what was altered.
+    Unreadable,
+    /// A letter, without what is said in the options of the run.
+    Letter(Box<Letter>, Option<(Object, Stored)>),
+}
+
 /// What is to be told a receiver now, if anything is. Where nothing of what happened was for
-/// it, its place is moved.
+/// it, or that does not read, its place is moved.
 pub(crate) async fn letter(
     house: &Arc<House>,
     id: &NotificationId,
@@ -299,56 +318,63 @@ pub(crate) async fn letter(
 ) -> Result<Option<Letter>> {
     let (task, wanted) = (task(house), id.clone());
     let (opened, looked) = (house.clone(), looked.clone());
-    let read = door::read(&task, LookForEvents, &Target::House, move |rows| {
-        Box::pin(async move {
-            let Some(row) = sql::by_id(rows, &wanted).await? else {
-                return Ok(None);
-            };
-            let cursor = sql::cursor(rows, &wanted).await?;
-            let next = next(rows, &row, &cursor, &looked).await?;
-            if !row.enabled || cursor.next_at > opened.now() {
-                return Ok(None);
-            }
-            let happened = match next {
-                Next::Nothing => return Ok(None),
-                Next::Passed(place) => return Ok(Some(Err((cursor, place)))),
-                Next::Tell(happened) => *happened,
-            };
-            let destination = open(rows, &opened, &row).await?;
-            let name = name_of(rows, &row).await?;
-            let options = files::find(rows, &happened.run.id, files::Kind::Options).await?;
-            Ok(Some(Ok((
-                row,
-                cursor.place(),
-                happened,
-                destination,
-                name,
-                options,
-            ))))
-        })
+    let ahead = door::read(&task, LookForEvents, &Target::House, move |rows| {
+        Box::pin(async move { ahead(rows, &opened, &wanted, &looked).await })
     })
     .await?;
-    let (row, told, happened, destination, workspace_name, options) = match read {
-        None => return Ok(None),
-        Some(Err((cursor, place))) => {
+    match ahead {
+        Ahead::Nothing => Ok(None),
+        Ahead::Passed(cursor, place) => {
             pass(&task, cursor, place).await?;
-            return Ok(None);
+            Ok(None)
         }
-        Some(Ok(read)) => read,
+        Ahead::Unreadable => {
+            give_up(&task, id).await?;
+            Ok(None)
+        }
+        Ahead::Letter(mut letter, options) => {
+            letter.message = message_of(&task, options).await?;
+            Ok(Some(*letter))
+        }
+    }
+}
+
+async fn ahead(
+    rows: &mut Rows,
+    house: &House,
+    id: &NotificationId,
+    looked: &Looked,
+) -> Result<Ahead> {
+    let Some(row) = sql::by_id(rows, id).await? else {
+        return Ok(Ahead::Nothing);
     };
-    let message = message_of(&task, options).await?;
-    Ok(Some(Letter {
+    let cursor = sql::cursor(rows, id).await?;
+    if !row.enabled || cursor.next_at > house.now() {
+        return Ok(Ahead::Nothing);
+    }
+    let end = End::seen(rows).await?;
+    let happened = match next(rows, &row, &cursor, looked, &end).await? {
+        Next::Nothing => return Ok(Ahead::Nothing),
+        Next::Passed(place) => return Ok(Ahead::Passed(cursor, place)),
+        Next::Unreadable(_) => return Ok(Ahead::Unreadable),
+        Next::Tell(happened) => *happened,
+    };
+    let destination = open(rows, house, &row).await?;
+    let workspace_name = name_of(rows, &row).await?;
+    let options = files::find(rows, &happened.run.id, files::Kind::Options).await?;
+    let letter = Letter {
         row,
-        told,
+        told: cursor.place(),
         happened,
         workspace_name,
-        message,
+        message: String::new(),
         destination,
-    }))
+    };
+    Ok(Ahead::Letter(Box::new(letter), options))
 }
 
 /// What whoever started a run said about it.
-async fn message_of(task: &Ctx, options: Option<(Object, crate::blob::Stored)>) -> Result<String> {
+async fn message_of(task: &Ctx, options: Option<(Object, Stored)>) -> Result<String> {
     match run::read_options(task, options).await {
         Ok(options) => Ok(options.message),
         // What happened is told all the same.
@@ -373,23 +399,99 @@ async fn pass(task: &Ctx, cursor: Cursor, to: Place) -> Result<()> {
         let given = given.clone();
         Box::pin(async move {
             let (was, to) = &*given;
-            let id = &was.notification;
-            let cursor = sql::cursor(tx, id).await?;
+            let cursor = sql::cursor(tx, &was.notification).await?;
             if cursor.place() != was.place() {
                 return Ok(Done::Unchanged(()));
             }
-            let moved = Cursor {
-                after_leaf: to.leaf,
-                after_run: to.run.clone(),
-                after_number: to.number,
-                ..cursor
-            };
-            tx.put(&moved).await?;
-            let entry = Entry::new(id).fact("passed-until", to.leaf);
+            let entry = passed(tx, cursor, to.clone()).await?;
             Ok(Done::Recorded((), entry))
         })
     })
     .await
+}
+
+async fn passed(tx: &mut Tx<Deliver>, cursor: Cursor, to: Place) -> Result<Entry> {
+    let entry = Entry::new(&cursor.notification).fact("passed-until", to.leaf);
+    let moved = Cursor {
+        after_leaf: to.leaf,
+        after_run: to.run,
+        after_number: to.number,
+        ..cursor
+    };
+    tx.put(&moved).await?;
+    Ok(entry)
+}
+
+/// Moves the place of a receiver over what was altered, if it still does not read.
+async fn give_up(task: &Ctx, id: &NotificationId) -> Result<()> {
+    let delivery = DeliveryId::from_entropy(task.house().code(), crate::entropy());
+    let given = Arc::new((id.clone(), delivery));
+    door::change(task, Deliver, Target::House, move |tx| {
+        let given = given.clone();
+        Box::pin(async move {
+            let (id, delivery) = &*given;
+            let Some(row) = sql::by_id(tx, id).await? else {
+                return Ok(Done::Unchanged(()));
+            };
+            let cursor = sql::cursor(tx, id).await?;
+            let end = End::of(tx);
+            // Looked for here again, so that the place moves over nothing else.
+            let next = next(tx, &row, &cursor, &Looked::default(), &end).await?;
+            let entry = match next {
+                Next::Nothing | Next::Tell(_) => return Ok(Done::Unchanged(())),
+                Next::Passed(place) => passed(tx, cursor, place).await?,
+                Next::Unreadable(place) => given_up(tx, cursor, place, delivery).await?,
+            };
+            Ok(Done::Recorded((), entry))
+        })
+    })
+    .await
+}
+
+/// Keeps for people that something was altered and not told: in place of what was kept of a
+/// try, or as a delivery of its own.
+async fn given_up(
+    tx: &mut Tx<Deliver>,
+    cursor: Cursor,
+    place: Place,
+    id: &DeliveryId,
+) -> Result<Entry> {
+    let run: Option<RunId> = place.run.parse().ok();
+    let kept = sql::deliveries(tx, &cursor.notification).await?;
+    let tried = kept.into_iter().find(|each| {
+        let retrying = each.outcome == Outcome::Retrying.as_str();
+        retrying && each.run == run && each.number == place.number
+    });
+    let tried = tried.map(|each| (each.id, each.triggers, each.attempts));
+    let (id, triggers, attempts) = tried.unwrap_or_else(|| (id.clone(), String::new(), 0));
+    let delivery = Delivery {
+        id,
+        notification: cursor.notification.clone(),
+        run,
+        number: place.number,
+        triggers,
+        outcome: Outcome::Failed.as_str().to_owned(),
+        code: None,
+        trouble: Some(Trouble::Unreadable.as_str().to_owned()),
+        attempts,
+        sent_at: tx.now(),
+    };
+    let moved = Cursor {
+        failures: cursor.failures,
+        ..Cursor::at(&cursor.notification, place)
+    };
+    tx.put(&moved).await?;
+    keep(tx, &delivery).await?;
+    let mut entry = told(Entry::new(&cursor.notification), &delivery);
+    // A row that this server did not write may say anything, and a leaf not.
+    if let Some(run) = &delivery.run {
+        entry = entry.fact("run", run.as_str());
+    }
+    let number = i64::try_from(delivery.number).ok();
+    if let Some(number) = number.filter(|number| *number < INTEGER_LIMIT) {
+        entry = entry.fact("event", number);
+    }
+    Ok(entry)
 }
 
 /// How long to wait after so many failures in a row; `jitter` adds up to a quarter, so that
@@ -414,7 +516,7 @@ pub(crate) async fn record(house: &Arc<House>, letter: &Letter, answer: Answer) 
         ..
     } = &letter.happened;
     let given = Arc::new((
-        letter.row.id.clone(),
+        letter.row.clone(),
         letter.told.clone(),
         place.clone(),
         event.clone(),
@@ -423,16 +525,18 @@ pub(crate) async fn record(house: &Arc<House>, letter: &Letter, answer: Answer) 
     door::change(&task(house), Deliver, Target::House, move |tx| {
         let given = given.clone();
         Box::pin(async move {
-            let (id, told_before, place, event, triggers) = &*given;
+            let (sent, told_before, place, event, triggers) = &*given;
+            let id = &sent.id;
             let row = sql::by_id(tx, id).await?;
-            if row.is_none_or(|row| !row.enabled) {
+            // What one address answered says nothing of another; each change makes a new destination.
+            if row.is_none_or(|row| !row.enabled || row.destination != sent.destination) {
                 return Ok(Done::Unchanged(()));
             }
             let cursor = sql::cursor(tx, id).await?;
             if cursor.place() != *told_before {
                 return Ok(Done::Unchanged(()));
             }
-            let delivery = payload::delivery(id, place);
+            let delivery = payload::delivery(id, event);
             let before = sql::delivery(tx, &delivery).await?;
             let now = tx.now();
             let (outcome, cursor) = after(cursor, place, event.created_at, answer, (now, jitter));

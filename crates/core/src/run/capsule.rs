@@ -21,13 +21,13 @@ use statehouse_model::{ActorId, HouseId, Permission, TeamId, UserId};
 
 use super::Options;
 use super::files::{self, Kind};
-use super::older;
+use super::older::Written;
 use super::sql::{self, ApprovalRow, Run};
 use crate::access;
 use crate::configuration;
 use crate::door::Target;
 use crate::error::{Error, Kind as Trouble, Result};
-use crate::execution::{self, Mode};
+use crate::execution::{self, Mode, Reverify};
 use crate::house::House;
 use crate::job::{self, Step};
 use crate::key;
@@ -49,6 +49,8 @@ pub struct Found {
     pub plan: String,
     /// SHA-256 of the plan's JSON, in hex.
     pub plan_json: String,
+    /// SHA-256 of the same for the screen, in hex.
+    pub plan_shown: String,
     /// SHA-256 of the dependency lock file, in hex; `None` where there is none.
     pub lock_file: Option<String>,
     /// `terraform` or `tofu`.
@@ -106,6 +108,7 @@ impl Found {
             run: own.run.id,
             plan: hash(&self.plan, "digest of the plan")?,
             plan_json: hash(&self.plan_json, "digest of the plan's JSON")?,
+            plan_shown: hash(&self.plan_shown, "digest of what is shown of the plan")?,
             base: own.base,
             configuration: own.configuration,
             lock_file: optional(&self.lock_file, "digest of the lock file")?,
@@ -162,8 +165,13 @@ fn commitments(salt: &str, given: &[Given]) -> Variables {
             Category::Terraform => &mut variables.terraform,
             Category::Environment => &mut variables.environment,
         };
-        // A literal is another value than the text that it is written in.
-        let form = if each.hcl { "hcl" } else { "text" };
+        // A literal is another value than the text that it is written in, and one that is to be hidden is shown otherwise.
+        let form = match (each.hcl, each.sensitive) {
+            (false, false) => "text",
+            (false, true) => "hidden text",
+            (true, false) => "hcl",
+            (true, true) => "hidden hcl",
+        };
         let words = [
             "statehouse variable",
             salt,
@@ -276,12 +284,14 @@ async fn workspace_of(rows: &mut Rows, run: &Run) -> Result<WorkspaceRow> {
     workspace::sql::needed(rows, &wanted).await
 }
 
-/// How many must approve now, and whether the author may be one of them.
+/// How many must approve now, whether the author may be one of them, and whether who applies derives again what they approve. A place
+/// of this server trusts what another of them derived. What agents are called they say themselves, so that none trusts another.
 async fn requirement(rows: &mut Rows, workspace: &WorkspaceRow) -> Result<Requirement> {
     let execution = execution::of(rows, workspace).await?;
     let count = u32::try_from(execution.approvals).unwrap_or(u32::MAX);
     Ok(Requirement {
         author_counts: execution.author_approves,
+        derive_again: execution.reverify == Reverify::Always || execution.mode.pool().is_some(),
         ..Requirement::of(count)
     })
 }
@@ -363,6 +373,21 @@ pub(crate) async fn suffices(rows: &mut Rows, house: &House, run: &Run) -> Resul
     Ok(tally.is_sufficient)
 }
 
+/// Whether who applies a run must derive again what was approved: for what is asked now, or was when it was judged.
+pub(crate) async fn is_derived_again(rows: &mut Rows, house: &House, run: &Run) -> Result<bool> {
+    let workspace = workspace_of(rows, run).await?;
+    let requirement = requirement(rows, &workspace).await?;
+    match read(rows, house, run).await {
+        Ok(signed) => {
+            let bound = &signed.capsule().terms().requirement;
+            Ok(requirement.stricter(bound).derive_again)
+        }
+        // It is named when the apply would begin.
+        Err(error) if *error.kind() == Trouble::Tampered => Ok(requirement.derive_again),
+        Err(error) => Err(error),
+    }
+}
+
 /// What is enough before anybody has said anything: nothing is asked now, nor by
 /// the capsule.
 pub(crate) async fn needs_nobody(rows: &mut Rows, run: &Run, bound: &Requirement) -> Result<bool> {
@@ -380,6 +405,25 @@ fn lock(run: &Run, workspace: &WorkspaceRow) -> Lock {
             planned: run.fence.unwrap_or(0),
             now: workspace.fence,
         },
+    }
+}
+
+/// What a runner says that would apply.
+#[derive(Debug, Clone)]
+pub struct OfRunner {
+    /// What it found.
+    pub found: Found,
+    /// Whether it derived what the plan file says, and did not take that over.
+    pub derived: bool,
+}
+
+impl From<Found> for OfRunner {
+    /// It took over what was said of the plan file.
+    fn from(found: Found) -> Self {
+        Self {
+            found,
+            derived: false,
+        }
     }
 }
 
@@ -418,10 +462,10 @@ pub(crate) async fn verified(
     rows: &mut Rows,
     house: &House,
     run: &Run,
-    found: &Found,
-    now: i64,
+    of_runner: &OfRunner,
+    (written, now): (Written, i64),
 ) -> Result<std::result::Result<Verified, Refusal>> {
-    match look(rows, house, run, found, now).await {
+    match look(rows, house, run, of_runner, (written, now)).await {
         Err(error) if *error.kind() == Trouble::Tampered => Ok(Err(Refusal::unreadable(
             "unreadable",
             error.message().to_owned(),
@@ -434,23 +478,29 @@ async fn look(
     rows: &mut Rows,
     house: &House,
     run: &Run,
-    found: &Found,
-    now: i64,
+    of_runner: &OfRunner,
+    (written, now): (Written, i64),
 ) -> Result<std::result::Result<Verified, Refusal>> {
+    let verified = match judged(rows, house, run, of_runner, now).await? {
+        Ok(verified) => verified,
+        Err(mismatches) => return Ok(Err(Refusal::of(&mismatches))),
+    };
+    // It was verified by what the rows say: are they the newest?
     let workspace = workspace_of(rows, run).await?;
-    let put_back = older::rows(rows, run, &workspace).await?;
-    if !put_back.is_empty() {
-        return Ok(Err(Refusal::unreadable("older-row", put_back.join("\n"))));
-    }
-    let judged = judged(rows, house, run, found, now).await?;
-    Ok(judged.map_err(|mismatches| Refusal::of(&mismatches)))
+    let put_back = written.put_back(rows, house.base(), (run, &workspace));
+    let put_back = put_back.await?;
+    Ok(if put_back.is_empty() {
+        Ok(verified)
+    } else {
+        Err(Refusal::unreadable("older-row", put_back.join("\n")))
+    })
 }
 
 async fn judged(
     rows: &mut Rows,
     house: &House,
     run: &Run,
-    found: &Found,
+    of_runner: &OfRunner,
     now: i64,
 ) -> Result<std::result::Result<Verified, Vec<Mismatch>>> {
     let signed = read(rows, house, run).await?;
@@ -462,7 +512,7 @@ async fn judged(
     let requirement = requirement(rows, &workspace).await?;
     let approvals = approvals(rows, run, now).await?;
     let keys = keys(rows).await?;
-    let mut found = found.facts(own)?;
+    let mut found = of_runner.found.facts(own)?;
     stored_too(rows, run, &signed.capsule().terms().facts, &mut found).await?;
     Ok(verify(&Evidence {
         signed: &signed,
@@ -473,6 +523,7 @@ async fn judged(
         approvals: &approvals,
         lock: &lock(run, &workspace),
         is_remote: happens_where_it_was_planned(rows, run, &workspace).await?,
+        is_derived_again: of_runner.derived,
         nonce_is_consumed: row.status != OPEN,
         now,
     }))
@@ -500,6 +551,7 @@ async fn stored_too(rows: &mut Rows, run: &Run, approved: &Facts, found: &mut Fa
     for (kind, approved, found) in [
         (Kind::Plan, approved.plan, &mut found.plan),
         (Kind::PlanJson, approved.plan_json, &mut found.plan_json),
+        (Kind::PlanShown, approved.plan_shown, &mut found.plan_shown),
     ] {
         let row = sql::file(rows, &run.id, kind.as_str()).await?;
         let missing = || Error::tampered(format!("the {} of {} is missing", kind.as_str(), run.id));

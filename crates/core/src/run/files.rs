@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use sha2::{Digest, Sha256};
+use statehouse_control::Beside;
 use statehouse_model::{FileId, JobId, RunId, WorkspaceId};
 
 use super::sql::{self, RunFile};
@@ -72,7 +72,7 @@ impl Kind {
     }
 
     /// Longest file of the kind, in bytes.
-    fn bytes_max(self) -> usize {
+    fn bytes_max(self) -> u64 {
         match self {
             Self::Options | Self::Found | Self::Capsule => 1024 * 1024,
             // Sealed and hashed as a whole: a plan of ten thousand resources has some
@@ -89,8 +89,6 @@ impl Kind {
 
 /// Longest log of one step, in bytes: a reader's patience ends before.
 pub const LOG_BYTES_MAX: u64 = 256 * 1024 * 1024;
-/// Bytes that are hashed where they are asked for: that takes a millisecond.
-const HASHED_IN_PLACE_MAX: usize = 1024 * 1024;
 /// Pieces of a log that one answer is made of.
 const PARTS_MAX: i64 = 64;
 
@@ -115,37 +113,37 @@ pub(crate) async fn prepare(
     run: &RunId,
     kind: Kind,
     part: u64,
-    bytes: Bytes,
+    bytes: impl Into<Beside>,
 ) -> Result<Prepared> {
-    if bytes.len() > kind.bytes_max() {
+    let bytes = bytes.into();
+    if bytes.length() > kind.bytes_max() {
         let words = format!(
             "the {} of a run is at most {} bytes long, not {}",
             kind.as_str(),
             kind.bytes_max(),
-            bytes.len()
+            bytes.length()
         );
         return Err(Error::invalid(words));
     }
-    let sha256 = digest_of(bytes.clone()).await?;
-    let digest = match kind {
-        Kind::Plan | Kind::PlanJson => sha256.to_vec(),
-        _ => {
-            let keyring = ctx.house().keyring();
-            keyring.row_mac(&fingerprint(&sha256)).to_vec()
-        }
-    };
     let mut row = RunFile {
         id: FileId::from_entropy(ctx.house().code(), crate::entropy()),
         run: run.clone(),
         kind: kind.as_str().to_owned(),
         part,
-        size: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
-        digest,
+        size: bytes.length(),
+        digest: Vec::new(),
         body_digest: Vec::new(),
         commitment: Vec::new(),
         created_at: ctx.house().now(),
     };
-    let stored = Object::from(&row).seal(ctx, bytes).await?;
+    let (stored, sha256) = Object::from(&row).seal(ctx, bytes).await?;
+    row.digest = match kind {
+        Kind::Plan | Kind::PlanJson | Kind::PlanShown => sha256.to_vec(),
+        _ => {
+            let keyring = ctx.house().keyring();
+            keyring.row_mac(&fingerprint(&sha256)).to_vec()
+        }
+    };
     row.body_digest = stored.body_digest.to_vec();
     row.commitment = stored.commitment.to_vec();
     Ok(Prepared {
@@ -153,15 +151,6 @@ pub(crate) async fn prepare(
         stored,
         sha256,
     })
-}
-
-/// SHA-256 of bytes, of long ones on a thread that may block.
-async fn digest_of(bytes: Bytes) -> Result<[u8; 32]> {
-    if bytes.len() <= HASHED_IN_PLACE_MAX {
-        return Ok(Sha256::digest(&bytes).into());
-    }
-    let hashed = tokio::task::spawn_blocking(move || Sha256::digest(&bytes).into()).await;
-    hashed.map_err(|error| Error::internal(format!("hashing a file of a run: {error}")))
 }
 
 /// Stores a sealed file beside a change.

@@ -301,11 +301,21 @@ fn ends_unknowing(before: &State, after: &State) -> bool {
 
 /// Writes down that something happened to a run.
 async fn happened<A: Action>(tx: &mut Tx<A>, run: &Run, event: &str) -> Result<()> {
+    happened_about(tx, run, (event, String::new())).await
+}
+
+/// The same, and what it was about.
+async fn happened_about<A: Action>(
+    tx: &mut Tx<A>,
+    run: &Run,
+    (event, about): (&str, String),
+) -> Result<()> {
     let number = sql::next_number(tx, &run.id).await?;
     let happened = RunEvent {
         run: run.id.clone(),
         number,
         event: event.to_owned(),
+        about,
         status: run.status.clone(),
         actor: tx.actor().to_owned(),
         created_at: tx.now(),
@@ -320,6 +330,8 @@ pub struct EventView {
     pub number: u64,
     /// What, a word.
     pub event: String,
+    /// What it was about, where the word does not say that; empty otherwise.
+    pub about: String,
     /// The status after it.
     pub status: String,
     /// Who did it.
@@ -339,6 +351,7 @@ pub async fn events(ctx: &Ctx, id: &RunId) -> Result<Vec<EventView>> {
             let view = |event: RunEvent| EventView {
                 number: event.number,
                 event: event.event,
+                about: event.about,
                 status: event.status,
                 actor: event.actor,
                 at: event.created_at,

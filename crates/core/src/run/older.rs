@@ -1,7 +1,7 @@
 //! Whether what decides about an apply is what was written last, and no older row that was put back.
 //!
 //! Who can write the database can put back a row with the MAC that it had: an approval that was withdrawn, a right that was
-//! taken, a requirement that was lower. Since the run began, the leaves say what was written last of all that. What was put
+//! taken, a requirement that was lower, a workspace that was not frozen yet. Since the run began, the leaves say what was written last of all that. What was put
 //! back before that is for `verify --live` to find.
 
 use super::sql::{ApprovalRow, CapsuleRow, Run, RunEvent, RunFile};
@@ -9,9 +9,11 @@ use crate::access::{ORGANIZATION, sql::Grant};
 use crate::configuration::sql::Configuration;
 use crate::error::{Error, Result};
 use crate::execution::sql::Execution;
-use crate::ledger;
+use crate::house::Base;
+use crate::ledger::{self, Concern, Since};
 use crate::record::{Rows, Table};
 use crate::team::sql::{Team, TeamMember};
+use crate::workspace::freeze::sql::Freeze;
 use crate::workspace::sql::Workspace;
 
 /// Rows that decide whether somebody's word counts: all of them.
@@ -22,30 +24,89 @@ const OF_ALL: [Table; 3] = [
 ];
 
 /// Rows that are about a run, its workspace, or what an apply there needs.
-const OF_THIS: [Table; 7] = [
+const OF_THIS: [Table; 8] = [
     Table::of::<Run>(),
     Table::of::<CapsuleRow>(),
     Table::of::<ApprovalRow>(),
     Table::of::<RunFile>(),
     Table::of::<Configuration>(),
     Table::of::<Workspace>(),
+    Table::of::<Freeze>(),
     Table::of::<Execution>(),
 ];
 
-/// What was put back, a sentence each.
-pub(crate) async fn rows(rows: &mut Rows, run: &Run, workspace: &Workspace) -> Result<Vec<String>> {
-    let first = ledger::leaf_of::<RunEvent>(rows, &[run.id.as_str().into(), 1_i64.into()]).await?;
-    let gone = || Error::tampered(format!("the first event of {} is missing", run.id));
-    let first = first.ok_or_else(gone)?;
-    let around = [
-        run.configuration.as_str(),
-        workspace.id.as_str(),
-        workspace.project.as_str(),
-        ORGANIZATION,
-    ];
-    let tables = [&OF_ALL[..], &OF_THIS[..]].concat();
-    let concern = |about: &str, table: &Table, key: &str| {
-        OF_ALL.contains(table) || about == run.id.as_str() || around.contains(&key)
-    };
-    ledger::put_back(rows, first, &tables, concern).await
+/// What the leaves since a run began wrote of all these rows.
+#[derive(Clone)]
+pub(crate) struct Written {
+    since: Since,
+    around: Around,
+}
+
+/// Of which rows it is asked: those of a run, and of what is around it.
+#[derive(Clone, PartialEq, Eq)]
+struct Around {
+    run: String,
+    keys: [String; 4],
+    tables: Vec<Table>,
+}
+
+impl Around {
+    fn of(run: &Run, workspace: &Workspace) -> Self {
+        Self {
+            run: run.id.to_string(),
+            keys: [
+                run.configuration.to_string(),
+                workspace.id.to_string(),
+                workspace.project.to_string(),
+                ORGANIZATION.to_owned(),
+            ],
+            tables: [&OF_ALL[..], &OF_THIS[..]].concat(),
+        }
+    }
+}
+
+impl Concern for Around {
+    fn tables(&self) -> &[Table] {
+        &self.tables
+    }
+
+    fn is_of(&self, about: &str, table: &Table, key: &str) -> bool {
+        OF_ALL.contains(table) || about == self.run || self.keys.iter().any(|each| each == key)
+    }
+}
+
+impl Written {
+    /// Begins to read, at the leaf by which the run began.
+    pub(crate) async fn since(rows: &mut Rows, run: &Run, workspace: &Workspace) -> Result<Self> {
+        let key = [run.id.as_str().into(), 1_i64.into()];
+        let first = ledger::leaf_of::<RunEvent>(rows, &key).await?;
+        let gone = || Error::tampered(format!("the first event of {} is missing", run.id));
+        Ok(Self {
+            since: Since::leaf(rows, first.ok_or_else(gone)?).await?,
+            around: Around::of(run, workspace),
+        })
+    }
+
+    /// Reads on for a while. Says whether there may be more.
+    pub(crate) async fn read_on(&mut self, rows: &mut Rows) -> Result<bool> {
+        let end = ledger::sql::size_seen(&mut rows.transaction).await?;
+        self.since.read_on(rows, end, &self.around).await
+    }
+
+    /// What was put back, a sentence each.
+    pub(crate) async fn put_back(
+        self,
+        rows: &mut Rows,
+        base: &Base,
+        (run, workspace): (&Run, &Workspace),
+    ) -> Result<Vec<String>> {
+        let is_around = self.around == Around::of(run, workspace);
+        // Something around it is another meanwhile: what was read was asked about less.
+        let written = if is_around {
+            self
+        } else {
+            Self::since(rows, run, workspace).await?
+        };
+        written.since.put_back(rows, base, &written.around).await
+    }
 }

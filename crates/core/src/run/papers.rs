@@ -33,6 +33,7 @@ pub(super) enum Thing {
     Signature,
     Plan,
     PlanJson,
+    PlanShown,
     StateContent,
     StateHead,
     StateLeaf,
@@ -47,10 +48,11 @@ pub(super) enum Thing {
 }
 
 impl Thing {
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Signature,
         Self::Plan,
         Self::PlanJson,
+        Self::PlanShown,
         Self::StateContent,
         Self::StateHead,
         Self::StateLeaf,
@@ -70,7 +72,7 @@ impl Thing {
     pub(super) fn consequence(self) -> Consequence {
         match self {
             Self::Tool | Self::Provider | Self::Sandbox => Consequence::Other,
-            Self::Variable | Self::Backend | Self::Estimate => Consequence::Stale,
+            Self::PlanShown | Self::Variable | Self::Backend | Self::Estimate => Consequence::Stale,
             _ => Consequence::Tampered,
         }
     }
@@ -96,6 +98,7 @@ pub(super) struct Dossier {
     pub(super) approvals: Vec<FoundApproval>,
     pub(super) lock: Lock,
     pub(super) is_remote: bool,
+    pub(super) is_derived_again: bool,
     pub(super) nonce_is_consumed: bool,
     pub(super) now: i64,
     pub(super) keys: Vec<VerifierKey>,
@@ -112,6 +115,7 @@ impl Dossier {
             approvals: &self.approvals,
             lock: &self.lock,
             is_remote: self.is_remote,
+            is_derived_again: self.is_derived_again,
             nonce_is_consumed: self.nonce_is_consumed,
             now: self.now,
         })
@@ -171,6 +175,7 @@ impl Desk {
             approvals: approvals.collect(),
             lock: Lock::Held,
             is_remote: true,
+            is_derived_again: false,
             nonce_is_consumed: false,
             now: i64::from(now),
             keys: vec![self.signer.verifier().clone()],
@@ -186,6 +191,7 @@ impl Desk {
             Thing::Signature => dossier.signed = self.signed(made, true),
             Thing::Plan => found.plan[0] ^= 1,
             Thing::PlanJson => found.plan_json[0] ^= 1,
+            Thing::PlanShown => found.plan_shown[0] ^= 1,
             Thing::StateContent => base.unwrap().content[0] ^= 1,
             Thing::StateHead => base.unwrap().head = None,
             Thing::StateLeaf => base.unwrap().leaf += 1,
@@ -246,6 +252,7 @@ fn terms(made: Made) -> Terms {
         run: RunId::from_entropy(house, u128::from(made.run)),
         plan: hash("plan"),
         plan_json: hash("plan json"),
+        plan_shown: hash("plan shown"),
         base: Some(BaseState {
             head: Some(("lineage".to_owned(), u64::from(made.base))),
             content: sha256(&[made.workspace, made.base]),

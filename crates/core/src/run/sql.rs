@@ -54,8 +54,10 @@ record! {
         run: RunId,
         /// From 1.
         number: u64,
-        /// A word of [`super::machine::Event`].
+        /// A word of [`super::machine::Event`], or of what happened beside.
         event: String,
+        /// What it was about, where the word does not say that.
+        about: String,
         /// The status after it.
         status: String,
         actor: String,
@@ -418,15 +420,26 @@ pub(crate) async fn events_after(rows: &mut Rows, after: &Place, limit: i64) -> 
         Value::Int(limit),
     ];
     let found = rows.transaction.query(sql, &values).await?;
-    let place = |row: &Row| {
-        let whole = |at| Ok::<_, Error>(u64::try_from(row.int(at)?).unwrap_or(0));
-        Ok(Place {
-            leaf: whole(0)?,
-            run: row.text(1)?.to_owned(),
-            number: whole(2)?,
-        })
-    };
     found.iter().map(place).collect()
+}
+
+/// Where something happened to a run of the organization last, before a leaf. The same holds of
+/// it as of [`events_after`].
+pub(crate) async fn last_event(rows: &mut Rows, before_leaf: u64) -> Result<Option<Place>> {
+    let sql = "SELECT leaf, run, number FROM run_event WHERE leaf < $1
+        ORDER BY leaf DESC, run DESC, number DESC LIMIT 1";
+    let found = rows.transaction.query(sql, &[before_leaf.into()]).await?;
+    found.first().map(place).transpose()
+}
+
+/// A row of a query for places.
+fn place(row: &Row) -> Result<Place> {
+    let whole = |at| Ok::<_, Error>(u64::try_from(row.int(at)?).unwrap_or(0));
+    Ok(Place {
+        leaf: whole(0)?,
+        run: row.text(1)?.to_owned(),
+        number: whole(2)?,
+    })
 }
 
 /// The number of the next thing that happens to a run.

@@ -28,7 +28,7 @@ use super::*;
 use crate::access::{RUNS, Scope};
 use crate::configuration::Wish as ConfigurationWish;
 use crate::house::House;
-use crate::run::capsule::Found;
+use crate::run::capsule::{Found, OfRunner};
 use crate::run::work::{Begun, Ended, Line};
 use crate::testing::{World, for_each_engine, lock_info, name, put, state};
 
@@ -60,11 +60,12 @@ fn planned_bytes(line: &Line) -> [Bytes; 3] {
 
 /// What a runner finds, and says.
 fn found(line: &Line) -> Found {
-    let [plan, plan_json, _] = planned_bytes(line);
+    let [plan, plan_json, plan_shown] = planned_bytes(line);
     let digest = |text: &[u8]| hex::encode(sha256(text));
     Found {
         plan: digest(&plan),
         plan_json: digest(&plan_json),
+        plan_shown: digest(&plan_shown),
         lock_file: None,
         tool: "terraform".to_owned(),
         tool_version: "1.11.4".to_owned(),
@@ -244,7 +245,11 @@ impl<'w> Bench<'w> {
 
     /// Checks that a wish to apply is refused with these names, and ends the run so.
     async fn refused(&self, run: &RunId, line: &Line, status: Status, names: &str) {
-        let begun = line.begin(found(line)).await.unwrap();
+        let said = OfRunner {
+            found: found(line),
+            derived: true,
+        };
+        let begun = line.begin(said).await.unwrap();
         let Begun::Refused { what, why } = begun else {
             panic!("it applies: {begun:?}");
         };

@@ -7,12 +7,14 @@
 
 mod answer;
 mod begin;
+mod connected;
 mod look;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use statehouse_capsule::Consequence;
+use statehouse_control::Beside;
 use statehouse_control::spooled::Key;
 use statehouse_model::{HouseCode, JobId, RunId, WorkspaceId};
 
@@ -26,14 +28,12 @@ use crate::configuration;
 use crate::ctx::Ctx;
 use crate::door::{self, Action, Outcome, Plan, Target, actions};
 use crate::error::{Error, Kind as Trouble, Result};
-use crate::execution::{self, Reverify};
 use crate::job::{self, Holder, LEASE_US, Step, sql::Job};
 use crate::ledger;
 use crate::object::Object;
 use crate::record::Rows;
 use crate::state::{self, Put, Upload, Which};
 use crate::variable::{self, Given};
-use crate::workspace::sql::Workspace as WorkspaceRow;
 use crate::workspace::{self, Workspace};
 pub use begin::Begun;
 
@@ -92,7 +92,7 @@ pub struct Work {
     pub configuration: [u8; 32],
     /// For an apply: what was found when it was planned.
     pub planned: Option<Found>,
-    /// For an apply: whether the JSON of the plan is to be derived from the plan file again.
+    /// For an apply: whether what the plan file says is to be derived from it again.
     pub reverify: bool,
     /// The key under which a runner keeps a state that the server has not taken.
     pub spool_key: [u8; 32],
@@ -171,6 +171,7 @@ async fn claim_one(task: &Ctx, holder: &Holder, id: &JobId) -> Result<Option<Lin
             job::LEASED.clone_into(&mut job.status);
             job.lease_until = Some(tx.now().saturating_add(LEASE_US));
             job.holder = Some(holder.name.clone());
+            job.token = holder.token.clone();
             job.sandbox = Some(holder.sandbox.clone());
             tx.put(&job).await?;
             let entry = door::Entry::new(&job.id)
@@ -273,7 +274,10 @@ impl Line {
                         Some(Found::read(&found)?)
                     }
                 };
-                let reverify = line.reverify(rows, &workspace).await?;
+                let reverify = match line.step {
+                    Step::Plan => false,
+                    Step::Apply => capsule::is_derived_again(rows, &house, &run).await?,
+                };
                 let digest = configuration.digest.as_slice().try_into();
                 Ok(Work {
                     spool_key: spool_key(&options, &run.id),
@@ -297,22 +301,6 @@ impl Line {
             })
         })
         .await
-    }
-
-    /// Whether the JSON of the plan is to be derived again before it is applied. A place of this server trusts what
-    /// another of them derived; an agent only what it derived itself.
-    async fn reverify(&self, rows: &mut Rows, workspace: &WorkspaceRow) -> Result<bool> {
-        if self.step == Step::Plan {
-            return Ok(false);
-        }
-        if execution::of(rows, workspace).await?.reverify == Reverify::Always {
-            return Ok(true);
-        }
-        let planned = job::sql::last_of(rows, &self.run, Step::Plan.as_str()).await?;
-        let applied = job::sql::by_id(rows, &self.job).await?;
-        let (planned, applied) = (planned.as_ref(), applied.as_ref());
-        let planned = planned.and_then(Job::runner);
-        Ok(planned.is_none() || planned != applied.and_then(Job::runner))
     }
 
     /// The archive of the configuration.
@@ -411,7 +399,7 @@ impl Line {
 
     /// Stores a file of the plan: `plan`, `plan-json` or `plan-shown`. What was
     /// approved has them already: an apply stores none.
-    pub async fn file(&self, name: &str, bytes: Bytes) -> Result<()> {
+    pub async fn file(&self, name: &str, bytes: impl Into<Beside>) -> Result<()> {
         if self.step != Step::Plan {
             let words = "only who plans stores a plan; an apply works with the one that there is";
             return Err(Error::invalid(words));
@@ -423,7 +411,12 @@ impl Line {
         self.store(kind, u64::from(self.attempt), bytes).await
     }
 
-    pub(super) async fn store(&self, kind: Kind, part: u64, bytes: Bytes) -> Result<()> {
+    pub(super) async fn store(
+        &self,
+        kind: Kind,
+        part: u64,
+        bytes: impl Into<Beside>,
+    ) -> Result<()> {
         let file = files::prepare(&self.ctx, &self.run, kind, part, bytes).await?;
         let place = (&self.workspace, &self.job);
         files::put(&self.ctx, StoreFile, place, file).await
@@ -572,7 +565,8 @@ impl Line {
         let text = serde_json::to_vec(&found)
             .map_err(|error| Error::internal(format!("what a runner found: {error}")))?;
         let part = u64::from(self.attempt);
-        let file = files::prepare(&self.ctx, &self.run, Kind::Found, part, text.into()).await?;
+        let file =
+            files::prepare(&self.ctx, &self.run, Kind::Found, part, Bytes::from(text)).await?;
         let plan = Plan {
             weight: file.weight(),
             asks: Vec::new(),
@@ -597,7 +591,8 @@ impl Line {
                 let entry = files::told(entry, &file.row)
                     .fact("changes", changes)
                     .fact("plan", found.plan.as_str())
-                    .fact("plan-json", found.plan_json.as_str());
+                    .fact("plan-json", found.plan_json.as_str())
+                    .fact("plan-shown", found.plan_shown.as_str());
                 Ok(Outcome::Recorded((), entry))
             })
         })
@@ -686,6 +681,7 @@ async fn stored_as_found(rows: &mut Rows, run: &Run, found: &Found) -> Result<()
     for (kind, digest) in [
         (Kind::Plan, &found.plan),
         (Kind::PlanJson, &found.plan_json),
+        (Kind::PlanShown, &found.plan_shown),
     ] {
         let stored = sql::file(rows, &run.id, kind.as_str()).await?;
         if stored.is_none_or(|stored| hex::encode(stored.digest) != *digest) {

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use super::sql::{self, Variable, VariableSet};
 use super::{Category, open};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::house::House;
 use crate::record::Rows;
 use crate::workspace::sql::Workspace;
@@ -93,6 +93,9 @@ pub(super) fn owners(sets: Vec<VariableSet>, workspace: &Workspace) -> Vec<(Rank
         .collect()
 }
 
+/// Longest values of one run together, in bytes: each part of a run opens them all at once.
+const GIVEN_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
 /// A category and a name.
 type Called = (String, String);
 
@@ -133,6 +136,14 @@ pub(crate) async fn given(
     let owners = owners(sql::sets(rows).await?, workspace);
     let ids: Vec<VariableOwner> = owners.iter().map(|(_, owner)| owner.clone()).collect();
     let stored = strongest(&owners, sql::of_owners(rows, &ids).await?);
+    let bytes = stored.values().map(|(_, row)| row.size);
+    let bytes = bytes.fold(0, u64::saturating_add);
+    if bytes > GIVEN_BYTES_MAX {
+        let words = format!(
+            "the variables of a run have {bytes} bytes in all, and at most {GIVEN_BYTES_MAX} may be given to one"
+        );
+        return Err(Error::invalid(words).hint("shorten them, or attach fewer sets"));
+    }
     let terraform = Category::Terraform;
     let mut all: BTreeMap<Called, Given> = BTreeMap::new();
     for (name, value) in of_run {

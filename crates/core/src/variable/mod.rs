@@ -260,7 +260,18 @@ fn check(row: &Variable, value: &str) -> Result<()> {
 /// Variables of an environment by which a run would be another than it is said to be.
 fn is_ours(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
-    let terraform = upper.starts_with("TF_") && !upper.starts_with("TF_VAR_") && upper != "TF_LOG";
+    // Of its `http` backend's settings, those by which a run says who it is there.
+    let allowed = [
+        "TF_LOG",
+        "TF_HTTP_USERNAME",
+        "TF_HTTP_PASSWORD",
+        "TF_HTTP_CLIENT_CA_CERTIFICATE_PEM",
+        "TF_HTTP_CLIENT_CERTIFICATE_PEM",
+        "TF_HTTP_CLIENT_PRIVATE_KEY_PEM",
+    ];
+    let terraform = upper.starts_with("TF_")
+        && !upper.starts_with("TF_VAR_")
+        && !allowed.contains(&upper.as_str());
     let proxy = upper.ends_with("_PROXY");
     let place = [
         "PATH",
@@ -347,7 +358,7 @@ async fn store(
     check(&row, &value)?;
     row.size = u64::try_from(value.len()).unwrap_or(u64::MAX);
     let bytes = Bytes::from_owner(Zeroizing::new(value.as_bytes().to_vec()));
-    let stored = Object::from(&row).seal(ctx, bytes).await?;
+    let (stored, _) = Object::from(&row).seal(ctx, bytes).await?;
     row.body_digest = stored.body_digest.to_vec();
     row.commitment = stored.commitment.to_vec();
     let shown = (!row.sensitive).then(|| value.to_string());

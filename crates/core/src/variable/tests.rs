@@ -361,6 +361,73 @@ async fn a_sets_row_that_was_altered_gives_nothing_to_a_run() {
         assert_eq!(kind(set::list(&ctx).await), Trouble::Tampered);
         let found = set::of_workspace(&ctx, &web).await;
         assert_eq!(kind(found), Trouble::Tampered);
+        assert_eq!(kind(given_to(&ctx, &web).await), Trouble::Tampered);
+    })
+    .await;
+}
+
+/// The names of what a run of a workspace is given.
+async fn given_to(ctx: &Ctx, of: &Workspace) -> Result<Vec<String>> {
+    let (house, of) = (ctx.house().clone(), of.clone());
+    door::read(ctx, ListVariables, &Target::House, move |rows| {
+        Box::pin(async move {
+            let workspace = workspace::sql::needed(rows, &of).await?;
+            let of_run = std::collections::BTreeMap::new();
+            let given = given(rows, &house, &workspace, &of_run).await?;
+            Ok(given.into_iter().map(|each| each.name).collect())
+        })
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_run_is_given_so_many_bytes_and_no_more() {
+    for_each_engine(|world: World| async move {
+        let ctx = world.ask();
+        let web = world.workspace("web").await;
+        let long = "x".repeat(VALUE_BYTES_MAX);
+        for number in 0..16 {
+            let name = format!("v{number:02}");
+            create(&ctx, &web, says(&name, &long)).await.unwrap();
+        }
+        assert_eq!(given_to(&ctx, &web).await.unwrap().len(), 16);
+        create(&ctx, &web, says("last", "x")).await.unwrap();
+        assert_eq!(kind(given_to(&ctx, &web).await), Trouble::Invalid);
+    })
+    .await;
+}
+
+/// Its project went while it was deleted: to bring it back is to move it, and who may not make a workspace in the
+/// other project would have its sets' secrets otherwise.
+#[tokio::test]
+async fn a_workspace_without_a_project_comes_back_only_for_who_may_make_one_in_the_next() {
+    for_each_engine(|world: World| async move {
+        let ctx = world.ask();
+        let folder = project::create(&ctx, name("net")).await.unwrap();
+        let folder: ProjectId = folder.id.parse().unwrap();
+        let web = world.workspace("web").await;
+        let default = workspace::show(&ctx, &web).await.unwrap().project;
+        let change = workspace::Change {
+            project: Some(Project::Id(folder.clone())),
+            ..workspace::Change::default()
+        };
+        workspace::update(&ctx, &web, change).await.unwrap();
+        let user = UserId::from_entropy(7);
+        let scope = Scope::Workspace(workspace_id(&web));
+        access::give(&ctx, user.clone(), Role::Maintainer, scope, None)
+            .await
+            .unwrap();
+        workspace::delete(&ctx, &web, true).await.unwrap();
+        project::delete(&ctx, &Project::Id(folder)).await.unwrap();
+        let asks = world.by(&user);
+        let back = workspace::undelete(&asks, workspace_id(&web), None).await;
+        assert_eq!(kind(back), Trouble::NotFound);
+        let scope = Scope::Project(default.parse().unwrap());
+        access::give(&ctx, user, Role::Maintainer, scope, None)
+            .await
+            .unwrap();
+        let back = workspace::undelete(&asks, workspace_id(&web), None).await;
+        assert_eq!(back.unwrap().project, default);
     })
     .await;
 }

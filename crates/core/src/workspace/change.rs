@@ -1,6 +1,6 @@
 //! Making a workspace with all that it may have, and changing it.
 
-use statehouse_model::{Name, Permission, WorkspaceId};
+use statehouse_model::{Name, Permission, ProjectId, WorkspaceId};
 
 use super::{WishedTag, Workspace, WorkspaceView, make, proper, sql, tags, taken};
 use crate::access;
@@ -182,9 +182,10 @@ async fn relocate(
     workspace: &mut sql::Workspace,
     change: &Change,
 ) -> Result<bool> {
-    let (now, mut moved) = (tx.now(), false);
+    let mut moved = false;
     let own = Target::Workspace(Workspace::Id(workspace.id.clone()));
     if let Some(name) = change.name.clone().filter(|name| *name != workspace.name) {
+        let now = tx.now();
         access::decide(tx, ctx, Permission::WorkspaceDelete, &own, now).await?;
         if sql::by_name(tx, &name).await?.is_some() {
             return Err(taken(&name));
@@ -195,19 +196,31 @@ async fn relocate(
     if let Some(project) = &change.project {
         let project = project::sql::needed(tx, project).await?.id;
         if project != workspace.project {
-            let into = Target::Project(project.clone());
+            let now = tx.now();
             access::decide(tx, ctx, Permission::WorkspaceDelete, &own, now).await?;
-            access::decide(tx, ctx, Permission::WorkspaceCreate, &into, now).await?;
-            let before = execution::of(tx, workspace).await?;
-            workspace.project = project;
-            // Whoever moves it has its runs happen as the other project says.
-            if !execution::of(tx, workspace).await?.is_as(&before) {
-                access::decide(tx, ctx, Permission::RunConfigure, &own, now).await?;
-            }
+            enter(tx, ctx, (workspace, &own), project).await?;
             moved = true;
         }
     }
     Ok(moved)
+}
+
+/// Puts a workspace into a project, in which the caller must be allowed to make one; and to say where and when its runs
+/// happen, where they happen otherwise there. What the project gives to runs they have then.
+pub(super) async fn enter<A: Action>(
+    tx: &mut Tx<A>,
+    ctx: &Ctx,
+    (workspace, own): (&mut sql::Workspace, &Target),
+    project: ProjectId,
+) -> Result<()> {
+    let (now, into) = (tx.now(), Target::Project(project.clone()));
+    access::decide(tx, ctx, Permission::WorkspaceCreate, &into, now).await?;
+    let before = execution::of(tx, workspace).await?;
+    workspace.project = project;
+    if !execution::of(tx, workspace).await?.is_as(&before) {
+        access::decide(tx, ctx, Permission::RunConfigure, own, now).await?;
+    }
+    Ok(())
 }
 
 /// Sets settings, and says whether any is another now.

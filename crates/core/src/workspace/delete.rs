@@ -3,7 +3,7 @@
 use statehouse_model::{Name, WorkspaceId};
 
 use super::sql::{self, Deletion};
-use super::{Workspace, WorkspaceView, default_project, freeze, proper, taken};
+use super::{Workspace, WorkspaceView, change, default_project, freeze, proper, taken};
 use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Target, actions};
 use crate::error::{Error, Kind, Result};
@@ -96,8 +96,9 @@ pub async fn undelete(ctx: &Ctx, id: WorkspaceId, name: Option<Name>) -> Result<
         proper(name)?;
     }
     let target = Target::Workspace(Workspace::Deleted(id.clone()));
-    door::change(ctx, UndeleteWorkspace, target, move |tx| {
-        let (id, name) = (id.clone(), name.clone());
+    let asked = ctx.clone();
+    door::change(ctx, UndeleteWorkspace, target.clone(), move |tx| {
+        let (id, name, asked, target) = (id.clone(), name.clone(), asked.clone(), target.clone());
         Box::pin(async move {
             let gone = || Error::not_found("workspace");
             let mut workspace = sql::deleted(tx, &id).await?.ok_or_else(gone)?;
@@ -111,8 +112,10 @@ pub async fn undelete(ctx: &Ctx, id: WorkspaceId, name: Option<Name>) -> Result<
                 return Err(taken(&workspace.name).hint("bring it back under another `name`"));
             }
             if project::sql::by_id(tx, &workspace.project).await?.is_none() {
+                // Its own went meanwhile: it comes into another, as if it were moved.
                 let default = Project::Name(default_project()?);
-                workspace.project = project::sql::needed(tx, &default).await?.id;
+                let default = project::sql::needed(tx, &default).await?.id;
+                change::enter(tx, &asked, (&mut workspace, &target), default).await?;
             }
             tx.put(&workspace).await?;
             tx.remove::<Deletion>(&[id.as_str().into()]).await?;

@@ -235,7 +235,7 @@ async fn around(rows: &mut Rows, ctx: &Ctx, found: Vec<sql::Workspace>) -> Resul
         .into_iter()
         .map(|run| (run.workspace, run.id))
         .collect();
-    let schedules = drift::sql::schedules(rows).await?;
+    let schedules = drift::sql::around(rows, &found).await?;
     let mut checks: HashMap<_, CheckView> = drift::sql::newest_of(rows, &ids)
         .await?
         .into_iter()

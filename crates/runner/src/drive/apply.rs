@@ -38,7 +38,7 @@ pub(crate) async fn apply(
         ready.state.clone(),
         spool,
     ));
-    let open = ready.open(place, log, backend.clone())?;
+    let open = ready.open(control, place, log, backend.clone())?;
     let given = (&ready, planned, &file, &*backend);
     let applied = applied(control, place, work, log, stop, given).await;
     open.close().await;
@@ -81,17 +81,22 @@ async fn applied(
     preamble(log, ready).await;
     ready.install(place, log, stop).await?;
     ready.layout.bind(file)?;
-    let plan_json = plan_json(place, work, log, stop, (ready, planned)).await?;
-    ready.prepare(place, work, log, stop).await?;
     let mut found = Box::new(plan::found(place, ready, planned)?);
-    found.plan_json = plan_json;
+    if work.reverify {
+        derive(control, place, work, (log, stop), (ready, &mut found)).await?;
+    }
+    ready.prepare(place, work, log, stop).await?;
     if let Some(kind) = &ready.backend {
         let state = elsewhere::find((&ready.room(place), ready), work, stop).await?;
         found.backend = Some(elsewhere::backend(kind, &state));
     }
     // A run that is refused takes no more words: what was said so far must be there before.
     log.flush().await;
-    let answer = control.ask(Ask::Begin { found }, Bytes::new()).await?;
+    let begin = Ask::Begin {
+        found,
+        derived: work.reverify,
+    };
+    let answer = control.ask(begin, Bytes::new()).await?;
     begun(answer, log).await?;
     if let Some(why) = &ready.moved {
         // It was to be refused as stale.
@@ -120,23 +125,19 @@ async fn applied(
     }
 }
 
-/// The digest of the plan's JSON: what was derived when it was planned, or where that is not to be believed what is derived now, in a
-/// sandbox without secrets.
-async fn plan_json(
+/// Puts what the plan file says in the place of what was said of it when it was planned.
+async fn derive(
+    control: &Arc<dyn Control>,
     place: &Place,
     work: &Work,
-    log: &Log,
-    stop: &Stop,
-    (ready, planned): (&Ready, &Planned),
-) -> Result<String, Trouble> {
-    if !work.reverify {
-        return Ok(planned.plan_json.clone());
-    }
-    log.line("Deriving the plan's JSON again...").await;
+    (log, stop): (&Log, &Stop),
+    (ready, found): (&Ready, &mut Planned),
+) -> Result<(), Trouble> {
+    log.line("Deriving what the plan file says again...").await;
     ready.leave(place, work, stop).await?;
-    let json = plan::json(&ready.room(place), stop).await?;
-    ready.come_back()?;
-    Ok(hex::encode(Sha256::digest(&json)))
+    let room = ready.room(place);
+    plan::says(control, work, stop, (&room, ready), found).await?;
+    ready.come_back()
 }
 
 /// Terraform's clients pass over the first three lines of the log of an apply.

@@ -168,7 +168,25 @@ impl Layout {
         if values.is_empty() {
             return Ok(());
         }
+        self.reads_nothing_after_variables()?;
         self.put(VARIABLES, &Value::from(values))
+    }
+
+    /// Refuses a configuration of which terraform would read values after those of the run: they would go over them.
+    fn reads_nothing_after_variables(&self) -> Result<(), Trouble> {
+        for entry in fs::read_dir(self.root_module()?).map_err(Trouble::disk)? {
+            let name = entry.map_err(Trouble::disk)?.file_name();
+            let bytes = name.as_encoded_bytes();
+            let is_read = bytes.ends_with(b".auto.tfvars") || bytes.ends_with(b".auto.tfvars.json");
+            if is_read && bytes > VARIABLES.as_bytes() {
+                let words = format!(
+                    "the file `{}` would go over the variables of the run: give it a name that comes before `{VARIABLES}`",
+                    name.display()
+                );
+                return Err(Trouble::failed("variables", words));
+            }
+        }
+        Ok(())
     }
 
     /// Writes a file into the root module, whatever a phase put there.
@@ -269,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_written_where_init_left_a_link() {
+    fn values_are_written_where_init_left_a_link_and_none_is_read_after_them() {
         let (seat, layout) = layout();
         let victim = seat.path().join("conf/terraform.tfrc.json");
         fs::write(&victim, "as it was").unwrap();
@@ -281,9 +299,27 @@ mod tests {
             sensitive: true,
             environment: false,
         };
-        layout.put_variables(&[variable]).unwrap();
+        layout
+            .put_variables(std::slice::from_ref(&variable))
+            .unwrap();
         assert_eq!(fs::read_to_string(victim).unwrap(), "as it was");
         let written = fs::read_to_string(layout.work().join(VARIABLES)).unwrap();
         assert_eq!(written, "{\"password\":\"correct-horse\"}");
+        // What terraform reads before it may be there, what it reads after it would go over it.
+        for (name, is_refused) in [
+            ("a.auto.tfvars", false),
+            ("terraform.tfvars", false),
+            ("zzz.tfvars", false),
+            ("zz_statehouse.auto.tfvars.json.auto.tfvars", true),
+            ("zzz.auto.tfvars", true),
+            ("zzz.auto.tfvars.json", true),
+        ] {
+            let path = layout.work().join(name);
+            fs::write(&path, "").unwrap();
+            let put = layout.put_variables(std::slice::from_ref(&variable));
+            assert_eq!(put.is_err(), is_refused, "{name}");
+            layout.put_variables(&[]).unwrap();
+            fs::remove_file(&path).unwrap();
+        }
     }
 }

@@ -33,7 +33,7 @@ pub(crate) async fn plan(
     let mut ready = ready::ready(control, place, work).await?;
     let backend = Backend::of_plan(control.clone(), &work.spool_key, ready.state.clone());
     let backend = Arc::new(backend);
-    let open = ready.open(place, log, backend.clone())?;
+    let open = ready.open(control, place, log, backend.clone())?;
     let planned = planned(control, place, work, log, stop, (&ready, &backend)).await;
     open.close().await;
     planned
@@ -78,7 +78,7 @@ async fn planned(
     ready.leave(place, work, stop).await?;
     let mut found = bound(control, place, work, stop, ready, changes).await?;
     found.backend = elsewhere;
-    Ok(Ended::Planned(found))
+    Ok(Ended::Planned(Box::new(found)))
 }
 
 /// What is asked of terraform for this run.
@@ -119,37 +119,54 @@ async fn bound(
     // Read once, and never looked at again where the phase that planned could have left something else.
     let file = ready.layout.planned()?;
     ready.layout.bind(&file)?;
-    let plan = hex::encode(Sha256::digest(&file));
-    let json = json(&room, stop).await?;
-    let plan_json = hex::encode(Sha256::digest(&json));
-    let name = |name: &str| Ask::File {
-        name: name.to_owned(),
-    };
-    control.ask(name("plan"), file.into()).await?;
-    control.ask(name("plan-json"), json.clone()).await?;
-    let planned = Planned {
-        plan,
-        plan_json,
+    let mut planned = Planned {
+        plan: hex::encode(Sha256::digest(&file)),
+        plan_json: String::new(),
+        plan_shown: String::new(),
         lock_file: ready.lock_file()?,
         tool: ready.tool.tool.clone(),
         providers: providers::installed(place, &ready.layout)?,
         backend: None,
         changes,
     };
-    if work.structured {
-        let schemas = schemas(control, (&room, ready), &planned, stop).await?;
-        let hidden = hidden(work);
-        let shown = tokio::task::spawn_blocking(move || shown(&json, &schemas, &hidden)).await;
-        let shown = shown.map_err(|error| Trouble::failed("show", error.to_string()))??;
-        control.ask(name("plan-shown"), shown).await?;
+    let says = says(control, work, stop, (&room, ready), &mut planned).await?;
+    for (name, bytes) in [
+        ("plan", file.into()),
+        ("plan-json", says.json),
+        ("plan-shown", says.shown),
+    ] {
+        let name = name.to_owned();
+        control.ask(Ask::File { name }, bytes).await?;
     }
     Ok(planned)
 }
 
-/// What the plan file that was put aside says, derived in a sandbox without network and secrets.
-pub(crate) async fn json(room: &Room<'_>, stop: &Stop) -> Result<Bytes, Trouble> {
+/// What a plan file says.
+pub(crate) struct Says {
+    /// As `terraform show -json` tells it.
+    json: Bytes,
+    /// The same for the screen.
+    shown: Bytes,
+}
+
+/// What the plan file that was put aside says, derived in a sandbox without network and secrets. Its digests go into `of`, which names
+/// the tool and the providers that are here.
+pub(crate) async fn says(
+    control: &Arc<dyn Control>,
+    work: &Work,
+    stop: &Stop,
+    (room, ready): (&Room<'_>, &Ready),
+    of: &mut Planned,
+) -> Result<Says, Trouble> {
     let command = Command::new(&["show", "-json", &room.plan(false)]);
-    Ok(room.run(command, stop).await?.output)
+    let json = room.run(command, stop).await?.output;
+    let schemas = schemas(control, (room, ready), of, stop).await?;
+    let (hidden, read) = (hidden(work), json.clone());
+    let shown = tokio::task::spawn_blocking(move || shown(&read, &schemas, &hidden)).await;
+    let shown = shown.map_err(|error| Trouble::failed("show", error.to_string()))??;
+    of.plan_json = hex::encode(Sha256::digest(&json));
+    of.plan_shown = hex::encode(Sha256::digest(&shown));
+    Ok(Says { json, shown })
 }
 
 /// The schemas of the providers. A provider takes seconds to start: what those very providers said to that very tool is kept.
@@ -202,6 +219,7 @@ pub(crate) fn found(place: &Place, ready: &Ready, planned: &Planned) -> Result<P
     Ok(Planned {
         plan: ready.layout.bound_digest()?,
         plan_json: planned.plan_json.clone(),
+        plan_shown: planned.plan_shown.clone(),
         lock_file: ready.lock_file()?,
         tool: ready.tool.tool.clone(),
         providers: providers::installed(place, &ready.layout)?,

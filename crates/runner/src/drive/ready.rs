@@ -1,7 +1,7 @@
 //! What a plan and an apply begin with: the configuration unpacked and held against its digest, terraform found, a way out made, and
 //! `terraform init` done without any secret.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use super::place::Place;
 use super::stop::Stop;
 use super::tool::{self, Found};
 use super::{Trouble, elsewhere, kept, witness};
-use crate::control::{Ask, Control, Told, Variable, Work};
+use crate::control::{Ask, Connection, Control, Told, Variable, Work};
 use crate::egress::{self, AllowList, Limits, System};
 use crate::sandbox::{Exit, Network, within};
 use crate::slug;
@@ -32,6 +32,10 @@ use statehouse_terraform::slug::Limits as SlugLimits;
 
 /// Events of connections that wait to be told.
 const EVENTS: usize = 256;
+/// As many of them are told at once, which is as many as the server takes.
+const EVENTS_AT_ONCE: usize = 64;
+/// Connections of a job of which the server is told: thousands of ends are those of a scan.
+const TOLD_MAX: usize = 1000;
 /// Connections of the tool to the state backend that wait.
 const CONNECTIONS: usize = 16;
 
@@ -192,6 +196,7 @@ impl Ready {
     /// Opens the way out, with the backend behind it.
     pub(crate) fn open(
         &mut self,
+        control: &Arc<dyn Control>,
         place: &Place,
         log: &Log,
         backend: Arc<Backend>,
@@ -206,7 +211,7 @@ impl Ready {
         let spec = way_out::spec(socket, state, &allow).map_err(odd)?;
         self.environment.extend(egress::relay::environment(&spec));
         self.network = Network::Egress(way_out::shown(&spec));
-        let (events, mut told) = mpsc::channel::<egress::Event>(EVENTS);
+        let (events, told) = mpsc::channel::<egress::Event>(EVENTS);
         let (connections, mut carried) = mpsc::channel(CONNECTIONS);
         let egress = egress::Egress {
             allow,
@@ -220,14 +225,7 @@ impl Ready {
         let serving = tokio::spawn(egress::serve(listener, egress, async {
             stopped.await.ok();
         }));
-        let log = log.clone();
-        let telling = tokio::spawn(async move {
-            while let Some(event) = told.recv().await {
-                if let Some(words) = way_out::refused(&event) {
-                    log.line(&words).await;
-                }
-            }
-        });
+        let telling = tokio::spawn(tell(told, control.clone(), log.clone()));
         let states = tokio::spawn(async move {
             while let Some(stream) = carried.recv().await {
                 tokio::spawn(backend.clone().serve(stream));
@@ -335,6 +333,26 @@ impl Ready {
             Ok(file) => tool::digest(file).map(Some),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Trouble::disk(error)),
+        }
+    }
+}
+
+/// Tells of connections: in the log of those that were not made, and the server of each that has another end than those before.
+async fn tell(mut events: mpsc::Receiver<egress::Event>, control: Arc<dyn Control>, log: Log) {
+    let (mut some, mut told) = (Vec::new(), HashSet::new());
+    while events.recv_many(&mut some, EVENTS_AT_ONCE).await > 0 {
+        let mut connections = Vec::new();
+        for event in some.drain(..) {
+            if let Some(words) = way_out::refused(&event) {
+                log.line(&words).await;
+            }
+            let is_new = |each: &Connection| told.len() < TOLD_MAX && told.insert(each.clone());
+            connections.extend(way_out::told(&event).filter(is_new));
+        }
+        if !connections.is_empty() {
+            // A server that does not take it has ended the run, or is away; the run itself finds that out.
+            let ask = Ask::Connected { connections };
+            control.ask(ask, Bytes::new()).await.ok();
         }
     }
 }

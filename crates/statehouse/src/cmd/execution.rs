@@ -18,10 +18,10 @@ pub(super) enum Mode {
     Agent,
 }
 
-/// Before which applies the JSON of a plan is derived again.
+/// Before which applies what a plan file says is derived again.
 #[derive(Clone, Copy, clap::ValueEnum)]
 pub(super) enum Reverify {
-    /// Those of another runner than the one that planned
+    /// Those of an agent: none takes over what another said
     AnotherRunner,
     /// Each
     Always,
@@ -36,7 +36,7 @@ pub(super) enum Said {
     Approvals,
     /// Whether who started a run may be one of them
     AuthorApproves,
-    /// Before which applies the JSON of a plan is derived again
+    /// Before which applies what a plan file says is derived again
     Reverify,
 }
 

@@ -76,7 +76,7 @@ pub(super) struct Said {
     /// A file whose first line that is, for an address that is a secret
     #[arg(long, value_name = "FILE", conflicts_with = "url")]
     url_file: Option<PathBuf>,
-    /// A file whose first line is what messages are signed with (HMAC-SHA512, in `X-TFE-Notification-Signature`)
+    /// A file whose first line is what messages are signed with (HMAC-SHA512, in `X-TFE-Notification-Signature`); another address needs it again
     #[arg(long, value_name = "FILE")]
     sign_with: Option<PathBuf>,
     /// What is told: `run:created`, `run:planning`, `run:needs_attention`, `run:applying`, `run:completed`, `run:errored`, `state:tampered`

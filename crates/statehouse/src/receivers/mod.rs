@@ -5,6 +5,7 @@
 //! checked. TLS 1.3 with the name that was asked for; of the answer the status counts, and little of the rest is read. Deliberately absent: redirects, proxies
 //! (the environment is not asked for any), cookies, connections that are kept, and retries, which are the core's.
 
+mod lookups;
 mod place;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ use crate::config::Notifications;
 use crate::environment::Environment;
 use crate::failure::{Failure, Result};
 use crate::trust;
+use lookups::Lookups;
 use place::{Allowed, Place};
 
 /// For all of it: to resolve, to connect, to send and to be answered.
@@ -48,7 +50,7 @@ pub(crate) struct Sender {
     allowed: Allowed,
     address: Option<String>,
     tls: TlsConnector,
-    network: Arc<dyn Network>,
+    network: Lookups,
     time_max: Duration,
 }
 
@@ -70,7 +72,7 @@ impl Sender {
             allowed: Allowed::parse(&settings.allow, settings.public)?,
             address: own_address(&settings.address)?,
             tls: TlsConnector::from(Arc::new(tls)),
-            network,
+            network: Lookups::over(network),
             time_max: TIME_MAX,
         })
     }
@@ -79,7 +81,7 @@ impl Sender {
         let place = self.allowed.place(&message.url);
         let place = place.map_err(|_| Trouble::Refused)?;
         let dialed = dial(
-            &*self.network,
+            &self.network,
             &place.host,
             place.port,
             place.reach,
@@ -101,9 +103,7 @@ impl Sender {
             Ok(stream) => answered(stream, request).await,
             Err(error) => {
                 tracing::debug!(delivery = message.delivery, %error, "a notification is not sent");
-                let of_tls = error
-                    .get_ref()
-                    .is_some_and(|inner| inner.is::<rustls::Error>());
+                let of_tls = matches!(error.get_ref(), Some(inner) if inner.is::<rustls::Error>());
                 Err(if of_tls {
                     Trouble::Untrusted
                 } else {

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustls::RootCertStore;
 use rustls::pki_types::ServerName;
@@ -21,8 +22,10 @@ use statehouse_web::tls::{self, Served};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
+use super::lookups::LOOKUPS_MAX;
 use super::*;
 
 /// An address of the internet.
@@ -350,4 +353,44 @@ fn the_address_of_this_server_is_https_and_nothing_beside_it() {
     ] {
         assert!(own_address(odd).is_err(), "{odd}");
     }
+}
+
+/// A resolver that answers nobody before it is let go.
+struct Mute {
+    asked: AtomicUsize,
+    answers: watch::Sender<bool>,
+}
+
+impl Network for Mute {
+    fn resolve<'a>(&'a self, _: &'a str) -> Later<'a, Vec<IpAddr>> {
+        Box::pin(async move {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            let mut answers = self.answers.subscribe();
+            answers.wait_for(|go| *go).await.map_err(io::Error::other)?;
+            Ok(vec![PUBLIC.parse().unwrap()])
+        })
+    }
+
+    fn connect(&self, address: SocketAddr) -> Later<'_, TcpStream> {
+        Box::pin(TcpStream::connect(address))
+    }
+}
+
+#[tokio::test]
+async fn a_resolver_that_does_not_answer_is_asked_for_so_many_names_and_no_more() {
+    let mute = Arc::new(Mute {
+        asked: AtomicUsize::new(0),
+        answers: watch::Sender::new(false),
+    });
+    let lookups = Lookups::over(mute.clone());
+    let ask = || timeout(Duration::from_millis(20), lookups.resolve("a.example.com"));
+    for _ in 0..LOOKUPS_MAX + 8 {
+        assert!(ask().await.is_err(), "nobody answers");
+    }
+    // Whoever stopped waiting left what was asked behind.
+    assert_eq!(mute.asked.load(Ordering::Relaxed), LOOKUPS_MAX);
+    mute.answers.send_replace(true);
+    let found = lookups.resolve("a.example.com").await.unwrap();
+    assert_eq!(found, [PUBLIC.parse::<IpAddr>().unwrap()]);
+    assert_eq!(mute.asked.load(Ordering::Relaxed), LOOKUPS_MAX + 1);
 }

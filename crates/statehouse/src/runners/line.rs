@@ -7,8 +7,7 @@
 use std::io;
 use std::time::Duration;
 
-use bytes::Bytes;
-use statehouse_control::{self as control, Answer, Ask, Told};
+use statehouse_control::{self as control, Answer, Ask, Beside, Told};
 use statehouse_core::job;
 use statehouse_model::HouseId;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -70,11 +69,9 @@ impl Patience {
             .unwrap_or_else(|_| Err(over()))
     }
 
-    async fn heard(
-        &self,
-        stream: &mut (impl AsyncRead + Unpin),
-    ) -> io::Result<Option<(Ask, Bytes)>> {
-        self.wait(control::receive::<Ask>(stream)).await
+    /// The next ask, and how many bytes come beside it.
+    async fn heard(&self, stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<(Ask, u64)>> {
+        self.wait(control::receive_words(stream)).await
     }
 
     async fn answered(
@@ -97,7 +94,7 @@ pub(super) async fn serve(
 ) -> bool {
     let mut patience = Patience::new(SILENT_MAX, LAST_WORDS_MAX);
     loop {
-        let (ask, bytes) = match patience.heard(stream).await {
+        let (ask, length) = match patience.heard(stream).await {
             Ok(Some(asked)) => asked,
             Ok(None) => return false,
             Err(error) => {
@@ -108,7 +105,16 @@ pub(super) async fn serve(
         let done = matches!(ask, Ask::Done { .. });
         // Who stops wishes its runners to stop, too.
         let stops = matches!(ask, Ask::Beat) && *stopping.borrow();
-        let answer = match answered(job, kept, ask, bytes).await {
+        let (feed, beside) = control::beside(length);
+        let (fed, answer) = tokio::join!(
+            patience.wait(feed.from(stream)),
+            answered(job, kept, ask, beside)
+        );
+        if let Err(error) = fed {
+            tracing::warn!(run = %job.run(), %error, "the line to a runner broke");
+            return false;
+        }
+        let answer = match answer {
             answer if stops && answer.told != Told::StopNow => Told::Stop.into(),
             answer => answer,
         };
@@ -127,7 +133,7 @@ async fn answered(
     job: &impl Job,
     (memory, schemas): (&Memory, &Schemas),
     ask: Ask,
-    bytes: Bytes,
+    beside: Beside,
 ) -> Answer {
     let house = || job.run().house().to_string();
     // A runner that cannot remember starts nothing.
@@ -136,16 +142,21 @@ async fn answered(
         Ask::Recall => memory
             .recall(&house())
             .map_or_else(forgotten, Answer::given),
-        Ask::Remember { known } => match memory.remember(&house(), known, &bytes) {
-            Ok(()) => Told::Well.into(),
-            Err(why) => forgotten(why),
+        Ask::Remember { known } => match beside.whole().await {
+            Ok(bytes) => match memory.remember(&house(), known, &bytes) {
+                Ok(()) => Told::Well.into(),
+                Err(why) => forgotten(why),
+            },
+            Err(error) => forgotten(error.to_string()),
         },
         Ask::Schemas { key } => Answer::given(schemas.find(&house(), &key)),
         Ask::KeepSchemas { key } => {
-            schemas.keep(&house(), &key, &bytes);
+            if let Ok(bytes) = beside.whole().await {
+                schemas.keep(&house(), &key, &bytes);
+            }
             Told::Well.into()
         }
-        ask => job.answer(ask, bytes).await,
+        ask => job.answer(ask, beside).await,
     }
 }
 

@@ -425,8 +425,11 @@ async fn failed(job: &impl Job, why: &str) {
     let done = Ask::Done {
         how: Ended::Failed { at },
     };
-    for (ask, bytes) in [(Ask::Log { from: 0 }, words.into()), (done, Bytes::new())] {
-        if let Told::Refused { why, .. } = job.answer(ask, bytes).await.told {
+    for (ask, bytes) in [
+        (Ask::Log { from: 0 }, Bytes::from(words)),
+        (done, Bytes::new()),
+    ] {
+        if let Told::Refused { why, .. } = job.answer(ask, bytes.into()).await.told {
             tracing::warn!(run = %job.run(), why, "a job that could not begin");
         }
     }

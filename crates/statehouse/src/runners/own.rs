@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use statehouse_control::{Answer, Ask};
+use statehouse_control::{Answer, Ask, Beside};
 use statehouse_core::Core;
 use statehouse_core::job::Holder;
 use statehouse_core::run::work::Line;
@@ -53,8 +53,8 @@ impl Job for Line {
         self.run()
     }
 
-    async fn answer(&self, ask: Ask, bytes: Bytes) -> Answer {
-        self.answer(ask, bytes).await
+    async fn answer(&self, ask: Ask, beside: Beside) -> Answer {
+        self.answer(ask, beside).await
     }
 
     async fn lost(&self) {

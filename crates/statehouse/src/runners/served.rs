@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::json;
-use statehouse_control::{self as control, Answer, Ask, Step, Told};
+use statehouse_control::{self as control, Answer, Ask, Beside, Step, Told};
 use statehouse_core::agent::WAIT_MAX;
 use statehouse_core::job::LEASE_US;
 use statehouse_model::RunId;
@@ -242,12 +242,15 @@ impl Job for Given {
         &self.run
     }
 
-    async fn answer(&self, ask: Ask, bytes: Bytes) -> Answer {
-        let framed = match control::framed(&ask, &bytes).await {
+    async fn answer(&self, ask: Ask, beside: Beside) -> Answer {
+        let framed = async {
+            let bytes = beside.whole().await?;
+            control::framed(&ask, &bytes).await
+        };
+        let framed = match framed.await {
             Ok(framed) => framed,
             Err(error) => return Answer::refused("ask", error, false),
         };
-        drop(bytes);
         let answer = tokio::select! {
             answer = self.insist(&ask, framed) => answer,
             never = self.keep() => match never {},
@@ -324,6 +327,7 @@ mod tests {
         let planned = control::Planned {
             plan: String::new(),
             plan_json: String::new(),
+            plan_shown: String::new(),
             lock_file: None,
             tool: control::Tool {
                 name: String::new(),
@@ -336,6 +340,7 @@ mod tests {
         };
         let begin = Ask::Begin {
             found: Box::new(planned),
+            derived: false,
         };
         assert!(is_asked_once(&begin) && !is_asked_once(&Ask::Log { from: 0 }));
         let told = in_its_place(&begin, Hindrance::Away("lost".to_owned()), true).told;

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use bytes::Bytes;
-use statehouse_control::{Answer, Ask};
+use statehouse_control::{Answer, Ask, Beside};
 use statehouse_model::RunId;
 
 /// A job that a place was given.
@@ -12,7 +12,7 @@ pub(crate) trait Job: Send + Sync {
     fn run(&self) -> &RunId;
 
     /// Answers what its runner asks.
-    fn answer(&self, ask: Ask, bytes: Bytes) -> impl Future<Output = Answer> + Send;
+    fn answer(&self, ask: Ask, beside: Beside) -> impl Future<Output = Answer> + Send;
 
     /// Says that its runner is gone.
     fn lost(&self) -> impl Future<Output = ()> + Send;

@@ -12,7 +12,7 @@ mod signals;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls::ServerConfig;
 use rustls::pki_types::ServerName;
@@ -34,6 +34,9 @@ use crate::runners::{self, Own, Plant};
 use crate::trust;
 use guard::DirectoryLock;
 use signals::Signals;
+
+/// After what pause receivers are told of runs again when that ended in a fault.
+const TELL_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// A server whose listeners are bound; nothing is answered before [`Server::serve`].
 pub(crate) struct Server {
@@ -237,10 +240,36 @@ async fn stopped(mut stopping: watch::Receiver<bool>) {
 
 /// Tells receivers elsewhere of runs until it is to stop.
 async fn tell_receivers(core: Arc<Core>, stopped: impl Future<Output = ()>) {
-    tokio::select! {
-        () = core.tell_receivers() => {}
-        () = stopped => {}
+    let telling = move || {
+        let core = core.clone();
+        async move { core.tell_receivers().await }
+    };
+    begin_again(telling, TELL_AGAIN_AFTER, stopped).await;
+}
+
+/// Has receivers told until it is to stop. Where that ends in a fault, the log says so, and it is begun again after a pause.
+async fn begin_again<F>(telling: impl Fn() -> F, pause: Duration, stopped: impl Future<Output = ()>)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut stopped = std::pin::pin!(stopped);
+    let mut running = JoinSet::new();
+    loop {
+        running.spawn(telling());
+        tokio::select! {
+            ended = running.join_next() => {
+                if let Some(Err(error)) = ended {
+                    tracing::error!(%error, "telling receivers of runs ended in a fault, and is begun again");
+                }
+            }
+            () = &mut stopped => break,
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = &mut stopped => break,
+        }
     }
+    running.shutdown().await;
 }
 
 async fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener> {
@@ -293,4 +322,39 @@ fn certificate(config: &Config) -> Result<(Arc<Served>, Option<PathBuf>)> {
         .map_err(Failure::failed)?;
     let served = Served::open(source, names.required).map_err(Failure::failed)?;
     Ok((served, Some(certificate)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn telling_receivers_begins_again_after_a_fault_and_ends_with_the_stop() {
+        let (begun, stop) = (Arc::new(AtomicUsize::new(0)), watch::Sender::new(false));
+        let count = begun.clone();
+        let telling = move || {
+            let before = count.fetch_add(1, Ordering::Relaxed);
+            async move {
+                assert!(before >= 2, "a fault in a test");
+                std::future::pending::<()>().await;
+            }
+        };
+        let until = stopped(stop.subscribe());
+        let running = tokio::spawn(begin_again(telling, Duration::from_millis(1), until));
+        while begun.load(Ordering::Relaxed) < 3 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert_eq!(
+            begun.load(Ordering::Relaxed),
+            3,
+            "what goes on is not begun again"
+        );
+        stop.send_replace(true);
+        running.await.unwrap();
+    }
 }

@@ -156,15 +156,21 @@ fn serving(place: &tempfile::TempDir, receiver: &Receiver) -> Server {
     server
 }
 
+/// A file with a token that nobody else may read.
+fn token_in(folder: &std::path::Path) -> std::path::PathBuf {
+    let token = folder.join("token");
+    fs_err::write(&token, format!("{TOKEN}\n")).unwrap();
+    let set = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    fs_err::set_permissions(&token, set).unwrap();
+    token
+}
+
 #[test]
 fn a_receiver_is_told_of_a_run_and_knows_who_sent_it() {
     let place = tempdir().unwrap();
     let receiver = Receiver::new(place.path(), 1);
     let server = serving(&place, &receiver);
-    let token = place.path().join("token");
-    fs_err::write(&token, format!("{TOKEN}\n")).unwrap();
-    let set = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-    fs_err::set_permissions(&token, set).unwrap();
+    let token = token_in(place.path());
     let url = format!("https://{}/runs", receiver.address);
     let token = token.to_str().unwrap();
     let create = [
@@ -211,13 +217,23 @@ fn a_receiver_is_told_of_a_run_and_knows_who_sent_it() {
     let delivery = |got: &Got| got.header("x-statehouse-delivery").to_owned();
     assert_eq!(delivery(&got[1]), delivery(&got[2]));
     assert_ne!(delivery(&got[0]), delivery(&got[1]));
+    // Both are signed with the rest: each try says which delivery it is of, and when it was sent.
+    assert!(
+        got.iter()
+            .all(|each| each.json()["delivery_id"] == delivery(each))
+    );
+    let sent_at = |got: &Got| got.json()["sent_at"].as_str().unwrap().to_owned();
+    assert!(sent_at(&got[0]) < sent_at(&got[1]) && sent_at(&got[1]) < sent_at(&got[2]));
 
     server.run(&["notification", "verify", id]).done();
     receiver.until(4);
     let shown = server.run(&["notification", "deliveries", id]).done();
     assert!(shown.text().contains("delivered"), "{shown:?}");
     let other = ["notification", "set", id, "--url", "https://127.0.0.1:1/"];
-    server.run(&other).ends(2, ["leads inside"]);
+    let unsaid = ["say the token again", "--sign-with"];
+    server.run(&other).ends(1, unsaid);
+    let other = [&other[..], &["--sign-with", token]].concat();
+    server.run(&other).ends(1, ["leads inside"]);
     let listed = server.run(&["notification", "list", "network"]).done();
     assert!(listed.text().contains(&url) && !listed.text().contains(TOKEN));
     server.run(&["notification", "delete", id]).done();

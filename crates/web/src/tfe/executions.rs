@@ -25,7 +25,7 @@ pub(crate) struct Told {
     approvals: u64,
     /// Whether who started a run may be one of them.
     author_approves: bool,
-    /// Before which applies the JSON of a plan is derived from the plan file again: `another-runner`, those of another runner than the one that planned, or `always`.
+    /// Before which applies a plan's JSON, and what was shown of it, are derived from the plan file again: `another-runner`, those of agents, none of which takes over what another said, or `always`.
     reverify: &'static str,
     /// The narrowest scope that says any of it: `organization`, or the id of a project or workspace; null where nothing is said.
     said_of: Option<String>,

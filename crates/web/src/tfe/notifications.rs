@@ -65,7 +65,8 @@ struct Response {
     triggers: Vec<&'static str>,
     /// `delivered`, `retrying` or `failed`.
     outcome: String,
-    /// Why there was no answer: `refused`, `unresolved`, `unreachable`, `untrusted`, `slow` or `lost`.
+    /// Why there was no answer: `refused`, `unresolved`, `unreachable`, `untrusted`, `slow` or `lost`; `unreadable` where nothing was sent
+    /// because what happened was altered.
     trouble: Option<String>,
     attempts: u64,
 }
@@ -123,7 +124,7 @@ pub(crate) struct Set {
     /// `generic`. Needed for a new one.
     destination_type: Option<String>,
     url: Option<String>,
-    /// What messages are signed with; an empty one takes it away.
+    /// What messages are signed with; an empty one takes it away. Where there is one, another `url` needs it again.
     token: Option<Secret>,
     /// `run:created`, `run:planning`, `run:needs_attention`, `run:applying`, `run:completed`, `run:errored`, `state:tampered`.
     triggers: Option<Vec<String>>,

@@ -201,6 +201,8 @@ pub(crate) async fn list(
 pub(crate) struct Happened {
     /// What, a word of the ledger.
     action: String,
+    /// What it was about, an address for instance; empty where the action says all.
+    about: String,
     /// The status after it.
     description: String,
     created_at: Option<Instant>,
@@ -220,6 +222,7 @@ pub(crate) async fn events(asker: Asker, At(id): At<String>) -> Result<Document,
         );
         let attributes = Happened {
             action: event.event,
+            about: event.about,
             description: event.status,
             created_at: instant::at(event.at),
             actor: event.actor,

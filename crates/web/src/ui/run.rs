@@ -12,6 +12,7 @@ use bytes::Bytes;
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
+use statehouse_core::drift::{self, CheckView};
 use statehouse_core::run::act::{self, Decision};
 use statehouse_core::run::machine::{Kind, Status};
 use statehouse_core::run::{self, RunView, logs};
@@ -20,7 +21,7 @@ use statehouse_core::workspace::{self, Workspace};
 use statehouse_core::{Core, Ctx};
 use statehouse_model::{Name, Permission, RunId, WorkspaceId};
 use statehouse_terraform::deed::{Counts, Deed};
-use statehouse_terraform::drift;
+use statehouse_terraform::drift as outside;
 use statehouse_terraform::said::said;
 
 use super::form::{Form, Sent, SignedIn};
@@ -86,14 +87,14 @@ pub(crate) async fn show(
         apply = Some(Log::read(&ctx, &run, true).await?);
         changes = logs::plan_json(&ctx, &run.id, true).await?;
     }
+    let look = verdict(&ctx, &run).await?;
     let title = format!("Run {} of {}", run.sequence, address.workspace);
     let main = html! {
         p.soft.small { a href=(place::path(&address.organization, &address.workspace)) { (address.organization) "/" (address.workspace) } }
         h1 { (title) }
         section.card { (facts(&run)) (decisions(&visitor, &address, &run)) }
-        @if let Some(changes) = &changes {
-            @if run.state.kind() == Kind::Drift { (drifted(changes)) } @else { (changed(changes)) }
-        }
+        @if let Some(look) = &look { (drifted(look, changes.as_ref())) }
+        @if let (Some(changes), false) = (&changes, run.state.kind() == Kind::Drift) { (changed(changes)) }
         @if !may_read { p.note { "You may see that this run is here, and not what it says." } }
         @if let Some(log) = &plan { (log.section("Plan", &address, &run)) }
         @if let Some(log) = &apply { (log.section("Apply", &address, &run)) }
@@ -183,20 +184,43 @@ fn decisions(visitor: &Visitor, address: &Address, run: &RunView) -> Markup {
     }
 }
 
-/// What drifted, as the JSON of the plan for the screen says.
-fn drifted(json: &Bytes) -> Markup {
-    let plan: Value = serde_json::from_slice(json).unwrap_or_default();
-    let all = drift::drifted(&plan);
-    let over = all.len().saturating_sub(CHANGES_MAX);
+/// What a run found out that looked for drift and has ended.
+async fn verdict(ctx: &Ctx, run: &RunView) -> Result<Option<CheckView>, Problem> {
+    if run.state.kind() != Kind::Drift || !run.state.status().is_final() {
+        return Ok(None);
+    }
+    Ok(Some(drift::of_run(ctx, &run.id).await?))
+}
+
+/// How many resources drifted, as the server read off the plan, or that nobody knows; and of those that drifted which, for whoever
+/// may read that, as the JSON of the plan for the screen names them.
+fn drifted(look: &CheckView, json: Option<&Bytes>) -> Markup {
+    let count = look.drifted.unwrap_or(0);
+    let plan: Value = json
+        .filter(|_| count > 0)
+        .and_then(|json| serde_json::from_slice(json).ok())
+        .unwrap_or_default();
+    let named = outside::drifted(&plan);
+    let listed = named.iter().take(CHANGES_MAX);
+    let over = count.saturating_sub(listed.len() as u64);
     html! {
         section.card {
             h2 { "What drifted" }
-            @if all.is_empty() { p { "Nothing: what is there is as it was applied." } }
-            @if !all.is_empty() {
-                p { (all.len()) " of the managed resources" }
-                pre { code { @for each in all.iter().take(CHANGES_MAX) { (format!("{:>3} {} is {}\n", each.deed.sign(), each.address, each.word())) } } }
+            @match look.drifted {
+                None => {
+                    p {
+                        "Nobody knows: the look ended " (words(&look.outcome))
+                        @if !look.reason.is_empty() { " (" (words(&look.reason)) ")" }
+                        " and found nothing out."
+                    }
+                }
+                Some(0) => { p { "Nothing: what is there is as it was applied." } }
+                Some(count) => { p { (count) " of the managed resources" } }
             }
-            @if over > 0 { p.soft { "And " (over) " more." } }
+            @if !named.is_empty() {
+                pre { code { @for each in listed { (format!("{:>3} {} is {}\n", each.deed.sign(), each.address, each.word())) } } }
+            }
+            @if over > 0 && json.is_some() { p.soft { (over) " of them are not named here." } }
         }
     }
 }

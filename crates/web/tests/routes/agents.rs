@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use statehouse_control::spooled::Key;
 use statehouse_control::{self as control, Ask, Ended, Planned, Step, Told, Tool};
 use statehouse_core::run::act;
+use statehouse_core::run::capsule::OfRunner;
 use statehouse_core::run::machine::Status;
 use statehouse_core::run::work::Line;
 use statehouse_core::token::{Wish, house};
@@ -89,8 +90,10 @@ impl Far {
             .unwrap();
         let job = self.job(server, run, &holder).await;
         let line = self.line(server, &job, &holder).await;
-        line.begin(*planned::found()).await.unwrap();
+        let (found, derived) = (*planned::found(), true);
+        line.begin(OfRunner { found, derived }).await.unwrap();
         let key = Key::new(&line.work().await.unwrap().spool_key).unwrap();
+        line.lost().await.unwrap();
         key.seal(state_of("a", 2, 1).as_bytes()).unwrap().into()
     }
 }
@@ -119,6 +122,7 @@ fn found() -> Planned {
     Planned {
         plan: found.plan,
         plan_json: found.plan_json,
+        plan_shown: found.plan_shown,
         lock_file: None,
         tool: Tool {
             name: found.tool,
@@ -158,13 +162,14 @@ async fn a_run_is_planned_and_applied_in_asks_of_an_agent() {
     }
     assert_eq!(ask(&job, Ask::Beat, "").await, Told::GoOn);
     let done = |how| Ask::Done { how };
-    let planned = done(Ended::Planned(found()));
+    let planned = done(Ended::Planned(Box::new(found())));
     assert_eq!(ask(&job, planned, "").await, Told::Well);
     planned::until(server, &place.ctx, &run, Status::AwaitingApproval).await;
     place.act(owner, &run, "apply").await.is(202);
     let job = far.job(server, &run, "far/0").await;
     let begin = Ask::Begin {
         found: Box::new(found()),
+        derived: true,
     };
     let begun = ask(&job, begin, "").await;
     let Told::Verified { words } = begun else {

@@ -20,23 +20,34 @@ const SAY: &str = "/api/v2/organizations/acme/drift-schedules";
 const PLAN: &str = "a plan file";
 const STILL: &str = r#"{"format_version":"1.2"}"#;
 
-/// One of the resources drifted; what is secret of it is hidden in the form for the screen.
-fn drifted(tag: &str) -> String {
+/// A resource that drifted; what is secret of it is hidden in the form for the screen.
+fn changed(address: &str, tag: &str) -> Value {
     let change = json!({
         "actions": ["update"], "before": { "tag": "a", "key": "k" }, "after": { "tag": tag, "key": "k" },
     });
-    let drift = json!({ "address": "aws_vpc.net", "mode": "managed", "change": change });
+    json!({ "address": address, "mode": "managed", "change": change })
+}
+
+/// One of the resources drifted.
+fn drifted(tag: &str) -> String {
+    let drift = changed("aws_vpc.net", tag);
     json!({ "format_version": "1.2", "resource_drift": [drift] }).to_string()
 }
 
 /// Says that the plan of a look is this JSON.
 async fn report(line: &Line, json: &str) {
+    report_as(line, json, json).await;
+}
+
+/// The same, where the form for the screen is another one.
+async fn report_as(line: &Line, json: &str, shown: &str) {
     line.planning().await.unwrap();
-    for (name, text) in [("plan", PLAN), ("plan-json", json), ("plan-shown", json)] {
+    for (name, text) in [("plan", PLAN), ("plan-json", json), ("plan-shown", shown)] {
         line.file(name, Bytes::from(text.to_owned())).await.unwrap();
     }
     let mut found = found();
     found.plan_json = hex::encode(Sha256::digest(json));
+    found.plan_shown = hex::encode(Sha256::digest(shown));
     line.done(Ended::Planned {
         found,
         changes: true,
@@ -204,7 +215,11 @@ async fn the_narrowest_scope_says_how_often_and_a_workspace_its_own() {
     assert_eq!(shown(&own).await, (json!(48), json!("organization")));
     say(json!({ "scope": own, "every-hours": 0 }), 201).await;
     assert_eq!(shown(&own).await, (Value::Null, json!(own)));
+}
 
+#[tokio::test]
+async fn how_often_is_a_number_of_hours_from_whoever_configures_runs() {
+    let place = Remote::new().await;
     for (wrong, words) in [
         (json!({}), "0 for never"),
         (
@@ -220,7 +235,8 @@ async fn the_narrowest_scope_says_how_often_and_a_workspace_its_own() {
             "a scope is",
         ),
     ] {
-        let told = say(wrong.clone(), 400).await;
+        let answer = place.server().post(place.owner(), SAY, wrong.clone()).await;
+        let told = answer.is(400).text().to_owned();
         assert!(told.contains(words), "{wrong}: {told}");
     }
     // Who may change a workspace, but not say where and when its runs happen, does not say this either.
@@ -297,6 +313,58 @@ async fn a_page_says_plainly_whether_anything_drifted() {
         ],
     )
     .await;
+}
+
+#[tokio::test]
+async fn a_page_of_a_look_says_what_the_server_found_out_and_not_what_its_plan_shows() {
+    let place = place().await;
+    let mut ada = browser(&place, "ada", Role::Planner).await;
+    let mut rhea = browser(&place, "rhea", Role::Reader).await;
+    let page = async |browser: &mut Browser<'_>, run: &str| {
+        let shown = browser.get(&format!("/app/acme/dns/runs/{run}")).await;
+        shown.is(200).text().to_owned()
+    };
+    let begun = async || {
+        let made = start(&place).await.is(201).json();
+        let run = made["data"]["id"].as_str().unwrap().to_owned();
+        let line = job_of(place.server(), &run).await;
+        (run, line)
+    };
+    let still = "as it was applied";
+    let unknown = "Nobody knows: the look ended canceled";
+
+    // The form for the screen names none of what drifted, or something that did not.
+    let (run, line) = begun().await;
+    assert!(!page(&mut ada, &run).await.contains("What drifted"));
+    let two = [changed("aws_vpc.net", "b"), changed("aws_vpc.lab", "b")];
+    let two = json!({ "format_version": "1.2", "resource_drift": two }).to_string();
+    report_as(&line, &two, "{}").await;
+    let told = page(&mut ada, &run).await;
+    assert!(told.contains("2 of the managed resources"), "{told}");
+    assert!(told.contains("2 of them are not named here"), "{told}");
+    assert!(!told.contains(still), "{told}");
+    let (run, line) = begun().await;
+    report_as(&line, STILL, &drifted("b")).await;
+    let told = page(&mut ada, &run).await;
+    assert!(told.contains(still) && !told.contains("aws_vpc"), "{told}");
+
+    // Who reads no runs is told the number.
+    let run = finds(&place, &drifted("b")).await;
+    let told = page(&mut rhea, &run).await;
+    assert!(told.contains("1 of the managed resources"), "{told}");
+    assert!(!told.contains("aws_vpc"), "{told}");
+
+    // What was found when it was to stop counts as little as what was not.
+    let (run, line) = begun().await;
+    place.act(place.owner(), &run, "cancel").await.is(202);
+    report(&line, STILL).await;
+    let told = page(&mut ada, &run).await;
+    assert!(told.contains(unknown) && !told.contains(still), "{told}");
+    let made = start(&place).await.is(201).json();
+    let run = made["data"]["id"].as_str().unwrap().to_owned();
+    place.act(place.owner(), &run, "cancel").await.is(202);
+    let told = page(&mut ada, &run).await;
+    assert!(told.contains(unknown) && !told.contains(still), "{told}");
 }
 
 async fn say_hours(place: &Remote) {

@@ -65,7 +65,21 @@ async fn a_configuration_is_tried_and_shown_without_its_token() {
         change(json!({ "triggers": [] }), 200).await["triggers"],
         json!([])
     );
-    assert_eq!(change(json!({ "token": "" }), 200).await["signed"], false);
+    // Whoever did not say what signs takes the signature nowhere else.
+    let elsewhere = "https://hooks.example.com/b";
+    let body = json!({ "data": { "attributes": { "url": elsewhere } } });
+    let moved = server.call(&owner, "PATCH", &at, body.to_string()).await;
+    let moved = moved.is(400);
+    assert!(
+        moved.text().contains("say the token again"),
+        "{}",
+        moved.text()
+    );
+    assert!(moved.text().contains("--sign-with"), "{}", moved.text());
+    let both = json!({ "url": elsewhere, "token": "correct-horse-battery" });
+    assert_eq!(change(both, 200).await["signed"], true);
+    let back = json!({ "url": "https://hooks.example.com/a", "token": "" });
+    assert_eq!(change(back, 200).await["signed"], false);
     // What is not taken is not stored.
     change(json!({ "url": "https://hooks.example.com/broken" }), 400).await;
     let shown = server.call(&owner, "GET", &at, "").await.is(200).json();
@@ -162,10 +176,14 @@ async fn only_those_who_may_see_where_notifications_are_sent() {
     let writer = server.member("writer", &acme, Role::Writer).await;
     let rival = server.person("rival", false).await;
     server.organization("rivals", &rival).await;
-    server.call(&reader, "GET", &at, "").await.is(403);
-    server.call(&reader, "GET", &path, "").await.is(403);
-    server.call(&writer, "GET", &at, "").await.is(200);
-    server.call(&writer, "DELETE", &at, "").await.is(403);
+    let maintainer = server.member("maintainer", &acme, Role::Maintainer).await;
+    for who in [&reader, &writer] {
+        for (method, path) in [("GET", &at), ("GET", &path), ("DELETE", &at)] {
+            let refused = server.call(who, method, path, "").await.is(403);
+            assert!(!refused.text().contains("secret-path"));
+        }
+    }
+    server.call(&maintainer, "GET", &at, "").await.is(200);
     for method in ["GET", "DELETE"] {
         server.call(&rival, method, &at, "").await.is(404);
     }

@@ -240,6 +240,7 @@ pub(crate) fn found() -> Box<Found> {
     Box::new(Found {
         plan: hex_of(PLAN),
         plan_json: hex_of(PLAN_JSON),
+        plan_shown: hex_of(PLAN_SHOWN),
         lock_file: None,
         tool: "terraform".to_owned(),
         tool_version: "1.11.4".to_owned(),

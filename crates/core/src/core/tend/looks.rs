@@ -23,6 +23,9 @@ use crate::org;
 const ROUND_EVERY: Duration = Duration::from_mins(1);
 /// How long a closed house is left alone in which nothing is due.
 const CLOSED_MAX: Duration = Duration::from_hours(6);
+/// How long one is left alone in which looking failed, in microseconds: what is broken
+/// for a moment costs no look, and what stays so is not opened every minute.
+const AGAIN_US: i64 = 5 * 60 * 1_000_000;
 
 /// What is remembered of a house.
 struct Seen {
@@ -42,7 +45,15 @@ impl Memory {
         })
     }
 
-    fn keep(&mut self, code: HouseCode, next: Option<i64>) {
+    /// Remembers when to come again: as whoever looked says, and soon where looking failed.
+    fn keep(&mut self, code: HouseCode, looked: Result<Done>, now: i64) {
+        let next = match looked {
+            Ok(done) => done.next,
+            Err(error) => {
+                tracing::warn!(house = %code, %error, "no drift is looked for in an organization");
+                Some(now.saturating_add(AGAIN_US))
+            }
+        };
         let at = Instant::now();
         self.0.insert(code, Seen { next, at });
     }
@@ -78,14 +89,7 @@ impl Core {
                 }
                 None => continue,
             };
-            let next = match looked {
-                Ok(done) => done.next,
-                Err(error) => {
-                    tracing::warn!(house = %code, %error, "no drift is looked for in an organization");
-                    None
-                }
-            };
-            memory.keep(code, next);
+            memory.keep(code, looked, (self.options.clock)());
         }
         memory.0.retain(|code, _| there.contains(code));
         Ok(())
@@ -118,6 +122,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::Error;
     use crate::drift::tests::Bench;
     use crate::fault::Faults;
     use crate::testing::faults::Script;
@@ -147,13 +152,46 @@ mod tests {
         .await;
     }
 
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_closed_house_in_which_looking_failed_is_opened_again_soon() {
+        for_each_engine(async |world: World| {
+            let bench = Bench::new(&world, "web").await;
+            bench.every(Some(2)).await;
+            world.pass_minutes(16);
+            let other = Core::open_with(world.options.clone(), Faults::new(Script::quiet()));
+            let other = other.await.unwrap();
+            let mut memory = Memory::default();
+            let aside = "ALTER TABLE drift_schedule RENAME TO aside";
+            world.tamper(aside).await;
+            other.look_for_drift(&mut memory).await.unwrap();
+            assert!(other.houses.all().is_empty(), "it is closed again");
+            let back = "ALTER TABLE aside RENAME TO drift_schedule";
+            world.tamper(back).await;
+            other.look_for_drift(&mut memory).await.unwrap();
+            assert!(
+                bench.open().await.is_empty(),
+                "it is left alone for a while"
+            );
+            world.pass_seconds(AGAIN_US / 1_000_000);
+            other.look_for_drift(&mut memory).await.unwrap();
+            assert_eq!(bench.open().await.len(), 1);
+        })
+        .await;
+    }
+
     #[test]
     fn a_closed_house_is_left_alone_until_its_time() {
         let (code, other) = (HouseCode::from_entropy(1), HouseCode::from_entropy(2));
+        let failed = HouseCode::from_entropy(3);
         let mut memory = Memory::default();
         assert!(memory.is_due(code, 0), "nobody looked yet");
-        memory.keep(code, Some(10));
-        memory.keep(other, None);
+        let done = |next| Ok(Done { started: 0, next });
+        memory.keep(code, done(Some(10)), 0);
+        memory.keep(other, done(None), 0);
+        memory.keep(failed, Err(Error::unavailable("for a moment")), 0);
+        for (now, due) in [(0, false), (AGAIN_US - 1, false), (AGAIN_US, true)] {
+            assert_eq!(memory.is_due(failed, now), due, "{now}");
+        }
         for (now, due) in [(9, false), (10, true), (11, true)] {
             assert_eq!(memory.is_due(code, now), due, "{now}");
             assert!(!memory.is_due(other, now));

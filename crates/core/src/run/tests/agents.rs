@@ -4,13 +4,36 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use statehouse_control::spooled::Key;
-use statehouse_model::{AgentPoolId, HouseTokenId};
+use statehouse_model::{AgentPoolId, HouseTokenId, JobId};
 
 use super::*;
 use crate::agent;
 use crate::execution::{Reverify, Word};
 use crate::state::{Which, get};
 use crate::token;
+
+/// What an agent says that derived what the plan file says.
+fn derived(line: &Line) -> OfRunner {
+    OfRunner {
+        found: found(line),
+        derived: true,
+    }
+}
+
+/// The job of a run that somebody has.
+async fn job_of(world: &World, run: &RunId) -> JobId {
+    let wanted = run.clone();
+    let target = crate::door::Target::House;
+    let task = task(&world.house);
+    crate::door::read(&task, work::ReadJob, &target, move |rows| {
+        Box::pin(async move {
+            let open = job::sql::open_of(rows, &wanted).await?;
+            Ok(open.expect("a job").id)
+        })
+    })
+    .await
+    .unwrap()
+}
 
 /// An agent of a pool, and its token.
 struct Agent {
@@ -98,7 +121,7 @@ async fn jobs_of_a_pool_are_taken_by_its_agents_alone() {
         assert!(bench.claim().await.is_none());
         assert!(other.asks(&world).await.unwrap().is_none());
         let line = agent.line(&world).await;
-        let begun = line.begin(found(&line)).await.unwrap();
+        let begun = line.begin(derived(&line)).await.unwrap();
         assert!(matches!(begun, Begun::Verified(_)), "{begun:?}");
         line.put_state(state("a", 1, 1, "")).await.unwrap();
         line.done(Ended::Applied).await.unwrap();
@@ -165,9 +188,10 @@ async fn a_token_of_a_pool_that_ended_gets_nothing() {
             .line_of_pool(&agent.ctx, id.clone(), "far/0")
             .await;
         assert_eq!(kind(line.map(drop)), Trouble::Unauthenticated);
-        // The other token of the pool still counts.
+        // The other token of the pool still counts; this job is not its own.
+        assert!(beside.asks(&world).await.unwrap().is_none());
         let line = world.core.line_of_pool(&beside.ctx, id, "far/0").await;
-        assert!(line.is_ok());
+        assert_eq!(kind(line.map(drop)), Trouble::Conflict);
     })
     .await;
 }
@@ -229,7 +253,7 @@ async fn what_a_lost_agent_left_is_taken_of_its_own_pool_sealed_as_it_is() {
         bench.round().await;
         act::confirm(&world.ask(), &run, None).await.unwrap();
         let line = agent.line(&world).await;
-        line.begin(found(&line)).await.unwrap();
+        line.begin(derived(&line)).await.unwrap();
         let key = Key::new(&line.work().await.unwrap().spool_key).unwrap();
         world.pass_days(1);
         bench.round().await;
@@ -311,7 +335,7 @@ async fn a_pool_that_is_relied_on_stays_and_one_that_goes_takes_its_tokens_along
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_plan_is_derived_again_for_another_runner_and_where_any_scope_wants_it() {
+async fn what_a_plan_says_is_derived_again_by_agents_and_where_any_scope_wants_it() {
     for_each_engine(async |world| {
         let again = async |scope: Scope, reverify| {
             let reverify = Word::Say(reverify);
@@ -324,24 +348,30 @@ async fn a_plan_is_derived_again_for_another_runner_and_where_any_scope_wants_it
         let bench = Bench::new(&world, "web").await;
         let (_, line) = bench.confirmed(Kind::PlanAndApply).await;
         assert!(!line.work().await.unwrap().reverify, "it planned itself");
-        // An agent at another of its places is the same, and another agent is not.
+        // What an agent is called it says itself: none takes over what any of them said.
         let agent = Agent::new(&world, "far").await;
-        for (number, (holder, reverify)) in [("far/1", false), ("near/0", true)].iter().enumerate()
-        {
-            let bench = Bench::new(&world, &format!("far-{number}")).await;
+        for (name, lie, word) in [
+            ("taken", None, "not-derived"),
+            ("json", Some("plan-json"), "plan-json"),
+            ("shown", Some("plan-shown"), "plan-shown"),
+        ] {
+            let bench = Bench::new(&world, name).await;
             agent.serves(&bench).await;
             let run = bench.start(Kind::PlanAndApply).await;
             bench.planned(&agent.line(&world).await).await;
             bench.round().await;
             act::confirm(&world.ask(), &run, None).await.unwrap();
-            let line = agent.asks_as(&world, holder).await.unwrap().unwrap();
-            let work = line.work().await.unwrap();
-            assert_eq!((line.run(), work.reverify), (&run, *reverify), "{holder}");
-            let mut found = found(&line);
-            found.plan_json = "0".repeat(64);
-            let begun = line.begin(found).await.unwrap();
+            let line = agent.line(&world).await;
+            assert!(line.work().await.unwrap().reverify);
+            let mut said = derived(&line);
+            match lie {
+                None => said.derived = false,
+                Some("plan-json") => said.found.plan_json = "0".repeat(64),
+                Some(_) => said.found.plan_shown = "0".repeat(64),
+            }
+            let begun = line.begin(said).await.unwrap();
             assert!(matches!(begun, Begun::Refused { .. }), "{begun:?}");
-            assert_eq!(bench.see(&run).await.reason, "plan-json");
+            assert_eq!(bench.see(&run).await.reason, word);
         }
         again(Scope::Organization, Reverify::Always).await;
         let bench = Bench::new(&world, "here").await;
@@ -350,8 +380,32 @@ async fn a_plan_is_derived_again_for_another_runner_and_where_any_scope_wants_it
         };
         let own = again(Scope::Workspace(id), Reverify::AnotherRunner).await;
         assert_eq!(own.reverify, Reverify::Always);
-        let (_, line) = bench.confirmed(Kind::PlanAndApply).await;
+        let (run, line) = bench.confirmed(Kind::PlanAndApply).await;
         assert!(line.work().await.unwrap().reverify);
+        // What was asked for when it was judged is asked for still.
+        again(Scope::Organization, Reverify::AnotherRunner).await;
+        assert!(line.work().await.unwrap().reverify);
+        let begun = line.begin(found(&line)).await.unwrap();
+        assert!(matches!(begun, Begun::Refused { .. }), "{begun:?}");
+        assert_eq!(bench.see(&run).await.reason, "not-derived");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_is_in_the_hands_of_the_token_that_took_it_and_no_other_of_its_pool() {
+    for_each_engine(async |world| {
+        let bench = Bench::new(&world, "web").await;
+        let agent = Agent::new(&world, "far").await;
+        let other = Agent::of(&world, agent.pool.clone()).await;
+        agent.serves(&bench).await;
+        let run = bench.start(Kind::PlanAndApply).await;
+        bench.round().await;
+        agent.line(&world).await;
+        let job = job_of(&world, &run).await;
+        let asked = agent::line(&other.ctx, job.clone(), "far/0").await;
+        assert_eq!(kind(asked.map(drop)), Trouble::Conflict);
+        agent::line(&agent.ctx, job, "far/0").await.unwrap();
     })
     .await;
 }

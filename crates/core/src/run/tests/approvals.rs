@@ -6,7 +6,9 @@ use statehouse_model::{Role, TeamId};
 use super::*;
 use crate::access::{GrantView, Scope};
 use crate::execution::{InForce, Reverify, Word};
+use crate::ledger;
 use crate::team;
+use crate::testing::Engine;
 
 async fn approve(bench: &Bench<'_>, who: &UserId, run: &RunId) -> Result<()> {
     let seen = bench.see(run).await.state.capsule().unwrap();
@@ -435,6 +437,88 @@ async fn a_row_that_was_put_back_with_its_own_mac_is_found_before_the_apply() {
                 .refused(&run, &line, Status::StateTampered, "older-row")
                 .await;
         }
+    })
+    .await;
+}
+
+/// Whoever writes the database can take a withdrawal out of the leaf that tells of it, and give the leaf the hash of what is left; the
+/// root that the house signed they cannot.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leaf_that_was_edited_with_its_hash_hides_nothing() {
+    for_each_engine(async |world| {
+        // More leaves than one row of hashes has.
+        for number in 0..270 {
+            world.workspace(&format!("beside-{number}")).await;
+        }
+        let bench = Bench::new(&world, "web").await;
+        let (_, line) = bench.confirmed(Kind::PlanAndApply).await;
+        let begun = line.begin(found(&line)).await.unwrap();
+        assert!(matches!(begun, Begun::Verified(_)), "{begun:?}");
+        line.done(Ended::Applied).await.unwrap();
+        let (run, [first, _]) = agreed(&bench).await;
+        let (third, _) = world.member(Role::Writer).await;
+        let keep = "CREATE TABLE kept AS SELECT * FROM approval";
+        world.tamper(keep).await;
+        act::withdraw(&world.by(&first.0), &run, None)
+            .await
+            .unwrap();
+        let withdrawn = u64::try_from(world.evidence().await.size()).unwrap() - 1;
+        bench.round().await;
+        bench.is(&run, Status::AwaitingApproval).await;
+        approve(&bench, &third, &run).await.unwrap();
+        let line = bench.line(&run).await;
+        let mut transaction = world.house.database().begin_read().await.unwrap();
+        let leaves = ledger::sql::bodies(&mut transaction, withdrawn, withdrawn + 1).await;
+        transaction.rollback().await;
+        let (_, body) = leaves.unwrap().remove(0);
+        let mut leaf: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let written = leaf["rows"].as_array_mut().unwrap();
+        let before = written.len();
+        written.retain(|row| !row.to_string().contains("approval"));
+        assert!(written.len() < before, "{body}");
+        let body = leaf.to_string();
+        let hash = hex::encode(statehouse_ledger::tree::leaf_hash(body.as_bytes()));
+        let hash = match world.engine {
+            Engine::Sqlite => format!("x'{hash}'"),
+            Engine::Postgres => format!("decode('{hash}', 'hex')"),
+        };
+        for edit in [
+            "DELETE FROM approval".to_owned(),
+            "INSERT INTO approval SELECT * FROM kept".to_owned(),
+            "DROP TABLE kept".to_owned(),
+            format!(
+                "UPDATE ledger_leaf SET body = '{body}', hash = {hash} WHERE seq = {withdrawn}"
+            ),
+        ] {
+            world.tamper(&edit).await;
+        }
+        bench
+            .refused(&run, &line, Status::StateTampered, "unreadable")
+            .await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_freeze_that_somebody_took_out_of_the_database_stops_an_apply() {
+    for_each_engine(async |world| {
+        let bench = Bench::new(&world, "web").await;
+        // A plan that is kept does not hold the workspace.
+        let run = bench.offered(Kind::SavedPlan).await;
+        let wish = workspace::freeze::Wish {
+            reason: "somebody looks".to_owned(),
+            who: "ada".to_owned(),
+            since: "2026".to_owned(),
+        };
+        workspace::freeze::freeze(&world.ask(), &bench.workspace, wish)
+            .await
+            .unwrap();
+        world.tamper("DELETE FROM workspace_freeze").await;
+        act::confirm(&world.ask(), &run, None).await.unwrap();
+        let line = bench.line(&run).await;
+        bench
+            .refused(&run, &line, Status::StateTampered, "older-row")
+            .await;
     })
     .await;
 }

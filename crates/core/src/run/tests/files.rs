@@ -1,5 +1,7 @@
 //! What runners send: once, whole and in order, however often they send it.
 
+use statehouse_control as control;
+
 use super::*;
 
 async fn log_of(bench: &Bench<'_>, run: &RunId) -> String {
@@ -84,6 +86,30 @@ async fn a_large_plan_is_kept_once_however_often_it_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_is_sealed_as_it_comes_and_stored_only_whole() {
+    for_each_engine(async |world| {
+        let bench = Bench::new(&world, "web").await;
+        let run = bench.start(Kind::PlanOnly).await;
+        let line = bench.line(&run).await;
+        let large = Bytes::from(crate::testing::noise(6_000_000));
+        let (feed, beside) = control::beside(7_000_000);
+        let mut cut = &*large;
+        let (fed, stored) = tokio::join!(feed.from(&mut cut), line.file("plan", beside));
+        assert!(fed.is_err());
+        assert_eq!(kind(stored), Trouble::Unavailable);
+        let (feed, beside) = control::beside(6_000_000);
+        let mut whole = &*large;
+        let (fed, stored) = tokio::join!(feed.from(&mut whole), line.file("plan", beside));
+        fed.unwrap();
+        stored.unwrap();
+        assert_eq!(line.plan().await.unwrap(), large);
+        // The same again in one piece is the same.
+        line.file("plan", large).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plan_is_taken_only_with_the_files_that_it_names() {
     for_each_engine(async |world| {
         let bench = Bench::new(&world, "web").await;
@@ -117,6 +143,48 @@ async fn who_applies_stores_no_plan() {
         let begun = line.begin(found(&line)).await.unwrap();
         assert!(matches!(begun, Begun::Verified(_)), "{begun:?}");
         bench.is(&run, Status::Applying).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_a_run_connected_to_is_told_and_moves_nothing() {
+    for_each_engine(async |world| {
+        let bench = Bench::new(&world, "web").await;
+        let run = bench.start(Kind::PlanOnly).await;
+        let line = bench.line(&run).await;
+        let to = |to: &str, became, why: Option<&str>| control::Connection {
+            to: to.to_owned(),
+            became,
+            why: why.map(str::to_owned),
+        };
+        let many = vec![to("https://a:443", control::Became::Opened, None); 65];
+        assert_eq!(kind(line.connected(many).await), Trouble::Invalid);
+        let before = bench.see(&run).await.state;
+        let odd = format!("not\n{}", "x".repeat(1000));
+        line.connected(vec![
+            to("https://a:443", control::Became::Opened, None),
+            to("tcp://b:1", control::Became::Refused, Some(&odd)),
+        ])
+        .await
+        .unwrap();
+        assert_eq!(bench.see(&run).await.state, before);
+        let events = events(&world.ask(), &run).await.unwrap();
+        let [.., first, second] = &*events else {
+            panic!("{events:?}");
+        };
+        assert_eq!(
+            (&*first.event, &*first.about),
+            ("connection-opened", "https://a:443")
+        );
+        assert_eq!(second.event, "connection-refused");
+        assert!(second.about.starts_with("tcp://b:1: notxxx") && second.about.len() == 600);
+        world.pass_days(1);
+        let late = vec![to("https://a:443", control::Became::Opened, None)];
+        bench.line(&run).await;
+        assert_eq!(kind(line.connected(late).await), Trouble::Conflict);
+        let report = crate::ledger::verify_live(&world.ask()).await.unwrap();
+        assert!(report.is_proven(), "{report:?}");
     })
     .await;
 }

@@ -1,32 +1,48 @@
 //! Who elsewhere is told what becomes of runs: in order, at least once, and never of what is not theirs.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use statehouse_model::NotificationId;
+use tokio::task::JoinSet;
 use zeroize::Zeroizing;
 
 use super::*;
 use crate::fault::Point;
 use crate::ledger::verify_live;
+use crate::notification::turn as telling;
 use crate::notification::{self, NotificationView, Trigger, Trouble as NoAnswer, Wish as Wished};
 use crate::testing::faults::Script;
 use crate::testing::post::Sent;
 use crate::testing::until;
 
 const HOOK: &str = "https://hooks.example.com/a";
+const OTHER_HOOK: &str = "https://hooks.example.com/b";
 
-/// A configuration of these triggers, without the message that tried it.
-async fn notified(bench: &Bench<'_>, url: &str, triggers: &[Trigger]) -> NotificationId {
+fn token(text: &str) -> Zeroizing<String> {
+    Zeroizing::new(text.to_owned())
+}
+
+async fn wished(
+    bench: &Bench<'_>,
+    url: &str,
+    triggers: &[Trigger],
+) -> crate::Result<NotificationView> {
     let wish = Wished {
         name: Some("ops".to_owned()),
         url: Some(url.to_owned()),
-        token: Some(Zeroizing::new("correct-horse".to_owned())),
+        token: Some(token("correct-horse")),
         triggers: Some(triggers.to_vec()),
         enabled: Some(true),
     };
     let (world, workspace) = (bench.world, &bench.workspace);
     let ctx = world.ask();
-    let made = world.core.create_notification(&ctx, workspace, wish).await;
+    world.core.create_notification(&ctx, workspace, wish).await
+}
+
+/// A configuration of these triggers, without the message that tried it.
+async fn notified(bench: &Bench<'_>, url: &str, triggers: &[Trigger]) -> NotificationId {
+    let (world, made) = (bench.world, wished(bench, url, triggers).await);
     let id = made.unwrap().id.parse().unwrap();
     assert_eq!(world.post.take().len(), 1, "it was tried");
     id
@@ -45,7 +61,8 @@ async fn tell(world: &World) -> Vec<Sent> {
             return world.post.take();
         }
         for id in found.due {
-            world.core.tell_one(&world.house, &id).await.unwrap();
+            let code = world.house.code();
+            world.core.tell_one(code, &id).await.unwrap();
         }
     }
 }
@@ -55,6 +72,11 @@ async fn again_in(world: &World) -> i64 {
     let found = world.core.to_tell(&world.house).await.unwrap();
     assert!(found.due.is_empty());
     (found.next_at.unwrap() - world.house.now()) / 1_000_000
+}
+
+/// Receivers whose rows were altered.
+fn altered(found: &telling::Found) -> Vec<&str> {
+    found.altered.iter().map(|(id, _)| id.as_str()).collect()
 }
 
 fn triggers(sent: &[Sent]) -> Vec<&str> {
@@ -91,6 +113,8 @@ async fn what_becomes_of_a_run_is_told_in_order_and_once() {
             assert_eq!(each.body["run_created_by"], world.owner.as_str());
             let url = format!("https://state.example.com/app/acme/web/runs/{run}");
             assert_eq!(each.body["run_url"], url);
+            assert_eq!(each.body["delivery_id"], each.delivery.as_str());
+            assert!(each.body["sent_at"].is_string());
         }
         let ids: BTreeSet<&str> = sent.iter().map(|each| each.delivery.as_str()).collect();
         assert_eq!(ids.len(), sent.len());
@@ -260,8 +284,8 @@ async fn what_was_on_its_way_at_a_stop_is_told_again_under_the_same_id() {
         let id = notified(&bench, HOOK, &[Trigger::Created]).await;
         let run = bench.start(Kind::PlanAndApply).await;
         world.post.answers(HOOK, [None]);
-        let (core, house) = (world.core.clone(), world.house.clone());
-        let sending = tokio::spawn(async move { core.tell_one(&house, &id).await });
+        let (core, code) = (world.core.clone(), world.house.code());
+        let sending = tokio::spawn(async move { core.tell_one(code, &id).await });
         until("it is on its way", || world.post.has_sent_to(HOOK)).await;
         sending.abort();
         sending.await.ok();
@@ -363,7 +387,7 @@ async fn a_place_that_was_moved_by_sql_is_not_believed_and_is_named() {
     for_each_engine(async |world| {
         let bench = Bench::new(&world, "web").await;
         let id = notified(&bench, HOOK, &[Trigger::Created]).await;
-        let other = notified(&bench, "https://hooks.example.com/b", &[Trigger::Created]).await;
+        let other = notified(&bench, OTHER_HOOK, &[Trigger::Created]).await;
         bench.start(Kind::PlanAndApply).await;
         world
             .tamper(&format!(
@@ -372,8 +396,260 @@ async fn a_place_that_was_moved_by_sql_is_not_believed_and_is_named() {
             .await;
         let found = world.core.to_tell(&world.house).await.unwrap();
         assert_eq!(found.due, [other]);
+        assert_eq!(altered(&found), [id.to_string()]);
         let report = verify_live(&world.ask()).await.unwrap();
         assert!(!report.is_proven());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receiver_that_was_altered_is_named_and_keeps_nobody_else_from_being_told() {
+    for_each_engine(async |world| {
+        let bench = Bench::new(&world, "web").await;
+        let disabled = notified(&bench, HOOK, &[Trigger::Created]).await;
+        let renamed = notified(&bench, HOOK, &[Trigger::Created]).await;
+        let other = notified(&bench, OTHER_HOOK, &[Trigger::Created]).await;
+        bench.start(Kind::PlanAndApply).await;
+        let disable = |enabled| {
+            format!("UPDATE notification SET enabled = {enabled} WHERE id = '{disabled}'")
+        };
+        world.tamper(&disable(0)).await;
+        let rename = |to: &str, from: &str| {
+            format!("UPDATE notification SET id = '{to}' WHERE id = '{from}'")
+        };
+        world.tamper(&rename("zzz", renamed.as_str())).await;
+        let found = world.core.to_tell(&world.house).await.unwrap();
+        assert_eq!(found.due, std::slice::from_ref(&other));
+        assert_eq!(altered(&found), [disabled.as_str(), "zzz"]);
+        assert_eq!(tell(&world).await.len(), 1);
+        // Who put it back kept nothing from anybody.
+        world.tamper(&disable(1)).await;
+        world.tamper(&rename(renamed.as_str(), "zzz")).await;
+        assert_eq!(tell(&world).await.len(), 2);
+        assert!(verify_live(&world.ask()).await.unwrap().is_proven());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_was_altered_is_told_to_nobody_and_leaves_a_trace() {
+    for_each_engine(async |world| {
+        let bench = Bench::new(&world, "web").await;
+        let id = notified(&bench, HOOK, &[Trigger::Created, Trigger::Errored]).await;
+        let run = bench.start(Kind::PlanAndApply).await;
+        let alter = |by: &str| {
+            format!("UPDATE run_event SET created_at = created_at {by} WHERE run = '{run}'")
+        };
+        world.tamper(&alter("+ 1")).await;
+        assert!(tell(&world).await.is_empty());
+        world.tamper(&alter("- 1")).await;
+        assert!(tell(&world).await.is_empty(), "it is over");
+        let deliveries = seen(&world, &id).await.deliveries;
+        let kept = &deliveries[0];
+        assert_eq!(kept.run.as_deref(), Some(run.as_str()));
+        assert_eq!(
+            (kept.outcome.as_str(), kept.trouble.as_deref()),
+            ("failed", Some("unreadable"))
+        );
+        assert_eq!((kept.code, kept.attempts), (None, 0));
+        let evidence = world.evidence().await;
+        let leaf = evidence.leaves.iter().find(|leaf| {
+            let facts = &leaf["facts"];
+            facts["trouble"] == "unreadable" && facts["run"] == run.as_str()
+        });
+        assert_eq!(leaf.unwrap()["facts"]["event"], 1);
+        act::cancel(&world.ask(), &run, None).await.unwrap();
+        assert_eq!(triggers(&tell(&world).await), ["run:errored"]);
+        assert!(verify_live(&world.ask()).await.unwrap().is_proven());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_tried_before_it_was_altered_is_kept_as_one_delivery() {
+    for_each_engine(async |world| {
+        let bench = Bench::new(&world, "web").await;
+        let id = notified(&bench, HOOK, &[Trigger::Created]).await;
+        let run = bench.start(Kind::PlanAndApply).await;
+        world.post.answers(HOOK, [Some(Ok(500))]);
+        assert_eq!(tell(&world).await.len(), 1);
+        world.pass_seconds(again_in(&world).await + 1);
+        world
+            .tamper(&format!(
+                "UPDATE run_event SET actor = 'nobody' WHERE run = '{run}'"
+            ))
+            .await;
+        assert!(tell(&world).await.is_empty());
+        let deliveries = seen(&world, &id).await.deliveries;
+        assert_eq!(deliveries.len(), 2, "with the one that tried it");
+        let kept = &deliveries[0];
+        assert_eq!(
+            (kept.outcome.as_str(), kept.trouble.as_deref()),
+            ("failed", Some("unreadable"))
+        );
+        assert_eq!((kept.code, kept.attempts), (None, 1));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_beyond_the_end_of_the_ledger_moves_nobodys_place() {
+    for_each_engine(async |world| {
+        let bench = Bench::new(&world, "web").await;
+        notified(&bench, HOOK, &[Trigger::Created, Trigger::Errored]).await;
+        let run = bench.start(Kind::PlanAndApply).await;
+        world
+            .tamper(&format!(
+                "CREATE TABLE beyond AS SELECT * FROM run_event WHERE run = '{run}' AND number = 1;
+                UPDATE beyond SET number = 1000, leaf = 1000000;
+                INSERT INTO run_event SELECT * FROM beyond;
+                DROP TABLE beyond"
+            ))
+            .await;
+        assert_eq!(triggers(&tell(&world).await), ["run:created"]);
+        assert!(world.core.to_tell(&world.house).await.unwrap().is_empty());
+        world
+            .tamper("DELETE FROM run_event WHERE number = 1000")
+            .await;
+        act::cancel(&world.ask(), &run, None).await.unwrap();
+        assert_eq!(triggers(&tell(&world).await), ["run:errored"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_organization_has_so_many_receivers_and_no_more() {
+    for_each_engine(async |world| {
+        let bench = Bench::new(&world, "web").await;
+        let id = notified(&bench, HOOK, &[Trigger::Created]).await;
+        // Rows that nobody here wrote count, and are believed nothing.
+        world
+            .tamper(
+                "INSERT INTO notification
+                    WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 999)
+                    SELECT 'odd-' || CAST(n AS TEXT), 'nowhere', name, triggers, enabled,
+                        'odd-' || CAST(n AS TEXT), size, body_digest, commitment,
+                        created_at, updated_at, salt, leaf, mac
+                    FROM notification, numbers",
+            )
+            .await;
+        let full = wished(&bench, OTHER_HOOK, &[Trigger::Created]).await;
+        let full = full.unwrap_err();
+        assert_eq!(*full.kind(), Trouble::Conflict);
+        assert!(full.message().contains("at most 1000"), "{full}");
+        world.post.take();
+        bench.start(Kind::PlanAndApply).await;
+        let found = world.core.to_tell(&world.house).await.unwrap();
+        assert_eq!((found.due, found.altered.len()), (vec![id], 999));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_signs_for_another_address_where_it_is_said_again() {
+    for_each_engine(async |world| {
+        let bench = Bench::new(&world, "web").await;
+        let id = notified(&bench, HOOK, &[Trigger::Created]).await;
+        let url = |url: &str, token: Option<Zeroizing<String>>| Wished {
+            url: Some(url.to_owned()),
+            token,
+            ..Wished::default()
+        };
+        let (core, ask) = (&world.core, world.ask());
+        let stolen = core.update_notification(&ask, &id, url(OTHER_HOOK, None));
+        let refused = stolen.await.unwrap_err();
+        assert_eq!(*refused.kind(), Trouble::Invalid);
+        assert!(
+            refused.message().contains("say the token again"),
+            "{refused}"
+        );
+        assert!(refused.next_step().unwrap().contains("--sign-with"));
+        assert!(world.post.take().is_empty(), "nothing was sent there");
+        assert!(change(&world, &id, url(HOOK, None)).await.signed);
+        assert!(world.post.take().is_empty(), "it is the same address");
+        let moved = change(&world, &id, url(OTHER_HOOK, Some(token("battery-staple")))).await;
+        assert!(moved.signed);
+        assert!(world.post.take()[0].signature.is_some());
+        assert!(!change(&world, &id, url(HOOK, Some(token("")))).await.signed);
+        assert!(world.post.take()[0].signature.is_none());
+        assert!(!change(&world, &id, url(OTHER_HOOK, None)).await.signed);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_address_answered_does_not_count_for_another() {
+    for_each_engine(async |world| {
+        let bench = Bench::new(&world, "web").await;
+        let id = notified(&bench, HOOK, &[Trigger::Created]).await;
+        bench.start(Kind::PlanAndApply).await;
+        let looked = Arc::default();
+        let letter = telling::letter(&world.house, &id, &looked).await.unwrap();
+        let moves = Wished {
+            url: Some(OTHER_HOOK.to_owned()),
+            token: Some(token("")),
+            ..Wished::default()
+        };
+        change(&world, &id, moves).await;
+        world.post.take();
+        telling::record(&world.house, &letter.unwrap(), Ok(200))
+            .await
+            .unwrap();
+        let sent = tell(&world).await;
+        assert_eq!(triggers(&sent), ["run:created"]);
+        assert_eq!(sent[0].url, OTHER_HOOK);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_on_its_way_holds_no_house_open() {
+    for_each_engine(async |world| {
+        let bench = Bench::new(&world, "web").await;
+        let id = notified(&bench, HOOK, &[Trigger::Created]).await;
+        bench.start(Kind::PlanAndApply).await;
+        world.post.answers(HOOK, [None]);
+        let (core, code) = (world.core.clone(), world.house.code());
+        let sending = tokio::spawn(async move { core.tell_one(code, &id).await });
+        until("it is on its way", || world.post.has_sent_to(HOOK)).await;
+        // This world has it, and the list of those that are open.
+        until("nobody else has it", || {
+            Arc::strong_count(&world.house) == 2
+        })
+        .await;
+        sending.abort();
+        sending.await.ok();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_so_many_receivers_of_a_house_are_tried_at_once() {
+    for_each_engine(async |world| {
+        let bench = Bench::new(&world, "web").await;
+        let id = notified(&bench, HOOK, &[Trigger::Created]).await;
+        world.post.answers(HOOK, [None; 4]);
+        let mut trying = JoinSet::new();
+        for _ in 0..4 {
+            let (core, ctx, id) = (world.core.clone(), world.ask(), id.clone());
+            trying.spawn(async move { core.verify_notification(&ctx, &id).await.is_ok() });
+        }
+        let sent = Cell::new(0);
+        until("four are on their way", || {
+            sent.set(sent.get() + world.post.take().len());
+            sent.get() == 4
+        })
+        .await;
+        let fifth = world.core.verify_notification(&world.ask(), &id).await;
+        let fifth = fifth.unwrap_err();
+        assert_eq!(*fifth.kind(), Trouble::TooMany { after_s: 10 });
+        assert!(fifth.message().contains("4 receivers"), "{fifth}");
+        assert!(world.post.take().is_empty());
+        // Whoever does not wait any more leaves their place.
+        trying.shutdown().await;
+        let again = world.core.verify_notification(&world.ask(), &id).await;
+        again.unwrap();
     })
     .await;
 }

@@ -7,20 +7,21 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use statehouse_control::{
-    self as control, Answer, Ask, Ended, Options, Planned, Step, Told, Tool, Variable, Work,
+    self as control, Answer, Ask, Beside, Ended, Options, Planned, Step, Told, Tool, Variable, Work,
 };
 
 use super::{Begun, Line, Order};
 use crate::error::{Error, Kind, Result};
 use crate::job;
-use crate::run::capsule::Found;
+use crate::object;
+use crate::run::capsule::{Found, OfRunner};
 use crate::run::work;
 use crate::variable::Category;
 
 impl Line {
     /// Answers what a runner asks.
-    pub async fn answer(&self, ask: Ask, bytes: Bytes) -> Answer {
-        answered(self, ask, bytes)
+    pub async fn answer(&self, ask: Ask, beside: Beside) -> Answer {
+        answered(self, ask, beside)
             .await
             .unwrap_or_else(|error| refused(&error))
     }
@@ -33,11 +34,15 @@ fn refused(error: &Error) -> Answer {
     Answer::refused(&what, error, *error.kind() == Kind::Unavailable)
 }
 
+async fn whole(beside: Beside) -> Result<Bytes> {
+    beside.whole().await.map_err(object::cut)
+}
+
 fn well(done: Result<()>) -> Result<Answer> {
     done.map(|()| Told::Well.into())
 }
 
-async fn answered(line: &Line, ask: Ask, bytes: Bytes) -> Result<Answer> {
+async fn answered(line: &Line, ask: Ask, beside: Beside) -> Result<Answer> {
     Ok(match ask {
         Ask::Work => Told::Work {
             work: Box::new(work_of(line.work().await?)),
@@ -69,21 +74,25 @@ async fn answered(line: &Line, ask: Ask, bytes: Bytes) -> Result<Answer> {
                 bytes: stretch.entries.into(),
             }
         }
-        Ask::PutState => well(line.put_state(bytes).await)?,
-        Ask::Log { from } => well(line.log(from, bytes).await)?,
-        Ask::File { name } => well(line.file(&name, bytes).await)?,
-        Ask::Copy { before } => match line.copy(before, bytes).await? {
+        Ask::PutState => well(line.put_state(whole(beside).await?).await)?,
+        Ask::Log { from } => well(line.log(from, whole(beside).await?).await)?,
+        Ask::File { name } => well(line.file(&name, beside).await)?,
+        Ask::Copy { before } => match line.copy(before, whole(beside).await?).await? {
             Some(run) => Told::ChangedSince {
                 run: run.to_string(),
             },
             None => Told::Well,
         }
         .into(),
+        Ask::Connected { connections } => well(line.connected(connections).await)?,
         Ask::Planning => well(line.planning().await)?,
-        Ask::Begin { found } => match line.begin(found_of(*found, &line.sandbox)).await? {
-            Begun::Verified(words) => Told::Verified { words }.into(),
-            Begun::Refused { what, why } => Told::Differs { what, why }.into(),
-        },
+        Ask::Begin { found, derived } => {
+            let found = found_of(*found, &line.sandbox);
+            match line.begin(OfRunner { found, derived }).await? {
+                Begun::Verified(words) => Told::Verified { words }.into(),
+                Begun::Refused { what, why } => Told::Differs { what, why }.into(),
+            }
+        }
         Ask::Beat => match line.beat().await? {
             Order::GoOn => Told::GoOn,
             Order::Stop => Told::Stop,
@@ -136,6 +145,7 @@ fn found_of(planned: Planned, sandbox: &str) -> Found {
     Found {
         plan: planned.plan,
         plan_json: planned.plan_json,
+        plan_shown: planned.plan_shown,
         lock_file: planned.lock_file,
         tool: planned.tool.name,
         tool_version: planned.tool.version,
@@ -157,6 +167,7 @@ fn planned_of(found: Found) -> Planned {
     Planned {
         plan: found.plan,
         plan_json: found.plan_json,
+        plan_shown: found.plan_shown,
         lock_file: found.lock_file,
         tool: Tool {
             name: found.tool,
@@ -176,7 +187,7 @@ fn ended(how: Ended, sandbox: &str) -> work::Ended {
         Ended::Planned(planned) => {
             let changes = planned.changes;
             work::Ended::Planned {
-                found: Box::new(found_of(planned, sandbox)),
+                found: Box::new(found_of(*planned, sandbox)),
                 changes,
             }
         }

@@ -5,15 +5,17 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use statehouse_capsule::Verified;
 
 use super::{BeginApply, Line, ReadJob};
 use crate::door::{self, Outcome, Tx};
 use crate::error::{Error, Kind as Trouble, Result};
 use crate::job;
-use crate::run::capsule::{self, Found, Refusal};
+use crate::run::capsule::{self, OfRunner, Refusal};
 use crate::run::files::{self, Kind};
 use crate::run::machine::{Event, Report};
+use crate::run::older::Written;
 use crate::run::sql::{self, Run};
 use crate::run::{arrow, needed};
 use crate::workspace;
@@ -36,8 +38,8 @@ impl Line {
     /// Asks whether the apply may begin: the capsule is verified against what
     /// the runner found and what the server finds, and used up. What does not
     /// open was altered: that ends the run like anything else that differs.
-    pub async fn begin(&self, found: Found) -> Result<Begun> {
-        let judged = self.judged(found).await?;
+    pub async fn begin(&self, found: impl Into<OfRunner>) -> Result<Begun> {
+        let judged = self.judged(found.into()).await?;
         match judged {
             Ok(words) => Ok(Begun::Verified(words)),
             Err(refusal) => self.refuse(refusal).await,
@@ -45,25 +47,31 @@ impl Line {
     }
 
     /// Verifies, and where that succeeds uses the capsule up and begins.
-    async fn judged(&self, found: Found) -> Result<std::result::Result<Vec<String>, Refusal>> {
-        let unreadable = self.unreadable().await?;
+    async fn judged(&self, found: OfRunner) -> Result<std::result::Result<Vec<String>, Refusal>> {
+        let before = match self.unreadable().await? {
+            Some((kind, why)) => Err((kind.as_str(), why)),
+            None => self.written().await?.map_err(|why| ("unreadable", why)),
+        };
         let house = self.ctx.house().clone();
-        let given = Arc::new((self.clone(), found, house, unreadable));
+        let given = Arc::new((self.clone(), found, house, before));
         door::change(&self.ctx, BeginApply, self.target(), move |tx| {
             let given = given.clone();
             Box::pin(async move {
-                let (line, found, house, unreadable) = &*given;
+                let (line, found, house, before) = &*given;
                 job::held(tx, &line.job).await?;
                 let run = needed(tx, &line.run).await?;
                 let workspace = workspace::sql::needed(tx, &line.workspace()).await?;
                 workspace::freeze::require_thawed(tx, &workspace).await?;
                 let now = tx.now();
-                let verified = match unreadable {
-                    Some((kind, why)) => Err(Refusal::unreadable(kind.as_str(), why.clone())),
-                    None => capsule::verified(tx, house, &run, found, now).await?,
+                let verified = match before {
+                    Err((name, why)) => Err(Refusal::unreadable(name, why.clone())),
+                    Ok(written) => {
+                        let known = (written.clone(), now);
+                        capsule::verified(tx, house, &run, found, known).await?
+                    }
                 };
                 match verified {
-                    Ok(verified) => line.applies(tx, run, verified).await,
+                    Ok(verified) => line.applies(tx, run, (verified, found.derived)).await,
                     Err(refusal) => Ok(Outcome::Unchanged(Err(refusal))),
                 }
             })
@@ -106,11 +114,39 @@ impl Line {
         Ok(None)
     }
 
+    /// What leaves wrote since the run began: read before the change, which may not take as long. Where a leaf does not read, why.
+    async fn written(&self) -> Result<std::result::Result<Written, String>> {
+        let line = self.clone();
+        let mut read = door::read(&self.ctx, ReadJob, &self.target(), move |rows| {
+            Box::pin(async move {
+                let run = needed(rows, &line.run).await?;
+                let workspace = workspace::sql::needed(rows, &line.workspace()).await?;
+                let written = Written::since(rows, &run, &workspace).await?;
+                Ok((written, true))
+            })
+        })
+        .await;
+        while let Ok((mut written, true)) = read {
+            read = door::read(&self.ctx, ReadJob, &self.target(), move |rows| {
+                Box::pin(async move {
+                    let more = written.read_on(rows).await?;
+                    Ok((written, more))
+                })
+            })
+            .await;
+        }
+        match read {
+            Ok((written, _)) => Ok(Ok(written)),
+            Err(error) if *error.kind() == Trouble::Tampered => Ok(Err(error.message().to_owned())),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn applies(
         &self,
         tx: &mut Tx<BeginApply>,
         mut run: Run,
-        verified: Verified,
+        (verified, derived): (Verified, bool),
     ) -> Result<Outcome<std::result::Result<Vec<String>, Refusal>>> {
         let words = verified.sentences().to_vec();
         let row = sql::capsule(tx, &run.id).await?;
@@ -124,7 +160,7 @@ impl Line {
         let (attempt, digest) = (self.attempt, hex::encode(verified.capsule()));
         let report = Report::Verified(verified);
         let entry = arrow(tx, &mut run, Event::Runner { attempt, report }).await?;
-        let entry = entry.fact("capsule", digest);
+        let entry = entry.fact("capsule", digest).fact("derived-again", derived);
         Ok(Outcome::Recorded(Ok(words), entry))
     }
 
@@ -133,7 +169,7 @@ impl Line {
         let differs = refusal.why.join("\ndiffers: ");
         let words = format!("differs: {differs}\n\nError: nothing was applied\n");
         let end = self.log_end().await?;
-        self.store(Kind::log_of(self.step), end, words.into())
+        self.store(Kind::log_of(self.step), end, Bytes::from(words))
             .await?;
         let given = Arc::new((self.clone(), refusal));
         door::change(&self.ctx, BeginApply, self.target(), move |tx| {

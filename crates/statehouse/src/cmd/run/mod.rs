@@ -100,6 +100,7 @@ const COLUMNS: &[Column] = &[
 const EVENTS: &[Column] = &[
     ("WHEN", "created-at"),
     ("WHAT", "action"),
+    ("ABOUT", "about"),
     ("THEN", "description"),
     ("WHO", "actor"),
 ];

@@ -9,16 +9,14 @@ use sha2::{Digest, Sha256};
 use statehouse_core::access::Scope;
 use statehouse_core::job::Holder;
 use statehouse_core::run::act::{self, Decision};
-use statehouse_core::run::capsule::Found;
+use statehouse_core::run::capsule::{Found, OfRunner};
 use statehouse_core::run::machine::{Kind, Status};
-use statehouse_core::run::work::{Ended, Line};
+use statehouse_core::run::work::{Begun, Ended, Line};
 use statehouse_core::variable::set;
 use statehouse_core::workspace::Workspace;
-use statehouse_core::{Core, Ctx, agent, configuration, execution, notification, run, variable, workspace};
-use statehouse_core::{Core, Ctx, agent, configuration, execution, run, variable, workspace};
-    Core, Ctx, agent, configuration, drift, execution, run, variable, workspace,
+use statehouse_core::{
+    Core, Ctx, agent, configuration, drift, execution, notification, run, variable, workspace,
 };
-use statehouse_model::{ConfigurationId, RunId};
 use statehouse_model::{ConfigurationId, RunId, VariableSetId};
 
 use super::corpus::name;
@@ -66,7 +64,6 @@ async fn prepared(
         ..variable::Wish::default()
     };
     variable::create(ctx, &workspace, wish).await.unwrap();
-    set_of_variables(ctx, "first").await;
     let wish = configuration::Wish::default();
     let wished = configuration::wish(ctx, &workspace, wish).await.unwrap();
     let (put, id) = (wished.put.unwrap(), wished.id.parse().unwrap());
@@ -120,6 +117,7 @@ fn found() -> Found {
     Found {
         plan: hex_digest(b"the plan"),
         plan_json: hex_digest(b"{}"),
+        plan_shown: hex_digest(b"{\"shown\":true}"),
         lock_file: None,
         tool: "terraform".to_owned(),
         tool_version: "1.11.4".to_owned(),
@@ -186,6 +184,8 @@ async fn told(core: &Core, ctx: &Ctx, workspace: &Workspace, called: &str) {
     core.create_notification(ctx, workspace, wish)
         .await
         .unwrap();
+}
+
 /// A workspace in which a run applied something.
 async fn applied(core: &Arc<Core>, ctx: &Ctx) -> Workspace {
     let (workspace, configuration) = prepared(core, ctx, "drifting", 0).await;
@@ -198,7 +198,12 @@ async fn applied(core: &Arc<Core>, ctx: &Ctx) -> Workspace {
     run::create(ctx, &workspace, wish).await.unwrap();
     plan(&core.next_job(&corpus()).await).await;
     let line = core.next_job(&corpus()).await;
-    line.begin(found()).await.unwrap();
+    let said = OfRunner {
+        found: found(),
+        derived: true,
+    };
+    let begun = line.begin(said).await.unwrap();
+    assert!(matches!(begun, Begun::Verified(_)), "{begun:?}");
     let state = serde_json::json!({
         "version": 4, "terraform_version": "1.11.4", "serial": 1, "lineage": "drifting", "outputs": {}, "resources": [],
     });
@@ -220,6 +225,7 @@ async fn looks(ctx: &Ctx, workspace: &Workspace, hours: u64) {
 /// What happens on the first day.
 pub(super) async fn first(core: &Arc<Core>, ctx: &Ctx) {
     agent::create(ctx, name("first")).await.unwrap();
+    set_of_variables(ctx, "first").await;
     let (workspace, configuration) = prepared(core, ctx, "runs", 2).await;
     half_agreed(core, ctx, (&workspace, &configuration)).await;
     told(core, ctx, &workspace, "first").await;

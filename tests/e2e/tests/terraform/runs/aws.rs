@@ -33,11 +33,24 @@ fn aws_resources_are_made_through_the_one_way_out_that_is_open() {
     let added = format!("{} added", SIZE + 1);
     project.run(APPLY).ends(0, &[&added]);
     assert_eq!(server.versions("aws")[0]["resource-count"], SIZE + 1);
+    let opened = (
+        "connection-opened".to_owned(),
+        endpoint.replace("http://", "tcp://"),
+    );
+    let happened = Runs::of(&server).newest("aws").happened();
+    // Of the plan and of the apply, whatever number of times each connected.
+    let told = happened.iter().filter(|each| **each == opened);
+    assert_eq!(told.count(), 2, "{happened:?}");
 
     variables("https://aws.example.com");
     let refused = "a connection to aws.example.com:443 was refused";
     project.run(&["plan"]).ends(1, &[refused]);
-    Runs::of(&server).newest("aws").ended("errored", "plan");
+    let run = Runs::of(&server).newest("aws");
+    run.ended("errored", "plan");
+    let is_told = |(what, about): &(String, String)| {
+        what == "connection-refused" && about.starts_with("https://aws.example.com:443: ")
+    };
+    assert!(run.happened().iter().any(is_told), "{:?}", run.happened());
 
     prove(&server, "aws");
     server.stop();

@@ -1,60 +1,70 @@
-//! States that the configuration keeps in a bucket: they stay there, terraform alone writes them, and the server keeps copies and notices
-//! what changed meanwhile.
+//! States that the configuration keeps elsewhere: they stay there, terraform alone writes them, and the server keeps copies and notices
+//! what changed meanwhile. One story, told of each backend.
+
+mod bucket;
+mod database;
+mod served;
 
 use serde_json::Value;
 
 use crate::support::child::Ran;
 use crate::support::house::Server;
-use crate::support::moto::{moto, script};
-use crate::support::plant::{Plant, Runs};
+use crate::support::moto::script;
+use crate::support::plant::{Plant, Run, Runs};
 use crate::support::project::{Project, resources};
 use crate::support::proof::prove_all;
 
 const WORKSPACE: &str = "far";
-const SECRET: &str = "kept-in-the-environment-alone";
-
-/// Makes a bucket, prints the state in it, or puts the next serial of it there.
-const BUCKET: &str = r#"
-import json, sys, boto3
-s3 = boto3.client("s3", endpoint_url=sys.argv[2])
-place = {"Bucket": "states", "Key": "far/terraform.tfstate"}
-if sys.argv[1] == "make":
-    s3.create_bucket(Bucket="states")
-else:
-    state = json.loads(s3.get_object(**place)["Body"].read())
-    if sys.argv[1] == "change":
-        state["serial"] += 1
-        s3.put_object(Body=json.dumps(state).encode(), **place)
-    print(json.dumps(state))
+/// A resource whose making shows the plan file that is applied, on one line.
+const SHOWS_THE_PLAN: &str = r#"
+resource "terraform_data" "plan" {
+  provisioner "local-exec" {
+    command = "echo plan''=$(base64 -w0 /out/plan)"
+  }
+}
+"#;
+/// Which entries a zipped file has, and which of them hold a text.
+const SEARCH: &str = r#"
+import base64, io, json, sys, zipfile
+entries = zipfile.ZipFile(io.BytesIO(base64.b64decode(sys.argv[1])))
+names = entries.namelist()
+holds = lambda text: [name for name in names if text.encode() in entries.read(name)]
+print(json.dumps({"names": names, "holds": {text: holds(text) for text in sys.argv[2:]}}))
 "#;
 
-struct Far<'a> {
-    server: &'a Server,
-    project: Project,
-    endpoint: &'a str,
+/// A backend that holds a state.
+trait Elsewhere {
+    /// The block that names it, without any credential.
+    fn block(&self) -> String;
+
+    /// What a run may connect to.
+    fn way(&self) -> String;
+
+    /// What a run has in its environment to get there; the first of them is nobody else's to know.
+    fn credentials(&self) -> Vec<(&'static str, String)>;
+
+    /// The state that is there.
+    fn shown(&self) -> Value;
+
+    /// Gives the state that is there the next serial.
+    fn change(&self) -> Value;
 }
 
-impl Far<'_> {
-    /// Keeps the state in the bucket, with so many resources.
+struct Far<'a, E> {
+    server: &'a Server,
+    project: Project,
+    place: &'a E,
+}
+
+impl<E: Elsewhere> Far<'_, E> {
+    /// Keeps the state there, with so many resources.
     fn wants(&self, count: usize) {
-        let endpoint = self.endpoint;
-        let block = format!(
-            "terraform {{\n  backend \"s3\" {{\n    bucket = \"states\"\n    key = \"far/terraform.tfstate\"\n    region = \"us-east-1\"\n    \
-             use_path_style = true\n    use_lockfile = true\n    skip_credentials_validation = true\n    skip_requesting_account_id = true\n    \
-             skip_metadata_api_check = true\n    skip_region_validation = true\n    endpoints = {{ s3 = \"{endpoint}\" }}\n  }}\n}}\n"
-        );
-        self.project.write("main.tf", block + &resources(count));
+        let main = self.place.block() + &resources(count) + SHOWS_THE_PLAN;
+        self.project.write("main.tf", main);
     }
 
     fn starts(&self, more: &[&str]) -> Ran {
-        let folder = self.project.path("");
-        let folder = folder.to_str().unwrap();
-        let words = ["run", "start", WORKSPACE, "--dir", folder];
-        self.server.run(&[&words[..], more].concat())
-    }
-
-    fn bucket(&self, verb: &str) -> Value {
-        serde_json::from_str(&script(BUCKET, &[verb, self.endpoint])).unwrap()
+        starts(self.server, &self.project, more)
     }
 
     fn copy(&self, run: &str) -> Value {
@@ -63,74 +73,114 @@ impl Far<'_> {
     }
 }
 
-/// How many instances of its one resource a state has.
-fn made(state: &Value) -> usize {
-    state["resources"][0]["instances"].as_array().unwrap().len()
+fn starts(server: &Server, project: &Project, more: &[&str]) -> Ran {
+    let folder = project.path("");
+    let words = ["run", "start", WORKSPACE, "--dir", folder.to_str().unwrap()];
+    server.run(&[&words[..], more].concat())
 }
 
-#[test]
-fn a_state_in_a_bucket_stays_there_and_is_copied_and_watched() {
-    let (_moto, endpoint) = moto();
-    script(BUCKET, &["make", &endpoint]);
-    let way = endpoint.replace("http://", "tcp://");
-    let plant = Plant::new(&[&format!("runs.egress=[\"{way}\"]")]);
+/// How many instances of the counted resource a state has.
+fn made(state: &Value) -> usize {
+    let resources = state["resources"].as_array().unwrap();
+    let each = resources.iter().find(|one| one["name"] == "each");
+    each.unwrap()["instances"].as_array().unwrap().len()
+}
+
+/// A server whose runs may connect to a backend and nothing else.
+fn server_for(place: &impl Elsewhere) -> (Plant, Server) {
+    let plant = Plant::new(&[&format!("runs.egress=[\"{}\"]", place.way())]);
     let server = plant.house.start();
     server.run(&["workspace", "create", WORKSPACE]).done();
-    let runs = Runs::of(&server);
-    runs.remote(WORKSPACE, 0);
-    for (name, value) in [
-        ("AWS_ACCESS_KEY_ID", "test-test"),
-        ("AWS_SECRET_ACCESS_KEY", SECRET),
-    ] {
-        let words = ["variable", "set", WORKSPACE, name, value, "--env"];
+    Runs::of(&server).remote(WORKSPACE, 0);
+    for (name, value) in place.credentials() {
+        let words = [
+            "variable",
+            "set",
+            WORKSPACE,
+            name,
+            &value,
+            "--env",
+            "--sensitive",
+        ];
         server.run(&words).done();
     }
+    (plant, server)
+}
+
+/// A state stays where the configuration keeps it: applied, copied, and watched for changes by others.
+fn stays_there(place: &impl Elsewhere) {
+    let (_plant, server) = server_for(place);
+    let runs = Runs::of(&server);
     let far = Far {
         server: &server,
         project: Project::new("", ""),
-        endpoint: &endpoint,
+        place,
     };
 
     far.wants(1);
     far.starts(&["--auto-apply"]).done();
     let first = runs.newest(WORKSPACE);
     first.gets_to("applied");
-    let there = far.bucket("show");
+    let there = place.shown();
     assert_eq!(made(&there), 1);
     assert_eq!(far.copy(&first.id)["serial"], there["serial"]);
-    assert!(
-        server.versions(WORKSPACE).is_empty(),
-        "it is no version here"
-    );
+    let kept = server.versions(WORKSPACE);
+    assert!(kept.is_empty(), "it is no version here: {kept:?}");
+    knows_no_secret(&first, place);
 
     // Somebody changes it behind everybody's back: before a plan that is told, and between plan and apply it ends the run.
-    far.bucket("change");
+    place.change();
     far.wants(2);
     far.starts(&["--detach"]).done();
     let second = runs.at(WORKSPACE, "awaiting_approval");
     let said = format!("changed outside Statehouse since {}", first.id);
     assert!(second.log("plan").contains(&said), "{}", second.log("plan"));
     assert!(second.events().contains(&"changed-outside".to_owned()));
-    let there = far.bucket("change");
+    let there = place.change();
     second.acts("apply", &server.token, &Value::Null).json();
     second.gets_to("stale").ended("stale", "backend-state");
-    assert_eq!(far.bucket("show")["serial"], there["serial"]);
+    assert_eq!(place.shown()["serial"], there["serial"]);
 
     far.starts(&["--auto-apply"]).done();
     let third = runs.newest(WORKSPACE);
     third.gets_to("applied");
-    let there = far.bucket("show");
+    let there = place.shown();
     assert_eq!(made(&there), 2);
     assert_eq!(far.copy(&third.id)["serial"], there["serial"]);
-    for log in [third.log("plan"), third.log("apply")] {
-        assert!(!log.contains(SECRET), "{log}");
-    }
-
-    far.project
-        .write("main.tf", "terraform {\n  backend \"local\" {}\n}\n");
-    far.starts(&["--plan-only"]).ends(1, &["backend `local`"]);
-    runs.newest(WORKSPACE).ended("errored", "configuration");
 
     prove_all(&server);
+    server.stop();
+}
+
+/// No credential of a run is in its logs, nor in any entry of its plan file, which the apply showed.
+fn knows_no_secret(run: &Run<'_>, place: &impl Elsewhere) {
+    let apply = run.log("apply");
+    let (_, shown) = apply.split_once("plan=").unwrap();
+    let plan: String = shown
+        .chars()
+        .take_while(|each| each.is_ascii_alphanumeric() || "+/=".contains(*each))
+        .collect();
+    let (_, secret) = place.credentials().remove(0);
+    let control = "number ${count.index}";
+    let found: Value = serde_json::from_str(&script(SEARCH, &[&plan, control, &secret])).unwrap();
+    let names = found["names"].as_array().unwrap();
+    assert!(names.contains(&"tfplan".into()), "{found}");
+    assert_ne!(found["holds"][control], Value::Array(Vec::new()), "{found}");
+    assert_eq!(found["holds"][&secret], Value::Array(Vec::new()), "{found}");
+    for log in [run.log("plan"), apply] {
+        assert!(!log.contains(&secret), "{log}");
+    }
+}
+
+#[test]
+fn a_state_in_a_file_of_the_sandbox_would_end_with_the_run_and_is_refused() {
+    let plant = Plant::new(&[]);
+    let server = plant.house.start();
+    server.run(&["workspace", "create", WORKSPACE]).done();
+    let runs = Runs::of(&server);
+    runs.remote(WORKSPACE, 0);
+    let project = Project::new("", "terraform {\n  backend \"local\" {}\n}\n");
+    starts(&server, &project, &["--plan-only"]).ends(1, &["backend `local`"]);
+    runs.newest(WORKSPACE).ended("errored", "configuration");
     server.stop();
 }

@@ -249,12 +249,18 @@ impl Run<'_> {
 
     /// The words of what happened to it.
     pub(crate) fn events(&self) -> Vec<String> {
-        let found = self
-            .runs
-            .get(&format!("/api/v2/runs/{}/run-events", self.id));
+        self.happened().into_iter().map(|(what, _)| what).collect()
+    }
+
+    /// The same, and what each was about.
+    pub(crate) fn happened(&self) -> Vec<(String, String)> {
+        let path = format!("/api/v2/runs/{}/run-events", self.id);
+        let found = self.runs.get(&path);
         let events = found["data"].as_array().unwrap().iter();
-        let action = |event: &Value| event["attributes"]["action"].as_str().unwrap().to_owned();
-        events.map(action).collect()
+        let text = |event: &Value, name| event["attributes"][name].as_str().unwrap().to_owned();
+        events
+            .map(|event| (text(event, "action"), text(event, "about")))
+            .collect()
     }
 
     /// The log of its plan or its apply, with the marks around it.

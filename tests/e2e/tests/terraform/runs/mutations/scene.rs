@@ -59,12 +59,14 @@ impl Told {
         self.stage == WAITS
     }
 
-    /// Whether the run was not let through.
+    /// Whether the run was not let through, and it was said why: not that runners were lost, or that something else is the matter.
     pub(crate) fn is_refused(&self) -> bool {
-        matches!(
+        let is_told = !self.why.is_empty() && !self.why.contains("runner-lost");
+        let is_refused = matches!(
             self.stage.as_str(),
             "refused" | "state_tampered" | "stale" | "errored"
-        )
+        );
+        is_refused && is_told
     }
 }
 
