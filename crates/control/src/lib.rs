@@ -241,6 +241,8 @@ pub enum Ask {
     Configuration,
     /// The plan file.
     Plan,
+    /// Its JSON, as it was stored.
+    PlanJson,
     /// The state, if there is one.
     State,
     /// Store a state; the bytes are beside.
@@ -321,6 +323,7 @@ impl Words for Ask {
             Self::Work
             | Self::Configuration
             | Self::Plan
+            | Self::PlanJson
             | Self::State
             | Self::Recall
             | Self::Schemas { .. }

@@ -76,6 +76,39 @@ impl Hidden {
     }
 }
 
+/// Whether `show -json` told the same in both. Terraform goes through maps where it writes what an expression refers to, and what is
+/// relevant: their order is another each time, and says nothing.
+pub fn is_same(mut one: Value, mut other: Value) -> bool {
+    for plan in [&mut one, &mut other] {
+        if let Some(configuration) = plan.get_mut("configuration") {
+            order(configuration);
+        }
+        if let Some(Value::Array(relevant)) = plan.get_mut("relevant_attributes") {
+            relevant.sort_by_cached_key(Value::to_string);
+        }
+    }
+    one == other
+}
+
+/// Puts what expressions refer to into one order. A constant is no expression: the order of its lists says something.
+fn order(within: &mut Value) {
+    match within {
+        Value::Array(list) => list.iter_mut().for_each(order),
+        Value::Object(members) => {
+            for (name, value) in members {
+                match (name.as_str(), value) {
+                    ("constant_value", _) => {}
+                    ("references", Value::Array(list)) if list.iter().all(Value::is_string) => {
+                        list.sort_by_cached_key(Value::to_string);
+                    }
+                    (_, value) => order(value),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
 /// The plan of `show -json`, for the screen, with the schemas of `providers schema -json`.
 pub fn shown(mut plan: Value, mut schemas: Value, hidden: &Hidden) -> Value {
     let mut shown = Map::new();

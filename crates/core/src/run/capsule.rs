@@ -546,6 +546,22 @@ async fn happens_where_it_was_planned(
     Ok(mode != Mode::Local)
 }
 
+/// The files of a plan must be there, as the runner says that they are.
+pub(crate) async fn stored_as_found(rows: &mut Rows, run: &Run, found: &Found) -> Result<()> {
+    for (kind, digest) in [
+        (Kind::Plan, &found.plan),
+        (Kind::PlanJson, &found.plan_json),
+        (Kind::PlanShown, &found.plan_shown),
+    ] {
+        let stored = sql::file(rows, &run.id, kind.as_str()).await?;
+        if stored.is_none_or(|stored| hex::encode(stored.digest) != *digest) {
+            let words = format!("the stored {} is not what was planned", kind.as_str());
+            return Err(Error::invalid(words).hint("store it, then report the plan"));
+        }
+    }
+    Ok(())
+}
+
 /// Where the runner has what was approved, what is stored must be that as well.
 async fn stored_too(rows: &mut Rows, run: &Run, approved: &Facts, found: &mut Facts) -> Result<()> {
     for (kind, approved, found) in [

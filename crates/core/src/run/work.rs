@@ -21,7 +21,7 @@ use statehouse_model::{HouseCode, JobId, RunId, WorkspaceId};
 use super::capsule::{self, Found};
 use super::files::{self, Kind};
 use super::machine::{self, Event, Report, Status};
-use super::sql::{self, Run};
+use super::sql::Run;
 use super::{Options, arrow, needed, read_options, turn};
 use crate::access::RUNS;
 use crate::configuration;
@@ -31,7 +31,6 @@ use crate::error::{Error, Kind as Trouble, Result};
 use crate::job::{self, Holder, LEASE_US, Step, sql::Job};
 use crate::ledger;
 use crate::object::Object;
-use crate::record::Rows;
 use crate::state::{self, Put, Upload, Which};
 use crate::variable::{self, Given};
 use crate::workspace::{self, Workspace};
@@ -323,15 +322,25 @@ impl Line {
 
     /// The plan file that was stored.
     pub async fn plan(&self) -> Result<Bytes> {
+        self.stored(Kind::Plan).await
+    }
+
+    /// Its JSON that was stored.
+    pub async fn plan_json(&self) -> Result<Bytes> {
+        self.stored(Kind::PlanJson).await
+    }
+
+    async fn stored(&self, kind: Kind) -> Result<Bytes> {
         let line = self.clone();
         let found = door::read(&self.ctx, ReadJob, &self.target(), move |rows| {
             Box::pin(async move {
                 job::held(rows, &line.job).await?;
-                files::find(rows, &line.run, Kind::Plan).await
+                files::find(rows, &line.run, kind).await
             })
         })
         .await?;
-        let (object, stored) = found.ok_or_else(|| Error::tampered("the plan file is missing"))?;
+        let missing = || Error::tampered(format!("the {} is missing", kind.as_str()));
+        let (object, stored) = found.ok_or_else(missing)?;
         object.open(&self.ctx, stored).await
     }
 
@@ -579,7 +588,7 @@ impl Line {
                 let (line, file, found, look) = &*given;
                 job::held(tx, &line.job).await?;
                 let mut run = needed(tx, &line.run).await?;
-                stored_as_found(tx, &run, found).await?;
+                capsule::stored_as_found(tx, &run, found).await?;
                 files::store(tx, file).await?;
                 let report = look.report(tx, &mut run, changes).await?;
                 let event = Event::Runner {
@@ -674,20 +683,4 @@ impl Left {
 fn word(text: &str) -> String {
     let fits = |letter: &char| letter.is_ascii_lowercase() || *letter == '-';
     text.chars().filter(fits).take(40).collect()
-}
-
-/// The files of a plan must be there, as the runner says that they are.
-async fn stored_as_found(rows: &mut Rows, run: &Run, found: &Found) -> Result<()> {
-    for (kind, digest) in [
-        (Kind::Plan, &found.plan),
-        (Kind::PlanJson, &found.plan_json),
-        (Kind::PlanShown, &found.plan_shown),
-    ] {
-        let stored = sql::file(rows, &run.id, kind.as_str()).await?;
-        if stored.is_none_or(|stored| hex::encode(stored.digest) != *digest) {
-            let words = format!("the stored {} is not what was planned", kind.as_str());
-            return Err(Error::invalid(words).hint("store it, then report the plan"));
-        }
-    }
-    Ok(())
 }

@@ -135,8 +135,9 @@ async fn derive(
 ) -> Result<(), Trouble> {
     log.line("Deriving what the plan file says again...").await;
     ready.leave(place, work, stop).await?;
+    let said = kept(control, Ask::PlanJson, "plan-json").await?.bytes;
     let room = ready.room(place);
-    plan::says(control, work, stop, (&room, ready), found).await?;
+    plan::says(control, work, stop, (&room, ready), (found, Some(said))).await?;
     ready.come_back()
 }
 

@@ -129,7 +129,7 @@ async fn bound(
         backend: None,
         changes,
     };
-    let says = says(control, work, stop, (&room, ready), &mut planned).await?;
+    let says = says(control, work, stop, (&room, ready), (&mut planned, None)).await?;
     for (name, bytes) in [
         ("plan", file.into()),
         ("plan-json", says.json),
@@ -150,16 +150,24 @@ pub(crate) struct Says {
 }
 
 /// What the plan file that was put aside says, derived in a sandbox without network and secrets. Its digests go into `of`, which names
-/// the tool and the providers that are here.
+/// the tool and the providers that are here. Terraform writes the same otherwise each time, in what has no order: where that is all in
+/// which it differs from what was `said` before, it is that.
 pub(crate) async fn says(
     control: &Arc<dyn Control>,
     work: &Work,
     stop: &Stop,
     (room, ready): (&Room<'_>, &Ready),
-    of: &mut Planned,
+    (of, said): (&mut Planned, Option<Bytes>),
 ) -> Result<Says, Trouble> {
     let command = Command::new(&["show", "-json", &room.plan(false)]);
-    let json = room.run(command, stop).await?.output;
+    let mut json = room.run(command, stop).await?.output;
+    if let Some(said) = said.filter(|said| *said != json) {
+        let (one, other) = (said.clone(), json.clone());
+        let same = tokio::task::spawn_blocking(move || is_same(&one, &other)).await;
+        if same.map_err(|error| Trouble::failed("show", error.to_string()))?? {
+            json = said;
+        }
+    }
     let schemas = schemas(control, (room, ready), of, stop).await?;
     let (hidden, read) = (hidden(work), json.clone());
     let shown = tokio::task::spawn_blocking(move || shown(&read, &schemas, &hidden)).await;
@@ -201,12 +209,21 @@ fn hidden(work: &Work) -> Hidden {
     hidden
 }
 
+fn read(json: &[u8]) -> Result<Value, Trouble> {
+    serde_json::from_slice(json)
+        .map_err(|error| Trouble::failed("show", format!("terraform wrote no JSON: {error}")))
+}
+
+/// Whether two texts of JSON tell of the same plan. What somebody else said need not be JSON.
+fn is_same(said: &[u8], json: &[u8]) -> Result<bool, Trouble> {
+    let Ok(said) = serde_json::from_slice(said) else {
+        return Ok(false);
+    };
+    Ok(statehouse_terraform::plan::is_same(said, read(json)?))
+}
+
 /// The plan for the screen.
 fn shown(json: &[u8], schemas: &[u8], hidden: &Hidden) -> Result<Bytes, Trouble> {
-    let read = |bytes: &[u8]| {
-        serde_json::from_slice::<Value>(bytes)
-            .map_err(|error| Trouble::failed("show", format!("terraform wrote no JSON: {error}")))
-    };
     let shown = statehouse_terraform::plan::shown(read(json)?, read(schemas)?, hidden);
     let bytes = serde_json::to_vec(&shown);
     bytes

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Hidden, shown};
+use super::{Hidden, is_same, shown};
 
 fn change(change: &Value) -> Value {
     change_hiding(change, &Hidden::default())
@@ -126,5 +126,57 @@ fn whatever_is_no_plan_is_shown_as_nothing() {
         json!({ "resource_changes": [1, null, { "change": 2 }] }),
     ] {
         assert!(shown(odd, json!(7), &Hidden::default()).is_object());
+    }
+}
+
+#[test]
+fn what_has_no_order_may_come_in_another_and_nothing_else() {
+    let plan = |references: &Value, relevant: &Value, constant: &Value, after: &Value| {
+        json!({
+            "relevant_attributes": relevant,
+            "resource_changes": [{ "address": "a.b", "change": { "after": { "references": after } } }],
+            "configuration": { "root_module": {
+                "resources": [{ "expressions": {
+                    "ingress": { "references": references },
+                    "references": { "constant_value": constant },
+                } }],
+                "module_calls": { "net": { "module": { "outputs": {
+                    "id": { "expression": { "references": references } },
+                } } } },
+            } },
+        })
+    };
+    let (one, other) = (
+        json!(["a.b.c", "a.b", "count.index"]),
+        json!(["count.index", "a.b.c", "a.b"]),
+    );
+    let first = plan(
+        &one,
+        &json!([{ "resource": "a" }, { "resource": "b" }]),
+        &one,
+        &one,
+    );
+    let again = plan(
+        &other,
+        &json!([{ "resource": "b" }, { "resource": "a" }]),
+        &one,
+        &one,
+    );
+    assert!(is_same(first.clone(), again));
+    let same = json!([{ "resource": "a" }, { "resource": "b" }]);
+    let differing = [
+        plan(&json!(["a.b.c", "a.b"]), &same, &one, &one),
+        plan(
+            &json!(["a.b.c", "a.b", "count.index", "count.index"]),
+            &same,
+            &one,
+            &one,
+        ),
+        plan(&one, &json!([{ "resource": "a" }]), &one, &one),
+        plan(&one, &same, &other, &one),
+        plan(&one, &same, &one, &other),
+    ];
+    for differs in differing {
+        assert!(!is_same(first.clone(), differs.clone()), "{differs}");
     }
 }

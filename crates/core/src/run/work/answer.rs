@@ -50,6 +50,7 @@ async fn answered(line: &Line, ask: Ask, beside: Beside) -> Result<Answer> {
         .into(),
         Ask::Configuration => Answer::given(Some(line.configuration().await?)),
         Ask::Plan => Answer::given(Some(line.plan().await?)),
+        Ask::PlanJson => Answer::given(Some(line.plan_json().await?)),
         Ask::State => match line.state().await? {
             Some(state) => Answer {
                 told: Told::State {
