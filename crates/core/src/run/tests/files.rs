@@ -188,3 +188,30 @@ async fn where_a_run_connected_to_is_told_and_moves_nothing() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_runner_cannot_fill_the_ledger_with_connections() {
+    for_each_engine(async |world| {
+        let bench = Bench::new(&world, "web").await;
+        let run = bench.start(Kind::PlanOnly).await;
+        let line = bench.line(&run).await;
+        let one = control::Connection {
+            to: "https://a:443".to_owned(),
+            became: control::Became::Refused,
+            why: None,
+        };
+        let mut told = 0;
+        let refused = loop {
+            match line.connected(vec![one.clone(); 64]).await {
+                Ok(()) => told += 64,
+                Err(error) => break error,
+            }
+            assert!(told < 6_000, "nothing stops it");
+        };
+        assert_eq!(*refused.kind(), Trouble::Conflict);
+        assert!(told > 4_000, "{told}");
+        // The run itself goes on.
+        bench.planned(&line).await;
+    })
+    .await;
+}

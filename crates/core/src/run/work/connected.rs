@@ -9,12 +9,15 @@ use statehouse_control::{Became, Connection};
 
 use super::{Line, ReportRun};
 use crate::door::{self, Entry, Outcome};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::job;
-use crate::run::{happened_about, needed};
+use crate::run::{happened_about, needed, sql};
 
 /// Connections that are told at once: their rows fit into a leaf.
 const CONNECTIONS_MAX: usize = 64;
+/// Events of a run beyond which no connection is told any more: a runner tells of a thousand for each job, and one that
+/// was taken over would fill the ledger.
+const EVENTS_MAX: u64 = 5_000;
 /// Longest words about one, in bytes: a name has 253.
 const ABOUT_BYTES_MAX: usize = 600;
 
@@ -32,6 +35,13 @@ impl Line {
                 let (line, connections) = &*given;
                 job::held(tx, &line.job).await?;
                 let run = needed(tx, &line.run).await?;
+                if sql::next_number(tx, &run.id).await? > EVENTS_MAX {
+                    let words = format!(
+                        "{} has {EVENTS_MAX} events: no connection is told any more",
+                        run.id
+                    );
+                    return Err(Error::new(Kind::Conflict, words).hint("the run goes on"));
+                }
                 let mut refused = 0_u64;
                 for connection in connections {
                     let word = word(connection.became);
