@@ -5,12 +5,11 @@ use std::collections::{HashMap, HashSet};
 
 use statehouse_model::{RunId, WorkspaceId};
 
-use crate::access::ORGANIZATION;
 use crate::db::Value;
 use crate::error::{Kind, Result};
 use crate::record::{Rows, record};
 use crate::run::sql::Run;
-use crate::workspace::sql::Workspace;
+use crate::workspace::sql::{Workspace, said_around};
 
 record! {
     /// How often drift is looked for in a scope.
@@ -58,17 +57,7 @@ pub(crate) async fn around(
     rows: &mut Rows,
     workspaces: &[Workspace],
 ) -> Result<HashMap<String, Schedule>> {
-    let mut scopes: Vec<&str> = workspaces
-        .iter()
-        .flat_map(|each| [each.id.as_str(), each.project.as_str()])
-        .chain([ORGANIZATION])
-        .collect();
-    scopes.sort_unstable();
-    scopes.dedup();
-    let places: Vec<String> = (1..=scopes.len()).map(|at| format!("${at}")).collect();
-    let values: Vec<Value> = scopes.into_iter().map(Value::from).collect();
-    let clause = format!("WHERE scope IN ({})", places.join(", "));
-    Ok(by_scope(rows.find(&clause, &values).await?))
+    Ok(by_scope(said_around(rows, workspaces).await?))
 }
 
 /// What all scopes say.

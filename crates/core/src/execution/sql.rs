@@ -2,11 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::access::ORGANIZATION;
-use crate::db::Value;
 use crate::error::Result;
 use crate::record::{Rows, record};
-use crate::workspace::sql::Workspace;
+use crate::workspace::sql::{Workspace, said_around};
 
 record! {
     /// What one scope says of where runs happen, and who must agree.
@@ -40,17 +38,7 @@ pub(crate) async fn around(
     rows: &mut Rows,
     workspaces: &[Workspace],
 ) -> Result<HashMap<String, Execution>> {
-    let mut scopes: Vec<&str> = workspaces
-        .iter()
-        .flat_map(|each| [each.id.as_str(), each.project.as_str()])
-        .chain([ORGANIZATION])
-        .collect();
-    scopes.sort_unstable();
-    scopes.dedup();
-    let places: Vec<String> = (1..=scopes.len()).map(|at| format!("${at}")).collect();
-    let values: Vec<Value> = scopes.into_iter().map(Value::from).collect();
-    let clause = format!("WHERE scope IN ({})", places.join(", "));
-    let found: Vec<Execution> = rows.find(&clause, &values).await?;
+    let found: Vec<Execution> = said_around(rows, workspaces).await?;
     let by_scope = found.into_iter().map(|each| (each.scope.clone(), each));
     Ok(by_scope.collect())
 }

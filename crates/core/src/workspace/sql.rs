@@ -8,11 +8,11 @@ use std::fmt::Write;
 
 use statehouse_model::{ActorId, Name, ProjectId, TagId, VersionId, WorkspaceId};
 
-use crate::access::Reach;
+use crate::access::{ORGANIZATION, Reach};
 use crate::db::Value;
 use crate::door::{Action, Tx};
 use crate::error::{Error, Result};
-use crate::record::{Ask, Rows, column, record};
+use crate::record::{Ask, Record, Rows, column, record};
 use crate::workspace::Workspace as Ref;
 
 record! {
@@ -386,4 +386,22 @@ pub(crate) async fn put_lock_info<A: Action>(
     let sql = "UPDATE workspace SET lock_info = $2 WHERE id = $1";
     tx.put_one_outside(sql, vec![id.as_str().into(), info], "workspace")
         .await
+}
+
+/// The rows of a table keyed by scope that are said of workspaces, of their projects and of the organization.
+pub(crate) async fn said_around<R: Record>(
+    rows: &mut Rows,
+    workspaces: &[Workspace],
+) -> Result<Vec<R>> {
+    let mut scopes: Vec<&str> = workspaces
+        .iter()
+        .flat_map(|each| [each.id.as_str(), each.project.as_str()])
+        .chain([ORGANIZATION])
+        .collect();
+    scopes.sort_unstable();
+    scopes.dedup();
+    let places: Vec<String> = (1..=scopes.len()).map(|at| format!("${at}")).collect();
+    let values: Vec<Value> = scopes.into_iter().map(Value::from).collect();
+    let clause = format!("WHERE scope IN ({})", places.join(", "));
+    rows.find(&clause, &values).await
 }
