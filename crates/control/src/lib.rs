@@ -17,6 +17,7 @@ pub mod spooled;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 
 use bytes::Bytes;
@@ -264,6 +265,16 @@ pub enum Ask {
         /// By what they are known.
         key: String,
     },
+    /// The tool of a version. Whoever started the runner answers, not the server.
+    Tool {
+        /// Which; none, or `latest`, for the one that is simply there.
+        version: String,
+    },
+    /// The digest of a package of the mirror of providers. Whoever started the runner answers, not the server.
+    Package {
+        /// Where it is, below the mirror.
+        path: PathBuf,
+    },
     /// Leaves of the ledger.
     Ledger {
         /// The first.
@@ -327,6 +338,8 @@ impl Words for Ask {
             | Self::State
             | Self::Recall
             | Self::Schemas { .. }
+            | Self::Tool { .. }
+            | Self::Package { .. }
             | Self::Ledger { .. }
             | Self::Connected { .. }
             | Self::Planning
@@ -367,6 +380,18 @@ pub enum Told {
         checkpoint: Option<String>,
         /// Whether that is the newest.
         is_newest: bool,
+    },
+    /// The tool that was asked for.
+    Tool {
+        /// Where it is.
+        path: PathBuf,
+        /// What is known of it.
+        tool: Tool,
+    },
+    /// A digest that was asked for.
+    Digest {
+        /// SHA-256, in hex.
+        digest: String,
     },
     /// There is nothing of that.
     Nothing,

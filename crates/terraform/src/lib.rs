@@ -21,6 +21,7 @@ mod json;
 pub mod literal;
 pub mod lock;
 pub mod plan;
+pub mod plan_file;
 pub mod rollback;
 pub mod said;
 #[cfg(test)]

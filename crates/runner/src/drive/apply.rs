@@ -11,11 +11,11 @@ use super::backend::Backend;
 use super::log::Log;
 use super::phase::{Command, trouble};
 use super::place::Place;
-use super::plan;
 use super::ready::{self, Ready};
 use super::spool::{KEY_BYTES, Spool};
 use super::stop::Stop;
-use super::{Trouble, elsewhere, kept};
+use super::{Trouble, elsewhere, kept, platform};
+use super::{plan, providers};
 use crate::control::{Answer, Ask, Control, Ended, Planned, Told, Work};
 use crate::sandbox::Exit;
 
@@ -79,9 +79,11 @@ async fn applied(
     (ready, planned, file, backend): (&Ready, &Planned, &Bytes, &Backend),
 ) -> Result<Ended, Trouble> {
     preamble(log, ready).await;
-    ready.install(place, log, stop).await?;
+    if !as_planned(control, place, work, (ready, planned, file)).await? {
+        ready.install(place, log, stop).await?;
+    }
     ready.layout.bind(file)?;
-    let mut found = Box::new(plan::found(place, ready, planned)?);
+    let mut found = Box::new(plan::found(control, place, ready, planned).await?);
     if work.reverify {
         derive(control, place, work, (log, stop), (ready, &mut found)).await?;
     }
@@ -125,6 +127,41 @@ async fn applied(
     }
 }
 
+/// Puts there what a plan file is applied with, without terraform's help: the lock file that is in it, and the providers of the mirror. The
+/// configuration itself is in the plan file. Says whether that is all; where it is not, terraform does it.
+async fn as_planned(
+    control: &Arc<dyn Control>,
+    place: &Place,
+    work: &Work,
+    (ready, planned, file): (&Ready, &Planned, &Bytes),
+) -> Result<bool, Trouble> {
+    if ready.backend.is_some() || work.reverify {
+        // A backend is prepared, and schemas are asked for, where modules are.
+        return Ok(false);
+    }
+    let there = ready.lock_file()?;
+    let lock_file = if there == planned.lock_file {
+        None
+    } else {
+        let planned_with = statehouse_terraform::plan_file::lock_file(file).ok();
+        let planned_with = planned_with.filter(|text| {
+            let digest = hex::encode(Sha256::digest(text));
+            planned.lock_file.as_ref() == Some(&digest)
+        });
+        if planned_with.is_none() {
+            return Ok(false);
+        }
+        planned_with
+    };
+    if !providers::lay_out(control, place, &ready.layout, &planned.providers).await? {
+        return Ok(false);
+    }
+    if let Some(text) = lock_file {
+        ready.layout.put_lock_file(&text)?;
+    }
+    Ok(true)
+}
+
 /// Puts what the plan file says in the place of what was said of it when it was planned.
 async fn derive(
     control: &Arc<dyn Control>,
@@ -147,15 +184,6 @@ async fn preamble(log: &Log, ready: &Ready) {
     log.line(&format!("{} v{}", tool.name, tool.version)).await;
     log.line(&format!("on linux_{}", platform())).await;
     log.line("Initializing...").await;
-}
-
-/// What terraform calls the processor. Sandboxes are of Linux alone.
-fn platform() -> &'static str {
-    if cfg!(target_arch = "aarch64") {
-        "arm64"
-    } else {
-        "amd64"
-    }
 }
 
 /// The server's word on whether it may begin.

@@ -22,7 +22,7 @@ use serde_json::{Map, Value, json};
 use statehouse_terraform::literal;
 
 use super::place::Place;
-use super::{Trouble, spool, tool};
+use super::{Trouble, digest, spool};
 use crate::control::Variable;
 use crate::sandbox::{Bind, within};
 
@@ -30,6 +30,8 @@ use crate::sandbox::{Bind, within};
 const BACKEND: &str = "zz_statehouse_backend_override.tf.json";
 /// The variable file. Terraform reads `*.auto.tfvars.json` in order of their names, the last one wins.
 const VARIABLES: &str = "zz_statehouse.auto.tfvars.json";
+/// The dependency lock file, in the root module.
+pub(crate) const LOCK_FILE: &str = ".terraform.lock.hcl";
 /// The plan file, in its folder.
 pub(crate) const PLAN: &str = "plan";
 /// Longest plan file, in bytes: what the server takes.
@@ -140,12 +142,18 @@ impl Layout {
     /// The digest of the plan file that was put there.
     pub(crate) fn bound_digest(&self) -> Result<String, Trouble> {
         let file = within::open(&self.bound(), Path::new(PLAN), PLAN_BYTES_MAX);
-        tool::digest(file.map_err(Trouble::disk)?)
+        digest::of(file.map_err(Trouble::disk)?).map_err(Trouble::disk)
     }
 
     /// Writes the file by which the configuration uses the runner's backend.
     pub(crate) fn put_backend(&self, block: &Value) -> Result<(), Trouble> {
         self.put(BACKEND, block)
+    }
+
+    /// Writes the dependency lock file that a plan was made with.
+    pub(crate) fn put_lock_file(&self, text: &[u8]) -> Result<(), Trouble> {
+        let path = self.module.join(LOCK_FILE);
+        within::write(&self.work(), &path, text).map_err(Trouble::disk)
     }
 
     /// Writes the variables of terraform, the strongest last: after init, which has no secrets.
@@ -267,7 +275,7 @@ mod tests {
         let plan = layout.planned().unwrap();
         layout.bind(&plan).unwrap();
         fs::write(&out, "another").unwrap();
-        let digest = tool::digest(&b"the plan"[..]).unwrap();
+        let digest = digest::of(&b"the plan"[..]).unwrap();
         assert_eq!(layout.bound_digest().unwrap(), digest);
         // What was there before is not taken for it.
         assert!(layout.bind(b"a third").is_err());

@@ -10,6 +10,7 @@
 
 mod apply;
 mod backend;
+mod digest;
 mod elsewhere;
 mod layout;
 mod log;
@@ -19,6 +20,7 @@ mod plan;
 mod providers;
 mod ready;
 pub mod spool;
+pub mod stock;
 mod stop;
 mod tool;
 mod witness;
@@ -186,6 +188,15 @@ async fn ended(done: Result<Ended, Trouble>, log: &Log) -> Result<Ended, Control
             Err(error)
         }
         Err(Trouble::Control(error)) => Err(error),
+    }
+}
+
+/// What terraform calls the processor. Sandboxes are of Linux alone.
+pub(crate) fn platform() -> &'static str {
+    if cfg!(target_arch = "aarch64") {
+        "arm64"
+    } else {
+        "amd64"
     }
 }
 

@@ -14,11 +14,6 @@ pub struct Place {
     pub sandbox: sandbox::Settings,
     /// The seat that was prepared for this job.
     pub seat: sandbox::Seat,
-    /// Where versions of terraform and tofu are, each in a folder `terraform_VERSION`; and the search path of the
-    /// starter, for the version that is simply there.
-    pub tools: Option<PathBuf>,
-    /// The search path of the starter.
-    pub path: String,
     /// A filesystem mirror of providers.
     pub provider_mirror: Option<PathBuf>,
     /// Where sandboxes may connect to, one rule each.

@@ -125,7 +125,7 @@ async fn bound(
         plan_shown: String::new(),
         lock_file: ready.lock_file()?,
         tool: ready.tool.tool.clone(),
-        providers: providers::installed(place, &ready.layout)?,
+        providers: providers::installed(control, place, &ready.layout).await?,
         backend: None,
         changes,
     };
@@ -232,14 +232,19 @@ fn shown(json: &[u8], schemas: &[u8], hidden: &Hidden) -> Result<Bytes, Trouble>
 }
 
 /// What is found anew before an apply, in the words of what was planned.
-pub(crate) fn found(place: &Place, ready: &Ready, planned: &Planned) -> Result<Planned, Trouble> {
+pub(crate) async fn found(
+    control: &Arc<dyn Control>,
+    place: &Place,
+    ready: &Ready,
+    planned: &Planned,
+) -> Result<Planned, Trouble> {
     Ok(Planned {
         plan: ready.layout.bound_digest()?,
         plan_json: planned.plan_json.clone(),
         plan_shown: planned.plan_shown.clone(),
         lock_file: ready.lock_file()?,
         tool: ready.tool.tool.clone(),
-        providers: providers::installed(place, &ready.layout)?,
+        providers: providers::installed(control, place, &ready.layout).await?,
         backend: None,
         changes: planned.changes,
     })

@@ -5,30 +5,25 @@
 //! is refused, and so is what is neither a folder nor a plain file.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
+use bytes::Bytes;
 use fs_err as fs;
 use rustix::fs::FileType;
-use sha2::{Digest, Sha256};
 
-use super::Trouble;
+use super::digest::{self, NAMES_MAX};
 use super::layout::{Layout, MIRROR};
 use super::place::Place;
-use super::tool;
-use crate::control::Provider;
-use crate::sandbox::within;
+use super::{Trouble, platform};
+use crate::control::{Ask, Control, ControlError, Provider, Told};
+use crate::sandbox::{Bind, within};
 
-/// Where packages are, in a root module.
+/// What init makes in a root module, and where packages are in it.
+const INITIALIZED: &str = ".terraform";
 const PROVIDERS: &str = ".terraform/providers";
 /// How many folders lie between `providers` and a package.
 const DEPTH: usize = 5;
-/// Names in one folder, and files in a package: a provider, a licence, a readme.
-const NAMES_MAX: usize = 1000;
-/// How deep folders of a package lie in each other.
-const PACKAGE_DEPTH_MAX: usize = 8;
-/// The longest file of a package: what a phase may write at most.
-const FILE_BYTES_MAX: u64 = 4 << 30;
-
 /// A package, by the words of its path below `providers`.
 struct Package {
     words: Vec<String>,
@@ -36,7 +31,8 @@ struct Package {
 }
 
 /// The providers that are installed in a root module.
-pub(crate) fn installed(
+pub(crate) async fn installed(
+    control: &Arc<dyn Control>,
     place: &Place,
     layout: &Layout,
 ) -> Result<BTreeMap<String, Provider>, Trouble> {
@@ -49,10 +45,10 @@ pub(crate) fn installed(
         let path = root.join(words.iter().collect::<PathBuf>());
         let digest = if is_link {
             let target = fs::read_link(tree.join(&path)).map_err(Trouble::disk)?;
-            let (mirror, inside) = in_mirror(mirror, &target).ok_or_else(|| elsewhere(&path))?;
-            digest(&mirror, &inside)?
+            let inside = in_mirror(mirror, &target).ok_or_else(|| elsewhere(&path))?;
+            of_mirror(control, inside).await?
         } else {
-            digest(&tree, &path)?
+            digest::package(&tree, &path, digest::of).map_err(Trouble::disk)?
         };
         let [host, namespace, kind, version, _] = words.as_slice() else {
             continue;
@@ -64,6 +60,72 @@ pub(crate) fn installed(
         found.insert(format!("{host}/{namespace}/{kind}"), provider);
     }
     Ok(found)
+}
+
+/// Lays out the providers that were planned with as terraform does, where every one of them is in the mirror as it was. Says whether it did.
+pub(crate) async fn lay_out(
+    control: &Arc<dyn Control>,
+    place: &Place,
+    layout: &Layout,
+    planned: &BTreeMap<String, Provider>,
+) -> Result<bool, Trouble> {
+    let module = layout.work().join(&layout.module);
+    if module.join(INITIALIZED).symlink_metadata().is_ok() {
+        // The configuration brought some of its own.
+        return Ok(false);
+    }
+    let mut packages = Vec::new();
+    for (name, provider) in planned {
+        let Some(package) = package(name, &provider.version) else {
+            return Ok(false);
+        };
+        let mirror = place.provider_mirror.as_deref();
+        let Some(inside) = in_mirror(mirror, &Path::new(MIRROR).join(&package)) else {
+            return Ok(false);
+        };
+        if of_mirror(control, inside).await? != provider.digest {
+            return Ok(false);
+        }
+        packages.push(package);
+    }
+    for package in packages {
+        let link = module.join(PROVIDERS).join(&package);
+        fs::create_dir_all(link.parent().unwrap_or(&module)).map_err(Trouble::disk)?;
+        let mirror = Bind {
+            source: place.provider_mirror.clone().unwrap_or_default(),
+            target: PathBuf::from(MIRROR),
+        };
+        let target = mirror.place(place.sandbox.level).join(&package);
+        fs::os::unix::fs::symlink(target, link).map_err(Trouble::disk)?;
+    }
+    Ok(true)
+}
+
+/// Where a package for this machine is below a mirror, and below `providers`. What was planned with came over a line.
+fn package(name: &str, version: &str) -> Option<PathBuf> {
+    let path = Path::new(name)
+        .join(version)
+        .join(format!("linux_{}", platform()));
+    let words: Option<Vec<&str>> = path
+        .components()
+        .map(|part| match part {
+            Component::Normal(word) => word.to_str(),
+            _ => None,
+        })
+        .collect();
+    (words?.len() == DEPTH).then_some(path)
+}
+
+/// The digest of a package of the mirror, whose files are read once and not for every run.
+async fn of_mirror(control: &Arc<dyn Control>, path: PathBuf) -> Result<String, Trouble> {
+    match control.ask(Ask::Package { path }, Bytes::new()).await {
+        Ok(answer) => match answer.told {
+            Told::Digest { digest } => Ok(digest),
+            other => Err(ControlError::Odd(format!("no digest: {other:?}")).into()),
+        },
+        Err(ControlError::Refused { why, .. }) => Err(Trouble::failed("init", why)),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn elsewhere(path: &Path) -> Trouble {
@@ -108,8 +170,8 @@ fn look(
     Ok(())
 }
 
-/// Where in the mirror a link leads, as the mirror really lies; `None` where it leads elsewhere.
-fn in_mirror(mirror: Option<&Path>, target: &Path) -> Option<(PathBuf, PathBuf)> {
+/// Where in the mirror a link leads, below it as it really lies; `None` where it leads elsewhere.
+fn in_mirror(mirror: Option<&Path>, target: &Path) -> Option<PathBuf> {
     let mirror = mirror?;
     let here = match target.strip_prefix(MIRROR) {
         Ok(inside) => mirror.join(inside),
@@ -117,54 +179,7 @@ fn in_mirror(mirror: Option<&Path>, target: &Path) -> Option<(PathBuf, PathBuf)>
     };
     let mirror = fs::canonicalize(mirror).ok()?;
     let here = fs::canonicalize(here).ok()?;
-    let inside = here.strip_prefix(&mirror).ok()?.to_owned();
-    Some((mirror, inside))
-}
-
-/// One digest over a package: the names of its files and their digests, in order.
-fn digest(top: &Path, package: &Path) -> Result<String, Trouble> {
-    let mut files = Vec::new();
-    gather(top, package, Path::new(""), &mut files)?;
-    files.sort();
-    let mut hash = Sha256::new();
-    for name in files {
-        let file = within::open(top, &package.join(&name), FILE_BYTES_MAX);
-        let digest = tool::digest(file.map_err(Trouble::disk)?)?;
-        hash.update(format!("{name}\0{digest}\n"));
-    }
-    Ok(hex::encode(hash.finalize()))
-}
-
-/// The names of all files of a package, below it.
-fn gather(
-    top: &Path,
-    package: &Path,
-    below: &Path,
-    files: &mut Vec<String>,
-) -> Result<(), Trouble> {
-    let folder = package.join(below);
-    let odd = |what: &str| {
-        let words = format!("the provider {} {what}", folder.display());
-        Trouble::failed("init", words)
-    };
-    if below.components().count() > PACKAGE_DEPTH_MAX {
-        return Err(odd("has folders in folders without end"));
-    }
-    for (name, kind) in within::list(top, &folder, NAMES_MAX).map_err(Trouble::disk)? {
-        let path = below.join(name);
-        match kind {
-            FileType::Directory => gather(top, package, &path, files)?,
-            FileType::RegularFile => {
-                let path = path.into_os_string().into_string();
-                files.push(path.map_err(|_| odd("has a file whose name is no text"))?);
-            }
-            _ => return Err(odd("holds what is neither a folder nor a plain file")),
-        }
-        if files.len() > NAMES_MAX {
-            return Err(odd("has more files than a provider"));
-        }
-    }
-    Ok(())
+    Some(here.strip_prefix(&mirror).ok()?.to_owned())
 }
 
 #[cfg(test)]
@@ -182,20 +197,19 @@ mod tests {
     }
 
     #[test]
-    fn everything_in_a_package_is_in_its_digest() {
-        let place = tempfile::tempdir().unwrap();
-        let package = place.path().join("package");
-        fs::create_dir_all(package.join("below")).unwrap();
-        fs::write(package.join("provider"), "one").unwrap();
-        fs::write(package.join("below/library"), "two").unwrap();
-        let digest = || digest(place.path(), Path::new("package"));
-        let before = digest().unwrap();
-        fs::write(package.join("below/library"), "three").unwrap();
-        assert_ne!(digest().unwrap(), before);
-        fs::write(package.join("below/library"), "two").unwrap();
-        assert_eq!(digest().unwrap(), before);
-        fs::os::unix::fs::symlink("/etc/passwd", package.join("link")).unwrap();
-        assert!(digest().is_err());
+    fn a_package_that_is_laid_out_stays_where_packages_are() {
+        let there = package("registry.terraform.io/hashicorp/null", "3.2.3").unwrap();
+        assert_eq!(there.components().count(), DEPTH);
+        for (name, version) in [
+            ("../../../hashicorp/null", "3.2.3"),
+            ("/etc/hashicorp/null", "3.2.3"),
+            ("registry.terraform.io/hashicorp/null", "../3.2.3"),
+            ("registry.terraform.io/hashicorp/null", "/etc"),
+            ("registry.terraform.io/hashicorp", "3.2.3"),
+            ("a/registry.terraform.io/hashicorp/null", "3.2.3"),
+        ] {
+            assert_eq!(package(name, version), None, "{name} {version}");
+        }
     }
 
     #[test]

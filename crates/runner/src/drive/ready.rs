@@ -15,13 +15,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::backend::{self, Backend};
-use super::layout::Layout;
+use super::layout::{LOCK_FILE, Layout};
 use super::log::Log;
 use super::phase::{Command, Room, trouble};
 use super::place::Place;
 use super::stop::Stop;
 use super::tool::{self, Found};
-use super::{Trouble, elsewhere, kept, witness};
+use super::{Trouble, digest, elsewhere, kept, witness};
 use crate::control::{Ask, Connection, Control, Told, Variable, Work};
 use crate::egress::{self, AllowList, Limits, System};
 use crate::sandbox::{Exit, Network, within};
@@ -90,7 +90,7 @@ pub(crate) async fn ready(
     unpacked.map_err(|error| Trouble::failed("runner", error.to_string()))??;
     layout.settle()?;
     let (state, moved) = state(control, work).await?;
-    let tool = tool::find(place, &work.tool_version)?;
+    let tool = tool::find(control, &work.tool_version).await?;
     let environment = layout.put_conf(place)?;
     let backend = backend_of(&layout)?;
     match &backend {
@@ -328,9 +328,9 @@ impl Ready {
 
     /// The digest of the dependency lock file that init used, or made.
     pub(crate) fn lock_file(&self) -> Result<Option<String>, Trouble> {
-        let path = self.layout.module.join(".terraform.lock.hcl");
+        let path = self.layout.module.join(LOCK_FILE);
         match within::open(&self.layout.work(), &path, LOCK_FILE_BYTES_MAX) {
-            Ok(file) => tool::digest(file).map(Some),
+            Ok(file) => digest::of(file).map(Some).map_err(Trouble::disk),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Trouble::disk(error)),
         }

@@ -1,5 +1,5 @@
 //! The starter's end of a line: what a runner asks, handed on to whoever answers for its job. What runners remember of a ledger,
-//! and schemas that they asked for before, are answered here: they are kept where they work.
+//! schemas that they asked for before, tools and packages of providers are answered here: they are kept where they work.
 //!
 //! A runner asks every second. One that is silent for longer than its lease, or was told to stop at once and goes on, is left: its line
 //! ends, and then it is ended.
@@ -15,9 +15,8 @@ use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::memory::Memory;
-use super::schemas::Schemas;
 use super::source::Job;
+use super::{Kept, User};
 
 /// How long a runner may be silent: a job is another's when its lease is over.
 const SILENT_MAX: Duration = Duration::from_micros(job::LEASE_US.unsigned_abs());
@@ -89,7 +88,7 @@ impl Patience {
 pub(super) async fn serve(
     stream: &mut UnixStream,
     job: &impl Job,
-    kept: (&Memory, &Schemas),
+    kept: (&Kept, User),
     stopping: watch::Receiver<bool>,
 ) -> bool {
     let mut patience = Patience::new(SILENT_MAX, LAST_WORDS_MAX);
@@ -129,32 +128,41 @@ pub(super) async fn serve(
     }
 }
 
-async fn answered(
-    job: &impl Job,
-    (memory, schemas): (&Memory, &Schemas),
-    ask: Ask,
-    beside: Beside,
-) -> Answer {
+async fn answered(job: &impl Job, (kept, user): (&Kept, User), ask: Ask, beside: Beside) -> Answer {
     let house = || job.run().house().to_string();
+    let not_here = |why: String| Answer::refused("stock", why, false);
     // A runner that cannot remember starts nothing.
     let forgotten = |why: String| Answer::refused("memory", why, false);
     match ask {
-        Ask::Recall => memory
+        Ask::Recall => kept
+            .memory
             .recall(&house())
             .map_or_else(forgotten, Answer::given),
         Ask::Remember { known } => match beside.whole().await {
-            Ok(bytes) => match memory.remember(&house(), known, &bytes) {
+            Ok(bytes) => match kept.memory.remember(&house(), known, &bytes) {
                 Ok(()) => Told::Well.into(),
                 Err(why) => forgotten(why),
             },
             Err(error) => forgotten(error.to_string()),
         },
-        Ask::Schemas { key } => Answer::given(schemas.find(&house(), &key)),
+        Ask::Schemas { key } => Answer::given(kept.schemas.find(&house(), &key)),
         Ask::KeepSchemas { key } => {
             if let Ok(bytes) = beside.whole().await {
-                schemas.keep(&house(), &key, &bytes);
+                kept.schemas.keep(&house(), &key, &bytes);
             }
             Told::Well.into()
+        }
+        Ask::Tool { version } => {
+            let found = kept.stock(move |stock| stock.tool(&version, user));
+            found
+                .await
+                .map_or_else(not_here, |(path, tool)| Told::Tool { path, tool }.into())
+        }
+        Ask::Package { path } => {
+            let found = kept.stock(move |stock| stock.package(&path));
+            found
+                .await
+                .map_or_else(not_here, |digest| Told::Digest { digest }.into())
         }
         ask => job.answer(ask, beside).await,
     }

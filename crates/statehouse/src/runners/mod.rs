@@ -29,6 +29,7 @@ use statehouse_control::{Ask, Ended, Told};
 use statehouse_model::RunId;
 use statehouse_runner::drive::place::Place;
 use statehouse_runner::drive::spool;
+use statehouse_runner::drive::stock::Stock;
 use statehouse_runner::sandbox::{self, Inside, Level, Seat, Users};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
@@ -75,12 +76,31 @@ pub(crate) struct Plant<S> {
     slots: u32,
     program: Program,
     sandbox: sandbox::Settings,
-    memory: Arc<Memory>,
-    schemas: Arc<Schemas>,
-    tools: Option<PathBuf>,
-    path: String,
+    kept: Arc<Kept>,
     provider_mirror: Option<PathBuf>,
     egress: Vec<String>,
+}
+
+/// What is kept here for runners, and outlives them.
+struct Kept {
+    memory: Memory,
+    schemas: Schemas,
+    stock: Arc<Stock>,
+}
+
+/// The user and group that a runner is, where it is another than who starts it.
+type User = Option<(u32, u32)>;
+
+impl Kept {
+    /// Looks into the stock, which may take seconds.
+    async fn stock<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Stock) -> std::result::Result<T, String> + Send + 'static,
+    ) -> std::result::Result<T, String> {
+        let stock = self.stock.clone();
+        let looked = tokio::task::spawn_blocking(move || look(&stock)).await;
+        looked.map_err(|error| error.to_string())?
+    }
 }
 
 /// Our own binary, where those who are to start it get to it. Where the server is root, runners are other users, to whom a
@@ -181,13 +201,18 @@ impl<S: Source> Plant<S> {
             .to_owned();
         Ok(Self {
             sandbox: settings(runs, forbidden, program.path(), &path),
-            memory: Arc::new(Memory::of(&runs.dir)),
-            schemas: Arc::new(Schemas::of(&runs.dir)),
+            kept: Arc::new(Kept {
+                memory: Memory::of(&runs.dir),
+                schemas: Schemas::of(&runs.dir),
+                stock: Arc::new(Stock::new(
+                    runs.tools.clone(),
+                    path,
+                    runs.provider_mirror.clone(),
+                )),
+            }),
             source,
             slots: runs.slots,
             program,
-            tools: runs.tools.clone(),
-            path,
             provider_mirror: runs.provider_mirror.clone(),
             egress: runs.egress.clone(),
         })
@@ -330,19 +355,12 @@ impl<S: Source> Plant<S> {
         let place = Place {
             sandbox: self.sandbox.clone(),
             seat: seat.clone(),
-            tools: self.tools.clone(),
-            path: self.path.clone(),
             provider_mirror: self.provider_mirror.clone(),
             egress: self.egress.clone(),
         };
         let (mut ours, mut child) = self.start(&place).map_err(Trouble::Job)?;
-        let over = line::serve(
-            &mut ours,
-            job,
-            (&self.memory, &self.schemas),
-            stopping.clone(),
-        )
-        .await;
+        let kept = (&*self.kept, user(&seat));
+        let over = line::serve(&mut ours, job, kept, stopping.clone()).await;
         drop(ours);
         end(&mut child).await;
         if !over {
@@ -367,8 +385,8 @@ impl<S: Source> Plant<S> {
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
             .kill_on_drop(true);
-        if rustix::process::geteuid().is_root() {
-            command.uid(place.seat.uid).gid(place.seat.gid);
+        if let Some((uid, gid)) = user(&place.seat) {
+            command.uid(uid).gid(gid);
         }
         let child = command.spawn().map_err(words)?;
         if let Some(process) = child.id() {
@@ -377,6 +395,12 @@ impl<S: Source> Plant<S> {
         let ours = UnixStream::from_std(ours).map_err(words)?;
         Ok((ours, child))
     }
+}
+
+/// Who a runner on a seat is, where it is another than this process.
+fn user(seat: &Seat) -> User {
+    let is_root = rustix::process::geteuid().is_root();
+    is_root.then_some((seat.uid, seat.gid))
 }
 
 /// Waits, unless it is to stop.

@@ -61,8 +61,13 @@ async fn answered(line: &Line, ask: Ask, beside: Beside) -> Result<Answer> {
             },
             None => Told::Nothing.into(),
         },
-        Ask::Recall | Ask::Remember { .. } | Ask::Schemas { .. } | Ask::KeepSchemas { .. } => {
-            let words = "what runners remember is kept where they work, and not here";
+        Ask::Recall
+        | Ask::Remember { .. }
+        | Ask::Schemas { .. }
+        | Ask::KeepSchemas { .. }
+        | Ask::Tool { .. }
+        | Ask::Package { .. } => {
+            let words = "what runners remember and use is kept where they work, and not here";
             Answer::refused("memory", words, false)
         }
         Ask::Ledger { from } => {

@@ -32,7 +32,7 @@ const SLOTS: usize = 2;
 /// Lines of a log whose way is timed.
 const LINES: usize = 200;
 /// Values of 4 MiB in a plan; each stands in its JSON five times or so.
-const LARGE: usize = 10;
+const LARGE: usize = 24;
 const LARGE_BYTES: usize = 4 * 1024 * 1024;
 
 const BY_HAND: [&[&str]; 4] = [
