@@ -36,6 +36,8 @@ pub(crate) struct Wished {
     holder: String,
     /// The level of the sandboxes there: `strict` or `process`.
     sandbox: String,
+    /// Why they are not `strict`: with `process` it must be there, in at least four letters and at most 1024 bytes.
+    sandbox_reason: Option<String>,
     /// How long to wait for a job, at most 30 seconds; that long unless said.
     wait_seconds: Option<u32>,
 }
@@ -79,6 +81,7 @@ pub(crate) async fn next(
     let wish = Wish {
         holder: wished.holder,
         sandbox: wished.sandbox,
+        sandbox_reason: wished.sandbox_reason,
     };
     let line = asker.core().next_job_of_pool(&ctx, wish, wait).await?;
     Ok(Document::one(line.as_ref().map_or(Value::Null, resource)))

@@ -25,7 +25,7 @@ use crate::ctx::Ctx;
 use crate::door::{self, Action, Entry, Outcome, Target, actions};
 use crate::error::{Error, Kind, Result};
 use crate::execution;
-use crate::job::{self, Holder, Step};
+use crate::job::{self, Holder, Sandbox, Step};
 use crate::run::{self, work};
 use crate::token;
 use sql::AgentPool;
@@ -163,6 +163,8 @@ pub struct Wish {
     pub holder: String,
     /// The level of its sandboxes.
     pub sandbox: String,
+    /// Why that is not `strict`.
+    pub sandbox_reason: Option<String>,
 }
 
 /// Asks inside the door whether the caller is an agent, and which pool it is of. Whoever
@@ -192,21 +194,16 @@ pub(crate) async fn holder(ctx: &Ctx, wish: &Wish) -> Result<Holder> {
         );
         return Err(Error::invalid(words));
     }
-    if !["strict", "process"].contains(&wish.sandbox.as_str()) {
-        return Err(Error::invalid(
-            "the level of an agent's sandboxes is `strict` or `process`",
-        ));
-    }
     Ok(Holder {
         name: wish.holder.clone(),
         pool: Some(pool),
-        sandbox: wish.sandbox.clone(),
+        sandbox: Sandbox::told(&wish.sandbox, wish.sandbox_reason.as_deref())?,
         token: Some(token),
     })
 }
 
-/// The line of a job that the caller holds, as its row says now.
-pub(crate) async fn line(ctx: &Ctx, id: JobId, holder: &str) -> Result<(work::Line, Holder)> {
+/// The line of a job that the caller holds, as its row says now, and the caller's pool.
+pub(crate) async fn line(ctx: &Ctx, id: JobId, holder: &str) -> Result<(work::Line, AgentPoolId)> {
     let (pool, token) = as_agent(ctx, AskForJob).await?;
     let (holder, now, task) = (holder.to_owned(), ctx.house().now(), ctx.as_task(RUNS));
     let asked = task.clone();
@@ -227,13 +224,7 @@ pub(crate) async fn line(ctx: &Ctx, id: JobId, holder: &str) -> Result<(work::Li
                 );
             }
             let workspace = run::needed(rows, &job.run).await?.workspace;
-            let holder = Holder {
-                name: holder,
-                pool: Some(pool),
-                sandbox: job.sandbox.clone().unwrap_or_default(),
-                token: Some(token),
-            };
-            Ok((work::Line::of(&asked, job, workspace), holder))
+            Ok((work::Line::of(&asked, job, workspace), pool))
         })
     })
     .await

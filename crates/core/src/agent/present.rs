@@ -7,7 +7,6 @@ use std::sync::{Mutex, PoisonError};
 use statehouse_model::AgentPoolId;
 
 use crate::ctx::Ctx;
-use crate::job::Holder;
 
 /// An agent asks every half minute at least. Of one that was not heard of for so long it is not known what it does.
 const SILENT_US: i64 = 90 * 1_000_000;
@@ -41,11 +40,8 @@ struct Seen {
 pub(crate) struct Present(Mutex<HashMap<(AgentPoolId, String), Seen>>);
 
 impl Present {
-    /// A place of an agent asked for something.
-    pub(crate) fn seen(&self, ctx: &Ctx, holder: &Holder, busy: bool) {
-        let Some(pool) = holder.pool.clone() else {
-            return;
-        };
+    /// A place of an agent of a pool asked for something.
+    pub(crate) fn seen(&self, ctx: &Ctx, (pool, place): (&AgentPoolId, &str), busy: bool) {
         let now = ctx.house().now();
         let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if places.len() >= PLACES_MAX {
@@ -57,7 +53,7 @@ impl Present {
                 address: ctx.source(),
                 busy,
             };
-            places.insert((pool, holder.name.clone()), seen);
+            places.insert((pool.clone(), place.to_owned()), seen);
         }
     }
 

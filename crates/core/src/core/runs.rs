@@ -58,9 +58,9 @@ impl Core {
                 return Ok(None);
             }
             let holder = agent::holder(ctx, &caller).await?;
-            self.agents.seen(ctx, &holder, false);
+            self.seen(ctx, &holder, false);
             if let Some(line) = next_of(ctx.house(), &holder, self.options.jobs_max).await? {
-                self.agents.seen(ctx, &holder, true);
+                self.seen(ctx, &holder, true);
                 return Ok(Some(line));
             }
             let now = tokio::time::Instant::now();
@@ -74,9 +74,15 @@ impl Core {
 
     /// The line of a job that an agent holds, for one ask.
     pub async fn line_of_pool(&self, ctx: &Ctx, job: JobId, holder: &str) -> Result<work::Line> {
-        let (line, holder) = agent::line(ctx, job, holder).await?;
-        self.agents.seen(ctx, &holder, true);
+        let (line, pool) = agent::line(ctx, job, holder).await?;
+        self.agents.seen(ctx, (&pool, holder), true);
         Ok(line)
+    }
+
+    fn seen(&self, ctx: &Ctx, holder: &Holder, busy: bool) {
+        if let Some(pool) = &holder.pool {
+            self.agents.seen(ctx, (pool, &holder.name), busy);
+        }
     }
 
     /// The agents of a pool that were heard of lately, for whoever may see them.

@@ -27,7 +27,7 @@ use crate::access::RUNS;
 use crate::configuration;
 use crate::execution::Word;
 use crate::fault::Faults;
-use crate::job::Holder;
+use crate::job::{Holder, Sandbox};
 use crate::run::capsule::Found;
 use crate::run::machine::Status;
 use crate::run::work::{self, Begun, Ended, Line};
@@ -193,7 +193,7 @@ impl<'w> Bench<'w> {
 
 async fn claim(world: &World) -> Option<Line> {
     let task = Ctx::new(world.house.clone(), Actor::Task(RUNS), None, None);
-    let desk = Holder::own("desk", "strict");
+    let desk = Holder::own("desk", Sandbox::Strict);
     work::claim(&task, &desk).await.unwrap()
 }
 

@@ -24,6 +24,7 @@ const AGENT: &str = include_str!("../../migrations/house/0009_agent.sql");
 const VARIABLE_SET: &str = include_str!("../../migrations/house/0010_variable_set.sql");
 const NOTIFICATION: &str = include_str!("../../migrations/house/0011_notification.sql");
 const DRIFT: &str = include_str!("../../migrations/house/0012_drift.sql");
+const JOB_REASON: &str = include_str!("../../migrations/house/0013_job_reason.sql");
 
 /// The evidential tables that the site and every organization have.
 const SHARED_TABLES: [Table; 2] = [
@@ -45,7 +46,7 @@ static SITE_TABLES: [Table; 9] = [
 ];
 
 /// The evidential tables of an organization.
-static HOUSE_TABLES: [Table; 34] = [
+static HOUSE_TABLES: [Table; 35] = [
     SHARED_TABLES[0],
     SHARED_TABLES[1],
     Table::of::<access::sql::Grant>(),
@@ -80,6 +81,7 @@ static HOUSE_TABLES: [Table; 34] = [
     Table::of::<notification::sql::Delivery>(),
     Table::of::<drift::sql::Schedule>(),
     Table::of::<drift::sql::Check>(),
+    Table::of::<job::sql::JobReason>(),
 ];
 
 /// Every evidential table of a house, in the order they are verified in.
@@ -105,6 +107,7 @@ pub(crate) fn migrations(code: HouseCode) -> Vec<Migration> {
             ("variable_set", VARIABLE_SET),
             ("notification", NOTIFICATION),
             ("drift", DRIFT),
+            ("job_reason", JOB_REASON),
         ]
     };
     [("ledger", COMMON)]

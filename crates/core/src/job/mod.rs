@@ -7,6 +7,7 @@
 //! has an old one. A job is for a place: this server's own, or a pool of agents
 //! ([`place_of`]). It stays there.
 
+pub mod sandbox;
 pub(crate) mod sql;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,6 +21,7 @@ use crate::execution;
 use crate::record::Rows;
 use crate::run::files;
 use crate::workspace::{self, Workspace};
+pub use sandbox::Sandbox;
 use sql::Job;
 
 /// How long a lease is good; a runner renews it every third of that.
@@ -76,19 +78,19 @@ pub struct Holder {
     pub name: String,
     /// The pool of an agent.
     pub pool: Option<AgentPoolId>,
-    /// The level of its sandboxes: `strict` or `process`.
-    pub sandbox: String,
+    /// What it keeps its jobs in.
+    pub sandbox: Sandbox,
     /// The token by which an agent asks.
     pub token: Option<HouseTokenId>,
 }
 
 impl Holder {
     /// A place of this server.
-    pub fn own(name: &str, sandbox: &str) -> Self {
+    pub fn own(name: &str, sandbox: Sandbox) -> Self {
         Self {
             name: name.to_owned(),
             pool: None,
-            sandbox: sandbox.to_owned(),
+            sandbox,
             token: None,
         }
     }

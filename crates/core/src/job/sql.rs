@@ -3,7 +3,8 @@
 use statehouse_model::{AgentPoolId, HouseTokenId, JobId, RunId};
 
 use crate::db::{Row, Value};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::ledger;
 use crate::record::{Rows, record};
 
 record! {
@@ -29,6 +30,16 @@ record! {
         sandbox: Option<String>,
         lease_until: Option<i64>,
         created_at: i64,
+    }
+}
+
+record! {
+    /// That somebody said why a job is not done in the strict sandbox. Never changed: beside
+    /// its leaf lie the words.
+    pub(crate) struct JobReason in "job_reason" key 1 {
+        job: JobId,
+        run: RunId,
+        taken_at: i64,
     }
 }
 
@@ -88,6 +99,28 @@ pub(crate) async fn open_of(rows: &mut Rows, run: &RunId) -> Result<Option<Job>>
 pub(crate) async fn last_of(rows: &mut Rows, run: &RunId, step: &str) -> Result<Option<Job>> {
     let clause = "WHERE run = $1 AND step = $2 ORDER BY created_at DESC, attempt DESC LIMIT 1";
     rows.one(clause, &[run.as_str().into(), step.into()]).await
+}
+
+/// The jobs of a run that somebody took, the oldest first.
+pub(crate) async fn taken_of(rows: &mut Rows, run: &RunId) -> Result<Vec<Job>> {
+    let clause = "WHERE run = $1 AND holder IS NOT NULL ORDER BY created_at, attempt";
+    rows.find(clause, &[run.as_str().into()]).await
+}
+
+/// Why a job is not done in the strict sandbox: the sealed text of the leaf by which it was taken.
+pub(crate) async fn reason(rows: &mut Rows, job: &JobId) -> Result<Option<String>> {
+    let key = vec![job.as_str().into()];
+    if rows.by_key::<JobReason>(key).await?.is_none() {
+        return Ok(None);
+    }
+    let sql = "SELECT l.seq, l.detail FROM job_reason r JOIN ledger_leaf l ON l.seq = r.leaf WHERE r.job = $1";
+    let found = ledger::sql::detail(rows, sql, job.as_str()).await?;
+    let gone = || {
+        Error::tampered(format!(
+            "why `{job}` is not in the strict sandbox is missing"
+        ))
+    };
+    found.ok_or_else(gone).map(Some)
 }
 
 /// How many jobs of a place are not over.

@@ -40,7 +40,7 @@ use crate::door::{self, Action, Entry, Outcome, Plan, Target, Tx, actions};
 use crate::drift;
 use crate::error::{Error, Kind as Trouble, Result};
 use crate::execution::{self, Mode};
-use crate::job;
+use crate::job::{self, sandbox::SandboxView};
 use crate::object::Object;
 use crate::record::Rows;
 use crate::state::lock;
@@ -163,6 +163,8 @@ pub struct RunView {
     pub changes: Option<bool>,
     /// The version of the state that it planned on.
     pub base: Option<String>,
+    /// What kept its jobs apart, where one run is asked for and somebody took one.
+    pub sandbox: Option<SandboxView>,
     /// How it plans, where one run is asked for.
     pub options: Option<Options>,
     /// When it was started, in microseconds since 1970.
@@ -195,6 +197,7 @@ impl RunView {
             actor: run.actor.to_string(),
             changes: run.changes,
             base: run.base.map(|base| base.to_string()),
+            sandbox: None,
             options: None,
             created_at: run.created_at,
             changed_at: run.changed_at,
@@ -512,7 +515,9 @@ pub async fn show(ctx: &Ctx, id: &RunId) -> Result<RunView> {
             let run = needed(rows, &wanted).await?;
             let options = files::find(rows, &run.id, files::Kind::Options).await?;
             let may = allowed(rows, &asked, &run).await?;
-            Ok((RunView::of(run, may)?, options))
+            let sandbox = job::sandbox::of_run(rows, &run.id).await?;
+            let view = RunView::of(run, may)?;
+            Ok((RunView { sandbox, ..view }, options))
         })
     })
     .await?;

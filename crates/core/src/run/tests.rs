@@ -19,6 +19,7 @@ mod kept;
 mod lost;
 mod notified;
 mod order;
+mod sandboxes;
 
 use statehouse_ledger::sha256;
 use statehouse_model::{Actor, UserId};
@@ -91,7 +92,7 @@ async fn uploaded(world: &World, workspace: &Workspace) -> ConfigurationId {
 
 /// A place of the server's own.
 fn desk() -> job::Holder {
-    job::Holder::own("desk", "strict")
+    job::Holder::own("desk", job::Sandbox::Strict)
 }
 
 fn task(house: &Arc<House>) -> Ctx {

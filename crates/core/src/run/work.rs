@@ -171,14 +171,16 @@ async fn claim_one(task: &Ctx, holder: &Holder, id: &JobId) -> Result<Option<Lin
             job.lease_until = Some(tx.now().saturating_add(LEASE_US));
             job.holder = Some(holder.name.clone());
             job.token = holder.token.clone();
-            job.sandbox = Some(holder.sandbox.clone());
+            job.sandbox = Some(holder.sandbox.level().to_owned());
             tx.put(&job).await?;
+            job::sandbox::note(tx, &job, &holder.sandbox).await?;
             let entry = door::Entry::new(&job.id)
                 .fact("run", job.run.as_str())
                 .fact("step", job.step.as_str())
                 .fact("attempt", job.attempt)
                 .fact("holder", holder.name.as_str())
-                .fact("sandbox", holder.sandbox.as_str());
+                .fact("sandbox", holder.sandbox.level())
+                .detail(holder.sandbox.reason());
             let entry = match &holder.pool {
                 Some(pool) => entry.fact("pool", pool.as_str()),
                 None => entry,

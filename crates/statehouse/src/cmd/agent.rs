@@ -18,7 +18,7 @@ use crate::client::Connection;
 use crate::config::{Config, Settings, Sources};
 use crate::failure::{Failure, Result};
 use crate::logs;
-use crate::runners::{self, Plant, Served};
+use crate::runners::{Plant, Served};
 use crate::server::guard::{self, DirectoryLock};
 
 /// Longest name, in bytes: that of a host on the network.
@@ -83,7 +83,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result {
     let _lock = DirectoryLock::of(&config.runs.dir)?;
     let name = args.name()?;
     Session::runtime()?.block_on(async {
-        let served = Served::new(&connection, name.clone(), runners::level(&config.runs))?;
+        let served = Served::new(&connection, name.clone(), config.runs.sandbox()?)?;
         let forbidden = session.server.token_file.iter();
         let forbidden = forbidden.map(std::path::absolute);
         let forbidden = forbidden.collect::<std::io::Result<_>>()?;

@@ -17,6 +17,7 @@ use rustls::pki_types::ServerName;
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+use statehouse_core::job::Sandbox;
 
 use crate::environment::Environment;
 use crate::failure::{Failure, Result};
@@ -317,6 +318,18 @@ pub(crate) enum RunLevel {
     Process,
 }
 
+impl Runs {
+    /// What keeps jobs apart here, and why that is not every layer where it is not.
+    pub(crate) fn sandbox(&self) -> Result<Sandbox> {
+        let level = match self.level {
+            RunLevel::Strict => "strict",
+            RunLevel::Process => "process",
+        };
+        let told = Sandbox::told(level, Some(&self.level_reason));
+        told.map_err(|error| Failure::usage(error.message()))
+    }
+}
+
 /// How changes are committed.
 #[derive(Deserialize)]
 pub(crate) struct Door {
@@ -347,10 +360,12 @@ impl Config {
                 "database.url and database.url_file are both set, and only one can count",
             );
         }
-        if runs.level == RunLevel::Process && runs.level_reason.trim().is_empty() {
-            return complain(
-                "runs.level is process, which keeps a job from little, and runs.level_reason does not say why",
+        if let Err(failure) = runs.sandbox() {
+            let words = format!(
+                "runs.level is process, which keeps a job from little, and runs.level_reason is not why: {}",
+                failure.message
             );
+            return complain(&words);
         }
         if runs.level == RunLevel::Process && runs.slots > 1 {
             return complain(

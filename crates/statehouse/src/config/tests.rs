@@ -169,6 +169,16 @@ fn a_wrong_value_is_refused_with_its_origin() {
         "[runs]\nlevel = \"process\"\n",
         ["does not fit together", "runs.level_reason"],
     );
+    for nothing in ["-", " x ", "\\u001b[0m", "\\u200b\\u200b\\u200b\\u200b"] {
+        let text =
+            format!("[runs]\nlevel = \"process\"\nlevel_reason = \"{nothing}\"\nslots = 1\n");
+        check(&text, ["does not fit together", "runs.level_reason"]);
+    }
+    let long = format!(
+        "[runs]\nlevel = \"process\"\nlevel_reason = \"{}\"\nslots = 1\n",
+        "because ".repeat(1000)
+    );
+    check(&long, ["does not fit together", "at most 1024"]);
     check(
         "[runs]\nlevel = \"process\"\nlevel_reason = \"no namespaces here\"\n",
         ["does not fit together", "runs.slots"],

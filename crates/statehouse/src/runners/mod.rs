@@ -148,14 +148,6 @@ impl Program {
     }
 }
 
-/// The level of the sandboxes, in a word.
-pub(crate) fn level(runs: &Runs) -> &'static str {
-    match runs.level {
-        RunLevel::Strict => "strict",
-        RunLevel::Process => "process",
-    }
-}
-
 fn settings(runs: &Runs, forbidden: Vec<PathBuf>, program: &Path, path: &str) -> sandbox::Settings {
     let on_path = || {
         let mut folders = path

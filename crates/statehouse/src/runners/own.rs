@@ -5,22 +5,22 @@ use std::sync::Arc;
 use bytes::Bytes;
 use statehouse_control::{Answer, Ask, Beside};
 use statehouse_core::Core;
-use statehouse_core::job::Holder;
+use statehouse_core::job::{Holder, Sandbox};
 use statehouse_core::run::work::Line;
 use statehouse_model::RunId;
 
 use super::source::{Job, NotTaken, Source};
 
-/// The core of this process, and the level of the sandboxes here.
+/// The core of this process, and what jobs are kept in here.
 #[derive(Clone)]
 pub(crate) struct Own {
     core: Arc<Core>,
-    level: &'static str,
+    sandbox: Sandbox,
 }
 
 impl Own {
-    pub(crate) fn new(core: Arc<Core>, level: &'static str) -> Self {
-        Self { core, level }
+    pub(crate) fn new(core: Arc<Core>, sandbox: Sandbox) -> Self {
+        Self { core, sandbox }
     }
 }
 
@@ -37,7 +37,7 @@ impl Source for Own {
     }
 
     async fn next(&self, slot: u32) -> Line {
-        let holder = Holder::own(&format!("slot-{slot}"), self.level);
+        let holder = Holder::own(&format!("slot-{slot}"), self.sandbox.clone());
         self.core.next_job(&holder).await
     }
 

@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::json;
+use serde_json::{Value, json};
 use statehouse_control::{self as control, Answer, Ask, Beside, Step, Told};
 use statehouse_core::agent::WAIT_MAX;
-use statehouse_core::job::LEASE_US;
+use statehouse_core::job::{LEASE_US, Sandbox};
 use statehouse_model::RunId;
 use tokio::time::Instant;
 
@@ -48,7 +48,7 @@ const ANSWER_BYTES_MAX: usize = control::ANSWER_BYTES_MAX as usize;
 pub(crate) struct Served {
     way: Arc<Way>,
     name: String,
-    level: &'static str,
+    sandbox: Sandbox,
 }
 
 /// A job of it.
@@ -74,6 +74,15 @@ enum Hindrance {
     Away(String),
 }
 
+/// Who would take a job, as the server is told. A server that is older than this agent knows no reason, and is told none where there is none.
+fn wish(holder: &str, sandbox: &Sandbox) -> Value {
+    let mut attributes = json!({ "holder": holder, "sandbox": sandbox.level() });
+    if let (Some(reason), Some(members)) = (sandbox.reason(), attributes.as_object_mut()) {
+        members.insert("sandbox-reason".to_owned(), reason.into());
+    }
+    json!({ "data": { "type": "agent-jobs", "attributes": attributes } })
+}
+
 /// What an answer means that is no yes. Only the server's own words count: what stands between may answer anything.
 fn met(answer: &client::Answer) -> Hindrance {
     let why = answer.refusal().message;
@@ -90,11 +99,11 @@ fn met(answer: &client::Answer) -> Hindrance {
 
 impl Served {
     /// The server of a connection, for an agent of that name.
-    pub(crate) fn new(connection: &Connection, name: String, level: &'static str) -> Result<Self> {
+    pub(crate) fn new(connection: &Connection, name: String, sandbox: Sandbox) -> Result<Self> {
         Ok(Self {
             way: Arc::new(Way::new(connection)?),
             name,
-            level,
+            sandbox,
         })
     }
 
@@ -118,9 +127,7 @@ impl Served {
     /// Asks for a job once; the server waits for one for a while.
     async fn look(&self, slot: u32) -> std::result::Result<Option<Given>, Hindrance> {
         let holder = format!("{}/{slot}", self.name);
-        let attributes = json!({ "holder": holder, "sandbox": self.level });
-        let document = json!({ "data": { "type": "agent-jobs", "attributes": attributes } });
-        let body = Body::Document(document.to_string().into());
+        let body = Body::Document(wish(&holder, &self.sandbox).to_string().into());
         let limits = (DOCUMENT_BYTES_MAX, WAITED_MAX);
         let answer = self.post("/api/v2/agent/jobs", body, limits).await?;
         let odd = |failure: Failure| Hindrance::Refused(failure.message);
@@ -319,6 +326,20 @@ mod tests {
             Ask::Work,
             Hindrance::Unknown(why()),
             &refused("token", false),
+        );
+    }
+
+    #[test]
+    fn a_server_is_told_the_level_and_why_it_is_not_strict() {
+        let check = |level: &str, wanted: Value| {
+            let sandbox = Sandbox::told(level, Some("no namespaces here")).unwrap();
+            assert_eq!(wish("far/0", &sandbox)["data"]["attributes"], wanted);
+        };
+        check("strict", json!({ "holder": "far/0", "sandbox": "strict" }));
+        let reason = "no namespaces here";
+        check(
+            "process",
+            json!({ "holder": "far/0", "sandbox": "process", "sandbox-reason": reason }),
         );
     }
 

@@ -30,7 +30,7 @@ use crate::config::{self, Config};
 use crate::environment::Environment;
 use crate::failure::{Failure, Result};
 use crate::receivers::Sender;
-use crate::runners::{self, Own, Plant};
+use crate::runners::{Own, Plant};
 use crate::trust;
 use guard::DirectoryLock;
 use signals::Signals;
@@ -120,7 +120,7 @@ impl Server {
             ..options(config, environment).await?
         };
         let core = Core::open(options).await?;
-        let own = Own::new(core.clone(), runners::level(&config.runs));
+        let own = Own::new(core.clone(), config.runs.sandbox()?);
         let forbidden = vec![
             config.data.dir.clone(),
             config.data.anchors.clone(),

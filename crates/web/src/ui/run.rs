@@ -13,6 +13,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 use statehouse_core::drift::{self, CheckView};
+use statehouse_core::job::sandbox::SandboxView;
 use statehouse_core::run::act::{self, Decision};
 use statehouse_core::run::machine::{Kind, Status};
 use statehouse_core::run::{self, RunView, logs};
@@ -92,6 +93,7 @@ pub(crate) async fn show(
     let main = html! {
         p.soft.small { a href=(place::path(&address.organization, &address.workspace)) { (address.organization) "/" (address.workspace) } }
         h1 { (title) }
+        @if let Some(sandbox) = &run.sandbox { (exposed(sandbox)) }
         section.card { (facts(&run)) (decisions(&visitor, &address, &run)) }
         @if let Some(look) = &look { (drifted(look, changes.as_ref())) }
         @if let (Some(changes), false) = (&changes, run.state.kind() == Kind::Drift) { (changed(changes)) }
@@ -135,7 +137,24 @@ fn facts(run: &RunView) -> Markup {
             div { dt { "Started" } dd { (moment(run.created_at)) " by " code { (run.actor) } } }
             div { dt { "Changed" } dd { (moment(run.changed_at)) } }
             @if let Some(base) = &run.base { div { dt { "Planned on" } dd { code { (base) } } } }
+            @if let Some(sandbox) = &run.sandbox { div { dt { "Sandbox" } dd { (sandbox.level) } } }
             @if let Some(capsule) = &capsule { div { dt { "Capsule" } dd { code { (capsule) } } } }
+        }
+    }
+}
+
+/// That less kept it apart than there is, and why: a warning. With the strict level there is nothing to warn of.
+fn exposed(sandbox: &SandboxView) -> Markup {
+    html! {
+        @if sandbox.is_weak() {
+            div.fault role="alert" {
+                @if sandbox.level == "process" {
+                    p { strong { "Not in the strict sandbox." } " A runner took this run at the level " code { "process" } ", which keeps it from little of the machine and of the network." }
+                    p { "Why: " (sandbox.reason.as_deref().unwrap_or("no reason is written down")) }
+                } @else {
+                    p { strong { "What kept this run apart is not known." } " What was written down of it was altered: " code { "statehouse verify --live" } " says where." }
+                }
+            }
         }
     }
 }

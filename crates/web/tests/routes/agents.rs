@@ -21,6 +21,11 @@ use crate::support::{Answer, Person, Server, name, state as state_of};
 /// Longest wait for a job that must come.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Why an agent has no strict sandbox: with what a page and a terminal must not obey.
+pub(crate) const REASON: &str = "\u{1b}[31mno <script>alert(1)</script> namespaces\r\n\u{202e}here";
+/// The same as it is shown.
+pub(crate) const REASON_SHOWN: &str = "[31mno <script>alert(1)</script> namespaces here";
+
 /// A pool, and an agent of it.
 pub(crate) struct Far {
     pub(crate) pool: String,
@@ -49,9 +54,17 @@ impl Far {
 
     /// Asks for a job, and does not wait.
     async fn next(&self, server: &Server, holder: &str) -> Value {
-        let wish = json!({ "holder": holder, "sandbox": "process", "wait-seconds": 0 });
-        let next = server.post(&self.agent, "/api/v2/agent/jobs", wish).await;
+        let sandbox = json!({ "sandbox": "process", "sandbox-reason": REASON });
+        let next = self.asks(server, holder, sandbox).await;
         next.is(200).json()["data"].clone()
+    }
+
+    /// The same, with what it says of its sandbox; the answer.
+    async fn asks(&self, server: &Server, holder: &str, sandbox: Value) -> Answer {
+        let mut wish = sandbox;
+        wish["holder"] = json!(holder);
+        wish["wait-seconds"] = json!(0);
+        server.post(&self.agent, "/api/v2/agent/jobs", wish).await
     }
 
     /// The job of a run, in the hands of `holder`. Jobs that come first are taken and let lie.
@@ -260,4 +273,58 @@ async fn a_job_is_there_for_its_holder_alone_and_takes_asks_alone() {
     beat(&far.agent).await.is(409);
     // It is planned again.
     assert_ne!(far.job(server, &run, "far/0").await, job);
+}
+
+#[tokio::test]
+async fn an_agent_says_why_it_has_no_strict_sandbox_or_gets_no_job() {
+    let place = Remote::new().await;
+    let (server, owner) = (place.server(), place.owner());
+    let far = Far::new(&place.ctx, "far").await;
+    far.serves(server, owner, &place.workspace).await;
+    let run = place.run(json!({ "plan-only": true })).await;
+    assert_eq!(place.told(&run).await["sandbox"], Value::Null);
+    let refused = async |sandbox: Value, status: u16, words: &str| {
+        let answer = far.asks(server, "far/0", sandbox).await.is(status);
+        let said = answer.text().chars().take(2000).collect::<String>();
+        assert!(said.contains(words), "{words}: {said}");
+        assert!(answer.text().len() < 2000, "{said}");
+    };
+    let process = |reason: &str| json!({ "sandbox": "process", "sandbox-reason": reason });
+    refused(json!({ "sandbox": "process" }), 400, "update the agent").await;
+    let null = json!({ "sandbox": "process", "sandbox-reason": null });
+    refused(null, 400, "update the agent").await;
+    for nothing in [
+        "",
+        " \t",
+        "n/a",
+        "\u{1b}[0m",
+        "\u{200b}\u{200b}\u{200b}\u{200b}",
+    ] {
+        refused(process(nothing), 400, "says nothing").await;
+    }
+    refused(process(&"why ".repeat(257)), 400, "say it shorter").await;
+    refused(process(&"why ".repeat(10 << 18)), 413, "").await;
+    for level in ["none", "Process", "strict\u{0}", ""] {
+        let wish = json!({ "sandbox": level, "sandbox-reason": "no namespaces here" });
+        refused(wish, 400, "`strict` or `process`").await;
+    }
+    let list = json!({ "sandbox": "process", "sandbox-reason": ["no namespaces here"] });
+    far.asks(server, "far/0", list).await.is(422);
+    // None of them took it.
+    assert_eq!(place.told(&run).await["sandbox"], Value::Null);
+    far.job(server, &run, "far/0").await;
+    let told = place.told(&run).await;
+    assert_eq!(
+        (&told["sandbox"], &told["sandbox-reason"]),
+        (&json!("process"), &json!(REASON_SHOWN))
+    );
+}
+
+#[tokio::test]
+async fn of_a_run_in_the_strict_sandbox_nothing_is_said_but_strict() {
+    let place = Remote::new().await;
+    let run = place.planned(json!({ "plan-only": true })).await;
+    let told = place.told(&run).await;
+    assert_eq!(told["sandbox"], "strict");
+    assert!(told.get("sandbox-reason").is_none(), "{told}");
 }

@@ -11,7 +11,7 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use statehouse_core::Ctx;
-use statehouse_core::job::Holder;
+use statehouse_core::job::{Holder, Sandbox};
 use statehouse_core::run::capsule::Found;
 use statehouse_core::run::machine::Status;
 use statehouse_core::run::work::{Ended, Line};
@@ -192,7 +192,7 @@ pub(crate) async fn told(server: &Server, who: &Person, run: &str) -> Value {
 
 /// A place that takes jobs.
 fn a_test() -> Holder {
-    Holder::own("a test", "strict")
+    Holder::own("a test", Sandbox::Strict)
 }
 
 /// The job of a run. Jobs that come first are taken and let lie.

@@ -6,6 +6,7 @@ use statehouse_core::access::{self, Scope};
 use statehouse_core::user;
 use statehouse_model::{Role, UserId};
 
+use crate::agents::{Far, REASON_SHOWN};
 use crate::pages::PASSWORD;
 use crate::planned::{Remote, finish, job_of, until};
 use crate::support::{Answer, Browser, name};
@@ -206,4 +207,40 @@ async fn a_log_is_followed_to_its_end_and_from_where_it_broke() {
         said.len() + 6
     );
     assert_eq!(rest.text(), expected);
+}
+
+#[tokio::test]
+async fn the_page_of_a_run_warns_of_the_level_process_and_of_strict_it_says_the_word() {
+    let remote = Remote::new().await;
+    let mut ada = browser(&remote, "ada", Some(Role::Reader)).await;
+    let run = remote.run(json!({ "plan-only": true })).await;
+    let page = format!("{WORKSPACE}/runs/{run}");
+    let shown = ada.get(&page).await.is(200);
+    assert!(!shown.text().contains("andbox"), "nobody took it yet");
+    let line = job_of(remote.server(), &run).await;
+    let shown = ada.get(&page).await.is(200);
+    let strict = "<dt>Sandbox</dt><dd>strict</dd>";
+    assert!(shown.text().contains(strict), "{}", shown.text());
+    assert_eq!(shown.text().matches("andbox").count(), 1);
+    drop(line);
+
+    let far = Far::new(&remote.ctx, "far").await;
+    far.serves(remote.server(), remote.owner(), &remote.workspace)
+        .await;
+    let run = remote.run(json!({ "plan-only": true })).await;
+    far.job(remote.server(), &run, "far/0").await;
+    let shown = ada.get(&format!("{WORKSPACE}/runs/{run}")).await.is(200);
+    let text = shown.text();
+    let reason = REASON_SHOWN.replace('<', "&lt;").replace('>', "&gt;");
+    for words in [
+        "class=\"fault\" role=\"alert\"",
+        "Not in the strict sandbox.",
+        &format!("Why: {reason}"),
+        "<dt>Sandbox</dt><dd>process</dd>",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    for obeyed in ["<script>alert", "\u{1b}", "\u{202e}"] {
+        assert!(!text.contains(obeyed), "{obeyed:?}: {text}");
+    }
 }

@@ -11,6 +11,7 @@ mod aws;
 mod commands;
 mod drift;
 mod elsewhere;
+mod exposed;
 mod failing;
 mod interrupted;
 mod mutations;

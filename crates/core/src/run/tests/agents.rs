@@ -36,7 +36,7 @@ async fn job_of(world: &World, run: &RunId) -> JobId {
 }
 
 /// An agent of a pool, and its token.
-struct Agent {
+pub(super) struct Agent {
     pool: AgentPoolId,
     ctx: Ctx,
     token: HouseTokenId,
@@ -44,7 +44,7 @@ struct Agent {
 
 impl Agent {
     /// Of a new pool.
-    async fn new(world: &World, text: &str) -> Self {
+    pub(super) async fn new(world: &World, text: &str) -> Self {
         let pool = agent::create(&world.ask(), name(text)).await.unwrap();
         Self::of(world, pool.id.parse().unwrap()).await
     }
@@ -71,9 +71,21 @@ impl Agent {
 
     /// The same, at a place of that name.
     async fn asks_as(&self, world: &World, holder: &str) -> Result<Option<Line>> {
+        self.asks_in(world, holder, ("process", Some("no namespaces here")))
+            .await
+    }
+
+    /// The same, with what it says of its sandbox.
+    pub(super) async fn asks_in(
+        &self,
+        world: &World,
+        holder: &str,
+        (level, reason): (&str, Option<&str>),
+    ) -> Result<Option<Line>> {
         let wish = agent::Wish {
             holder: holder.to_owned(),
-            sandbox: "process".to_owned(),
+            sandbox: level.to_owned(),
+            sandbox_reason: reason.map(str::to_owned),
         };
         let next = world.core.next_job_of_pool(&self.ctx, wish, Duration::ZERO);
         next.await
@@ -84,7 +96,7 @@ impl Agent {
     }
 
     /// Lets the runs of a bench happen with the pool.
-    async fn serves(&self, bench: &Bench<'_>) {
+    pub(super) async fn serves(&self, bench: &Bench<'_>) {
         let mode = Word::Say(Mode::Agent(self.pool.clone()));
         bench
             .agree(execution::Wish {

@@ -47,6 +47,12 @@ pub(crate) struct Told {
     capsule: Option<String>,
     /// The id of the version of the state that it planned on.
     base: Option<String>,
+    /// What kept its jobs apart, of all that a runner took the weakest: `strict`, `process`, or `unknown` where what was written down of it was
+    /// altered; `null` before, and in lists.
+    sandbox: Option<String>,
+    /// Why it is not `strict`, as the site of the runner says; absent where there is nothing to say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sandbox_reason: Option<String>,
     /// Always 0, unless a queue is asked for.
     position_in_queue: u64,
     created_at: Option<Instant>,
@@ -118,6 +124,11 @@ impl From<&RunView> for Told {
             sequence: run.sequence,
             capsule: run.state.capsule().map(hex::encode),
             base: run.base.clone(),
+            sandbox: run.sandbox.as_ref().map(|sandbox| sandbox.level.clone()),
+            sandbox_reason: run
+                .sandbox
+                .as_ref()
+                .and_then(|sandbox| sandbox.reason.clone()),
             position_in_queue: 0,
             created_at: instant::at(run.created_at),
             changed_at: instant::at(run.changed_at),

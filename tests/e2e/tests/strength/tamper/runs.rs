@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use statehouse_core::access::Scope;
-use statehouse_core::job::Holder;
+use statehouse_core::job::{Holder, Sandbox};
 use statehouse_core::run::act::{self, Decision};
 use statehouse_core::run::capsule::{Found, OfRunner};
 use statehouse_core::run::machine::{Kind, Status};
@@ -130,7 +130,7 @@ fn found() -> Found {
 
 /// A place that takes jobs.
 fn corpus() -> Holder {
-    Holder::own("corpus", "strict")
+    Holder::own("corpus", Sandbox::Strict)
 }
 
 /// Looks for jobs until the run is where it waits for people.
