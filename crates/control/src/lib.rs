@@ -218,6 +218,9 @@ pub struct Connection {
     pub became: Became,
     /// Why it was not made.
     pub why: Option<String>,
+    /// Through which proxy of the operator's it was to lead, `name:3128` for instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub through: Option<String>,
 }
 
 /// What became of a connection.
@@ -275,6 +278,11 @@ pub enum Ask {
         /// Where it is, below the mirror.
         path: PathBuf,
     },
+    /// The certificates that programs are to trust, in one file, where the operator has some of their own. Whoever started the
+    /// runner answers, not the server.
+    Authorities,
+    /// The proxy that connections leave through, with its password. Whoever started the runner answers, not the server.
+    Proxy,
     /// Leaves of the ledger.
     Ledger {
         /// The first.
@@ -340,6 +348,8 @@ impl Words for Ask {
             | Self::Schemas { .. }
             | Self::Tool { .. }
             | Self::Package { .. }
+            | Self::Authorities
+            | Self::Proxy
             | Self::Ledger { .. }
             | Self::Connected { .. }
             | Self::Planning

@@ -7,6 +7,8 @@
 //! What is not on the list of the workspace does not leave. Names lead to public addresses only, unless an entry says that they may be
 //! private; a host that asks for one name and then greets with another is refused before a byte of it goes out.
 //!
+//! Where nothing but a proxy of the organization's own gets out, connections are asked of that ([`upstream`]), once the list said yes.
+//!
 //! Deliberately absent: looking into TLS. Somebody who controls what answers behind an allowed name can be told anything; the list says
 //! whom a run may talk to, not about what. UDP, and so DNS from inside, does not exist.
 
@@ -22,6 +24,7 @@ pub mod relay;
 pub mod rules;
 #[cfg(test)]
 mod tests;
+pub mod upstream;
 
 pub use carried::Carried;
 pub use dial::{DialError, Dialed, dial};
@@ -30,3 +33,4 @@ pub use host::{Host, HostError};
 pub use network::{Answer, Network, System};
 pub use proxy::{Egress, Limits, serve};
 pub use rules::{AllowList, Entry, EntryError, Reach, Refusal};
+pub use upstream::{Upstream, UpstreamError};

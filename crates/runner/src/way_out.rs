@@ -95,6 +95,7 @@ pub(crate) fn told(event: &Event) -> Option<Connection> {
         to: format!("{way}://{}:{}", event.host, event.port),
         became,
         why: event.why.clone(),
+        through: event.through.clone(),
     })
 }
 

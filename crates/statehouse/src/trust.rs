@@ -21,15 +21,7 @@ const BUNDLES: [&str; 4] = [
 /// A TLS 1.3 client that trusts the authorities in `file`; without one, those of `SSL_CERT_FILE` or of the system. A system
 /// without any bundle trusts nobody.
 pub(crate) fn client(file: Option<&Path>, environment: &Environment) -> Result<Arc<ClientConfig>> {
-    let stated = file
-        .map(Path::to_owned)
-        .or_else(|| environment.get("SSL_CERT_FILE").map(PathBuf::from));
-    let found = stated.or_else(|| {
-        BUNDLES
-            .iter()
-            .map(PathBuf::from)
-            .find(|bundle| bundle.exists())
-    });
+    let found = file.map(Path::to_owned).or_else(|| system(environment));
     let roots = match found {
         Some(path) => {
             tls::roots(&fs::read(&path)?, &path.display().to_string()).map_err(Failure::failed)?
@@ -37,4 +29,15 @@ pub(crate) fn client(file: Option<&Path>, environment: &Environment) -> Result<A
         None => RootCertStore::empty(),
     };
     tls::client_config(roots).map_err(Failure::failed)
+}
+
+/// The bundle that counts where nobody names one: that of `SSL_CERT_FILE`, or the system's.
+pub(crate) fn system(environment: &Environment) -> Option<PathBuf> {
+    let stated = environment.get("SSL_CERT_FILE").map(PathBuf::from);
+    stated.or_else(|| {
+        BUNDLES
+            .iter()
+            .map(PathBuf::from)
+            .find(|bundle| bundle.exists())
+    })
 }

@@ -4,7 +4,7 @@
 //! tree/          the configuration, as it was unpacked; what init adds
 //! out/           the plan file, where the command that plans writes it
 //! bound/         the plan file, as it was read once after that; no phase writes here
-//! conf/          how terraform is to behave here; read-only
+//! conf/          how terraform is to behave here, and whom it is to trust; read-only
 //! spool/         states that the server has not taken; in no sandbox
 //! sockets/       ways out of the sandbox
 //! ```
@@ -22,7 +22,7 @@ use serde_json::{Map, Value, json};
 use statehouse_terraform::literal;
 
 use super::place::Place;
-use super::{Trouble, digest, spool};
+use super::{Trouble, authorities, digest, spool};
 use crate::control::Variable;
 use crate::sandbox::{Bind, within};
 
@@ -203,8 +203,13 @@ impl Layout {
         within::write(&self.work(), &path, content.to_string().as_bytes()).map_err(Trouble::disk)
     }
 
-    /// Writes terraform's own configuration, and says what of the environment is the same in every phase.
-    pub(crate) fn put_conf(&self, place: &Place) -> Result<BTreeMap<String, String>, Trouble> {
+    /// Writes terraform's own configuration and the certificates that programs trust beside the system's, and says what of the environment is
+    /// the same in every phase.
+    pub(crate) fn put_conf(
+        &self,
+        place: &Place,
+        trusted: Option<&[u8]>,
+    ) -> Result<BTreeMap<String, String>, Trouble> {
         let strict = place.sandbox.level == crate::sandbox::Level::Strict;
         let found = |inside: &str, here: &Path| {
             if strict {
@@ -234,10 +239,17 @@ impl Layout {
             ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),
             ("LANG", "C.UTF-8".to_owned()),
         ];
-        Ok(pairs
+        let mut environment: BTreeMap<String, String> = pairs
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value))
-            .collect())
+            .collect();
+        if let Some(trusted) = trusted {
+            fs::write(self.conf().join(authorities::FILE), trusted).map_err(Trouble::disk)?;
+            let place = format!("{conf}/{}", authorities::FILE);
+            let named = authorities::VARIABLES.map(|name| (name.to_owned(), place.clone()));
+            environment.extend(named);
+        }
+        Ok(environment)
     }
 
     /// What a phase can read beside its work and its tool.
@@ -256,15 +268,56 @@ impl Layout {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
     use super::*;
+    use crate::sandbox::{Inside, Level, Seat, Settings};
 
     fn layout() -> (tempfile::TempDir, Layout) {
         let seat = tempfile::tempdir().unwrap();
         let layout = Layout::new(seat.path(), "").unwrap();
         fs::create_dir(layout.work()).unwrap();
         (seat, layout)
+    }
+
+    #[test]
+    fn programs_are_told_of_other_authorities_where_there_are_some() {
+        let (seat, layout) = layout();
+        let place = Place {
+            sandbox: Settings {
+                level: Level::Strict,
+                bubblewrap: PathBuf::new(),
+                inside: Inside {
+                    program: PathBuf::new(),
+                    arguments: Vec::new(),
+                },
+                seats: PathBuf::new(),
+                users: None,
+                cgroup: None,
+                memory_bytes_max: 0,
+                processes_max: 0,
+                forbidden: Vec::new(),
+            },
+            seat: Seat {
+                slot: 0,
+                uid: 0,
+                gid: 0,
+                directory: seat.path().to_owned(),
+                group: None,
+            },
+            provider_mirror: None,
+            egress: Vec::new(),
+        };
+        let alone = layout.put_conf(&place, None).unwrap();
+        for name in authorities::VARIABLES {
+            assert_eq!(alone.get(name), None);
+        }
+        let found = layout.put_conf(&place, Some(b"the bundle")).unwrap();
+        for name in authorities::VARIABLES {
+            assert_eq!(found[name], "/conf/authorities.pem");
+        }
+        let written = fs::read(layout.conf().join(authorities::FILE)).unwrap();
+        assert_eq!(written, b"the bundle");
     }
 
     #[test]

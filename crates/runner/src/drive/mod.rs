@@ -9,6 +9,7 @@
 //! starts an apply.
 
 mod apply;
+pub mod authorities;
 mod backend;
 mod digest;
 mod elsewhere;

@@ -19,7 +19,7 @@ const READ_BYTES: usize = 64 * 1024;
 /// A command.
 pub(crate) struct Command<'a> {
     pub(crate) arguments: Vec<String>,
-    /// Beside what every phase has.
+    /// Beside what every phase has, and over it where both have one name.
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) network: Network,
     /// Whether it makes the plan file; every other sees the one that was bound, where there is one.

@@ -22,8 +22,8 @@ use super::place::Place;
 use super::stop::Stop;
 use super::tool::{self, Found};
 use super::{Trouble, digest, elsewhere, kept, witness};
-use crate::control::{Ask, Connection, Control, Told, Variable, Work};
-use crate::egress::{self, AllowList, Limits, System};
+use crate::control::{Ask, Connection, Control, ControlError, Told, Variable, Work};
+use crate::egress::{self, AllowList, Limits, System, Upstream};
 use crate::sandbox::{Exit, Network, within};
 use crate::slug;
 use crate::way_out;
@@ -57,6 +57,8 @@ pub(crate) struct Ready {
     /// Why an apply must not begin, where the ledger has a newer state than the plan was made on.
     pub(crate) moved: Option<String>,
     pub(crate) network: Network,
+    /// The proxy of the operator's that connections leave through.
+    upstream: Option<Arc<Upstream>>,
 }
 
 /// The way out of a job's sandboxes, while it is open.
@@ -91,7 +93,9 @@ pub(crate) async fn ready(
     layout.settle()?;
     let (state, moved) = state(control, work).await?;
     let tool = tool::find(control, &work.tool_version).await?;
-    let environment = layout.put_conf(place)?;
+    let trusted = said(control, Ask::Authorities).await?;
+    let environment = layout.put_conf(place, trusted.as_deref())?;
+    let upstream = upstream(control).await?;
     let backend = backend_of(&layout)?;
     match &backend {
         Some(kind) => elsewhere::refuse(kind)?,
@@ -105,7 +109,29 @@ pub(crate) async fn ready(
         state,
         moved,
         network: Network::None,
+        upstream,
     })
+}
+
+/// What whoever started the runner says, if anything.
+async fn said(control: &Arc<dyn Control>, ask: Ask) -> Result<Option<Bytes>, Trouble> {
+    let answer = control.ask(ask, Bytes::new()).await?;
+    match answer.told {
+        Told::Bytes => Ok(Some(answer.bytes)),
+        Told::Nothing => Ok(None),
+        // What else it is stays unsaid: there may be a password in it.
+        _ => Err(ControlError::Odd("neither bytes nor nothing".to_owned()).into()),
+    }
+}
+
+async fn upstream(control: &Arc<dyn Control>) -> Result<Option<Arc<Upstream>>, Trouble> {
+    let Some(told) = said(control, Ask::Proxy).await? else {
+        return Ok(None);
+    };
+    let upstream = Upstream::told(&told);
+    let upstream =
+        upstream.map_err(|why| Trouble::failed("egress", format!("the proxy: {why}")))?;
+    Ok(Some(Arc::new(upstream)))
 }
 
 /// The state. The server held it against the ledger before it gave it, and so does the runner.
@@ -217,6 +243,7 @@ impl Ready {
             allow,
             limits: Limits::default(),
             network: Arc::new(System),
+            upstream: self.upstream.clone(),
             clock: Arc::new(now),
             events,
             state: Some(connections),

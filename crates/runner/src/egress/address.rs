@@ -53,6 +53,24 @@ const METADATA: &[IpAddr] = &[
     IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
 ];
 
+/// The names by which clouds have their machines ask for them: Google, Azure, AWS, Tencent, IBM.
+const METADATA_NAMES: &[&str] = &[
+    "metadata",
+    "metadata.google.internal",
+    "metadata.goog",
+    "metadata.azure.internal",
+    "instance-data",
+    "instance-data.ec2.internal",
+    "metadata.tencentyun.com",
+    "api.metadata.cloud.ibm.com",
+];
+
+/// Whether a name in lower case is one of a metadata service. Any name may lead to one: this is for where nobody here
+/// sees the address.
+pub fn names_metadata(name: &str) -> bool {
+    METADATA_NAMES.contains(&name)
+}
+
 const V4: &[(Ipv4Addr, u32, Kind)] = &[
     (Ipv4Addr::UNSPECIFIED, 8, Kind::Reserved),
     (Ipv4Addr::new(10, 0, 0, 0), 8, Kind::Private),
@@ -210,6 +228,14 @@ mod tests {
                 "fd00:ec2::23",
             ],
         );
+    }
+
+    #[test]
+    fn metadata_services_have_names_and_their_neighbours_have_others() {
+        for name in METADATA_NAMES {
+            assert!(names_metadata(name), "{name}");
+        }
+        assert!(!names_metadata("metadata.example") && !names_metadata("google.internal"));
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub enum Stage {
     Opened,
     /// It ended after it was opened.
     Closed,
-    /// It is not allowed.
+    /// It is not allowed: by the list, or by the proxy that it was to go through.
     Refused,
     /// It is allowed, but nobody was reached, or nobody spoke.
     Failed,
@@ -39,8 +39,11 @@ pub struct Event {
     pub host: String,
     /// The port; 0 if there was none.
     pub port: u16,
-    /// To which address it went, once that was decided.
+    /// To which address it went, once that was decided: the proxy's, if it went through one.
     pub address: Option<IpAddr>,
+    /// Which proxy of the operator's it went through, or was to go through: host and port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub through: Option<String>,
     /// How far it got.
     pub stage: Stage,
     /// Why it was refused or failed, or ended before both sides were done.
@@ -56,7 +59,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// Whether the list allowed it.
+    /// Whether nobody refused it.
     pub fn allowed(&self) -> bool {
         self.stage != Stage::Refused
     }

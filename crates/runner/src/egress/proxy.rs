@@ -4,7 +4,8 @@
 //! the list, and anything else is HTTP to a proxy, of which `CONNECT` is taken and the rest refused in words. Words matter here: Go, and so
 //! terraform, shows nothing of a refused `CONNECT` but the reason phrase, so that is where they stand.
 //!
-//! The order is: the list, then names, then addresses, then a connection, then the TLS greeting, then the event, then the first byte out. A
+//! The order is: the list, then names, then addresses, then a connection, then the TLS greeting, then the event, then the first byte out. Where
+//! there is a proxy above, it is asked after the list, in the place of names and addresses. A
 //! connection that cannot be told is not made. Every wait has an end, and so has the number of connections.
 //!
 //! Deliberately absent: a pool of connections, retries, and anything that would change a byte.
@@ -30,6 +31,7 @@ use super::greeting::{self, Asked, Greeting};
 use super::host::Host;
 use super::network::Network;
 use super::rules::{AllowList, Reach};
+use super::upstream::{Route, Upstream};
 use carry::carry;
 use request::{Request, Unread};
 use tell::{Fault, Told};
@@ -51,6 +53,8 @@ pub struct Limits {
     pub head_time_max: Duration,
     /// To resolve a name, and again to connect to one address.
     pub dial_time_max: Duration,
+    /// For a proxy above to open a tunnel, for which it resolves and connects itself.
+    pub upstream_time_max: Duration,
     /// Until a TLS server says its first word.
     pub first_byte_time_max: Duration,
     /// Without a byte in either direction.
@@ -66,6 +70,7 @@ impl Default for Limits {
             connections_per_run_max: 100_000,
             head_time_max: Duration::from_secs(10),
             dial_time_max: Duration::from_secs(10),
+            upstream_time_max: Duration::from_secs(30),
             first_byte_time_max: Duration::from_secs(30),
             idle_time_max: Duration::from_mins(15),
             drain_time_max: Duration::from_secs(5),
@@ -82,6 +87,8 @@ pub struct Egress {
     pub limits: Limits,
     /// Who resolves and connects.
     pub network: Arc<dyn Network>,
+    /// The proxy that `https` entries are reached through.
+    pub upstream: Option<Arc<Upstream>>,
     /// What time it is.
     pub clock: Clock,
     /// Who is told. When nobody listens any more, nothing leaves any more; when the channel is full, connections wait.
@@ -162,6 +169,28 @@ async fn dial(egress: &Egress, host: &Host, port: u16, reach: Reach) -> Result<D
     Ok(dial::dial(&*egress.network, host, port, reach, time_max).await?)
 }
 
+/// A connection to a host that an `https` entry allows: to the host, or through the proxy above. `told` knows which proxy from when it is asked.
+async fn reach(egress: &Egress, host: &Host, port: u16, told: &mut Told) -> Result<Dialed, Fault> {
+    let reach = egress.allow.https(host, port)?;
+    let upstream = match &egress.upstream {
+        Some(upstream) if upstream.route(host)? == Route::Through => upstream,
+        _ => return dial(egress, host, port, reach).await,
+    };
+    told.through = Some(upstream.to_string());
+    let (proxy, its_port) = upstream.place();
+    let time_max = egress.limits.dial_time_max;
+    // The operator named it, wherever it is.
+    let dialed = dial::dial(&*egress.network, proxy, its_port, Reach::Anywhere, time_max);
+    let mut dialed = dialed.await.map_err(Fault::UpstreamDial)?;
+    let time_max = egress.limits.upstream_time_max;
+    let opened = upstream.open(&mut dialed.stream, host, port, time_max);
+    opened.await.map_err(|why| Fault::Upstream {
+        place: upstream.to_string(),
+        why,
+    })?;
+    Ok(dialed)
+}
+
 /// Carries a `tcp` entry.
 async fn tcp(client: Carried, number: usize, mut told: Told, is_over: watch::Receiver<bool>) {
     let egress = Arc::clone(&told.egress);
@@ -194,11 +223,7 @@ async fn https(
 ) {
     let egress = Arc::clone(&told.egress);
     told.aims(Way::Https, host.to_string(), port);
-    let dialed = match egress.allow.https(&host, port) {
-        Ok(reach) => dial(&egress, &host, port, reach).await,
-        Err(refusal) => Err(refusal.into()),
-    };
-    let Dialed { stream, address } = match dialed {
+    let Dialed { stream, address } = match reach(&egress, &host, port, &mut told).await {
         Ok(dialed) => dialed,
         Err(fault) => return answer(&mut client, told.refused(fault).await).await,
     };

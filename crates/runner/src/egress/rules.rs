@@ -65,6 +65,8 @@ pub enum Reach {
     Loopback,
     /// This one only, of whatever kind.
     Exactly(IpAddr),
+    /// Any: for whom the operator named, and no run.
+    Anywhere,
 }
 
 /// Why a text is no entry.
@@ -140,6 +142,11 @@ pub enum Refusal {
         /// What it is.
         kind: Kind,
     },
+    /// A name of what only addresses lead to, where somebody else would look it up.
+    #[error(
+        "{0} is a name of the machine itself or of a metadata service, for which no proxy is asked; an entry that names the address is reached without it"
+    )]
+    NotThrough(Host),
     /// A relay asked for an entry that there is not.
     #[error("there is no tcp entry {0}")]
     NoEntry(usize),
@@ -256,16 +263,32 @@ impl Reach {
     pub fn allows(self, address: IpAddr) -> bool {
         match (self, kind(address)) {
             (Reach::Exactly(only), _) => address == only,
-            (Reach::Public | Reach::Private, Kind::Public) | (Reach::Private, Kind::Private) => {
-                true
-            }
+            (Reach::Anywhere, _)
+            | (Reach::Public | Reach::Private, Kind::Public)
+            | (Reach::Private, Kind::Private) => true,
             (reach, kind) => reach == Reach::Loopback && kind == Kind::Loopback,
         }
     }
 }
 
 impl Pattern {
-    fn matches(&self, host: &Host) -> bool {
+    /// Reads a host, or `*.name`.
+    pub(super) fn parse(text: &str) -> Result<Pattern, EntryFault> {
+        match text.strip_prefix("*.") {
+            Some(name) => {
+                let name = name.to_ascii_lowercase();
+                if name.contains('*') || !name.contains('.') {
+                    return Err(EntryFault::Wildcard);
+                }
+                check_name(&name)?;
+                Ok(Pattern::Below(name))
+            }
+            None if text.contains('*') => Err(EntryFault::Wildcard),
+            None => Ok(Pattern::Exactly(Host::parse(text)?)),
+        }
+    }
+
+    pub(super) fn matches(&self, host: &Host) -> bool {
         match (self, host) {
             (Pattern::Exactly(exactly), host) => exactly == host,
             (Pattern::Below(name), Host::Name(host)) => {
@@ -331,18 +354,7 @@ fn read(text: &str) -> Result<Entry, EntryFault> {
 fn https(place: &str, private: bool) -> Result<Entry, EntryFault> {
     let (host, port) = host_and_port(place)?;
     let port = port.unwrap_or(HTTPS_PORT);
-    let pattern = match host.strip_prefix("*.") {
-        Some(name) => {
-            let name = name.to_ascii_lowercase();
-            if name.contains('*') || !name.contains('.') {
-                return Err(EntryFault::Wildcard);
-            }
-            check_name(&name)?;
-            Pattern::Below(name)
-        }
-        None if host.contains('*') => return Err(EntryFault::Wildcard),
-        None => Pattern::Exactly(Host::parse(host)?),
-    };
+    let pattern = Pattern::parse(host)?;
     match &pattern {
         Pattern::Exactly(Host::Address(_)) if private => return Err(EntryFault::Private),
         Pattern::Exactly(Host::Address(address)) if nobody(*address) => {

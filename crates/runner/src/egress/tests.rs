@@ -4,6 +4,7 @@ mod listed;
 mod misuse;
 mod relays;
 mod through;
+mod upstream;
 
 use std::collections::HashMap;
 use std::io;
@@ -100,6 +101,7 @@ fn short_limits() -> Limits {
     Limits {
         head_time_max: Duration::from_millis(300),
         dial_time_max: Duration::from_secs(2),
+        upstream_time_max: Duration::from_millis(500),
         first_byte_time_max: Duration::from_millis(400),
         idle_time_max: Duration::from_millis(800),
         ..Limits::default()
@@ -112,6 +114,11 @@ impl Run {
     }
 
     fn with(allow: &[&str], limits: Limits) -> Run {
+        Run::above(allow, limits, None)
+    }
+
+    /// One below another proxy.
+    fn above(allow: &[&str], limits: Limits, upstream: Option<Upstream>) -> Run {
         let (world, folder) = (Arc::new(World::default()), TempDir::new().unwrap());
         let (told, events) = mpsc::channel(1000);
         let (served, state) = mpsc::channel(10);
@@ -119,6 +126,7 @@ impl Run {
             allow: AllowList::parse(allow.iter().copied()).unwrap(),
             limits,
             network: Arc::clone(&world) as Arc<dyn Network>,
+            upstream: upstream.map(Arc::new),
             clock: Arc::new(|| 1_700_000_000_000_000),
             events: told,
             state: Some(served),

@@ -18,7 +18,7 @@ use crate::client::Connection;
 use crate::config::{Config, Settings, Sources};
 use crate::failure::{Failure, Result};
 use crate::logs;
-use crate::runners::{Plant, Served};
+use crate::runners::{Outside, Plant, Served};
 use crate::server::guard::{self, DirectoryLock};
 
 /// Longest name, in bytes: that of a host on the network.
@@ -82,12 +82,14 @@ pub(super) fn run(args: &Args, session: &Session) -> Result {
     sandbox::folder(&config.runs.dir)?;
     let _lock = DirectoryLock::of(&config.runs.dir)?;
     let name = args.name()?;
+    let outside = Outside::of(&config.runs, &session.environment)?;
     Session::runtime()?.block_on(async {
         let served = Served::new(&connection, name.clone(), config.runs.sandbox()?)?;
         let forbidden = session.server.token_file.iter();
         let forbidden = forbidden.map(std::path::absolute);
         let forbidden = forbidden.collect::<std::io::Result<_>>()?;
-        let plant = Plant::of(served, &config.runs, forbidden, &session.environment)?;
+        let environment = &session.environment;
+        let plant = Plant::of(served, &config.runs, outside, forbidden, environment)?;
         let (stop, stopping) = watch::channel(false);
         let (mut terminate, mut interrupt) = (
             signal(SignalKind::terminate())?,

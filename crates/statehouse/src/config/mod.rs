@@ -29,7 +29,7 @@ pub(crate) const DEFAULT: &str = include_str!("../../config.default.toml");
 /// Read when there is one and no other is named.
 const FILE: &str = "/etc/statehouse/config.toml";
 /// Keys whose values are shown to nobody, and not taken from arguments, which every user of the machine can read.
-const SECRETS: [&str; 1] = ["database.url"];
+const SECRETS: [&str; 2] = ["database.url", "runs.proxy"];
 
 /// Where settings come from, as arguments.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -296,6 +296,23 @@ pub(crate) struct Runs {
     #[serde(deserialize_with = "optional_path")]
     pub(crate) provider_mirror: Option<PathBuf>,
     pub(crate) egress: Vec<String>,
+    #[serde(deserialize_with = "optional_path")]
+    pub(crate) ca_file: Option<PathBuf>,
+    #[serde(deserialize_with = "optional_secret")]
+    proxy: Option<SecretString>,
+    #[serde(deserialize_with = "optional_path")]
+    pub(crate) proxy_file: Option<PathBuf>,
+    pub(crate) proxy_except: Vec<String>,
+}
+
+impl Runs {
+    /// The proxy that runs get out through, if there shall be one, and the setting that names it.
+    pub(crate) fn proxy_address(&self) -> Result<Option<(&'static str, SecretString)>> {
+        match &self.proxy_file {
+            Some(file) => Ok(Some(("runs.proxy_file", files::secret(file)?))),
+            None => Ok(self.proxy.clone().map(|address| ("runs.proxy", address))),
+        }
+    }
 }
 
 /// Who elsewhere may be told of runs.
@@ -359,6 +376,9 @@ impl Config {
             return complain(
                 "database.url and database.url_file are both set, and only one can count",
             );
+        }
+        if runs.proxy.is_some() && runs.proxy_file.is_some() {
+            return complain("runs.proxy and runs.proxy_file are both set, and only one can count");
         }
         if let Err(failure) = runs.sandbox() {
             let words = format!(

@@ -223,6 +223,32 @@ fn secrets_are_neither_shown_nor_taken_from_arguments() {
 }
 
 #[test]
+fn a_proxy_with_its_password_is_neither_shown_nor_taken_from_arguments() {
+    let url = "http://build:hunter2@proxy.corp.example:3128";
+    let file = format!("[runs]\nproxy = \"{url}\"\n");
+    let variable = [("STATEHOUSE_SERVER_RUNS_PROXY", url)];
+    for settings in [load(&file, [].into(), &[]), load("", variable.into(), &[])] {
+        let settings = settings.unwrap();
+        let entries = settings.entries().unwrap();
+        let proxy = entries.iter().find(|entry| entry.key == "runs.proxy");
+        assert_eq!(proxy.unwrap().value, "(secret, set)");
+        let (key, address) = settings
+            .config()
+            .unwrap()
+            .runs
+            .proxy_address()
+            .unwrap()
+            .unwrap();
+        assert_eq!((key, address.expose_secret()), ("runs.proxy", url));
+    }
+    let refusal = refusal(load("", [].into(), &[&format!("runs.proxy={url}")]));
+    assert!(
+        refusal.contains("runs.proxy_file") && !refusal.contains("hunter2"),
+        "{refusal}"
+    );
+}
+
+#[test]
 fn what_lies_beside_a_directory_is_named_after_it() {
     let config = Config::beside(Path::new("/tmp/house/"), &[]).unwrap();
     assert_eq!(config.data.dir, Path::new("/tmp/house"));

@@ -1,5 +1,5 @@
 //! The starter's end of a line: what a runner asks, handed on to whoever answers for its job. What runners remember of a ledger,
-//! schemas that they asked for before, tools and packages of providers are answered here: they are kept where they work.
+//! schemas that they asked for before, tools, packages of providers, and how they get out are answered here: that is kept where they work.
 //!
 //! A runner asks every second. One that is silent for longer than its lease, or was told to stop at once and goes on, is left: its line
 //! ends, and then it is ended.
@@ -107,7 +107,7 @@ pub(super) async fn serve(
         let (feed, beside) = control::beside(length);
         let (fed, answer) = tokio::join!(
             patience.wait(feed.from(stream)),
-            answered(job, kept, ask, beside)
+            answered(job, here, ask, beside)
         );
         if let Err(error) = fed {
             tracing::warn!(run = %job.run(), %error, "the line to a runner broke");
@@ -164,6 +164,8 @@ async fn answered(job: &impl Job, (kept, user): (&Kept, User), ask: Ask, beside:
                 .await
                 .map_or_else(not_here, |digest| Told::Digest { digest }.into())
         }
+        Ask::Authorities => kept.outside.authorities(),
+        Ask::Proxy => kept.outside.proxy(),
         ask => job.answer(ask, beside).await,
     }
 }

@@ -10,6 +10,7 @@
 mod kept;
 mod line;
 mod memory;
+mod outside;
 mod own;
 mod schemas;
 mod served;
@@ -41,6 +42,7 @@ use crate::environment::Environment;
 use crate::failure::Result;
 use crate::files;
 use memory::Memory;
+pub(crate) use outside::Outside;
 pub(crate) use own::Own;
 use schemas::Schemas;
 pub(crate) use served::Served;
@@ -86,6 +88,7 @@ struct Kept {
     memory: Memory,
     schemas: Schemas,
     stock: Arc<Stock>,
+    outside: Outside,
 }
 
 /// The user and group that a runner is, where it is another than who starts it.
@@ -179,13 +182,15 @@ fn settings(runs: &Runs, forbidden: Vec<PathBuf>, program: &Path, path: &str) ->
 }
 
 impl<S: Source> Plant<S> {
-    /// Runners for the jobs of `source`, which see nothing of what is `forbidden`.
+    /// Runners for the jobs of `source`, which get `outside` and see nothing of what is `forbidden`.
     pub(crate) fn of(
         source: S,
         runs: &Runs,
-        forbidden: Vec<PathBuf>,
+        outside: Outside,
+        mut forbidden: Vec<PathBuf>,
         environment: &Environment,
     ) -> Result<Self> {
+        forbidden.extend(runs.proxy_file.clone());
         let program = Program::of(runs)?;
         let path = environment
             .get("PATH")
@@ -201,6 +206,7 @@ impl<S: Source> Plant<S> {
                     path,
                     runs.provider_mirror.clone(),
                 )),
+                outside,
             }),
             source,
             slots: runs.slots,

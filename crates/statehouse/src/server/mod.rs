@@ -30,7 +30,7 @@ use crate::config::{self, Config};
 use crate::environment::Environment;
 use crate::failure::{Failure, Result};
 use crate::receivers::Sender;
-use crate::runners::{Own, Plant};
+use crate::runners::{Outside, Own, Plant};
 use crate::trust;
 use guard::DirectoryLock;
 use signals::Signals;
@@ -115,6 +115,7 @@ impl Server {
         let (served, ca_file) = certificate(config)?;
         let tls = tls::server_config(served.clone()).map_err(Failure::failed)?;
         let deliver = Sender::of(&config.notifications, environment)?;
+        let outside = Outside::of(&config.runs, environment)?;
         let options = Options {
             deliver: Some(Arc::new(deliver)),
             ..options(config, environment).await?
@@ -135,7 +136,7 @@ impl Server {
             listener,
             health_socket,
             health_listener,
-            plant: Plant::of(own, &config.runs, forbidden, environment)?,
+            plant: Plant::of(own, &config.runs, outside, forbidden, environment)?,
             pace: Pace {
                 per_second: config.api.requests_per_second,
                 burst: config.api.burst,

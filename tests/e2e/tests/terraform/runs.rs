@@ -15,5 +15,6 @@ mod exposed;
 mod failing;
 mod interrupted;
 mod mutations;
+mod proxied;
 mod turns;
 mod yesterday;

@@ -157,6 +157,7 @@ async fn where_a_run_connected_to_is_told_and_moves_nothing() {
             to: to.to_owned(),
             became,
             why: why.map(str::to_owned),
+            through: None,
         };
         let many = vec![to("https://a:443", control::Became::Opened, None); 65];
         assert_eq!(kind(line.connected(many).await), Trouble::Invalid);
@@ -164,18 +165,29 @@ async fn where_a_run_connected_to_is_told_and_moves_nothing() {
         let odd = format!("not\n{}", "x".repeat(1000));
         line.connected(vec![
             to("https://a:443", control::Became::Opened, None),
+            control::Connection {
+                through: Some("proxy.corp:3128".to_owned()),
+                ..to("https://c:443", control::Became::Failed, Some("no answer"))
+            },
             to("tcp://b:1", control::Became::Refused, Some(&odd)),
         ])
         .await
         .unwrap();
         assert_eq!(bench.see(&run).await.state, before);
         let events = events(&world.ask(), &run).await.unwrap();
-        let [.., first, second] = &*events else {
+        let [.., first, through, second] = &*events else {
             panic!("{events:?}");
         };
         assert_eq!(
             (&*first.event, &*first.about),
             ("connection-opened", "https://a:443")
+        );
+        assert_eq!(
+            (&*through.event, &*through.about),
+            (
+                "connection-failed",
+                "https://c:443 through proxy.corp:3128: no answer"
+            )
         );
         assert_eq!(second.event, "connection-refused");
         assert!(second.about.starts_with("tcp://b:1: notxxx") && second.about.len() == 600);
@@ -199,6 +211,7 @@ async fn a_runner_cannot_fill_the_ledger_with_connections() {
             to: "https://a:443".to_owned(),
             became: control::Became::Refused,
             why: None,
+            through: None,
         };
         let mut told = 0;
         let refused = loop {

@@ -18,7 +18,7 @@ const CONNECTIONS_MAX: usize = 64;
 /// Events of a run beyond which no connection is told any more: a runner tells of a thousand for each job, and one that
 /// was taken over would fill the ledger.
 const EVENTS_MAX: u64 = 5_000;
-/// Longest words about one, in bytes: a name has 253.
+/// Longest words about one, in bytes: a name has 253, and so has that of a proxy.
 const ABOUT_BYTES_MAX: usize = 600;
 
 impl Line {
@@ -66,12 +66,17 @@ fn word(became: Became) -> &'static str {
     }
 }
 
-/// Where it was to lead, and why it did not.
+/// Where it was to lead, through which proxy, and why it did not.
 fn about(connection: &Connection) -> String {
-    let mut about = match &connection.why {
-        Some(why) => format!("{}: {why}", connection.to),
-        None => connection.to.clone(),
-    };
+    let mut about = connection.to.clone();
+    if let Some(through) = &connection.through {
+        about.push_str(" through ");
+        about.push_str(through);
+    }
+    if let Some(why) = &connection.why {
+        about.push_str(": ");
+        about.push_str(why);
+    }
     about.retain(|letter| !letter.is_control());
     about.truncate(about.floor_char_boundary(ABOUT_BYTES_MAX));
     about

@@ -10,6 +10,7 @@ use super::request::Unread;
 use crate::egress::dial::DialError;
 use crate::egress::event::{Event, Stage, Way};
 use crate::egress::rules::Refusal;
+use crate::egress::upstream::Unopened;
 
 /// Why a connection is not carried.
 #[derive(Debug, thiserror::Error)]
@@ -26,16 +27,21 @@ pub(super) enum Fault {
     OtherName(String),
     #[error("{0}")]
     Dial(#[from] DialError),
+    #[error("the proxy {0}")]
+    UpstreamDial(DialError),
+    #[error("the proxy {place} {why}")]
+    Upstream { place: String, why: Unopened },
     #[error("the run has made {0} connections; no more are carried")]
     TooMany(u64),
 }
 
 impl Fault {
-    /// Whether the list would have allowed it.
+    /// Whether it is refused, by the list or by the proxy above, or only nobody was reached.
     fn stage(&self) -> Stage {
         match self {
             Fault::Dial(DialError::Refused(_)) => Stage::Refused,
-            Fault::Dial(_) => Stage::Failed,
+            Fault::Dial(_) | Fault::UpstreamDial(_) => Stage::Failed,
+            Fault::Upstream { why, .. } if !why.is_refusal() => Stage::Failed,
             _ => Stage::Refused,
         }
     }
@@ -43,7 +49,9 @@ impl Fault {
     fn status(&self) -> u16 {
         match self {
             Fault::Dial(DialError::Refused(_)) => 403,
-            Fault::Dial(_) => 502,
+            Fault::Dial(_) | Fault::UpstreamDial(_) => 502,
+            // Its own status is for us: who is told 407 in the sandbox would be asked for a password.
+            Fault::Upstream { why, .. } if !why.is_refusal() => 502,
             Fault::Request(Unread::Slow) => 408,
             Fault::Request(Unread::Long) => 431,
             Fault::Request(_) => 400,
@@ -58,6 +66,7 @@ pub(super) struct Told {
     pub(super) number: u64,
     pub(super) way: Way,
     pub(super) address: Option<IpAddr>,
+    pub(super) through: Option<String>,
     host: String,
     port: u16,
     started_at: i64,
@@ -79,6 +88,7 @@ impl Told {
             number,
             way: Way::Https,
             address: None,
+            through: None,
             host: String::new(),
             port: 0,
             started_at,
@@ -119,6 +129,7 @@ impl Told {
             host: self.host.clone(),
             port: self.port,
             address: self.address,
+            through: self.through.clone(),
             stage,
             why,
             bytes_up: bytes.up,

@@ -15,3 +15,4 @@ pub(crate) mod project;
 pub(crate) mod proof;
 pub(crate) mod proxy;
 pub(crate) mod small_disk;
+pub(crate) mod upstream;

@@ -4,14 +4,14 @@
 //! Servers of tests listen on loopback, which is another one in there. What is said to their port on the near end is passed on,
 //! byte for byte: TLS goes through. Deliberately absent: names, routes, and everything else that a network has.
 
-use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{JoinHandle, spawn};
 
 use super::child::Ran;
+use super::upstream::join;
 
 /// A namespace, gone with its owner.
 pub(crate) struct Network {
@@ -85,24 +85,6 @@ impl Network {
     pub(crate) fn within(&self) -> [String; 2] {
         let namespace = format!("--net=/run/netns/{}", self.name);
         ["nsenter".to_owned(), namespace]
-    }
-}
-
-/// Passes on in both directions, until both have ended.
-fn join(one: TcpStream, other: TcpStream) {
-    for (mut from, mut to) in [
-        (one.try_clone().unwrap(), other.try_clone().unwrap()),
-        (other, one),
-    ] {
-        spawn(move || {
-            let mut piece = [0; 16 * 1024];
-            while let Ok(length @ 1..) = from.read(&mut piece) {
-                if to.write_all(&piece[..length]).is_err() {
-                    break;
-                }
-            }
-            to.shutdown(Shutdown::Write).ok();
-        });
     }
 }
 
