@@ -100,7 +100,9 @@ pub struct Work {
     pub step: Step,
     /// How to plan.
     pub options: Options,
-    /// The version of the tool; empty for whichever is there.
+    /// The tool: `terraform` or `tofu`.
+    pub tool: String,
+    /// Its version; empty for whichever is there.
     pub tool_version: String,
     /// Where in the configuration the root module is.
     pub working_directory: String,
@@ -268,9 +270,11 @@ pub enum Ask {
         /// By what they are known.
         key: String,
     },
-    /// The tool of a version. Whoever started the runner answers, not the server.
+    /// A tool. Whoever started the runner answers, not the server.
     Tool {
-        /// Which; none, or `latest`, for the one that is simply there.
+        /// What it is called: `terraform` or `tofu`.
+        name: String,
+        /// Its version: none, or `latest`, for the one that is simply there.
         version: String,
     },
     /// The digest of a package of the mirror of providers. Whoever started the runner answers, not the server.

@@ -1,16 +1,18 @@
-//! Where the runs of a workspace happen, and who must agree to what they apply.
+//! Where the runs of a workspace happen, with which tool, and who must agree to what
+//! they apply.
 //!
 //! Each is said of the organization, of a project or of a workspace, and a scope
-//! keeps only what was said of it. Where runs happen, the narrowest scope that
-//! says so decides. What an apply needs can only be tightened on the way in: the
-//! most approvals that any scope asks for count, and the author may be one of them
-//! where a scope allows it and none forbids it; and where one wants a plan's JSON
-//! derived again before each apply, it is. Where nothing is said, terraform
-//! runs where its client is, and nobody is asked. What an approval needs is looked
-//! at when it is needed, beside what was bound when the run was judged: who
-//! tightens it tightens it for what waits, who loosens it does not.
+//! keeps only what was said of it. Where runs happen, and with which tool, the
+//! narrowest scope that says so decides. What an apply needs can only be tightened
+//! on the way in: the most approvals that any scope asks for count, and the author
+//! may be one of them where a scope allows it and none forbids it; and where one
+//! wants a plan's JSON derived again before each apply, it is. Where nothing is
+//! said, terraform runs where its client is, and nobody is asked. What an approval
+//! needs is looked at when it is needed, beside what was bound when the run was
+//! judged: who tightens it tightens it for what waits, who loosens it does not.
 
 pub(crate) mod sql;
+mod tool;
 
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -25,10 +27,11 @@ use crate::error::{Error, Result};
 use crate::record::{Record, Rows};
 use crate::workspace::Workspace;
 use crate::workspace::sql::Workspace as Row;
-use sql::Execution;
+use sql::{Execution, ExecutionTool, Said};
+pub use tool::{Tool, tool};
 
 actions! {
-    /// Say where runs happen and who must agree.
+    /// Say where runs happen, with which tool, and who must agree.
     SetExecution = "execution.set" needs RunConfigure;
     /// See it.
     ShowExecution = "execution.show" needs WorkspaceRead;
@@ -169,10 +172,12 @@ impl FromStr for Reverify {
 }
 
 /// Where runs happen, and who must agree: what is in force somewhere.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InForce {
     /// Where runs happen.
     pub mode: Mode,
+    /// The tool that they use; `None` where a row names none that is known, and then no run begins.
+    pub tool: Option<Tool>,
     /// How many people must approve what is to be applied.
     pub approvals: u64,
     /// Whether who started a run may be one of them.
@@ -194,17 +199,20 @@ impl InForce {
     }
 
     /// What is in force by what these scopes say, the narrowest first.
-    fn of<'r>(said: impl IntoIterator<Item = &'r Execution>) -> Self {
+    fn of<'r>(said: impl IntoIterator<Item = &'r Said>) -> Self {
         let said: Vec<_> = said
             .into_iter()
-            .filter(|row| row.says_something())
+            .filter(|said| said.says_something())
             .collect();
+        let named = said.iter().find_map(|said| said.tool.as_deref());
+        let said: Vec<_> = said.iter().map(|said| &said.execution).collect();
         let mode = said.iter().find_map(|row| row.mode.as_deref());
         let authors = || said.iter().filter_map(|row| row.author_approves);
         Self {
             // A word that nobody can have written counts as the strictest reading
             // of it: nothing runs here.
             mode: mode.and_then(Mode::read).unwrap_or_default(),
+            tool: tool::read(named),
             approvals: said
                 .iter()
                 .filter_map(|row| row.approvals)
@@ -223,14 +231,18 @@ impl InForce {
     }
 }
 
-impl Execution {
+impl Said {
     fn says_something(&self) -> bool {
-        self.mode.is_some()
-            || self.approvals.is_some()
-            || self.author_approves.is_some()
-            || self.reverify.is_some()
+        let said = &self.execution;
+        self.tool.is_some()
+            || said.mode.is_some()
+            || said.approvals.is_some()
+            || said.author_approves.is_some()
+            || said.reverify.is_some()
     }
+}
 
+impl Execution {
     /// A scope of which nothing is said.
     fn silent(scope: String) -> Self {
         Self {
@@ -283,6 +295,8 @@ impl Word<Reverify> {
 pub struct Wish {
     /// Where runs happen.
     pub mode: Word<Mode>,
+    /// The tool that they use.
+    pub tool: Word<Tool>,
     /// How many people must approve.
     pub approvals: Word<u64>,
     /// Whether who started a run may be one of them.
@@ -291,7 +305,29 @@ pub struct Wish {
     pub reverify: Word<Reverify>,
 }
 
-/// Says where the runs of a scope happen, and who must agree.
+impl Wish {
+    /// What a scope says when this is said over what it said.
+    fn over(&self, old: &Said) -> Said {
+        let before = &old.execution;
+        let mode = match &self.mode {
+            Word::Say(mode) => Word::Say(mode.said()),
+            Word::Unsay => Word::Unsay,
+            Word::Keep => Word::Keep,
+        };
+        Said {
+            execution: Execution {
+                mode: mode.over(before.mode.clone()),
+                approvals: self.approvals.over(before.approvals),
+                author_approves: self.author_approves.over(before.author_approves),
+                reverify: self.reverify.said().over(before.reverify.clone()),
+                ..before.clone()
+            },
+            tool: self.tool.said().over(old.tool.clone()),
+        }
+    }
+}
+
+/// Says where the runs of a scope happen, with which tool, and who must agree.
 pub async fn set(ctx: &Ctx, scope: Scope, wish: Wish) -> Result<InForce> {
     if matches!(wish.approvals, Word::Say(count) if count > APPROVALS_MAX) {
         let words = format!("at most {APPROVALS_MAX} approvals can be asked for");
@@ -301,34 +337,34 @@ pub async fn set(ctx: &Ctx, scope: Scope, wish: Wish) -> Result<InForce> {
     door::change(ctx, SetExecution, scope.target(), move |tx| {
         let (scope, wish, ctx) = (scope.clone(), wish.clone(), caller.clone());
         Box::pin(async move {
-            let text = scope.text();
-            let old = sql::of_scope(tx, &text).await?;
-            let old = old.unwrap_or_else(|| Execution::silent(text));
-            let mode = match wish.mode {
-                Word::Say(mode) => {
-                    mode.require(tx, &ctx).await?;
-                    Word::Say(mode.said())
-                }
-                Word::Unsay => Word::Unsay,
-                Word::Keep => Word::Keep,
-            };
-            let row = Execution {
-                mode: mode.over(old.mode.clone()),
-                approvals: wish.approvals.over(old.approvals),
-                author_approves: wish.author_approves.over(old.author_approves),
-                reverify: wish.reverify.said().over(old.reverify.clone()),
-                ..old.clone()
-            };
-            if row.values() == old.values() {
+            let old = sql::said_of(tx, &scope.text()).await?;
+            if let Word::Say(mode) = &wish.mode {
+                mode.require(tx, &ctx).await?;
+            }
+            let said = wish.over(&old);
+            let is_same = said.execution.values() == old.execution.values();
+            if is_same && said.tool == old.tool {
                 return Ok(Outcome::Unchanged(in_scope(tx, &scope).await?));
             }
-            let row = Execution {
-                set_by: ctx.actor().id().to_owned(),
-                set_at: tx.now(),
-                ..row
-            };
-            tx.put(&row).await?;
-            let entry = told(Entry::new(&row.scope), &row);
+            let (set_by, set_at) = (ctx.actor().id().to_owned(), tx.now());
+            if !is_same {
+                tx.put(&Execution {
+                    set_by: set_by.clone(),
+                    set_at,
+                    ..said.execution.clone()
+                })
+                .await?;
+            }
+            if said.tool != old.tool {
+                tx.put(&ExecutionTool {
+                    scope: scope.text(),
+                    tool: said.tool.clone(),
+                    set_by,
+                    set_at,
+                })
+                .await?;
+            }
+            let entry = told(Entry::new(scope.text()), &said);
             Ok(Outcome::Recorded(in_scope(tx, &scope).await?, entry))
         })
     })
@@ -336,9 +372,13 @@ pub async fn set(ctx: &Ctx, scope: Scope, wish: Wish) -> Result<InForce> {
 }
 
 /// What a leaf says of it: what the scope says from now on.
-fn told(mut entry: Entry, row: &Execution) -> Entry {
+fn told(mut entry: Entry, said: &Said) -> Entry {
+    let row = &said.execution;
     if let Some(mode) = row.mode.as_deref().and_then(Mode::read) {
         entry = mode.told(entry);
+    }
+    if let Some(tool) = said.tool.as_deref() {
+        entry = entry.fact("tool", tool);
     }
     if let Some(approvals) = row.approvals {
         entry = entry.fact("approvals", approvals);
@@ -386,12 +426,12 @@ async fn in_scope(rows: &mut Rows, scope: &Scope) -> Result<InForce> {
         let workspace = crate::workspace::sql::needed(rows, &workspace).await?;
         return of(rows, &workspace).await;
     }
-    let own = sql::of_scope(rows, &scope.text()).await?;
+    let own = sql::said_of(rows, &scope.text()).await?;
     let all = match scope {
         Scope::Organization => None,
-        _ => sql::of_scope(rows, ORGANIZATION).await?,
+        _ => Some(sql::said_of(rows, ORGANIZATION).await?),
     };
-    Ok(InForce::of(own.iter().chain(&all)))
+    Ok(InForce::of([&own].into_iter().chain(&all)))
 }
 
 /// What is in force in a scope, for whoever may see it.
@@ -417,7 +457,7 @@ pub(crate) async fn of(rows: &mut Rows, workspace: &Row) -> Result<InForce> {
 }
 
 /// The same, from what [`sql::around`] found.
-pub(crate) fn among(said: &HashMap<String, Execution>, workspace: &Row) -> InForce {
+pub(crate) fn among(said: &HashMap<String, Said>, workspace: &Row) -> InForce {
     let scopes = [
         workspace.id.as_str(),
         workspace.project.as_str(),

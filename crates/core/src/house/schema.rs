@@ -25,6 +25,7 @@ const VARIABLE_SET: &str = include_str!("../../migrations/house/0010_variable_se
 const NOTIFICATION: &str = include_str!("../../migrations/house/0011_notification.sql");
 const DRIFT: &str = include_str!("../../migrations/house/0012_drift.sql");
 const JOB_REASON: &str = include_str!("../../migrations/house/0013_job_reason.sql");
+const EXECUTION_TOOL: &str = include_str!("../../migrations/house/0015_execution_tool.sql");
 
 /// The evidential tables that the site and every organization have.
 const SHARED_TABLES: [Table; 2] = [
@@ -46,7 +47,7 @@ static SITE_TABLES: [Table; 9] = [
 ];
 
 /// The evidential tables of an organization.
-static HOUSE_TABLES: [Table; 35] = [
+static HOUSE_TABLES: [Table; 36] = [
     SHARED_TABLES[0],
     SHARED_TABLES[1],
     Table::of::<access::sql::Grant>(),
@@ -82,6 +83,7 @@ static HOUSE_TABLES: [Table; 35] = [
     Table::of::<drift::sql::Schedule>(),
     Table::of::<drift::sql::Check>(),
     Table::of::<job::sql::JobReason>(),
+    Table::of::<execution::sql::ExecutionTool>(),
 ];
 
 /// Every evidential table of a house, in the order they are verified in.
@@ -108,6 +110,7 @@ pub(crate) fn migrations(code: HouseCode) -> Vec<Migration> {
             ("notification", NOTIFICATION),
             ("drift", DRIFT),
             ("job_reason", JOB_REASON),
+            ("execution_tool", EXECUTION_TOOL),
         ]
     };
     [("ledger", COMMON)]

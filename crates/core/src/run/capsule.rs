@@ -513,7 +513,13 @@ async fn judged(
     let approvals = approvals(rows, run, now).await?;
     let keys = keys(rows).await?;
     let mut found = of_runner.found.facts(own)?;
-    stored_too(rows, run, &signed.capsule().terms().facts, &mut found).await?;
+    let approved = &signed.capsule().terms().facts;
+    stored_too(rows, run, approved, &mut found).await?;
+    if found.tool.name == approved.tool.name {
+        // It planned: the runs of the workspace must use it still.
+        let execution = execution::of(rows, &workspace).await?;
+        found.tool.name = execution.needed_tool(&workspace)?;
+    }
     Ok(verify(&Evidence {
         signed: &signed,
         keys: &keys,
@@ -560,6 +566,21 @@ pub(crate) async fn stored_as_found(rows: &mut Rows, run: &Run, found: &Found) -
         }
     }
     Ok(())
+}
+
+/// What another tool planned than the workspace's runs use is bound to nothing.
+pub(crate) async fn planned_by_its_tool(rows: &mut Rows, run: &Run, found: &Found) -> Result<()> {
+    let workspace = workspace_of(rows, run).await?;
+    let execution = execution::of(rows, &workspace).await?;
+    let tool = execution.needed_tool(&workspace)?.as_str();
+    if found.tool == tool {
+        return Ok(());
+    }
+    let words = format!(
+        "the plan was made by `{}`, and the runs of workspace `{}` use `{tool}`",
+        found.tool, workspace.name
+    );
+    Err(Error::invalid(words).hint("plan again, with that one"))
 }
 
 /// Where the runner has what was approved, what is stored must be that as well.

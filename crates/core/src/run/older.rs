@@ -8,7 +8,7 @@ use super::sql::{ApprovalRow, CapsuleRow, Run, RunEvent, RunFile};
 use crate::access::{ORGANIZATION, sql::Grant};
 use crate::configuration::sql::Configuration;
 use crate::error::{Error, Result};
-use crate::execution::sql::Execution;
+use crate::execution::sql::{Execution, ExecutionTool};
 use crate::house::Base;
 use crate::ledger::{self, Concern, Since};
 use crate::record::{Rows, Table};
@@ -24,7 +24,7 @@ const OF_ALL: [Table; 3] = [
 ];
 
 /// Rows that are about a run, its workspace, or what an apply there needs.
-const OF_THIS: [Table; 8] = [
+const OF_THIS: [Table; 9] = [
     Table::of::<Run>(),
     Table::of::<CapsuleRow>(),
     Table::of::<ApprovalRow>(),
@@ -33,6 +33,7 @@ const OF_THIS: [Table; 8] = [
     Table::of::<Workspace>(),
     Table::of::<Freeze>(),
     Table::of::<Execution>(),
+    Table::of::<ExecutionTool>(),
 ];
 
 /// What the leaves since a run began wrote of all these rows.

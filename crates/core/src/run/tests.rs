@@ -20,6 +20,7 @@ mod lost;
 mod notified;
 mod order;
 mod sandboxes;
+mod tools;
 
 use statehouse_ledger::sha256;
 use statehouse_model::{Actor, UserId};

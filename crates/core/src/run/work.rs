@@ -28,6 +28,7 @@ use crate::configuration;
 use crate::ctx::Ctx;
 use crate::door::{self, Action, Outcome, Plan, Target, actions};
 use crate::error::{Error, Kind as Trouble, Result};
+use crate::execution::{self, Tool};
 use crate::job::{self, Holder, LEASE_US, Step, sql::Job};
 use crate::ledger;
 use crate::object::Object;
@@ -81,6 +82,8 @@ pub struct Work {
     pub options: Options,
     /// The variables that it is given, those of the run alone among them.
     pub variables: Vec<Given>,
+    /// The tool.
+    pub tool: Tool,
     /// The version of the tool; empty for none in particular.
     pub tool_version: String,
     /// Where in the configuration the root module is.
@@ -279,6 +282,8 @@ impl Line {
                     Step::Plan => false,
                     Step::Apply => capsule::is_derived_again(rows, &house, &run).await?,
                 };
+                let execution = execution::of(rows, &workspace).await?;
+                let tool = execution.needed_tool(&workspace)?;
                 let digest = configuration.digest.as_slice().try_into();
                 Ok(Work {
                     spool_key: spool_key(&options, &run.id),
@@ -289,6 +294,7 @@ impl Line {
                     step: line.step,
                     options,
                     variables,
+                    tool,
                     tool_version: setting.terraform_version,
                     working_directory: setting.working_directory,
                     // What drifted is told from the plan for the screen.
@@ -591,6 +597,7 @@ impl Line {
                 job::held(tx, &line.job).await?;
                 let mut run = needed(tx, &line.run).await?;
                 capsule::stored_as_found(tx, &run, found).await?;
+                capsule::planned_by_its_tool(tx, &run, found).await?;
                 files::store(tx, file).await?;
                 let report = look.report(tx, &mut run, changes).await?;
                 let event = Event::Runner {

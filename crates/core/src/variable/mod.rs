@@ -236,7 +236,7 @@ fn check(row: &Variable, value: &str) -> Result<()> {
     if category == Category::Environment && (row.hcl || is_ours(&row.name)) {
         let words = format!("`{}` cannot be set in the environment of a run", row.name);
         return Err(Error::invalid(words).hint(
-            "settings of terraform itself, of the loader and of the way out are the runner's",
+            "settings of the tool itself, of the loader and of the way out are the runner's",
         ));
     }
     if row.hcl {
@@ -272,6 +272,7 @@ fn is_ours(name: &str) -> bool {
     let terraform = upper.starts_with("TF_")
         && !upper.starts_with("TF_VAR_")
         && !allowed.contains(&upper.as_str());
+    let tofu = upper.starts_with("TOFU_");
     let proxy = upper.ends_with("_PROXY");
     let place = [
         "PATH",
@@ -282,7 +283,7 @@ fn is_ours(name: &str) -> bool {
         "TMPDIR",
         "CHECKPOINT_DISABLE",
     ];
-    terraform || proxy || upper.starts_with("LD_") || place.contains(&upper.as_str())
+    terraform || tofu || proxy || upper.starts_with("LD_") || place.contains(&upper.as_str())
 }
 
 /// Makes a variable of a workspace or of a set.

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::backend::Backend;
 use super::log::Log;
-use super::phase::{Command, trouble};
+use super::phase::Command;
 use super::place::Place;
 use super::ready::{self, Ready};
 use super::spool::{KEY_BYTES, Spool};
@@ -18,6 +18,7 @@ use super::{Trouble, elsewhere, kept, platform};
 use super::{plan, providers};
 use crate::control::{Answer, Ask, Control, Ended, Planned, Told, Work};
 use crate::sandbox::Exit;
+use statehouse_terraform::configuration;
 
 /// Applies what was planned.
 pub(crate) async fn apply(
@@ -79,6 +80,9 @@ async fn applied(
     (ready, planned, file, backend): (&Ready, &Planned, &Bytes, &Backend),
 ) -> Result<Ended, Trouble> {
     preamble(log, ready).await;
+    if ready.tool.tool.name != planned.tool.name {
+        return by_another(control, log, (ready, planned)).await;
+    }
     if !as_planned(control, place, work, (ready, planned, file)).await? {
         ready.install(place, log, stop).await?;
     }
@@ -123,8 +127,32 @@ async fn applied(
     }
     match done?.exit {
         Exit::Code(0) => Ok(Ended::Applied),
-        exit => Err(trouble("apply", exit, stop)),
+        exit => Err(room.trouble("apply", exit, stop)),
     }
+}
+
+/// Another tool is to apply than planned: nothing is done with it, and the server is told of this alone.
+async fn by_another(
+    control: &Arc<dyn Control>,
+    log: &Log,
+    (ready, planned): (&Ready, &Planned),
+) -> Result<Ended, Trouble> {
+    let found = Planned {
+        tool: ready.tool.tool.clone(),
+        ..planned.clone()
+    };
+    log.flush().await;
+    let begin = Ask::Begin {
+        found: Box::new(found),
+        derived: false,
+    };
+    let answer = control.ask(begin, Bytes::new()).await?;
+    begun(answer, log).await?;
+    let words = format!(
+        "{} planned, and {} is to apply; nothing was applied",
+        planned.tool.name, ready.tool.tool.name
+    );
+    Err(Trouble::failed("tool", words))
 }
 
 /// Puts there what a plan file is applied with, without terraform's help: the lock file that is in it, and the providers of the mirror. The
@@ -137,6 +165,10 @@ async fn as_planned(
 ) -> Result<bool, Trouble> {
     if ready.backend.is_some() || work.reverify {
         // A backend is prepared, and schemas are asked for, where modules are.
+        return Ok(false);
+    }
+    if ready.tool.reads != configuration::Tool::Terraform {
+        // That an apply needs nothing else is known of terraform alone.
         return Ok(false);
     }
     let there = ready.lock_file()?;

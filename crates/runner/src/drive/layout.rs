@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use serde_json::{Map, Value, json};
+use statehouse_terraform::configuration::Tool;
 use statehouse_terraform::literal;
 
 use super::place::Place;
@@ -28,7 +29,10 @@ use crate::sandbox::{Bind, within};
 
 /// The override file that names the backend; the name cannot be a user's by accident.
 const BACKEND: &str = "zz_statehouse_backend_override.tf.json";
-/// The variable file. Terraform reads `*.auto.tfvars.json` in order of their names, the last one wins.
+/// The same where `OpenTofu` reads it: in place of the other, which a configuration could hide behind a file of its own with this name.
+const BACKEND_OF_TOFU: &str = "zz_statehouse_backend_override.tofu.json";
+/// The variable file. Both tools read `*.auto.tfvars` and `*.auto.tfvars.json` in order of their names, the last one wins, and neither has
+/// another ending for them.
 const VARIABLES: &str = "zz_statehouse.auto.tfvars.json";
 /// The dependency lock file, in the root module.
 pub(crate) const LOCK_FILE: &str = ".terraform.lock.hcl";
@@ -40,6 +44,14 @@ const PLAN_BYTES_MAX: u64 = 256 * 1024 * 1024;
 pub(crate) const OUT: &str = "/out";
 const CONF: &str = "/conf";
 pub(crate) const MIRROR: &str = "/mirror";
+
+/// The files that name the backend to a tool, the one that counts last.
+pub(crate) fn backend_files(tool: Tool) -> &'static [&'static str] {
+    match tool {
+        Tool::Terraform => &[BACKEND],
+        Tool::OpenTofu => &[BACKEND, BACKEND_OF_TOFU],
+    }
+}
 
 /// The folders of a job.
 pub(crate) struct Layout {
@@ -145,9 +157,10 @@ impl Layout {
         digest::of(file.map_err(Trouble::disk)?).map_err(Trouble::disk)
     }
 
-    /// Writes the file by which the configuration uses the runner's backend.
-    pub(crate) fn put_backend(&self, block: &Value) -> Result<(), Trouble> {
-        self.put(BACKEND, block)
+    /// Writes the file by which the configuration uses the runner's backend, or says nothing of one any more.
+    pub(crate) fn put_backend(&self, block: &Value, tool: Tool) -> Result<(), Trouble> {
+        let mut names = backend_files(tool).iter();
+        names.try_for_each(|name| self.put(name, block))
     }
 
     /// Writes the dependency lock file that a plan was made with.
@@ -345,6 +358,24 @@ mod tests {
         let fifo = rustix::fs::FileType::Fifo;
         rustix::fs::mknodat(rustix::fs::CWD, &out, fifo, rustix::fs::Mode::RWXU, 0).unwrap();
         assert!(layout.planned().is_err());
+    }
+
+    #[test]
+    fn the_backend_is_written_where_each_tool_reads_it_and_none_hides_it() {
+        let (_seat, layout) = layout();
+        let block = json!({ "terraform": {} });
+        let there = |name: &str| fs::read_to_string(layout.work().join(name)).ok();
+        layout.put_backend(&block, Tool::Terraform).unwrap();
+        assert_eq!(there(BACKEND), Some(block.to_string()));
+        assert_eq!(there(BACKEND_OF_TOFU), None);
+        // OpenTofu passes over the one where there is the other.
+        fs::write(layout.work().join(BACKEND_OF_TOFU), "{}").unwrap();
+        layout.put_backend(&block, Tool::OpenTofu).unwrap();
+        for name in backend_files(Tool::OpenTofu) {
+            assert_eq!(there(name), Some(block.to_string()), "{name}");
+        }
+        layout.put_backend(&json!({}), Tool::OpenTofu).unwrap();
+        assert_eq!(there(BACKEND_OF_TOFU), Some("{}".to_owned()));
     }
 
     #[test]

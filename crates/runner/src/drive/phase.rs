@@ -1,4 +1,4 @@
-//! One command of terraform, in a fresh sandbox: started, followed, stopped when that is wished.
+//! One command of the tool, in a fresh sandbox: started, followed, stopped when that is wished.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,6 +11,7 @@ use super::layout::{Layout, OUT, PLAN};
 use super::log::{Log, Source};
 use super::place::Place;
 use super::stop::{Stop, Wish};
+use super::tool::Found;
 use crate::sandbox::{self, Bind, Exit, Network, Phase};
 
 /// A piece that is read at once.
@@ -47,7 +48,7 @@ impl Command<'_> {
 pub(crate) struct Room<'a> {
     pub(crate) place: &'a Place,
     pub(crate) layout: &'a Layout,
-    pub(crate) tool: PathBuf,
+    pub(crate) tool: &'a Found,
     pub(crate) environment: BTreeMap<String, String>,
 }
 
@@ -64,7 +65,8 @@ impl Room<'_> {
             source,
             target: PathBuf::from(target),
         };
-        let tool = bind(self.tool.clone(), "/tool/terraform");
+        let name = &self.tool.tool.name;
+        let tool = bind(self.tool.path.clone(), &format!("/tool/{name}"));
         let mut phase = Phase::new(tool.place(level), self.layout.work());
         phase.arguments.clone_from(&command.arguments);
         let all = self.environment.iter().chain(&command.environment);
@@ -140,6 +142,23 @@ impl Room<'_> {
         }
         Ok(Done { exit, output })
     }
+
+    /// What an end means that is no success.
+    pub(crate) fn trouble(&self, at: &'static str, exit: Exit, stop: &Stop) -> Trouble {
+        if stop.now() != Wish::GoOn {
+            return Trouble::Stopped;
+        }
+        let what = match exit {
+            // The tool said why.
+            Exit::Code(_) => return Trouble::failed(at, String::new()),
+            Exit::Signal(signal) => format!("was ended by signal {signal}"),
+            Exit::OutOfMemory => "used more memory than a run may have".to_owned(),
+            Exit::TooManyProcesses => "started more processes than a run may have".to_owned(),
+            Exit::TimedOut => "took longer than a run may take".to_owned(),
+            Exit::Killed => "was killed".to_owned(),
+        };
+        Trouble::failed(at, format!("{} {what}", self.tool.tool.name))
+    }
 }
 
 /// Carries what a command writes into the log, or keeps it.
@@ -161,21 +180,4 @@ async fn carry(stream: Option<impl AsyncRead + Unpin>, source: Source, log: Opti
         buffer.reserve(READ_BYTES);
     }
     kept.freeze()
-}
-
-/// What an end means that is no success.
-pub(crate) fn trouble(at: &'static str, exit: Exit, stop: &Stop) -> Trouble {
-    if stop.now() != Wish::GoOn {
-        return Trouble::Stopped;
-    }
-    let words = match exit {
-        // The tool said why.
-        Exit::Code(_) => String::new(),
-        Exit::Signal(signal) => format!("terraform was ended by signal {signal}"),
-        Exit::OutOfMemory => "terraform used more memory than a run may have".to_owned(),
-        Exit::TooManyProcesses => "terraform started more processes than a run may have".to_owned(),
-        Exit::TimedOut => "terraform took longer than a run may take".to_owned(),
-        Exit::Killed => "terraform was killed".to_owned(),
-    };
-    Trouble::failed(at, words)
 }

@@ -11,7 +11,7 @@ use super::Trouble;
 use super::backend::Backend;
 use super::elsewhere;
 use super::log::Log;
-use super::phase::{Command, Room, trouble};
+use super::phase::{Command, Room};
 use super::place::Place;
 use super::providers;
 use super::ready::{self, Ready};
@@ -73,7 +73,7 @@ async fn planned(
     let changes = match done.exit {
         Exit::Code(0) => false,
         Exit::Code(CHANGES) => true,
-        exit => return Err(trouble("plan", exit, stop)),
+        exit => return Err(ready.room(place).trouble("plan", exit, stop)),
     };
     ready.leave(place, work, stop).await?;
     let mut found = bound(control, place, work, stop, ready, changes).await?;
@@ -211,7 +211,7 @@ fn hidden(work: &Work) -> Hidden {
 
 fn read(json: &[u8]) -> Result<Value, Trouble> {
     serde_json::from_slice(json)
-        .map_err(|error| Trouble::failed("show", format!("terraform wrote no JSON: {error}")))
+        .map_err(|error| Trouble::failed("show", format!("the tool wrote no JSON: {error}")))
 }
 
 /// Whether two texts of JSON tell of the same plan. What somebody else said need not be JSON.

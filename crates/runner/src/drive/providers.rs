@@ -198,8 +198,10 @@ mod tests {
 
     #[test]
     fn a_package_that_is_laid_out_stays_where_packages_are() {
-        let there = package("registry.terraform.io/hashicorp/null", "3.2.3").unwrap();
-        assert_eq!(there.components().count(), DEPTH);
+        for host in ["registry.terraform.io", "registry.opentofu.org"] {
+            let there = package(&format!("{host}/hashicorp/null"), "3.2.3").unwrap();
+            assert_eq!(there.components().count(), DEPTH);
+        }
         for (name, version) in [
             ("../../../hashicorp/null", "3.2.3"),
             ("/etc/hashicorp/null", "3.2.3"),

@@ -1,4 +1,4 @@
-//! What a plan and an apply begin with: the configuration unpacked and held against its digest, terraform found, a way out made, and
+//! What a plan and an apply begin with: the configuration unpacked and held against its digest, the tool found, a way out made, and
 //! `terraform init` done without any secret.
 
 use std::collections::{BTreeMap, HashSet};
@@ -15,9 +15,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::backend::{self, Backend};
-use super::layout::{LOCK_FILE, Layout};
+use super::layout::{LOCK_FILE, Layout, backend_files};
 use super::log::Log;
-use super::phase::{Command, Room, trouble};
+use super::phase::{Command, Room};
 use super::place::Place;
 use super::stop::Stop;
 use super::tool::{self, Found};
@@ -27,7 +27,7 @@ use crate::egress::{self, AllowList, Limits, System, Upstream};
 use crate::sandbox::{Exit, Network, within};
 use crate::slug;
 use crate::way_out;
-use statehouse_terraform::configuration;
+use statehouse_terraform::configuration::{self, Configuration};
 use statehouse_terraform::slug::Limits as SlugLimits;
 
 /// Events of connections that wait to be told.
@@ -38,6 +38,9 @@ const EVENTS_AT_ONCE: usize = 64;
 const TOLD_MAX: usize = 1000;
 /// Connections of the tool to the state backend that wait.
 const CONNECTIONS: usize = 16;
+
+/// What stands for the runner's backend where only its place is looked at; no tool has one of that kind.
+const OURS: &str = "statehouse-runner";
 
 /// Longest dependency lock file, in bytes: some hundred for each provider.
 const LOCK_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -92,14 +95,14 @@ pub(crate) async fn ready(
     unpacked.map_err(|error| Trouble::failed("runner", error.to_string()))??;
     layout.settle()?;
     let (state, moved) = state(control, work).await?;
-    let tool = tool::find(control, &work.tool_version).await?;
+    let tool = tool::find(control, &work.tool, &work.tool_version).await?;
     let trusted = said(control, Ask::Authorities).await?;
     let environment = layout.put_conf(place, trusted.as_deref())?;
     let upstream = upstream(control).await?;
-    let backend = backend_of(&layout)?;
+    let backend = backend_of(&layout, tool.reads)?;
     match &backend {
         Some(kind) => elsewhere::refuse(kind)?,
-        None => layout.put_backend(&Backend::block(&work.spool_key))?,
+        None => layout.put_backend(&Backend::block(&work.spool_key), tool.reads)?,
     }
     Ok(Ready {
         layout,
@@ -160,7 +163,7 @@ fn unpack(archive: &Bytes, to: &Path, wanted: &str) -> Result<(), Trouble> {
 }
 
 /// The backend of the configuration's own; a `cloud` block, and `remote`, mean this server.
-fn backend_of(layout: &Layout) -> Result<Option<String>, Trouble> {
+fn backend_of(layout: &Layout, tool: configuration::Tool) -> Result<Option<String>, Trouble> {
     let tree = fs::canonicalize(layout.work()).map_err(Trouble::disk)?;
     let mut files: Vec<(String, Vec<u8>)> = Vec::new();
     for (name, kind) in within::list(&tree, &layout.module, NAMES_MAX).map_err(Trouble::disk)? {
@@ -177,16 +180,57 @@ fn backend_of(layout: &Layout) -> Result<Option<String>, Trouble> {
         let bytes = within::read(&tree, &real, FILE_BYTES_MAX).map_err(Trouble::disk)?;
         files.push((name, bytes));
     }
-    let given = files
+    let files: BTreeMap<&str, &[u8]> = files
         .iter()
-        .map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
-    let read = configuration::read(given, configuration::Tool::Terraform)
-        .map_err(|error| Trouble::failed("configuration", error.to_string()))?;
+        .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+        .collect();
+    only_runners_name_theirs(&files)?;
+    let read = read(files.clone(), tool)?;
+    nothing_counts_after_ours(files, tool)?;
     Ok(match read.backend {
         configuration::Backend::None | configuration::Backend::Cloud => None,
         configuration::Backend::Kind(kind) if kind == "remote" => None,
         configuration::Backend::Kind(kind) => Some(kind),
     })
+}
+
+fn read(files: BTreeMap<&str, &[u8]>, tool: configuration::Tool) -> Result<Configuration, Trouble> {
+    configuration::read(files, tool)
+        .map_err(|error| Trouble::failed("configuration", error.to_string()))
+}
+
+/// Refuses a configuration that has a file of the runner's: what it says would be written over.
+fn only_runners_name_theirs(files: &BTreeMap<&str, &[u8]>) -> Result<(), Trouble> {
+    let mut names = backend_files(configuration::Tool::OpenTofu).iter();
+    let Some(name) = names.find(|&&name| files.contains_key(name)) else {
+        return Ok(());
+    };
+    let words = format!(
+        "the configuration has a file `{name}`, which is the runner's: give it another name"
+    );
+    Err(Trouble::failed("configuration", words))
+}
+
+/// Refuses a configuration in which the runner's backend would not count once its files are there: which is the last one, or read in the
+/// place of another, is for the rules of the tool.
+fn nothing_counts_after_ours(
+    files: BTreeMap<&str, &[u8]>,
+    tool: configuration::Tool,
+) -> Result<(), Trouble> {
+    let ours = json!({ "terraform": { "backend": { OURS: {} } } }).to_string();
+    let mut files: BTreeMap<&str, &[u8]> = files;
+    for &name in backend_files(tool) {
+        files.insert(name, ours.as_bytes());
+    }
+    let found = read(files, tool)?.backend;
+    if found == configuration::Backend::Kind(OURS.to_owned()) {
+        return Ok(());
+    }
+    let name = backend_files(tool).last().copied().unwrap_or_default();
+    let words = format!(
+        "an override file of the configuration would go over the backend of the run: give it a name that comes before `{name}`"
+    );
+    Err(Trouble::failed("configuration", words))
 }
 
 /// Whether a tool may read a file of this name as a part of a module. It leaves hidden ones.
@@ -214,7 +258,7 @@ impl Ready {
         Room {
             place,
             layout: &self.layout,
-            tool: self.tool.path.clone(),
+            tool: &self.tool,
             environment: self.environment.clone(),
         }
     }
@@ -312,7 +356,8 @@ impl Ready {
         if self.backend.is_none() {
             return Ok(());
         }
-        self.layout.put_backend(&Backend::block(&work.spool_key))?;
+        self.layout
+            .put_backend(&Backend::block(&work.spool_key), self.tool.reads)?;
         let arguments = [
             "init",
             "-input=false",
@@ -333,7 +378,7 @@ impl Ready {
             return Ok(());
         }
         // A file that says nothing overrides nothing.
-        self.layout.put_backend(&json!({}))
+        self.layout.put_backend(&json!({}), self.tool.reads)
     }
 
     async fn init<'a>(
@@ -350,7 +395,7 @@ impl Ready {
         if done.exit == Exit::Code(0) {
             return Ok(());
         }
-        Err(trouble("init", done.exit, stop))
+        Err(self.room(place).trouble("init", done.exit, stop))
     }
 
     /// The digest of the dependency lock file that init used, or made.
@@ -405,9 +450,85 @@ fn now() -> i64 {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
 
     use super::*;
+    use statehouse_terraform::configuration::Tool;
+
+    const S3: &str = "terraform {\n  backend \"s3\" {}\n}\n";
+    const CLOUD: &str = "terraform {\n  cloud {}\n}\n";
+
+    /// The backend of a configuration of these files, or why it is refused.
+    fn of(tool: Tool, files: &[(&str, &str)]) -> Result<Option<String>, String> {
+        let place = tempfile::tempdir().unwrap();
+        let mut layout = Layout::new(place.path(), "").unwrap();
+        fs::create_dir(layout.work()).unwrap();
+        layout.settle().unwrap();
+        for (name, text) in files {
+            fs::write(layout.work().join(name), text).unwrap();
+        }
+        match backend_of(&layout, tool) {
+            Ok(backend) => Ok(backend),
+            Err(Trouble::Failed { words, .. }) => Err(words),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn each_tool_has_the_backend_of_the_files_that_it_reads() {
+        let s3 = Ok(Some("s3".to_owned()));
+        let both = [("main.tf", S3), ("main.tofu", "")];
+        assert_eq!(of(Tool::Terraform, &both), s3);
+        assert_eq!(of(Tool::OpenTofu, &both), Ok(None));
+        let other = [("main.tf", ""), ("main.tofu", S3)];
+        assert_eq!(of(Tool::Terraform, &other), Ok(None));
+        assert_eq!(of(Tool::OpenTofu, &other), s3);
+    }
+
+    #[test]
+    fn no_file_of_a_configuration_counts_in_the_place_of_the_runners_backend() {
+        for name in [
+            "zz_statehouse_backend_override.tf.json",
+            "zz_statehouse_backend_override.tofu.json",
+        ] {
+            for tool in [Tool::Terraform, Tool::OpenTofu] {
+                let refused = of(tool, &[("main.tf", ""), (name, "{}")]).unwrap_err();
+                assert!(refused.contains(name), "{refused}");
+            }
+        }
+        for (name, terraform_takes, tofu_takes) in [
+            ("override.tf", true, true),
+            ("zz_override.tofu", true, true),
+            // What is read before ours is overridden by it.
+            ("zz_statehouse_backend_override.tf", true, true),
+            ("zz_statehouse_backend_override.tofu", true, true),
+            ("zz_statehouse_backend_overrides.tf", true, true),
+            // What is read after ours would override it.
+            ("zzz_override.tf", false, false),
+            ("zzz_override.tofu", true, false),
+            (
+                "zz_statehouse_backend_override.tfx_override.tf",
+                false,
+                true,
+            ),
+            (
+                "zz_statehouse_backend_override.tofu.x_override.tofu",
+                true,
+                false,
+            ),
+        ] {
+            for (tool, takes) in [
+                (Tool::Terraform, terraform_takes),
+                (Tool::OpenTofu, tofu_takes),
+            ] {
+                let found = of(tool, &[("main.tf", ""), (name, CLOUD)]);
+                assert_eq!(found.is_ok(), takes, "{name} {tool:?}: {found:?}");
+            }
+        }
+        // One that says nothing of a backend may stand anywhere.
+        let harmless = [("main.tf", S3), ("zzz_override.tf", "locals {}\n")];
+        assert_eq!(of(Tool::OpenTofu, &harmless), Ok(Some("s3".to_owned())));
+    }
 
     #[test]
     fn a_backend_behind_a_link_is_seen_and_a_link_that_leads_out_is_refused() {
@@ -420,12 +541,9 @@ mod tests {
         assert_eq!(layout.module, Path::new("real"));
         fs::write(tree.join("real/main.tf"), "").unwrap();
         fs::os::unix::fs::symlink("nobody@nowhere", tree.join("real/.#main.tf")).unwrap();
+        let backend_of = |layout: &Layout| backend_of(layout, configuration::Tool::Terraform);
         assert_eq!(backend_of(&layout).unwrap(), None);
-        fs::write(
-            tree.join("common.tf"),
-            "terraform {\n  backend \"s3\" {}\n}\n",
-        )
-        .unwrap();
+        fs::write(tree.join("common.tf"), S3).unwrap();
         fs::os::unix::fs::symlink("../common.tf", tree.join("real/common.tf")).unwrap();
         assert_eq!(backend_of(&layout).unwrap().as_deref(), Some("s3"));
         for target in ["/etc/passwd", "../none.tf"] {

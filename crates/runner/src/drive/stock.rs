@@ -1,4 +1,4 @@
-//! What an operator keeps where runners work: terraform in its versions, and a mirror of providers.
+//! What an operator keeps where runners work: terraform and `OpenTofu` in their versions, and a mirror of providers.
 //!
 //! Who starts runners looks at it, for all of them. A runner lives for one job, and to read hundreds of megabytes for each of them would take
 //! longer than most jobs; nor would one runner be told a digest that another one made. No run can write here, so that a digest holds for as long
@@ -22,6 +22,10 @@ use crate::control::Tool;
 
 /// Digests that are kept; a mirror holds some files for each version of a provider.
 const KNOWN_MAX: usize = 10_000;
+/// Longest version of a tool: those of builds carry a commit.
+const VERSION_BYTES_MAX: usize = 128;
+/// The oldest `OpenTofu` that runs use: from here on it reads `.tofu` files, and the server reads a configuration as it does.
+const TOFU_MIN: [u32; 2] = [1, 8];
 /// A file that was changed so shortly ago may be changed again without the kernel's times telling: its clock ticks a hundred times a second,
 /// that of some file systems every two seconds.
 const SETTLED: Duration = Duration::from_secs(3);
@@ -32,8 +36,8 @@ pub struct Stock {
     path: String,
     mirror: Option<PathBuf>,
     digests: Mutex<HashMap<Stamp, String>>,
-    /// What tools said to be, by their digests.
-    versions: Mutex<HashMap<String, String>>,
+    /// What tools said of themselves, by their digests.
+    said: Mutex<HashMap<String, Said>>,
 }
 
 /// By what the kernel tells a file from every other, and from what it was before.
@@ -65,57 +69,153 @@ impl Stamp {
     }
 }
 
+/// A tool that runs can use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Program {
+    Terraform,
+    Tofu,
+}
+
+/// What a binary says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Said {
+    title: String,
+    version: String,
+}
+
+impl Program {
+    fn of(name: &str) -> Result<Self, String> {
+        match name {
+            "terraform" => Ok(Self::Terraform),
+            "tofu" => Ok(Self::Tofu),
+            _ => Err("runs use `terraform` or `tofu`, and nothing else".to_owned()),
+        }
+    }
+
+    /// What its binary is called.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Terraform => "terraform",
+            Self::Tofu => "tofu",
+        }
+    }
+
+    /// What it calls itself.
+    fn title(self) -> &'static str {
+        match self {
+            Self::Terraform => "Terraform",
+            Self::Tofu => "OpenTofu",
+        }
+    }
+
+    /// Where a version of it is in a folder of tools.
+    fn path(self, tools: &Path, version: &str) -> PathBuf {
+        let folder = format!("{}_{version}", self.name());
+        tools.join(folder).join(self.name())
+    }
+
+    /// Refuses a binary that is another tool, or one that reads a configuration otherwise than a runner does.
+    fn require(self, path: &Path, said: &Said) -> Result<(), String> {
+        let (name, path) = (self.name(), path.display());
+        let Said { title, version } = said;
+        if title != self.title() {
+            let (is, wanted) = (title, self.title());
+            return Err(format!(
+                "{path} says that it is {is} {version}: put {wanted} there, or do not call it `{name}`"
+            ));
+        }
+        if self == Self::Tofu && minor(version).is_none_or(|minor| minor < TOFU_MIN) {
+            let [major, minor] = TOFU_MIN;
+            return Err(format!(
+                "{path} is {title} {version}, which reads no `.tofu` files; runs use {major}.{minor} or newer"
+            ));
+        }
+        Ok(())
+    }
+}
+
 impl Stock {
-    /// Tools are in a folder, each as `terraform_VERSION/terraform`, or on a search path.
+    /// Tools are in a folder, each as `terraform_VERSION/terraform` or `tofu_VERSION/tofu`, or on a search path.
     pub fn new(tools: Option<PathBuf>, path: String, mirror: Option<PathBuf>) -> Self {
         Self {
             tools,
             path,
             mirror,
             digests: Mutex::default(),
-            versions: Mutex::default(),
+            said: Mutex::default(),
         }
     }
 
-    /// Finds the tool of a version: in the folder of tools, or on the search path. Where no version is asked for, it is the one on the
-    /// search path, or else the newest of the folder. One on the search path is asked for its version, as the user (and group) given.
+    /// Finds a tool, `terraform` or `tofu`, of a version: in the folder of tools, or on the search path. Where no version is asked for, it is
+    /// the one on the search path, or else the newest of the folder. It is asked what it is, as the user (and group) given.
     ///
     /// # Errors
     ///
-    /// When there is none, or it cannot be read: in words for who wants it.
-    pub fn tool(&self, version: &str, user: Option<(u32, u32)>) -> Result<(PathBuf, Tool), String> {
-        let exact = !version.is_empty() && version != "latest";
-        if exact && let Some(tools) = &self.tools {
-            let path = tools.join(format!("terraform_{version}")).join("terraform");
+    /// When there is none, it cannot be read, or it is something else than it is called: in words for who wants it.
+    pub fn tool(
+        &self,
+        name: &str,
+        version: &str,
+        user: Option<(u32, u32)>,
+    ) -> Result<(PathBuf, Tool), String> {
+        let program = Program::of(name)?;
+        let exact = Some(version).filter(|version| !version.is_empty() && *version != "latest");
+        if exact.is_some_and(|version| !is_version(version)) {
+            return Err(format!(
+                "the workspace wants a version of {name} that is none; one is `1.11.4`, for instance"
+            ));
+        }
+        let (path, version) = self.find(program, exact)?;
+        let file = fs::File::open(&path).map_err(words)?;
+        let digest = self.digest(file.into()).map_err(words)?;
+        let said = self.said_of(&path, &digest, user)?;
+        program.require(&path, &said)?;
+        if let Some(version) = version.filter(|version| *version != said.version) {
+            return Err(format!(
+                "the workspace wants {name} {version}, and {} is {}; put {version} into the folder of tools",
+                path.display(),
+                said.version
+            ));
+        }
+        let tool = Tool {
+            name: name.to_owned(),
+            version: said.version,
+            digest,
+        };
+        Ok((path, tool))
+    }
+
+    /// Where a tool is, and which version it must be.
+    fn find(
+        &self,
+        program: Program,
+        exact: Option<&str>,
+    ) -> Result<(PathBuf, Option<String>), String> {
+        let version = exact.map(str::to_owned);
+        if let (Some(tools), Some(exact)) = (&self.tools, exact) {
+            let path = program.path(tools, exact);
             if path.is_file() {
-                return self.known(path, version.to_owned());
+                return Ok((path, version));
             }
         }
         let there = self
             .path
             .split(':')
-            .map(|folder| Path::new(folder).join("terraform"))
+            .map(|folder| Path::new(folder).join(program.name()))
             .find(|path| path.is_file());
-        if there.is_none()
-            && !exact
-            && let Some(tools) = &self.tools
-            && let Some((path, version)) = newest(tools).map_err(words)?
+        if let Some(path) = there {
+            return Ok((fs::canonicalize(path).map_err(words)?, version));
+        }
+        if let (Some(tools), None) = (&self.tools, exact)
+            && let Some(newest) = newest(tools, program).map_err(words)?
         {
-            return self.known(path, version);
+            return Ok((program.path(tools, &newest), Some(newest)));
         }
-        let path = there.ok_or(
-            "there is no terraform here: put one on the search path of the server, or into its folder of tools",
-        )?;
-        let path = fs::canonicalize(path).map_err(words)?;
-        let (path, mut tool) = self.known(path, String::new())?;
-        tool.version = self.version_of(&path, &tool.digest, user)?;
-        if exact && tool.version != version {
-            return Err(format!(
-                "the workspace wants terraform {version}, and here is {}; put {version} into the folder of tools",
-                tool.version
-            ));
-        }
-        Ok((path, tool))
+        let (name, wanted) = (program.name(), exact.map(|exact| format!(" {exact}")));
+        Err(format!(
+            "there is no {name}{} here: put one on the search path of the server, or into its folder of tools",
+            wanted.unwrap_or_default()
+        ))
     }
 
     /// The digest of a package of the mirror.
@@ -130,16 +230,6 @@ impl Stock {
         };
         let mirror = fs::canonicalize(mirror).map_err(words)?;
         digest::package(&mirror, path, |file| self.digest(file)).map_err(words)
-    }
-
-    fn known(&self, path: PathBuf, version: String) -> Result<(PathBuf, Tool), String> {
-        let file = fs::File::open(&path).map_err(words)?;
-        let tool = Tool {
-            name: "terraform".to_owned(),
-            version,
-            digest: self.digest(file.into()).map_err(words)?,
-        };
-        Ok((path, tool))
     }
 
     /// SHA-256 of a file, in hex.
@@ -159,19 +249,15 @@ impl Stock {
         Ok(digest)
     }
 
-    /// The version that a binary says it is. It is the operator's own binary, asked outside of any sandbox.
-    fn version_of(
-        &self,
-        path: &Path,
-        digest: &str,
-        user: Option<(u32, u32)>,
-    ) -> Result<String, String> {
-        if let Some(version) = held(&self.versions).get(digest) {
-            return Ok(version.clone());
+    /// What a binary says of itself. It is the operator's own binary, asked outside of any sandbox.
+    fn said_of(&self, path: &Path, digest: &str, user: Option<(u32, u32)>) -> Result<Said, String> {
+        if let Some(said) = held(&self.said).get(digest) {
+            return Ok(said.clone());
         }
         let mut command = Command::new(path);
+        // With `-json` both tools call their version `terraform_version`, and only in clear do they say which of them they are.
         command
-            .args(["version", "-json"])
+            .arg("version")
             .env_clear()
             .env("CHECKPOINT_DISABLE", "1")
             .current_dir("/");
@@ -180,14 +266,21 @@ impl Stock {
         }
         let closed = |error| format!("starting {} as a runner does: {error}", path.display());
         let output = command.output().map_err(closed)?;
-        let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-        let version = said
-            .get("terraform_version")
-            .and_then(serde_json::Value::as_str)
-            .ok_or_else(|| format!("{} does not say its version", path.display()))?;
-        held(&self.versions).insert(digest.to_owned(), version.to_owned());
-        Ok(version.to_owned())
+        let said = said(&output.stdout)
+            .ok_or_else(|| format!("{} does not say what it is", path.display()))?;
+        held(&self.said).insert(digest.to_owned(), said.clone());
+        Ok(said)
     }
+}
+
+/// Reads a title and a version off the first line that a tool writes of itself.
+fn said(output: &[u8]) -> Option<Said> {
+    let text = std::str::from_utf8(output).ok()?;
+    let (title, version) = text.lines().next()?.split_once(" v")?;
+    is_version(version).then(|| Said {
+        title: title.to_owned(),
+        version: version.to_owned(),
+    })
 }
 
 /// Nothing is half done while it is held.
@@ -211,22 +304,36 @@ fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// The newest release in a folder of tools.
-fn newest(tools: &Path) -> io::Result<Option<(PathBuf, String)>> {
+/// The newest release of a tool in a folder of tools.
+fn newest(tools: &Path, program: Program) -> io::Result<Option<String>> {
     let mut found = None;
     for entry in fs::read_dir(tools)? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let version = name.strip_prefix("terraform_").map(str::to_owned);
-        let path = entry.path().join("terraform");
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let version = name
+            .strip_prefix(program.name())
+            .and_then(|rest| rest.strip_prefix('_'));
         if let Some(version) = version
-            && let Some(release) = release(&version)
-            && path.is_file()
+            && let Some(release) = release(version)
+            && program.path(tools, version).is_file()
         {
-            found = found.max(Some((release, path, version)));
+            found = found.max(Some((release, version.to_owned())));
         }
     }
-    Ok(found.map(|(_, path, version)| (path, version)))
+    Ok(found.map(|(_, version)| version))
+}
+
+/// Whether a text may be a version. It is a part of a path, and what a runner asks for is a stranger's word.
+fn is_version(text: &str) -> bool {
+    let fits = |letter: u8| letter.is_ascii_alphanumeric() || b".-+".contains(&letter);
+    text.starts_with(|letter: char| letter.is_ascii_digit())
+        && text.len() <= VERSION_BYTES_MAX
+        && text.bytes().all(fits)
+}
+
+/// The first two numbers of a version.
+fn minor(version: &str) -> Option<[u32; 2]> {
+    let mut numbers = version.split('.').map(|part| part.parse().ok());
+    Some([numbers.next()??, numbers.next()??])
 }
 
 /// The numbers of a release; of what comes before one there are none.
@@ -252,6 +359,15 @@ mod tests {
         held(&stock.digests).len()
     }
 
+    /// A program that says this of itself, and that it was asked. What real tools say is tried by starting them, elsewhere.
+    fn put(path: &Path, said: &str) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let script =
+            format!("#!/bin/sh\necho >> \"$0.asked\"\necho '{said}'\necho on linux_amd64\n");
+        fs::write(path, script).unwrap();
+        fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+
     #[test]
     fn the_newest_of_a_folder_is_its_highest_release() {
         let tools = tempfile::tempdir().unwrap();
@@ -263,11 +379,101 @@ mod tests {
             }
         }
         fs::write(tools.path().join("terraform_1.99.0"), "").unwrap();
-        let (path, version) = newest(tools.path()).unwrap().unwrap();
-        assert_eq!(version, "1.11.4");
-        assert!(path.ends_with("terraform_1.11.4/terraform"));
+        put(&tools.path().join("tofu_1.98.0/tofu"), "");
+        let newest_of = |program| newest(tools.path(), program).unwrap();
+        assert_eq!(newest_of(Program::Terraform).unwrap(), "1.11.4");
+        assert_eq!(newest_of(Program::Tofu).unwrap(), "1.98.0");
         let empty = tempfile::tempdir().unwrap();
-        assert_eq!(newest(empty.path()).unwrap(), None);
+        assert_eq!(newest(empty.path(), Program::Tofu).unwrap(), None);
+    }
+
+    #[test]
+    fn each_tool_is_found_under_its_name_and_in_its_version_or_named_as_missing() {
+        let place = tempfile::tempdir().unwrap();
+        let tools = place.path().join("tools");
+        let path = place.path().join("bin").display().to_string();
+        let stock = Stock::new(Some(tools.clone()), path, None);
+        let found = |name: &str, version: &str| {
+            let (path, tool) = stock.tool(name, version, None)?;
+            assert_eq!(tool.name, name);
+            let path = path.strip_prefix(place.path()).unwrap().to_owned();
+            Ok::<_, String>((path.display().to_string(), tool.version))
+        };
+        fs::create_dir(&tools).unwrap();
+        put(&place.path().join("bin/terraform"), "Terraform v1.11.4");
+        let missing = found("tofu", "").unwrap_err();
+        assert!(missing.contains("there is no tofu here"), "{missing}");
+        let missing = found("tofu", "1.9.0").unwrap_err();
+        assert!(missing.contains("there is no tofu 1.9.0 here"), "{missing}");
+        for version in ["1.9.0", "1.10.1"] {
+            let path = tools.join(format!("tofu_{version}/tofu"));
+            put(&path, &format!("OpenTofu v{version}"));
+        }
+        let is = |path: &str, version: &str| Ok((path.to_owned(), version.to_owned()));
+        assert_eq!(found("tofu", "1.9.0"), is("tools/tofu_1.9.0/tofu", "1.9.0"));
+        for any in ["", "latest"] {
+            assert_eq!(found("tofu", any), is("tools/tofu_1.10.1/tofu", "1.10.1"));
+            assert_eq!(found("terraform", any), is("bin/terraform", "1.11.4"));
+        }
+        put(&place.path().join("bin/tofu"), "OpenTofu v1.11.0-rc1");
+        assert_eq!(found("tofu", "latest"), is("bin/tofu", "1.11.0-rc1"));
+        assert_eq!(found("tofu", "1.11.0-rc1"), is("bin/tofu", "1.11.0-rc1"));
+        for name in ["", "pulumi", "terraform/../tofu", "Tofu"] {
+            assert!(found(name, "").is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_binary_that_is_something_else_than_it_is_called_is_refused_and_named() {
+        let place = tempfile::tempdir().unwrap();
+        let tools = place.path().join("tools");
+        let path = place.path().join("bin").display().to_string();
+        let stock = Stock::new(Some(tools.clone()), path, None);
+        let on_path = |name: &str| place.path().join("bin").join(name);
+        for (name, said, words) in [
+            (
+                "tofu",
+                "Terraform v1.11.4",
+                "is Terraform 1.11.4: put OpenTofu there",
+            ),
+            (
+                "terraform",
+                "OpenTofu v1.9.0",
+                "is OpenTofu 1.9.0: put Terraform there",
+            ),
+            ("tofu", "opentofu v1.9.0", "is opentofu 1.9.0"),
+            ("tofu", "OpenTofu v1.7.10", "runs use 1.8 or newer"),
+            ("tofu", "OpenTofu v1", "runs use 1.8 or newer"),
+            ("tofu", "OpenTofu", "does not say what it is"),
+            ("tofu", "OpenTofu v1.9.0 or so", "does not say what it is"),
+            ("tofu", "", "does not say what it is"),
+        ] {
+            put(&on_path(name), said);
+            let refused = stock.tool(name, "", None).unwrap_err();
+            assert!(refused.contains(words), "{said}: {refused}");
+        }
+        // The name of a folder makes no version, and no tool.
+        put(&tools.join("tofu_1.9.0/tofu"), "OpenTofu v1.9.1");
+        let refused = stock.tool("tofu", "1.9.0", None).unwrap_err();
+        assert!(refused.contains("wants tofu 1.9.0, and"), "{refused}");
+        put(&tools.join("terraform_1.9.0/terraform"), "OpenTofu v1.9.0");
+        assert!(stock.tool("terraform", "1.9.0", None).is_err());
+    }
+
+    #[test]
+    fn a_version_that_is_a_path_starts_nothing() {
+        let place = tempfile::tempdir().unwrap();
+        let tools = place.path().join("tools");
+        put(&tools.join("tofu_1.9.0/tofu"), "OpenTofu v1.9.0");
+        let elsewhere = place.path().join("seat/tofu");
+        put(&elsewhere, "OpenTofu v1.9.0");
+        let stock = Stock::new(Some(tools), String::new(), None);
+        stock.tool("tofu", "1.9.0", None).unwrap();
+        for version in ["1.9.0/../../seat", "../seat", "/etc", "..", "1.9.0\n", "v1"] {
+            let refused = stock.tool("tofu", version, None).unwrap_err();
+            assert!(refused.contains("that is none"), "{version}: {refused}");
+        }
+        assert!(!elsewhere.with_extension("asked").exists());
     }
 
     #[test]
@@ -322,26 +528,19 @@ mod tests {
     }
 
     #[test]
-    fn a_tool_is_asked_for_its_version_once_for_what_it_is() {
+    fn a_tool_is_asked_what_it_is_once_for_what_it_is() {
         let place = tempfile::tempdir().unwrap();
         let stock = stock(place.path());
-        fs::create_dir(place.path().join("bin")).unwrap();
         let path = place.path().join("bin/terraform");
-        let asked = place.path().join("asked");
-        let put = |version: &str| {
-            let said = format!("{{\"terraform_version\":\"{version}\"}}");
-            let script = format!("#!/bin/sh\necho >> {}\necho '{said}'\n", asked.display());
-            fs::write(&path, script).unwrap();
-            fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
-        };
-        put("1.2.3");
-        let (_, tool) = stock.tool("", None).unwrap();
-        assert_eq!(stock.tool("1.2.3", None).unwrap().1, tool);
+        let asked = place.path().join("bin/terraform.asked");
+        put(&path, "Terraform v1.2.3");
+        let (_, tool) = stock.tool("terraform", "", None).unwrap();
+        assert_eq!(stock.tool("terraform", "1.2.3", None).unwrap().1, tool);
         assert_eq!(fs::read_to_string(&asked).unwrap(), "\n");
-        let refused = stock.tool("1.2.4", None).unwrap_err();
-        assert!(refused.contains("here is 1.2.3"), "{refused}");
-        put("1.2.4");
-        let (_, other) = stock.tool("1.2.4", None).unwrap();
+        let refused = stock.tool("terraform", "1.2.4", None).unwrap_err();
+        assert!(refused.contains("is 1.2.3; put 1.2.4 into"), "{refused}");
+        put(&path, "Terraform v1.2.4");
+        let (_, other) = stock.tool("terraform", "1.2.4", None).unwrap();
         assert_ne!(other.digest, tool.digest);
     }
 }

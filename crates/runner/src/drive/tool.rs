@@ -1,9 +1,10 @@
-//! Which terraform: found where runners work, run as it is, and known by its digest.
+//! Which tool: terraform or `OpenTofu`, found where runners work, run as it is, and known by its digest.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use statehouse_terraform::configuration;
 
 use super::Trouble;
 use crate::control::{Ask, Control, ControlError, Told, Tool};
@@ -13,24 +14,43 @@ use crate::control::{Ask, Control, ControlError, Told, Tool};
 pub(crate) struct Found {
     pub(crate) path: PathBuf,
     pub(crate) tool: Tool,
+    /// By whose rules it takes the files of a configuration.
+    pub(crate) reads: configuration::Tool,
 }
 
-/// Finds the tool of a version, of those that are here.
-pub(crate) async fn find(control: &Arc<dyn Control>, version: &str) -> Result<Found, Trouble> {
-    let version = version.to_owned();
-    let (path, tool) = match control.ask(Ask::Tool { version }, Bytes::new()).await {
+/// Finds a tool of a version, of those that are here.
+pub(crate) async fn find(
+    control: &Arc<dyn Control>,
+    name: &str,
+    version: &str,
+) -> Result<Found, Trouble> {
+    let reads = match name {
+        "terraform" => configuration::Tool::Terraform,
+        "tofu" => configuration::Tool::OpenTofu,
+        other => {
+            let words = format!(
+                "nobody knows here how `{other}` is run: this runner is older than its server"
+            );
+            return Err(Trouble::failed("tool", words));
+        }
+    };
+    let ask = Ask::Tool {
+        name: name.to_owned(),
+        version: version.to_owned(),
+    };
+    let (path, tool) = match control.ask(ask, Bytes::new()).await {
         Ok(answer) => match answer.told {
-            Told::Tool { path, tool } => (path, tool),
-            other => return Err(ControlError::Odd(format!("no tool: {other:?}")).into()),
+            Told::Tool { path, tool } if tool.name == name => (path, tool),
+            other => return Err(ControlError::Odd(format!("no {name}: {other:?}")).into()),
         },
         Err(ControlError::Refused { why, .. }) => return Err(Trouble::failed("tool", why)),
         Err(error) => return Err(error.into()),
     };
     if path.is_file() {
-        return Ok(Found { path, tool });
+        return Ok(Found { path, tool, reads });
     }
     let words = format!(
-        "{} is closed to runners: put terraform where everybody may read it",
+        "{} is closed to runners: put {name} where everybody may read it",
         path.display()
     );
     Err(Trouble::failed("tool", words))

@@ -1,4 +1,4 @@
-//! `statehouse execution`: where runs happen, and who must agree to what they apply.
+//! `statehouse execution`: where runs happen, with which tool, and who must agree to what they apply.
 
 use serde_json::{Map, Value, json};
 
@@ -18,6 +18,34 @@ pub(super) enum Mode {
     Agent,
 }
 
+impl Mode {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Remote => "remote",
+            Self::Agent => "agent",
+        }
+    }
+}
+
+/// The tool that runs use.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub(super) enum Tool {
+    /// Terraform
+    Terraform,
+    /// OpenTofu
+    Tofu,
+}
+
+impl Tool {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Terraform => "terraform",
+            Self::Tofu => "tofu",
+        }
+    }
+}
+
 /// Before which applies what a plan file says is derived again.
 #[derive(Clone, Copy, clap::ValueEnum)]
 pub(super) enum Reverify {
@@ -27,11 +55,22 @@ pub(super) enum Reverify {
     Always,
 }
 
+impl Reverify {
+    fn word(self) -> &'static str {
+        match self {
+            Self::AnotherRunner => "another-runner",
+            Self::Always => "always",
+        }
+    }
+}
+
 /// Something that a scope says.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Said {
     /// Where runs happen
     Mode,
+    /// The tool that they use
+    Tool,
     /// How many people must approve
     Approvals,
     /// Whether who started a run may be one of them
@@ -48,7 +87,7 @@ pub(super) enum Verb {
         #[command(flatten)]
         scope: Scope,
     },
-    /// Say where runs happen and how many must approve; what is not named stays as it is
+    /// Say where runs happen, with which tool, and how many must approve; what is not named stays as it is
     Set {
         #[command(flatten)]
         scope: Scope,
@@ -58,6 +97,9 @@ pub(super) enum Verb {
         /// The pool, with the mode `agent`: its name or id
         #[arg(long, value_name = "NAME")]
         pool: Option<String>,
+        /// The tool; the version that a workspace wants is one of it
+        #[arg(long, value_enum)]
+        tool: Option<Tool>,
         /// How many people must approve what is to be applied
         #[arg(long, value_name = "COUNT")]
         approvals: Option<u64>,
@@ -85,34 +127,32 @@ pub(super) fn run(verb: Verb, session: &Session) -> Result {
             scope,
             mode,
             pool,
+            tool,
             approvals,
             author_approves,
             reverify,
             inherit,
         } => {
             let mut wish = Map::from_iter([("scope".to_owned(), scope.text(&client)?.into())]);
-            let mode = mode.map(|mode| match mode {
-                Mode::Local => "local",
-                Mode::Remote => "remote",
-                Mode::Agent => "agent",
-            });
-            let reverify = reverify.map(|reverify| match reverify {
-                Reverify::AnotherRunner => "another-runner",
-                Reverify::Always => "always",
-            });
+            let mode = mode.map(Mode::word);
             if pool.is_some() != (mode == Some("agent")) {
                 let words = "--mode agent and --pool belong together";
                 return Err(Failure::usage(words));
             }
             let said = [
                 ("mode", mode.map(Value::from), Said::Mode),
+                ("tool", tool.map(Tool::word).map(Value::from), Said::Tool),
                 ("approvals", approvals.map(Value::from), Said::Approvals),
                 (
                     "author-approves",
                     author_approves.map(Value::from),
                     Said::AuthorApproves,
                 ),
-                ("reverify", reverify.map(Value::from), Said::Reverify),
+                (
+                    "reverify",
+                    reverify.map(Reverify::word).map(Value::from),
+                    Said::Reverify,
+                ),
             ];
             for (name, value, what) in said {
                 let unsaid = inherit.contains(&what);
@@ -129,7 +169,7 @@ pub(super) fn run(verb: Verb, session: &Session) -> Result {
                 wish.insert("pool".to_owned(), pool.as_str().into());
             }
             if wish.len() == 1 {
-                let words = "say something: --mode, --approvals, --author-approves, --reverify or --inherit";
+                let words = "say something: --mode, --tool, --approvals, --author-approves, --reverify or --inherit";
                 return Err(Failure::usage(words));
             }
             out.one(&client.api.post(&path, &json!(wish))?)

@@ -152,8 +152,8 @@ async fn answered(job: &impl Job, (kept, user): (&Kept, User), ask: Ask, beside:
             }
             Told::Well.into()
         }
-        Ask::Tool { version } => {
-            let found = kept.stock(move |stock| stock.tool(&version, user));
+        Ask::Tool { name, version } => {
+            let found = kept.stock(move |stock| stock.tool(&name, &version, user));
             found
                 .await
                 .map_or_else(not_here, |(path, tool)| Told::Tool { path, tool }.into())

@@ -228,3 +228,24 @@ fn how_often_drift_is_looked_for_is_said_and_what_nobody_knows_is_no_success() {
         .ends(1, ["nobody has looked for drift there yet"]);
     assert_eq!(server.json(&["drift", "list", "net"]), json!([]));
 }
+
+#[test]
+fn the_tool_of_runs_is_said_of_a_scope_and_taken_back() {
+    let place = tempdir().unwrap();
+    let server = Server::up(&place);
+    server.run(&["workspace", "create", "net"]).done();
+    let show = ["execution", "show", "--workspace", "net"];
+    let tool = || server.json(&show)["tool"].clone();
+    assert_eq!(tool(), "terraform");
+    server.run(&["execution", "set", "--tool", "tofu"]).done();
+    assert_eq!(tool(), "tofu");
+    let set = ["execution", "set", "--workspace", "net"];
+    let says = |what: &[&str]| server.run(&[&set, what].concat());
+    says(&["--tool", "terraform", "--approvals", "1"]).done();
+    assert_eq!(tool(), "terraform");
+    says(&["--inherit", "tool"]).done();
+    assert_eq!(tool(), "tofu");
+    assert_eq!(server.json(&show)["approvals"], 1);
+    says(&["--tool", "tofu", "--inherit", "tool"]).ends(2, ["not both"]);
+    says(&["--tool", "pulumi"]).ends(2, ["possible values: terraform, tofu"]);
+}

@@ -93,7 +93,7 @@ pub(crate) const ALL: &[Kind] = &[
     ),
     kind::<executions::Told>(
         "executions",
-        "Where runs happen, and who must agree to what they apply.",
+        "Where runs happen, with which tool, and who must agree to what they apply.",
         &[],
     ),
     kind::<grants::Told>("grants", "Who holds which role over what.", &[]),

@@ -424,9 +424,9 @@ routes! {
             one("state-versions", "Remove the bytes of a version that is not current. Its evidence stays.").needs(May::StateRemove).loose();
 
         POST   "/api/v2/organizations/{organization}/executions" => tfe::executions::set,
-            made("executions", "Say where runs happen and who must agree, in place of what was said before.").needs(May::RunConfigure);
+            made("executions", "Say where runs happen, with which tool, and who must agree, in place of what was said before.").needs(May::RunConfigure);
         GET    "/api/v2/organizations/{organization}/executions/{scope}" => tfe::executions::show,
-            one("executions", "Where the runs of a scope happen, and who must agree.").needs(May::WorkspaceRead);
+            one("executions", "Where the runs of a scope happen, with which tool, and who must agree.").needs(May::WorkspaceRead);
         POST   "/api/v2/organizations/{organization}/drift-schedules" => tfe::drift::set,
             made("drift-schedules", "Say how often drift is looked for in a scope.").needs(May::RunConfigure);
         GET    "/api/v2/organizations/{organization}/drift-schedules/{scope}" => tfe::drift::schedule,

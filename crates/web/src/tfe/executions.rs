@@ -1,9 +1,9 @@
-//! Where runs happen and who must agree to what they apply: in the organization, a project or a workspace.
+//! Where runs happen, with which tool, and who must agree to what they apply: in the organization, a project or a workspace.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
-use statehouse_core::execution::{self, InForce, Mode, Reverify, Wish, Word};
+use statehouse_core::execution::{self, InForce, Mode, Reverify, Tool, Wish, Word};
 
 use super::document::Document;
 use super::grants::{EVERYTHING, scope};
@@ -21,6 +21,8 @@ pub(crate) struct Told {
     mode: &'static str,
     /// The id of the pool of agents, where it is `agent`.
     pool: Option<String>,
+    /// The tool that they use: `terraform`, or `tofu` for OpenTofu. Null where a scope says none that this server knows; then no run begins.
+    tool: Option<&'static str>,
     /// How many people must approve what is to be applied.
     approvals: u64,
     /// Whether who started a run may be one of them.
@@ -35,6 +37,7 @@ fn resource(of: &str, found: &InForce) -> Value {
     let attributes = Told {
         mode: found.mode.as_str(),
         pool: found.mode.pool().map(ToString::to_string),
+        tool: found.tool.map(Tool::as_str),
         approvals: found.approvals,
         author_approves: found.author_approves,
         reverify: found.reverify.as_str(),
@@ -55,6 +58,10 @@ pub(crate) struct Say {
     mode: Word<String>,
     /// The id of a pool of agents, with the mode `agent`.
     pool: Option<String>,
+    /// `terraform`, or `tofu` for OpenTofu; of the scopes around a workspace the narrowest that says one counts. Where none does, it is terraform. A workspace's `terraform-version` is the version of that tool.
+    #[serde(default, deserialize_with = "word")]
+    #[schemars(with = "Option<String>")]
+    tool: Word<String>,
     /// How many people must approve; the most that any scope around a workspace asks for count.
     #[serde(default, deserialize_with = "word")]
     #[schemars(with = "Option<u64>")]
@@ -74,7 +81,7 @@ fn word<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Word<
     Ok(Option::deserialize(from)?.map_or(Word::Unsay, Word::Say))
 }
 
-/// Says where the runs of a scope happen, and who must agree.
+/// Says where the runs of a scope happen, with which tool, and who must agree.
 pub(crate) async fn set(
     asker: Asker,
     At(organization): At<String>,
@@ -90,6 +97,11 @@ pub(crate) async fn set(
                 let words = "a `pool` goes with the mode `agent`, which is not said";
                 return Err(Problem::invalid(words));
             }
+            Word::Unsay => Word::Unsay,
+            Word::Keep => Word::Keep,
+        },
+        tool: match say.tool {
+            Word::Say(word) => Word::Say(execution::tool(&word)?),
             Word::Unsay => Word::Unsay,
             Word::Keep => Word::Keep,
         },

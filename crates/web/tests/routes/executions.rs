@@ -79,6 +79,36 @@ async fn the_narrowest_scope_that_says_something_counts() {
 }
 
 #[tokio::test]
+async fn the_tool_of_runs_is_said_and_taken_back_like_the_rest() {
+    let acme = Acme::new().await;
+    let at = acme.workspace("dns").await;
+    let made = acme.get(&acme.owner, &at).await;
+    let workspace = made["data"]["id"].as_str().unwrap().to_owned();
+    let tool = async |scope: &str| {
+        let told = acme.get(&acme.owner, &format!("{SAY}/{scope}")).await;
+        let told = &told["data"]["attributes"];
+        (told["tool"].clone(), told["said-of"].clone())
+    };
+    let say = async |what: Value| acme.post(&acme.owner, SAY, what, 201).await;
+    assert_eq!(tool(&workspace).await, (json!("terraform"), Value::Null));
+    let said = say(json!({ "tool": "tofu" })).await;
+    assert_eq!(said["data"]["attributes"]["tool"], "tofu");
+    let of_all = (json!("tofu"), json!("organization"));
+    assert_eq!(tool(&workspace).await, of_all);
+    say(json!({ "scope": workspace, "tool": "terraform" })).await;
+    let own = (json!("terraform"), json!(workspace));
+    assert_eq!(tool(&workspace).await, own);
+    assert_eq!(tool("organization").await, of_all);
+    // What is left out stays as it is, on both sides.
+    say(json!({ "scope": workspace, "approvals": 1 })).await;
+    assert_eq!(tool(&workspace).await, own);
+    say(json!({ "scope": workspace, "tool": null })).await;
+    assert_eq!(tool(&workspace).await, (json!("tofu"), json!(workspace)));
+    say(json!({ "scope": workspace, "approvals": null })).await;
+    assert_eq!(tool(&workspace).await, of_all);
+}
+
+#[tokio::test]
 async fn what_cannot_be_said_is_refused_and_named() {
     let place = Remote::new().await;
     let unknown = format!("{}z", &place.workspace[..place.workspace.len() - 1]);
@@ -117,6 +147,14 @@ async fn what_cannot_be_said_is_refused_and_named() {
         (json!({ "mode": long }), 400, "xxx"),
         (json!({ "mode": 7 }), 400, "string"),
         (json!({ "mode": ["remote"] }), 400, "string"),
+        (
+            json!({ "tool": "opentofu" }),
+            400,
+            "known are `terraform` and `tofu`",
+        ),
+        (json!({ "tool": "Terraform" }), 400, "is no tool"),
+        (json!({ "tool": "" }), 400, "is no tool"),
+        (json!({ "tool": ["tofu"] }), 400, "string"),
         (json!({ "approvals": 101 }), 400, "at most 100 approvals"),
         (json!({ "approvals": -1 }), 400, "u64"),
         (json!({ "approvals": 1.5 }), 400, "u64"),

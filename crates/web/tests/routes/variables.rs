@@ -115,6 +115,7 @@ async fn what_could_not_be_given_to_a_run_is_refused_with_words() {
         "TF_CLI_CONFIG_FILE",
         "HTTPS_PROXY",
         "tf_data_dir",
+        "TOFU_X_EXPERIMENTAL_RUNTIME",
     ] {
         refused(
             json!({ "key": name, "value": "x", "category": "env" }),

@@ -6,7 +6,7 @@
 //! child ends with its test. A component that is missing fails its tests, with the way to get it.
 //!
 //! Deliberately absent: routes and refusals one by one (the tests of `web`), crashes and edited bytes by the hundred (the
-//! test binary `strength`), and `tofu`, which no package of the systems that this runs on has.
+//! test binary `strength`), and `tofu`, which no package of the systems that this runs on has: `runs::tofu` has a stand-in.
 
 #![allow(
     clippy::unwrap_used,

@@ -16,5 +16,6 @@ mod failing;
 mod interrupted;
 mod mutations;
 mod proxied;
+mod tofu;
 mod turns;
 mod yesterday;

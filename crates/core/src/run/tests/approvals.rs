@@ -199,6 +199,7 @@ async fn a_narrower_scope_asks_for_more_and_never_for_less() {
         say(&world, &all, wish).await;
         let here = |approvals, author_approves| InForce {
             mode: Mode::Remote,
+            tool: Some(execution::Tool::Terraform),
             approvals,
             author_approves,
             reverify: Reverify::AnotherRunner,

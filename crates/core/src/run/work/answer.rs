@@ -139,6 +139,7 @@ fn work_of(work: work::Work) -> Work {
             targets: options.targets,
             replace: options.replace,
         },
+        tool: work.tool.as_str().to_owned(),
         tool_version: work.tool_version,
         working_directory: work.working_directory,
         structured: work.structured,

@@ -49,6 +49,11 @@ pub(crate) fn terraform() -> PathBuf {
     needed(found, "terraform", "put terraform 1.11.4 on PATH")
 }
 
+/// `OpenTofu`, where there is one.
+pub(crate) fn tofu() -> Option<PathBuf> {
+    variable("STATEHOUSE_TEST_TOFU")
+}
+
 /// A Python that has moto.
 pub(crate) fn python() -> PathBuf {
     let found = variable("STATEHOUSE_TEST_PYTHON").or_else(|| on_path("python3"));

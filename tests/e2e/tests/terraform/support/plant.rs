@@ -4,6 +4,7 @@
 //! group are therefore named after the process of the test, and the group is removed with its house.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -66,6 +67,13 @@ impl Plant {
             home,
             group,
         }
+    }
+
+    /// Has another tool made in the folder of tools.
+    pub(crate) fn tool(&self, name: &str, version: &str, make: impl FnOnce(&Path)) {
+        let folder = self.home.path().join(format!("tools/{name}_{version}"));
+        fs::create_dir_all(&folder).unwrap();
+        make(&folder.join(name));
     }
 
     /// Adds to a command what starts an agent that works like the server of this house, in a folder, as users and in a
