@@ -19,6 +19,7 @@ use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,10 @@ const MEMORY_MAX: u64 = 16 * 1024 * 1024;
 pub const ASK_BYTES_MAX: u64 = STATE_MAX + WORDS_MAX as u64 + 12;
 /// Longest answer with all that is beside it.
 pub const ANSWER_BYTES_MAX: u64 = BYTES_MAX + WORDS_MAX as u64 + 12;
+
+/// For how long a job that took too long may go on ending in order, before it is ended at once: a resource that is being made is done by then
+/// as a rule.
+pub const IN_ORDER_MAX: Duration = Duration::from_mins(10);
 
 /// Which part of a run a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,6 +123,9 @@ pub struct Work {
     pub reverify: bool,
     /// Under which a state is kept that the server has not taken, in hex.
     pub spool_key: String,
+    /// How long the job may take, in minutes; 0 where the server says nothing of that.
+    #[serde(default)]
+    pub minutes_max: u64,
 }
 
 /// What a plan was made with and what it is.
@@ -431,7 +439,11 @@ pub enum Told {
     /// Go on.
     GoOn,
     /// Stop as soon as that can be done in order.
-    Stop,
+    Stop {
+        /// Why, for the log, where it is nobody's wish.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
     /// Stop at once.
     StopNow,
     /// It is refused.
@@ -443,6 +455,13 @@ pub enum Told {
         /// Whether asking again may help.
         again: bool,
     },
+}
+
+impl Told {
+    /// Somebody's wish to stop.
+    pub fn stop() -> Self {
+        Self::Stop { why: None }
+    }
 }
 
 /// An answer: words, and bytes beside them.

@@ -29,7 +29,7 @@ use crate::error::{Error, Kind, Result};
 use crate::fault::Faults;
 use crate::house::{self, House, Opening};
 use crate::houses::Houses;
-use crate::job::Bell;
+use crate::job::{Bell, Longest};
 use crate::ledger::{self, Anchors, Head};
 use crate::memo::Memo;
 use crate::notification::{self, Deliver};
@@ -61,6 +61,10 @@ pub struct Options {
     pub batch_jobs_max: usize,
     /// Jobs of one organization that runners have at once.
     pub jobs_max: u64,
+    /// Places of this server that one organization has at most; 0 is as many as there are.
+    pub places_max: usize,
+    /// How long jobs may take.
+    pub longest: Longest,
     /// What sends notifications; a process without it sends none.
     pub deliver: Option<Arc<dyn Deliver>>,
 }
@@ -100,8 +104,10 @@ pub struct Core {
     codes: Memo<HouseCode, Option<org::sql::Organization>>,
     disabling: tokio::sync::Mutex<()>,
     work: Arc<Bell>,
-    /// The house that a runner was given a job of last.
-    served: std::sync::Mutex<Option<HouseCode>>,
+    /// Whose jobs the places of this server have.
+    places: tokio::sync::Mutex<runs::Places>,
+    /// Answers that go on.
+    streams: session::stream::Streams,
     /// Agents that asked for jobs lately.
     agents: agent::Present,
     /// Houses where somebody may be to be told something.
@@ -204,6 +210,7 @@ impl Core {
             witnessed: None,
             witness: None,
             work: work.clone(),
+            longest: options.longest,
         };
         let site = House::open(opening).await?;
         let (witness, heads) = mpsc::unbounded_channel();
@@ -221,7 +228,8 @@ impl Core {
             codes: Memo::new(MEMO_MAX),
             disabling: tokio::sync::Mutex::default(),
             work,
-            served: std::sync::Mutex::default(),
+            places: tokio::sync::Mutex::default(),
+            streams: session::stream::Streams::default(),
             agents: agent::Present::default(),
             told: Arc::default(),
             looked: Arc::default(),
@@ -641,6 +649,7 @@ impl Core {
             witnessed,
             witness: Some(self.witness.clone()),
             work: self.work.clone(),
+            longest: self.options.longest,
         };
         House::open(opening).await
     }

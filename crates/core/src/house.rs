@@ -32,7 +32,7 @@ use crate::db::{Database, Placement};
 use crate::door::{Reads, Work, Writer};
 use crate::error::{Error, Kind, Result};
 use crate::fault::Faults;
-use crate::job::Bell;
+use crate::job::{Bell, Longest};
 use crate::ledger::{self, Anchors, Head, Signed};
 use crate::memo::{Memo, Sight};
 use crate::permit::Permits;
@@ -107,6 +107,8 @@ pub(crate) struct Opening {
     pub(crate) witness: Option<mpsc::UnboundedSender<(HouseCode, Head)>>,
     /// Who is woken when a run of the house may go on.
     pub(crate) work: Arc<Bell>,
+    /// How long jobs may take.
+    pub(crate) longest: Longest,
 }
 
 /// An open house.
@@ -126,6 +128,7 @@ pub struct House {
     used_at: AtomicI64,
     follower: tokio::task::AbortHandle,
     work: Arc<Bell>,
+    longest: Longest,
     grown: broadcast::Sender<RunId>,
 }
 
@@ -200,6 +203,7 @@ impl House {
             used_at: AtomicI64::new(now),
             follower,
             work: opening.work,
+            longest: opening.longest,
             grown: broadcast::Sender::new(GROWN_MAX),
         }))
     }
@@ -212,6 +216,11 @@ impl House {
     /// Why the house takes no changes, if it does not.
     pub fn read_only(&self) -> Option<String> {
         self.why_read_only().map(|why| why.reason.clone())
+    }
+
+    /// How long jobs may take.
+    pub(crate) fn longest(&self) -> Longest {
+        self.longest
     }
 
     pub(crate) fn why_read_only(&self) -> Option<Arc<ReadOnly>> {

@@ -114,6 +114,8 @@ impl World {
             clock: clock(time.clone()),
             batch_jobs_max: 64,
             jobs_max: 10,
+            places_max: 0,
+            longest: crate::job::Longest::default(),
             deliver: Some(post.clone()),
         };
         let script = Script::quiet();

@@ -47,6 +47,8 @@ impl Site {
             clock: clock(self.starts_at),
             batch_jobs_max: 64,
             jobs_max: 10,
+            places_max: 0,
+            longest: statehouse_core::job::Longest::default(),
             deliver: Some(Arc::new(Taken)),
         }
     }

@@ -2,7 +2,7 @@
 
 use statehouse_model::{AgentPoolId, Name};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::record::{Rows, record};
 
 record! {
@@ -20,6 +20,37 @@ pub(crate) async fn by_name(rows: &mut Rows, name: &Name) -> Result<Option<Agent
 
 pub(crate) async fn all(rows: &mut Rows) -> Result<Vec<AgentPool>> {
     rows.find("ORDER BY name", &[]).await
+}
+
+/// The ids of all pools, as they stand: who counts what is open for each needs nothing else, and one whose row was
+/// altered keeps none of the others from being counted.
+pub(crate) async fn ids(rows: &mut Rows) -> Result<Vec<AgentPoolId>> {
+    let found = rows
+        .transaction
+        .query("SELECT id FROM agent_pool ORDER BY id", &[])
+        .await?;
+    let mut ids = Vec::new();
+    for row in &found {
+        let text = row.text(0)?;
+        if let Ok(id) = text.parse() {
+            ids.push(id);
+        } else {
+            tracing::warn!(row = text, "a pool is passed over: its id was altered");
+        }
+    }
+    Ok(ids)
+}
+
+/// Why no run may happen with a pool: its row was altered, or taken away. Without words it may.
+pub(crate) async fn altered(rows: &mut Rows, id: &AgentPoolId) -> Result<Option<String>> {
+    match needed(rows, id).await {
+        Ok(_) => Ok(None),
+        Err(error) if matches!(error.kind(), Kind::Tampered | Kind::NotFound) => Ok(Some(format!(
+            "agent pool {id} was altered or taken away in the database, so nobody can be told to be of it; \
+            `statehouse verify --live` says what is wrong"
+        ))),
+        Err(error) => Err(error),
+    }
 }
 
 /// The pool of that id, which must be there.

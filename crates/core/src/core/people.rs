@@ -15,6 +15,7 @@ use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::member;
 use crate::org::{self, OrganizationView};
+use crate::session::{Stream, Visitor};
 use crate::team;
 use crate::user::{self, UserView};
 
@@ -22,6 +23,12 @@ use crate::user::{self, UserView};
 const ACCOUNTS_AT_ONCE: usize = 500;
 
 impl Core {
+    /// Counts an answer that goes on for a visitor, who has so many at once
+    /// ([`session::OF_SESSION_MAX`]); it counts until it is dropped.
+    pub fn begin_stream(&self, visitor: &Visitor) -> Result<Stream> {
+        self.streams.begin(visitor)
+    }
+
     /// The organizations that the caller belongs to, by name; for an operator
     /// of the site every one, those that were shredded too.
     pub async fn organizations_of(&self, caller: &Caller) -> Result<Vec<OrganizationView>> {

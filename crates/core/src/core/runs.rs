@@ -1,6 +1,13 @@
 //! Where runners come for work: over all open houses, each in its turn; those of an agent to the one house of its pool.
+//!
+//! A place of this server that is free goes to the house that has the fewest of them, and among those alike to the one
+//! that was served longest ago. So a house with a thousand runs keeps another's single run waiting for one job at most, as
+//! long as that may take. Which place is whose is remembered by this process for its own places alone. What is taken
+//! already is taken from nobody: who began when nobody else waited may have all places until a job ends, unless the
+//! operator says how many one house has at most.
 
-use std::sync::{Arc, PoisonError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use statehouse_model::{Actor, AgentPoolId, HouseCode, HouseId, JobId, RunId};
@@ -23,23 +30,38 @@ impl Core {
     /// `holder`. Ends with the wait of the caller alone.
     pub async fn next_job(&self, holder: &Holder) -> work::Line {
         loop {
-            for house in self.in_turn() {
-                match next_of(&house, holder, self.options.jobs_max).await {
-                    Ok(Some(line)) => {
-                        self.serve(house.code());
-                        // There may be more, for other runners.
-                        self.work.ring_for_places();
-                        return line;
-                    }
-                    Ok(None) => {}
-                    Err(error) => {
-                        tracing::warn!(house = %house.code(), %error, "looking for runs");
-                    }
-                }
+            if let Some(line) = self.look_for_job(holder).await {
+                // There may be more, for other runners.
+                self.work.ring_for_places();
+                return line;
             }
             let bell = self.work.at_a_place();
             tokio::time::timeout(ROUND_EVERY, bell).await.ok();
         }
+    }
+
+    /// Goes through the houses once. One place looks at a time: what is counted of places stands until one is taken.
+    async fn look_for_job(&self, holder: &Holder) -> Option<work::Line> {
+        let mut places = self.places.lock().await;
+        places.free(&holder.name);
+        for house in places.in_turn(self.open_houses()) {
+            let code = house.code();
+            let found = if places.has_all(code, self.options.places_max) {
+                let round = turn::round(&house, self.options.jobs_max).await;
+                round.map(|_| None)
+            } else {
+                next_of(&house, holder, self.options.jobs_max).await
+            };
+            match found {
+                Ok(Some(line)) => {
+                    places.take(&holder.name, code);
+                    return Some(line);
+                }
+                Ok(None) => {}
+                Err(error) => tracing::warn!(house = %code, %error, "looking for runs"),
+            }
+        }
+        None
     }
 
     /// Waits for a job of the pool whose token asks, `wait` at most, and takes it.
@@ -100,7 +122,7 @@ impl Core {
     /// do, too, and leases end. Ends with the wait of the caller alone.
     pub async fn take_turns(&self) {
         loop {
-            for house in self.in_turn() {
+            for house in self.open_houses() {
                 if let Err(error) = turn::round(&house, self.options.jobs_max).await {
                     tracing::warn!(house = %house.code(), %error, "looking for runs");
                 }
@@ -140,20 +162,58 @@ impl Core {
         work::Left::of(&task, run).await
     }
 
-    /// The open houses, beginning after the one that was served last.
-    fn in_turn(&self) -> Vec<Arc<House>> {
-        let served = *self.served.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The open houses that take changes.
+    fn open_houses(&self) -> Vec<Arc<House>> {
         let mut houses = self.houses.all();
         houses.retain(|house| house.read_only().is_none());
-        houses.sort_by_key(|house| {
-            let code = house.code();
-            (served.is_some_and(|served| code <= served), code)
-        });
         houses
     }
+}
 
-    fn serve(&self, code: HouseCode) {
-        *self.served.lock().unwrap_or_else(PoisonError::into_inner) = Some(code);
+/// Which of this server's places work for whom.
+#[derive(Default)]
+pub(super) struct Places {
+    /// Places that have a job, by their names.
+    taken: BTreeMap<String, HouseCode>,
+    /// When each house was given a job last, in jobs.
+    served: HashMap<HouseCode, u64>,
+    /// Jobs that were given.
+    given: u64,
+}
+
+impl Places {
+    /// A place has no job any more: it looks for one.
+    fn free(&mut self, place: &str) {
+        self.taken.remove(place);
+    }
+
+    fn take(&mut self, place: &str, house: HouseCode) {
+        self.taken.insert(place.to_owned(), house);
+        self.given += 1;
+        self.served.insert(house, self.given);
+    }
+
+    /// How many places work for a house.
+    fn count(&self, house: HouseCode) -> usize {
+        self.taken.values().filter(|taken| **taken == house).count()
+    }
+
+    /// Whether a house has as many places as one may have; 0 is as many as there are.
+    fn has_all(&self, house: HouseCode, places_max: usize) -> bool {
+        places_max > 0 && self.count(house) >= places_max
+    }
+
+    /// Houses, those first that have the fewest places, and of those the ones that were served longest ago.
+    fn in_turn(&mut self, mut houses: Vec<Arc<House>>) -> Vec<Arc<House>> {
+        // Who was closed meanwhile had nothing to be done for long.
+        self.served
+            .retain(|code, _| houses.iter().any(|house| house.code() == *code));
+        houses.sort_by_cached_key(|house| {
+            let code = house.code();
+            let served = self.served.get(&code).copied().unwrap_or(0);
+            (self.count(code), served, code)
+        });
+        houses
     }
 }
 

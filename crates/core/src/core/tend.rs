@@ -48,7 +48,7 @@ async fn retain(house: Arc<House>) {
     match retention::apply(&house).await {
         Ok(0) => {}
         Ok(removed) => {
-            tracing::info!(house = %house.code(), removed, "removed the content of versions that no policy keeps");
+            tracing::info!(house = %house.code(), removed, "removed content that no policy keeps");
         }
         Err(error) => {
             tracing::warn!(house = %house.code(), %error, "old content was not removed");

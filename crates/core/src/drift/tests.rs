@@ -11,6 +11,7 @@
 
 mod altered;
 mod meanwhile;
+mod removal;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -25,6 +25,7 @@ const VARIABLE_SET: &str = include_str!("../../migrations/house/0010_variable_se
 const NOTIFICATION: &str = include_str!("../../migrations/house/0011_notification.sql");
 const DRIFT: &str = include_str!("../../migrations/house/0012_drift.sql");
 const JOB_REASON: &str = include_str!("../../migrations/house/0013_job_reason.sql");
+const BOUNDS: &str = include_str!("../../migrations/house/0014_bounds.sql");
 const EXECUTION_TOOL: &str = include_str!("../../migrations/house/0015_execution_tool.sql");
 
 /// The evidential tables that the site and every organization have.
@@ -47,7 +48,7 @@ static SITE_TABLES: [Table; 9] = [
 ];
 
 /// The evidential tables of an organization.
-static HOUSE_TABLES: [Table; 36] = [
+static HOUSE_TABLES: [Table; 38] = [
     SHARED_TABLES[0],
     SHARED_TABLES[1],
     Table::of::<access::sql::Grant>(),
@@ -83,6 +84,8 @@ static HOUSE_TABLES: [Table; 36] = [
     Table::of::<drift::sql::Schedule>(),
     Table::of::<drift::sql::Check>(),
     Table::of::<job::sql::JobReason>(),
+    Table::of::<job::sql::Term>(),
+    Table::of::<run::removal::sql::Removal>(),
     Table::of::<execution::sql::ExecutionTool>(),
 ];
 
@@ -110,6 +113,7 @@ pub(crate) fn migrations(code: HouseCode) -> Vec<Migration> {
             ("notification", NOTIFICATION),
             ("drift", DRIFT),
             ("job_reason", JOB_REASON),
+            ("bounds", BOUNDS),
             ("execution_tool", EXECUTION_TOOL),
         ]
     };

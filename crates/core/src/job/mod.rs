@@ -5,10 +5,12 @@
 //! renewed ends, and then another tries, or a person must look. Which reports
 //! count is said by the attempt, not by the lease: a runner that comes back late
 //! has an old one. A job is for a place: this server's own, or a pool of agents
-//! ([`place_of`]). It stays there.
+//! ([`place_of`]). It stays there. However often a lease is renewed, a job ends when
+//! it took as long as one may ([`Longest`]).
 
 pub mod sandbox;
 pub(crate) mod sql;
+mod term;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,6 +25,8 @@ use crate::run::files;
 use crate::workspace::{self, Workspace};
 pub use sandbox::Sandbox;
 use sql::Job;
+pub use term::Longest;
+pub(crate) use term::{IN_ORDER_US, is_overdue, way_out};
 
 /// How long a lease is good; a runner renews it every third of that.
 pub const LEASE_US: i64 = 90 * 1_000_000;

@@ -16,7 +16,7 @@ use crate::record::Rows;
 
 /// Longest reason, in bytes: a few sentences, which a page shows whole.
 pub const REASON_BYTES_MAX: usize = 1024;
-/// Fewest letters and digits of a reason: less is a dash or an `x`, and says nothing.
+/// Fewest letters of a reason: less is a dash, an `x` or a number, and says nothing.
 const REASON_LETTERS_MIN: usize = 4;
 /// The level of what was written down and does not read any more.
 const UNKNOWN: &str = "unknown";
@@ -80,7 +80,7 @@ impl Reason {
         let clean = clean(text);
         if clean
             .chars()
-            .filter(|letter| letter.is_alphanumeric())
+            .filter(|letter| letter.is_alphabetic())
             .count()
             < REASON_LETTERS_MIN
         {

@@ -43,6 +43,21 @@ record! {
     }
 }
 
+record! {
+    /// When a job was taken.
+    pub(crate) struct Term in "job_term" key 1 {
+        job: JobId,
+        taken_at: i64,
+    }
+}
+
+/// Since when a job is worked on. One that was taken before that was written down
+/// counts from when it was queued: who takes its term away gains no time.
+pub(crate) async fn begun_at(rows: &mut Rows, job: &Job) -> Result<i64> {
+    let term: Option<Term> = rows.by_key(vec![job.id.as_str().into()]).await?;
+    Ok(term.map_or(job.created_at, |term| term.taken_at))
+}
+
 pub(crate) async fn by_id(rows: &mut Rows, id: &JobId) -> Result<Option<Job>> {
     rows.by_key(vec![id.as_str().into()]).await
 }

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use bytes::Bytes;
+use statehouse_model::HouseCode;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// What is answered later.
@@ -52,6 +53,9 @@ impl Trouble {
 /// A message, ready to be sent.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct Message {
+    /// Whose it is.
+    #[zeroize(skip)]
+    pub house: HouseCode,
     /// Where to.
     pub url: String,
     /// The same each time that it is sent.

@@ -196,6 +196,7 @@ impl Destination {
     fn message(&self, delivery: &DeliveryId, body: String) -> Message {
         let token = self.token.as_deref();
         Message {
+            house: statehouse_model::HouseId::house(delivery),
             url: self.url.clone(),
             delivery: delivery.to_string(),
             signature: token.map(|token| payload::signature(token, body.as_bytes())),

@@ -9,7 +9,8 @@
 //! and the proof stay, and whoever asks for the bytes is told.
 //!
 //! Never removed is the content of a current version, of an upload that waits
-//! for a person, and of a frozen workspace. Policies are applied about every
+//! for a person, and of a frozen workspace. The same days count for what looks for drift left behind
+//! ([`crate::run::removal`]): the newest look keeps all of it, and the newest that found something out. Policies are applied about every
 //! hour while a house is open. A workspace whose rows do not read is passed over
 //! and told in the log; a policy that does not read stops everything.
 
@@ -28,11 +29,12 @@ use crate::door::{self, Entry, Outcome, Target, Tx, actions};
 use crate::error::{Error, Kind, Result};
 use crate::house::House;
 use crate::record::Rows;
+use crate::run::sql::RunFile;
 use crate::state::removal;
 use crate::state::sql::Version;
 use crate::workspace::sql::Workspace as Row;
 use crate::workspace::{self, Workspace};
-use crate::{ledger, project};
+use crate::{ledger, project, run};
 use sql::Policy;
 
 actions! {
@@ -248,33 +250,61 @@ impl Rules {
     }
 
     /// What is over in a workspace, by the policy that counts there.
-    async fn over(&self, rows: &mut Rows, workspace: &Row, limit: i64) -> Result<Vec<Version>> {
+    async fn over(&self, rows: &mut Rows, workspace: &Row, limit: i64) -> Result<Over> {
         let policy = in_force(&self.policies, workspace);
         let cut = policy.and_then(|policy| self.cuts.get(&policy.days?));
         let Some((policy, cut)) = policy.zip(cut) else {
-            return Ok(Vec::new());
+            return Ok(Over::default());
         };
         if workspace::freeze::sql::of(rows, &workspace.id)
             .await?
             .is_some()
         {
-            return Ok(Vec::new());
+            return Ok(Over::default());
         }
-        sql::over(rows, workspace, policy.versions, *cut, limit).await
+        let versions = sql::over(rows, workspace, policy.versions, *cut, limit).await?;
+        let left = limit.saturating_sub(i64::try_from(versions.len()).unwrap_or(limit));
+        let files = if left > 0 {
+            run::removal::over(rows, &workspace.id, *cut, left).await?
+        } else {
+            Vec::new()
+        };
+        Ok(Over { versions, files })
     }
 }
 
-/// Removes what is over in a house, and says of how many versions.
+/// What is over.
+#[derive(Default)]
+struct Over {
+    versions: Vec<Version>,
+    /// Files of looks for drift.
+    files: Vec<RunFile>,
+}
+
+impl Over {
+    fn is_empty(&self) -> bool {
+        self.versions.is_empty() && self.files.is_empty()
+    }
+}
+
+/// Removes what is over in a house, and says of how many versions and files.
 pub(crate) async fn apply(house: &Arc<House>) -> Result<u64> {
     let task = Ctx::new(house.clone(), Actor::Task(access::RETENTION), None, None);
     let (mut removed, mut after) = (0, String::new());
     while let Some((over, last)) = look(&task, after).await? {
         for id in over {
-            removed += remove_all(&task, id).await?;
+            match remove_all(&task, id.clone()).await {
+                Err(error) if *error.kind() == Kind::Tampered => passed_over(&id, &error),
+                counted => removed += counted?,
+            }
         }
         after = last;
     }
     Ok(removed)
+}
+
+fn passed_over(id: &WorkspaceId, error: &Error) {
+    tracing::error!(workspace = %id, %error, "nothing is removed of a workspace whose rows do not read");
 }
 
 /// Those of the workspaces after an id in which anything is over, and the last
@@ -296,9 +326,7 @@ async fn look(task: &Ctx, after: String) -> Result<Option<(Vec<WorkspaceId>, Str
                 match over_in(rows, &rules, &id, 1).await {
                     Ok(over) if over.is_empty() => {}
                     Ok(_) => found.push(id),
-                    Err(error) if *error.kind() == Kind::Tampered => {
-                        tracing::error!(workspace = %id, %error, "nothing is removed of a workspace whose rows do not read");
-                    }
+                    Err(error) if *error.kind() == Kind::Tampered => passed_over(&id, &error),
                     Err(error) => return Err(error),
                 }
             }
@@ -308,15 +336,10 @@ async fn look(task: &Ctx, after: String) -> Result<Option<(Vec<WorkspaceId>, Str
     .await
 }
 
-async fn over_in(
-    rows: &mut Rows,
-    rules: &Rules,
-    id: &WorkspaceId,
-    limit: i64,
-) -> Result<Vec<Version>> {
+async fn over_in(rows: &mut Rows, rules: &Rules, id: &WorkspaceId, limit: i64) -> Result<Over> {
     match sql::workspace(rows, id).await? {
         Some(workspace) => rules.over(rows, &workspace, limit).await,
-        None => Ok(Vec::new()),
+        None => Ok(Over::default()),
     }
 }
 
@@ -331,7 +354,7 @@ async fn remove_all(task: &Ctx, id: WorkspaceId) -> Result<u64> {
     }
 }
 
-/// Removes the content of some of the versions that are over in a workspace.
+/// Removes some of what is over in a workspace.
 async fn remove(task: &Ctx, id: WorkspaceId) -> Result<u64> {
     let objects = door::change(task, Retain, Target::House, move |tx| {
         let id = id.clone();
@@ -360,12 +383,20 @@ async fn remove_in(tx: &mut Tx<Retain>, id: &WorkspaceId) -> Result<Outcome<Vec<
         who: "the retention policy".to_owned(),
         since: instant::format(now).unwrap_or_default(),
     };
-    let mut removed = Vec::with_capacity(over.len());
-    for version in &over {
+    let mut removed = Vec::with_capacity(over.versions.len() + over.files.len());
+    for version in &over.versions {
         removed.push(removal::remove(tx, version, &by).await?);
     }
-    let entry = Entry::new(id)
-        .fact("versions", removed.len())
-        .detail(Some("it is older than what the policy keeps"));
+    for file in &over.files {
+        let object = run::removal::remove(tx, file, (&by.id, &by.since)).await?;
+        removed.push(vec![object]);
+    }
+    let entry = Entry::new(id).fact("versions", over.versions.len());
+    let entry = if over.files.is_empty() {
+        entry
+    } else {
+        entry.fact("run-files", over.files.len())
+    };
+    let entry = entry.detail(Some("it is older than what the policy keeps"));
     Ok(Outcome::Recorded(removed, entry))
 }

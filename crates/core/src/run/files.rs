@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use statehouse_control::Beside;
 use statehouse_model::{FileId, JobId, RunId, WorkspaceId};
 
+use super::removal;
 use super::sql::{self, RunFile};
 use crate::blob::{self, Stored};
 use crate::ctx::Ctx;
@@ -277,9 +278,17 @@ pub(crate) async fn find(
     let Some(row) = sql::file(rows, run, kind.as_str()).await? else {
         return Ok(None);
     };
-    let object = Object::from(&row);
-    let stored = object.stored(rows).await?;
+    let (object, stored) = stored(rows, &row).await?;
     Ok(Some((object, stored)))
+}
+
+/// The sealed bytes of a file, if they are still kept.
+async fn stored(rows: &mut Rows, row: &RunFile) -> Result<(Object, Stored)> {
+    let object = Object::from(row);
+    match object.stored(rows).await {
+        Ok(stored) => Ok((object, stored)),
+        Err(missing) => Err(removal::why_gone(rows, row, missing).await),
+    }
 }
 
 /// Some of a log, from a place on; empty where nothing is there yet.
@@ -291,8 +300,7 @@ pub(crate) async fn log(
 ) -> Result<Vec<(u64, Object, Stored)>> {
     let mut found = Vec::new();
     for row in sql::parts(rows, run, kind.as_str(), from, PARTS_MAX).await? {
-        let object = Object::from(&row);
-        let stored = object.stored(rows).await?;
+        let (object, stored) = stored(rows, &row).await?;
         found.push((row.part, object, stored));
     }
     Ok(found)

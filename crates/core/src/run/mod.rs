@@ -19,6 +19,7 @@ mod model;
 mod older;
 #[cfg(test)]
 mod papers;
+pub(crate) mod removal;
 pub(crate) mod sql;
 #[cfg(test)]
 mod tests;
@@ -205,6 +206,17 @@ impl RunView {
             may,
             id: run.id,
         })
+    }
+}
+
+impl RunView {
+    /// What helps, where it ended because a job of it took too long.
+    pub fn way_out(&self) -> Option<&'static str> {
+        let step = match self.state.capsule() {
+            Some(_) => job::Step::Apply,
+            None => job::Step::Plan,
+        };
+        job::is_overdue(&self.reason).then(|| job::way_out(step))
     }
 }
 

@@ -21,7 +21,7 @@ record! {
         kind: String,
         /// A word of [`super::machine::Status`].
         status: String,
-        /// Why it ended so, a word; empty while it has not, and where nothing is to say.
+        /// Why it ended so, or was asked to end by the server, a word; empty where nothing is to say.
         reason: String,
         /// Who started it.
         actor: ActorId,

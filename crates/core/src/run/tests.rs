@@ -19,6 +19,8 @@ mod kept;
 mod lost;
 mod notified;
 mod order;
+mod overdue;
+mod places;
 mod sandboxes;
 mod tools;
 

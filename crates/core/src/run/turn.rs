@@ -149,9 +149,9 @@ struct Room {
 
 impl Room {
     async fn of(rows: &mut Rows, jobs_max: u64) -> Result<Self> {
-        let pools = agent::sql::all(rows).await?;
+        let pools = agent::sql::ids(rows).await?;
         let looked_at = if pools.is_empty() { ROUND } else { LOOKED_AT };
-        let places = pools.into_iter().map(|pool| Some(pool.id)).chain([None]);
+        let places = pools.into_iter().map(Some).chain([None]);
         let mut open = HashMap::new();
         for place in places {
             let count = job::sql::open_count(rows, place.as_ref()).await?;
@@ -223,12 +223,48 @@ async fn place_of_run(
     Ok(place)
 }
 
-/// Whether the place of a run's next job has room for one more.
-async fn has_room(rows: &mut Rows, run: &Run, step: job::Step, jobs_max: u64) -> Result<bool> {
+/// What a run's next job finds at its place.
+enum AtPlace {
+    /// There is room for one more.
+    Room,
+    /// There is none now.
+    Full,
+    /// It is a pool whose row does not read: what is wrong with it.
+    Altered(String),
+}
+
+/// Looks at the place of a run's next job.
+async fn at_its_place(
+    rows: &mut Rows,
+    run: &Run,
+    step: job::Step,
+    jobs_max: u64,
+) -> Result<AtPlace> {
     let of = Workspace::Id(run.workspace.clone());
     let workspace = workspace::sql::needed(rows, &of).await?;
     let place = job::place_of(rows, &run.id, &workspace, step).await?;
-    Ok(job::sql::open_count(rows, place.as_ref()).await? < jobs_max)
+    if let Some(pool) = &place
+        && let Some(why) = agent::sql::altered(rows, pool).await?
+    {
+        return Ok(AtPlace::Altered(why));
+    }
+    let open = job::sql::open_count(rows, place.as_ref()).await?;
+    Ok(if open < jobs_max {
+        AtPlace::Room
+    } else {
+        AtPlace::Full
+    })
+}
+
+/// Ends a run that was to happen with a pool that was altered. Runs of other places go on.
+async fn has_no_pool<A: door::Action>(
+    tx: &mut door::Tx<A>,
+    run: &mut Run,
+    why: &str,
+) -> Result<Outcome<()>> {
+    "agent-pool-altered".clone_into(&mut run.reason);
+    let entry = arrow(tx, run, Event::Server(Step::Fail)).await?;
+    Ok(Outcome::Recorded((), entry.detail(Some(why))))
 }
 
 /// Statuses in which a lease can end.
@@ -294,7 +330,8 @@ pub(crate) async fn lose_runner(task: &Ctx, id: &RunId, lost: Lost) -> Result<()
             let step = job::Step::of(&job);
             job::end_of(tx, wanted, job::LOST).await?;
             let event = || Event::Server(Step::LoseRunner);
-            if machine::next(&run.state()?, event()).is_ok_and(|next| next.status().is_final()) {
+            let ends = machine::next(&run.state()?, event());
+            if ends.is_ok_and(|next| next.status().is_final()) && !job::is_overdue(&run.reason) {
                 "runner-lost".clone_into(&mut run.reason);
             }
             let entry = arrow(tx, &mut run, event()).await?;
@@ -303,6 +340,29 @@ pub(crate) async fn lose_runner(task: &Ctx, id: &RunId, lost: Lost) -> Result<()
                 job::queue(tx, wanted, step, state.attempt()).await?;
             }
             Ok(Outcome::Recorded((), entry))
+        })
+    })
+    .await
+}
+
+/// Asks a run to stop whose job took longer than one may, as if it was canceled. Who
+/// canceled it before said so already.
+pub(crate) async fn interrupt(task: &Ctx, id: &RunId, job: &JobId, step: job::Step) -> Result<()> {
+    let longest = task.house().longest();
+    let given = Arc::new((id.clone(), job.clone()));
+    door::change(task, TendRun, target(id), move |tx| {
+        let given = given.clone();
+        Box::pin(async move {
+            let (wanted, job) = &*given;
+            job::held(tx, job).await?;
+            let mut run = needed(tx, wanted).await?;
+            if run.state()?.cancel_requested() {
+                return Ok(Outcome::Unchanged(()));
+            }
+            run.reason = longest.reason(step);
+            let entry = arrow(tx, &mut run, Event::Person(Act::Cancel)).await?;
+            let words = longest.words(step);
+            Ok(Outcome::Recorded((), entry.detail(Some(&words))))
         })
     })
     .await
@@ -359,10 +419,13 @@ async fn start(task: &Ctx, id: &RunId, jobs_max: u64) -> Result<()> {
         Box::pin(async move {
             let mut run = needed(tx, &wanted).await?;
             let state = run.state()?;
-            if state.status() != Status::Pending
-                || !has_room(tx, &run, job::Step::Plan, jobs_max).await?
-            {
+            if state.status() != Status::Pending {
                 return Ok(Outcome::Unchanged(()));
+            }
+            match at_its_place(tx, &run, job::Step::Plan, jobs_max).await? {
+                AtPlace::Room => {}
+                AtPlace::Full => return Ok(Outcome::Unchanged(())),
+                AtPlace::Altered(why) => return has_no_pool(tx, &mut run, &why).await,
             }
             let of = Workspace::Id(run.workspace.clone());
             let workspace = workspace::sql::needed(tx, &of).await?;
@@ -516,9 +579,13 @@ async fn queue(task: &Ctx, id: &RunId, jobs_max: u64) -> Result<()> {
         Box::pin(async move {
             let (wanted, house) = &*given;
             let mut run = needed(tx, wanted).await?;
-            let approved = run.state()?.status() == Status::Approved;
-            if !approved || !has_room(tx, &run, job::Step::Apply, jobs_max).await? {
+            if run.state()?.status() != Status::Approved {
                 return Ok(Outcome::Unchanged(()));
+            }
+            match at_its_place(tx, &run, job::Step::Apply, jobs_max).await? {
+                AtPlace::Room => {}
+                AtPlace::Full => return Ok(Outcome::Unchanged(())),
+                AtPlace::Altered(why) => return has_no_pool(tx, &mut run, &why).await,
             }
             // What does not open is the runner's to find: then the run ends by it.
             match capsule::suffices(tx, house, &run).await {

@@ -6,6 +6,7 @@
 //! finds for itself ([`begin`]).
 
 mod answer;
+mod beat;
 mod begin;
 mod connected;
 mod look;
@@ -29,12 +30,14 @@ use crate::ctx::Ctx;
 use crate::door::{self, Action, Outcome, Plan, Target, actions};
 use crate::error::{Error, Kind as Trouble, Result};
 use crate::execution::{self, Tool};
-use crate::job::{self, Holder, LEASE_US, Step, sql::Job};
+use crate::job::sql::{Job, Term};
+use crate::job::{self, Holder, LEASE_US, Step};
 use crate::ledger;
 use crate::object::Object;
 use crate::state::{self, Put, Upload, Which};
 use crate::variable::{self, Given};
 use crate::workspace::{self, Workspace};
+pub use beat::Order;
 pub use begin::Begun;
 
 actions! {
@@ -49,9 +52,6 @@ actions! {
     /// Ask whether an apply may begin.
     BeginApply = "run.apply" needs RunPlan;
 }
-
-/// How long before its end a lease is renewed.
-const RENEWED_LEFT_US: i64 = LEASE_US * 2 / 3;
 
 /// A job in the hands of a runner. Everything that the runner asks goes through it.
 #[derive(Clone)]
@@ -98,17 +98,8 @@ pub struct Work {
     pub reverify: bool,
     /// The key under which a runner keeps a state that the server has not taken.
     pub spool_key: [u8; 32],
-}
-
-/// Whether a runner is to go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// Yes.
-    GoOn,
-    /// Stop in order.
-    Stop,
-    /// Stop at once: the job is not its any more.
-    StopNow,
+    /// How long it may take, in minutes.
+    pub minutes_max: u64,
 }
 
 /// How a job ended.
@@ -177,6 +168,11 @@ async fn claim_one(task: &Ctx, holder: &Holder, id: &JobId) -> Result<Option<Lin
             job.sandbox = Some(holder.sandbox.level().to_owned());
             tx.put(&job).await?;
             job::sandbox::note(tx, &job, &holder.sandbox).await?;
+            let term = Term {
+                job: job.id.clone(),
+                taken_at: tx.now(),
+            };
+            tx.put(&term).await?;
             let entry = door::Entry::new(&job.id)
                 .fact("run", job.run.as_str())
                 .fact("step", job.step.as_str())
@@ -287,6 +283,7 @@ impl Line {
                 let digest = configuration.digest.as_slice().try_into();
                 Ok(Work {
                     spool_key: spool_key(&options, &run.id),
+                    minutes_max: house.longest().minutes(line.step),
                     run: run.id,
                     holds_lock: run.holds_lock,
                     workspace_id: workspace.id,
@@ -470,61 +467,24 @@ impl Line {
                 let (line, reason, why) = &*given;
                 job::held(tx, &line.job).await?;
                 let mut run = needed(tx, &line.run).await?;
+                let report = report(&run)?;
+                let applied = report == Report::Applied;
                 let event = Event::Runner {
                     attempt: line.attempt,
-                    report: report(&run)?,
+                    report,
                 };
-                if !reason.is_empty() {
+                if job::is_overdue(&run.reason) {
+                    // Who was asked to stop may be done before that.
+                    if applied {
+                        run.reason.clear();
+                    }
+                } else if !reason.is_empty() {
                     reason.clone_into(&mut run.reason);
                 }
                 let mut entry = arrow(tx, &mut run, event).await?;
                 if !why.is_empty() {
                     entry = entry.detail(Some(why));
                 }
-                Ok(Outcome::Recorded((), entry))
-            })
-        })
-        .await
-    }
-
-    /// Says that the runner is still there; the answer says whether it is to go on.
-    pub async fn beat(&self) -> Result<Order> {
-        let line = self.clone();
-        let now = self.ctx.house().now();
-        // In the server's name: that a run is over is no refusal to write down.
-        let task = self.ctx.as_task(RUNS);
-        let looked = door::read(&task, ReadJob, &self.target(), move |rows| {
-            Box::pin(async move {
-                let job = job::held(rows, &line.job).await?;
-                Ok((job, needed(rows, &line.run).await?))
-            })
-        })
-        .await;
-        let (job, run) = match looked {
-            Ok(found) => found,
-            Err(error) if *error.kind() == Trouble::Unavailable => return Err(error),
-            Err(_) => return Ok(Order::StopNow),
-        };
-        let left = job.lease_until.unwrap_or(0).saturating_sub(now);
-        if left < RENEWED_LEFT_US {
-            self.renew().await?;
-        }
-        Ok(if run.cancel_requested {
-            Order::Stop
-        } else {
-            Order::GoOn
-        })
-    }
-
-    async fn renew(&self) -> Result<()> {
-        let line = self.clone();
-        door::change(&self.ctx, LeaseJob, self.target(), move |tx| {
-            let line = line.clone();
-            Box::pin(async move {
-                let mut job = job::held(tx, &line.job).await?;
-                job.lease_until = Some(tx.now().saturating_add(LEASE_US));
-                tx.put(&job).await?;
-                let entry = door::Entry::new(&job.id).fact("run", job.run.as_str());
                 Ok(Outcome::Recorded((), entry))
             })
         })
@@ -546,6 +506,8 @@ impl Line {
             }
             Ended::Refused { what, why } => self.refused(&word(&what), &why).await,
             Ended::Stopped => {
+                // Where it stopped by its own clock, that it took too long is not written down yet.
+                self.beat().await?;
                 let stopped = |run: &Run| {
                     Ok(if run.cancel_requested {
                         Report::Stopped

@@ -12,6 +12,7 @@
 //! minutes and at most sixty. Deliberately absent: staying signed in for longer.
 
 pub(crate) mod sql;
+pub(crate) mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +31,7 @@ use crate::record::Rows;
 use crate::ticket::{self, Ticket};
 use crate::user;
 use sql::Session;
+pub use stream::{OF_PERSON_MAX, OF_SESSION_MAX, Stream};
 
 /// A session lives this long at most: a working day, in microseconds.
 pub const LIFE_US: i64 = 12 * HOUR_US;

@@ -106,12 +106,13 @@ pub async fn run(control: Arc<dyn Control>, place: Place) -> Result<(), ControlE
     let applies = work.as_ref().is_ok_and(|work| work.step == Step::Apply);
     let secrets = work.as_ref().map(secrets).unwrap_or_default();
     let (log, sending) = log::begin(control.clone(), &secrets)?;
-    let stop = Stop::watch(control.clone());
+    let minutes_max = work.as_ref().map_or(0, |work| work.minutes_max);
+    let stop = Stop::watch(control.clone(), minutes_max);
     let done = match work {
         Ok(work) => job(&control, &place, &work, &log, &stop).await,
         Err(trouble) => Err(trouble),
     };
-    let how = ended(done, &log).await;
+    let how = ended(done, &log, &stop).await;
     drop(log);
     let logged = sending.end().await;
     stop.end();
@@ -148,7 +149,11 @@ async fn job(
 }
 
 /// What is reported of a job, and told in its log.
-async fn ended(done: Result<Ended, Trouble>, log: &Log) -> Result<Ended, ControlError> {
+async fn ended(
+    done: Result<Ended, Trouble>,
+    log: &Log,
+    stop: &Stop,
+) -> Result<Ended, ControlError> {
     match done {
         Ok(ended) => Ok(ended),
         Err(Trouble::Failed { at, words }) => {
@@ -166,7 +171,10 @@ async fn ended(done: Result<Ended, Trouble>, log: &Log) -> Result<Ended, Control
             why: "nothing was applied".to_owned(),
         }),
         Err(Trouble::Stopped) => {
-            log.line("\nStopped, as somebody wished.").await;
+            match stop.why() {
+                Some(why) => log.line(&format!("\nError: {why}")).await,
+                None => log.line("\nStopped, as somebody wished.").await,
+            }
             Ok(Ended::Stopped)
         }
         // Another runner would be told the same.

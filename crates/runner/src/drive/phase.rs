@@ -111,7 +111,10 @@ impl Room<'_> {
 
     /// Runs a command to its end. Somebody's wish to stop interrupts it, as Ctrl-C does, and waits for it to end in order.
     pub(crate) async fn run(&self, command: Command<'_>, stop: &Stop) -> Result<Done, Trouble> {
-        let phase = self.phase(&command);
+        let mut phase = self.phase(&command);
+        if let Some(left) = stop.left() {
+            phase.limits.wall = left;
+        }
         let started = sandbox::run(&self.place.sandbox, &self.place.seat, &phase).await;
         let mut running = started.map_err(Trouble::sandbox)?;
         let (output, errors) = (running.output(), running.errors());

@@ -279,6 +279,11 @@ pub(crate) struct Api {
 pub(crate) struct Runs {
     pub(crate) slots: u32,
     pub(crate) jobs_max: u64,
+    pub(crate) places_per_organization_max: u32,
+    #[serde(deserialize_with = "some_minutes")]
+    pub(crate) plan_minutes_max: u64,
+    #[serde(deserialize_with = "some_minutes")]
+    pub(crate) apply_minutes_max: u64,
     #[serde(deserialize_with = "path")]
     pub(crate) dir: PathBuf,
     pub(crate) level: RunLevel,
@@ -506,6 +511,13 @@ fn at_least_one<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
         } else {
             Ok(count)
         }
+    })
+}
+
+fn some_minutes<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    u64::deserialize(from).and_then(|minutes| match minutes {
+        0 => Err(D::Error::custom("it is 0, and no job ends in no time")),
+        _ => Ok(minutes),
     })
 }
 

@@ -188,6 +188,11 @@ fn a_wrong_value_is_refused_with_its_origin() {
         "[door]\nbatch_jobs_max = 0\n",
         ["door.batch_jobs_max in ", "it is 0"],
     );
+    for step in ["plan", "apply"] {
+        let file = format!("[runs]\n{step}_minutes_max = 0\n");
+        let words = format!("runs.{step}_minutes_max in ");
+        check(&file, [&words, "it is 0"]);
+    }
     assert!(refusal(load("[listen\n", [].into(), &[])).contains("is not TOML"));
 }
 

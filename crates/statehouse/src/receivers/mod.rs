@@ -80,8 +80,9 @@ impl Sender {
     async fn exchange(&self, message: &Message) -> Answer {
         let place = self.allowed.place(&message.url);
         let place = place.map_err(|_| Trouble::Refused)?;
+        let network = self.network.of(message.house);
         let dialed = dial(
-            &self.network,
+            &network,
             &place.host,
             place.port,
             place.reach,

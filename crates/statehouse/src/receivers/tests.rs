@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustls::RootCertStore;
 use rustls::pki_types::ServerName;
+use statehouse_model::HouseCode;
 use statehouse_runner::egress::Answer as Later;
 use statehouse_web::authority::{Authority, Files, Names};
 use statehouse_web::tls::{self, Served};
@@ -25,7 +26,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use super::lookups::LOOKUPS_MAX;
+use super::lookups::{LOOKUPS_MAX, OF_HOUSE_MAX};
 use super::*;
 
 /// An address of the internet.
@@ -185,6 +186,7 @@ fn allowed(receiver: &Receiver) -> Sender {
 
 fn message(url: &str) -> Message {
     Message {
+        house: HouseCode::SITE,
         url: url.to_owned(),
         delivery: "ndl-1".to_owned(),
         signature: Some("00ff".to_owned()),
@@ -383,14 +385,58 @@ async fn a_resolver_that_does_not_answer_is_asked_for_so_many_names_and_no_more(
         answers: watch::Sender::new(false),
     });
     let lookups = Lookups::over(mute.clone());
-    let ask = || timeout(Duration::from_millis(20), lookups.resolve("a.example.com"));
-    for _ in 0..LOOKUPS_MAX + 8 {
-        assert!(ask().await.is_err(), "nobody answers");
+    let ask = async |house| {
+        let network = lookups.of(house);
+        let found = network.resolve("a.example.com");
+        timeout(Duration::from_millis(20), found).await
+    };
+    for house in houses(LOOKUPS_MAX + 8) {
+        assert!(ask(house).await.is_err(), "nobody answers");
     }
     // Whoever stopped waiting left what was asked behind.
     assert_eq!(mute.asked.load(Ordering::Relaxed), LOOKUPS_MAX);
     mute.answers.send_replace(true);
-    let found = lookups.resolve("a.example.com").await.unwrap();
-    assert_eq!(found, [PUBLIC.parse::<IpAddr>().unwrap()]);
+    let found = lookups.of(HouseCode::SITE).resolve("a.example.com").await;
+    assert_eq!(found.unwrap(), [PUBLIC.parse::<IpAddr>().unwrap()]);
     assert_eq!(mute.asked.load(Ordering::Relaxed), LOOKUPS_MAX + 1);
+}
+
+#[tokio::test]
+async fn names_of_one_organization_that_are_not_answered_keep_no_other_waiting() {
+    let mute = Arc::new(Mute {
+        asked: AtomicUsize::new(0),
+        answers: watch::Sender::new(false),
+    });
+    let lookups = Lookups::over(mute.clone());
+    let [one, other] = <[HouseCode; 2]>::try_from(houses(2)).unwrap();
+    let ask = async |house| {
+        let network = lookups.of(house);
+        let found = network.resolve("a.example.com");
+        timeout(Duration::from_millis(20), found).await
+    };
+    for _ in 0..LOOKUPS_MAX {
+        assert!(ask(one).await.is_err(), "nobody answers");
+    }
+    assert_eq!(mute.asked.load(Ordering::Relaxed), OF_HOUSE_MAX);
+    assert!(ask(other).await.is_err(), "nobody answers");
+    assert_eq!(mute.asked.load(Ordering::Relaxed), OF_HOUSE_MAX + 1);
+    mute.answers.send_replace(true);
+    for house in [one, other] {
+        assert!(ask(house).await.unwrap().is_ok());
+    }
+    // Nobody is remembered who waits for nothing.
+    drop(lookups.of(one));
+    lookups.of(other);
+    assert_eq!(lookups.houses(), 1);
+}
+
+/// So many houses.
+fn houses(count: usize) -> Vec<HouseCode> {
+    let letters = b'a'..=b'z';
+    let pairs = letters.flat_map(|one| (b'a'..=b'k').map(move |two| [one, two]));
+    let code = |pair: [u8; 2]| {
+        let pair = String::from_utf8_lossy(&pair).into_owned();
+        pair.repeat(3).parse().unwrap()
+    };
+    pairs.take(count).map(code).collect()
 }

@@ -7,7 +7,7 @@
 use std::io;
 use std::time::Duration;
 
-use statehouse_control::{self as control, Answer, Ask, Beside, Told};
+use statehouse_control::{self as control, Answer, Ask, Beside, IN_ORDER_MAX, Told};
 use statehouse_core::job;
 use statehouse_model::HouseId;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -22,6 +22,13 @@ use super::{Kept, User};
 const SILENT_MAX: Duration = Duration::from_micros(job::LEASE_US.unsigned_abs());
 /// How long a runner that was told to stop at once may take for its last words.
 const LAST_WORDS_MAX: Duration = Duration::from_secs(15);
+
+/// How long a runner may work that was given so many minutes, with all that it may take to end: one that never asks whether to go on is
+/// not told when to stop.
+fn job_max(minutes: u64) -> Option<Duration> {
+    let longest = Duration::from_secs(minutes.checked_mul(60).filter(|seconds| *seconds > 0)?);
+    longest.checked_add(IN_ORDER_MAX + SILENT_MAX + LAST_WORDS_MAX)
+}
 
 /// For how long a runner is listened to.
 struct Patience {
@@ -42,8 +49,14 @@ impl Patience {
 
     /// A runner was told this.
     fn told(&mut self, told: &Told) {
-        if *told == Told::StopNow && self.end.is_none() {
-            self.end = Some(Instant::now() + self.last_words);
+        let left = match told {
+            Told::StopNow => Some(self.last_words),
+            // Where nobody asks it to stop, and where it does not ask.
+            Told::Work { work } => job_max(work.minutes_max),
+            _ => None,
+        };
+        if let Some(end) = left.and_then(|left| Instant::now().checked_add(left)) {
+            self.end = Some(self.end.map_or(end, |before| before.min(end)));
         }
     }
 
@@ -54,7 +67,7 @@ impl Patience {
         let until = self.end.map_or(silent, |end| end.min(silent));
         let over = || {
             let words = match self.end {
-                Some(_) => "it was told to stop at once, and goes on",
+                Some(_) => "it was told to stop at once, or its time is over, and it goes on",
                 None => "it is silent for longer than its lease",
             };
             io::Error::new(io::ErrorKind::TimedOut, words)
@@ -107,14 +120,14 @@ pub(super) async fn serve(
         let (feed, beside) = control::beside(length);
         let (fed, answer) = tokio::join!(
             patience.wait(feed.from(stream)),
-            answered(job, here, ask, beside)
+            answered(job, kept, ask, beside)
         );
         if let Err(error) = fed {
             tracing::warn!(run = %job.run(), %error, "the line to a runner broke");
             return false;
         }
         let answer = match answer {
-            answer if stops && answer.told != Told::StopNow => Told::Stop.into(),
+            answer if stops && answer.told != Told::StopNow => Told::stop().into(),
             answer => answer,
         };
         let over = done && !matches!(answer.told, Told::Refused { .. });
@@ -197,6 +210,39 @@ mod tests {
         };
         let mut patience = patience;
         assert!(patience.answered(&mut here, &long).await.is_err());
+    }
+
+    #[test]
+    fn who_never_asks_is_left_when_its_time_is_over() {
+        let left = |minutes: u64, last: Option<Told>| {
+            let work = serde_json::json!({ "answer": "work", "work": {
+                "run": "run-1", "workspace": "web", "workspace-id": "ws-1", "holds-lock": false, "step": "plan",
+                "options": {}, "tool-version": "", "working-directory": "", "structured": false, "variables": [],
+                "configuration": "", "planned": null, "reverify": false, "spool-key": "", "minutes-max": minutes,
+            }});
+            let mut patience = Patience::new(LONG, SHORT);
+            patience.told(&serde_json::from_value(work).unwrap());
+            if let Some(last) = last {
+                patience.told(&last);
+            }
+            let left = patience.end?.saturating_duration_since(Instant::now());
+            Some((left + Duration::from_millis(500)).as_secs())
+        };
+        let more = IN_ORDER_MAX + SILENT_MAX + LAST_WORDS_MAX;
+        let ends = (Duration::from_mins(2) + more).as_secs();
+        assert_eq!(left(2, None), Some(ends));
+        assert_eq!(
+            left(2, Some(Told::GoOn)),
+            Some(ends),
+            "asking gains nothing"
+        );
+        assert_eq!(
+            left(2, Some(Told::StopNow)),
+            Some(0),
+            "the first end counts"
+        );
+        assert_eq!(left(0, None), None, "a server that says nothing of it");
+        assert_eq!(left(u64::MAX, None), None);
     }
 
     #[tokio::test]

@@ -17,7 +17,6 @@ use statehouse_runner::egress::{Upstream, upstream};
 use crate::config::{RunLevel, Runs};
 use crate::environment::Environment;
 use crate::failure::{Failure, Result};
-use crate::files;
 use crate::trust;
 
 /// What every runner of this process may ask of it.

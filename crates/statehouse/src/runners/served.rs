@@ -231,11 +231,11 @@ fn is_asked_once(ask: &Ask) -> bool {
 fn in_its_place(ask: &Ask, hindrance: Hindrance, applies: bool) -> Answer {
     let (what, why, again) = match hindrance {
         // Nobody else applies it: what it makes now would be lost to the state.
-        Hindrance::NotOurs(_) if *ask == Ask::Beat && applies => return Told::Stop.into(),
+        Hindrance::NotOurs(_) if *ask == Ask::Beat && applies => return Told::stop().into(),
         Hindrance::NotOurs(_) if *ask == Ask::Beat => return Told::StopNow.into(),
         Hindrance::Refused(why) if *ask == Ask::Beat => ("unavailable", why, true),
         // What was begun is ended in order, and its state waits.
-        Hindrance::Unknown(_) if *ask == Ask::Beat => return Told::Stop.into(),
+        Hindrance::Unknown(_) if *ask == Ask::Beat => return Told::stop().into(),
         Hindrance::NotOurs(why) => ("job", why, false),
         Hindrance::Unknown(why) => ("token", why, false),
         Hindrance::Refused(why) => ("ask", why, false),
@@ -299,14 +299,14 @@ mod tests {
             again,
         };
         check(Ask::Beat, Hindrance::NotOurs(why()), &Told::StopNow);
-        check(Ask::Beat, Hindrance::Unknown(why()), &Told::Stop);
+        check(Ask::Beat, Hindrance::Unknown(why()), &Told::stop());
         check(
             Ask::Beat,
             Hindrance::Refused(why()),
             &refused("unavailable", true),
         );
         let applying = in_its_place(&Ask::Beat, Hindrance::NotOurs(why()), true);
-        assert_eq!(applying.told, Told::Stop);
+        assert_eq!(applying.told, Told::stop());
         check(
             Ask::Beat,
             Hindrance::Away(why()),

@@ -17,6 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustls::ServerConfig;
 use rustls::pki_types::ServerName;
 use secrecy::ExposeSecret;
+use statehouse_core::job::Longest;
 use statehouse_core::{Clock, Core, Options};
 use statehouse_web::Pace;
 use statehouse_web::authority::{Authority, Files, Names};
@@ -91,6 +92,11 @@ pub(crate) async fn options(config: &Config, environment: &Environment) -> Resul
         clock: clock(),
         batch_jobs_max: config.door.batch_jobs_max,
         jobs_max: config.runs.jobs_max,
+        places_max: usize::try_from(config.runs.places_per_organization_max).unwrap_or(usize::MAX),
+        longest: Longest {
+            plan_minutes: config.runs.plan_minutes_max,
+            apply_minutes: config.runs.apply_minutes_max,
+        },
         deliver: None,
     })
 }

@@ -2,6 +2,9 @@
 //!
 //! An event is some whole lines; its id is where the log goes on, from which a browser asks again when the line broke. The last one,
 //! `over`, says that the step has ended.
+//!
+//! A person follows so many at once and no more ([`statehouse_core::session::OF_SESSION_MAX`]). Whether they may still see it is asked
+//! before each event: who signed out, or whose role was taken away, is told nothing more within seconds.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -17,7 +20,7 @@ use futures_util::stream;
 use serde::Deserialize;
 use statehouse_core::Core;
 use statehouse_core::run::logs;
-use statehouse_core::session::Visitor;
+use statehouse_core::session::{Stream, Visitor};
 use statehouse_terraform::said::said;
 use tokio::time::{Instant, timeout};
 
@@ -52,18 +55,20 @@ pub(crate) async fn show(
     let (ctx, run) = at(&core, &visitor, &address).await?;
     let last = headers.get("last-event-id");
     let last = last.and_then(|last| last.to_str().ok()?.parse().ok());
+    let applies = asked.of.as_deref() == Some("apply");
+    // Who may not read it is told so now, and not in the middle.
+    logs::read(&ctx, &run.id, applies, 0, 0).await?;
     let follower = Follower {
+        _stream: core.begin_stream(&visitor)?,
         growth: logs::Growth::of(&ctx, &run.id),
         core,
         visitor,
         address,
-        applies: asked.of.as_deref() == Some("apply"),
+        applies,
         from: last.or(asked.from).unwrap_or(0),
         end: Instant::now() + LIFE,
         over: false,
     };
-    // Who may not read it is told so now, and not in the middle.
-    logs::read(&ctx, &run.id, follower.applies, 0, 0).await?;
     let events = stream::unfold(follower, |mut follower| async move {
         let event = follower.next().await?;
         Some((Ok::<_, std::convert::Infallible>(event), follower))
@@ -76,6 +81,7 @@ pub(crate) async fn show(
 }
 
 struct Follower {
+    _stream: Stream,
     core: Arc<Core>,
     visitor: Visitor,
     address: Address,

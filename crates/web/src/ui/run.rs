@@ -19,7 +19,7 @@ use statehouse_core::run::machine::{Kind, Status};
 use statehouse_core::run::{self, RunView, logs};
 use statehouse_core::session::Visitor;
 use statehouse_core::workspace::{self, Workspace};
-use statehouse_core::{Core, Ctx};
+use statehouse_core::{Core, Ctx, Kind as Trouble};
 use statehouse_model::{Name, Permission, RunId, WorkspaceId};
 use statehouse_terraform::deed::{Counts, Deed};
 use statehouse_terraform::drift as outside;
@@ -82,11 +82,12 @@ pub(crate) async fn show(
 ) -> Result<Response, Problem> {
     let (ctx, run) = at(&core, &visitor, &address).await?;
     let may_read = run.may.contains(&Permission::RunRead);
-    let (mut plan, mut apply, mut changes) = (None, None, None);
+    let (mut plan, mut apply, mut changes, mut gone) = (None, None, None, None);
     if may_read {
-        plan = Some(Log::read(&ctx, &run, false).await?);
-        apply = Some(Log::read(&ctx, &run, true).await?);
-        changes = logs::plan_json(&ctx, &run.id, true).await?;
+        plan = kept(Log::read(&ctx, &run, false).await, &mut gone)?;
+        apply = kept(Log::read(&ctx, &run, true).await, &mut gone)?;
+        let shown = logs::plan_json(&ctx, &run.id, true).await;
+        changes = kept(shown, &mut gone)?.flatten();
     }
     let look = verdict(&ctx, &run).await?;
     let title = format!("Run {} of {}", run.sequence, address.workspace);
@@ -97,6 +98,7 @@ pub(crate) async fn show(
         section.card { (facts(&run)) (decisions(&visitor, &address, &run)) }
         @if let Some(look) = &look { (drifted(look, changes.as_ref())) }
         @if let (Some(changes), false) = (&changes, run.state.kind() == Kind::Drift) { (changed(changes)) }
+        @if let Some(words) = &gone { p.note { (words) "." } }
         @if !may_read { p.note { "You may see that this run is here, and not what it says." } }
         @if let Some(log) = &plan { (log.section("Plan", &address, &run)) }
         @if let Some(log) = &apply { (log.section("Apply", &address, &run)) }
@@ -109,6 +111,21 @@ pub(crate) async fn show(
         ..Page::default()
     };
     Ok(frame.show(StatusCode::OK, &main))
+}
+
+/// What is still kept of it; of what a policy of retention removed, that it did.
+fn kept<T>(
+    read: statehouse_core::Result<T>,
+    gone: &mut Option<String>,
+) -> Result<Option<T>, Problem> {
+    match read {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if *error.kind() == Trouble::Conflict => {
+            *gone = Some(error.message().to_owned());
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Whether a run will be otherwise soon, without anybody's doing.
@@ -131,7 +148,7 @@ fn facts(run: &RunView) -> Markup {
     let capsule = run.state.capsule().map(hex::encode);
     html! {
         dl.facts {
-            div { dt { "It is" } dd { strong { (words(run.state.status().as_str())) } @if !run.reason.is_empty() { ": " (words(&run.reason)) } } }
+            div { dt { "It is" } dd { strong { (words(run.state.status().as_str())) } @if !run.reason.is_empty() { ": " (words(&run.reason)) } @if let Some(way) = run.way_out() { "; " (way) } } }
             div { dt { "It does" } dd { (words(run.state.kind().as_str())) @if run.state.stored().auto_apply { ", applied without being confirmed" } } }
             @if !options.message.is_empty() { div { dt { "Why" } dd { (options.message) } } }
             div { dt { "Started" } dd { (moment(run.created_at)) " by " code { (run.actor) } } }
@@ -282,7 +299,7 @@ struct Log {
 }
 
 impl Log {
-    async fn read(ctx: &Ctx, run: &RunView, applies: bool) -> Result<Self, Problem> {
+    async fn read(ctx: &Ctx, run: &RunView, applies: bool) -> statehouse_core::Result<Self> {
         let limit = usize::try_from(LOG_MAX).unwrap_or(usize::MAX);
         let mut before = 0;
         let mut stretch = logs::read(ctx, &run.id, applies, before, limit).await?;

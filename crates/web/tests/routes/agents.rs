@@ -304,7 +304,7 @@ async fn an_agent_says_why_it_has_no_strict_sandbox_or_gets_no_job() {
     }
     refused(process(&"why ".repeat(257)), 400, "say it shorter").await;
     refused(process(&"why ".repeat(10 << 18)), 413, "").await;
-    for level in ["none", "Process", "strict\u{0}", ""] {
+    for level in ["none", "Process", "strict\n", ""] {
         let wish = json!({ "sandbox": level, "sandbox-reason": "no namespaces here" });
         refused(wish, 400, "`strict` or `process`").await;
     }

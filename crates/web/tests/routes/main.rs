@@ -32,6 +32,7 @@ mod planned;
 mod platform;
 mod refusals;
 mod run_pages;
+mod run_streams;
 mod runs;
 mod states;
 mod support;

@@ -270,6 +270,8 @@ pub(crate) fn options(place: &Path, clock: Arc<AtomicI64>) -> Options {
         clock: Arc::new(move || clock.fetch_add(1, Ordering::Relaxed)),
         batch_jobs_max: 64,
         jobs_max: 10_000,
+        places_max: 0,
+        longest: statehouse_core::job::Longest::default(),
         deliver: Some(Arc::new(Post)),
     }
 }

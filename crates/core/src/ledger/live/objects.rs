@@ -6,7 +6,7 @@ use crate::db::Value;
 use crate::error::Result;
 use crate::house;
 use crate::record::Rows;
-use crate::{blob, state, workspace};
+use crate::{blob, run, state, workspace};
 
 /// Every version's bytes open and are what was put; no other bytes are there.
 pub(super) async fn objects(rows: &mut Rows, ctx: &Ctx, report: &mut LiveReport) -> Result<()> {
@@ -81,6 +81,12 @@ async fn of_runs(rows: &mut Rows, ctx: &Ctx, report: &mut LiveReport) -> Result<
         let Ok(Some(object)) = crate::object::find(rows, &id).await else {
             continue;
         };
+        if let Ok(file) = id.parse()
+            && let Ok(Some(_)) = run::removal::sql::of(rows, &file).await
+        {
+            removed(rows, &id, report).await?;
+            continue;
+        }
         report.objects += 1;
         if let Err(error) = object.check(rows, ctx).await {
             report.add("unreadable", format!("object {id}"), error.message());
@@ -125,7 +131,7 @@ async fn object(
 /// Of content that was removed nothing is there.
 async fn removed(rows: &mut Rows, object: &str, report: &mut LiveReport) -> Result<()> {
     if blob::sql::of_object(rows, object).await?.is_some() {
-        let words = "the content of this version was removed, and its bytes are there";
+        let words = "this content was removed, and its bytes are there";
         report.add("extra", format!("blob {object}"), words);
     }
     Ok(())

@@ -421,3 +421,76 @@ async fn a_job_is_in_the_hands_of_the_token_that_took_it_and_no_other_of_its_poo
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pool_that_was_altered_ends_its_own_runs_and_no_other() {
+    for_each_engine(async |world| {
+        let (here, far, near) = (
+            Bench::new(&world, "web").await,
+            Bench::new(&world, "dns").await,
+            Bench::new(&world, "lan").await,
+        );
+        let (bad, good) = (
+            Agent::new(&world, "far").await,
+            Agent::new(&world, "near").await,
+        );
+        bad.serves(&far).await;
+        good.serves(&near).await;
+        // Planned before, and agreed on after.
+        let planned = far.start(Kind::PlanAndApply).await;
+        far.round().await;
+        let line = bad.line(&world).await;
+        far.planned(&line).await;
+        far.round().await;
+        let edit = format!(
+            "UPDATE agent_pool SET name = 'elsewhere' WHERE id = '{}'",
+            bad.pool
+        );
+        world.tamper(&edit).await;
+        act::confirm(&world.ask(), &planned, None).await.unwrap();
+        let altered = far.start(Kind::PlanOnly).await;
+        let (own, other) = (
+            here.start(Kind::PlanOnly).await,
+            near.start(Kind::PlanOnly).await,
+        );
+        here.round().await;
+        for run in [&planned, &altered] {
+            far.is(run, Status::Errored).await;
+            assert_eq!(far.see(run).await.reason, "agent-pool-altered");
+        }
+        assert_eq!(far.lock().await, None, "nothing was applied");
+        assert!(bad.asks(&world).await.is_err(), "nobody is of that pool");
+        assert_eq!(here.claim().await.unwrap().run(), &own);
+        assert_eq!(good.line(&world).await.run(), &other);
+        let report = crate::ledger::verify_live(&world.ask()).await.unwrap();
+        assert!(!report.is_proven(), "and it is found");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pool_that_was_taken_away_or_has_no_id_any_more_stops_no_other_run() {
+    for_each_engine(async |world| {
+        let (here, far) = (
+            Bench::new(&world, "web").await,
+            Bench::new(&world, "dns").await,
+        );
+        let bad = Agent::new(&world, "far").await;
+        bad.serves(&far).await;
+        for edit in [
+            "UPDATE agent_pool SET id = 'nothing'",
+            "DELETE FROM agent_pool",
+        ] {
+            world.tamper(edit).await;
+            let (own, altered) = (
+                here.start(Kind::PlanOnly).await,
+                far.start(Kind::PlanOnly).await,
+            );
+            here.round().await;
+            far.is(&altered, Status::Errored).await;
+            assert_eq!(far.see(&altered).await.reason, "agent-pool-altered");
+            assert_eq!(here.claim().await.unwrap().run(), &own);
+        }
+    })
+    .await;
+}

@@ -48,6 +48,7 @@ async fn live_verification_opens_what_runs_left_and_names_what_was_altered() {
             ("UPDATE run SET reason = 'x'", "run "),
             ("UPDATE run_event SET event = 'x' WHERE number = 2", "run_event"),
             ("UPDATE job SET holder = 'x'", "job"),
+            ("UPDATE job_term SET taken_at = 1", "job_term"),
             ("UPDATE run_file SET part = 7 WHERE kind = 'found'", "run_file"),
             ("UPDATE capsule SET status = 'x'", "capsule"),
             ("UPDATE configuration SET size = 1", "configuration"),

@@ -29,7 +29,7 @@ async fn a_lease_that_is_renewed_is_not_over() {
         let bench = Bench::new(&world, "web").await;
         let run = bench.start(Kind::PlanOnly).await;
         let line = bench.line(&run).await;
-        world.pass_days(1);
+        world.pass_minutes(100);
         assert_eq!(line.beat().await.unwrap(), Order::GoOn);
         // Somebody who looked before the lease was renewed.
         let task = task(&world.house);

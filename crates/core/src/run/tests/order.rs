@@ -178,59 +178,6 @@ async fn a_house_without_open_runs_is_only_read() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn houses_have_their_turns() {
-    for_each_engine(async |world| {
-        let bench = Bench::new(&world, "web").await;
-        for _ in 0..2 {
-            bench.start(Kind::PlanOnly).await;
-        }
-        let made = world
-            .core
-            .create_organization(&world.core.machine(), name("globex"), world.owner.clone())
-            .await
-            .unwrap();
-        let code = made.code.parse().unwrap();
-        let house = world.core.house(code).await.unwrap();
-        let there = Bench {
-            world: &world,
-            workspace: bench.workspace.clone(),
-            configuration: bench.configuration.clone(),
-        };
-        let ctx = world.ask().enter(house.clone());
-        let made = workspace::create(&ctx, name("web"), None).await.unwrap();
-        let workspace = Workspace::Id(made.id.parse().unwrap());
-        let scope = Scope::Workspace(made.id.parse().unwrap());
-        let wish = execution::Wish {
-            mode: execution::Word::Say(Mode::Remote),
-            ..execution::Wish::default()
-        };
-        execution::set(&ctx, scope, wish).await.unwrap();
-        let wished = configuration::wish(&ctx, &workspace, ConfigurationWish::default()).await;
-        let wished = wished.unwrap();
-        let (put, id) = (wished.put.unwrap(), wished.id.parse().unwrap());
-        let granted = crate::url::open(&house, &put.id, &put.signature).await;
-        configuration::upload(&ctx, &granted.unwrap(), &id, archive())
-            .await
-            .unwrap();
-        for _ in 0..2 {
-            let wish = Wish {
-                configuration: id.clone(),
-                ..there.wish(Kind::PlanOnly)
-            };
-            create(&ctx, &workspace, wish).await.unwrap();
-        }
-        let mut served = Vec::new();
-        for _ in 0..4 {
-            let line = world.core.next_job(&desk()).await;
-            served.push(statehouse_model::HouseId::house(line.run()));
-        }
-        assert_ne!(served[0], served[1]);
-        assert_eq!(served[..2], served[2..]);
-    })
-    .await;
-}
-
 /// Takes jobs until there are none.
 async fn takes_all(house: Arc<House>) -> Vec<String> {
     turn::round(&house, 10).await.unwrap();

@@ -105,7 +105,8 @@ async fn answered(line: &Line, ask: Ask, beside: Beside) -> Result<Answer> {
         }
         Ask::Beat => match line.beat().await? {
             Order::GoOn => Told::GoOn,
-            Order::Stop => Told::Stop,
+            Order::Stop => Told::stop(),
+            Order::StopLate(why) => Told::Stop { why: Some(why) },
             Order::StopNow => Told::StopNow,
         }
         .into(),
@@ -147,6 +148,7 @@ fn work_of(work: work::Work) -> Work {
         planned: work.planned.map(planned_of),
         reverify: work.reverify,
         spool_key: hex::encode(work.spool_key),
+        minutes_max: work.minutes_max,
     }
 }
 

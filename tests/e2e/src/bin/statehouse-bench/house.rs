@@ -114,6 +114,8 @@ pub(crate) async fn begin(
         clock: clock(),
         batch_jobs_max: AT_ONCE,
         jobs_max: 10,
+        places_max: 0,
+        longest: statehouse_core::job::Longest::default(),
         deliver: None,
     };
     let core = Core::open(options).await?;

@@ -55,6 +55,7 @@ async fn prepared(
         approvals: execution::Word::Say(approvals),
         author_approves: execution::Word::Say(true),
         reverify: execution::Word::Say(execution::Reverify::Always),
+        tool: execution::Word::Keep,
     };
     let scope = Scope::Workspace(made.id.parse().unwrap());
     execution::set(ctx, scope, wish).await.unwrap();

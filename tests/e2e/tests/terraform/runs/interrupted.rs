@@ -150,3 +150,26 @@ fn a_server_that_is_killed_plans_again_and_leaves_the_lock_of_an_apply() {
     prove(&server, "applies");
     server.stop();
 }
+
+#[test]
+fn an_apply_that_takes_longer_than_it_may_stops_in_order_and_says_what_to_raise() {
+    let plant = Plant::new(&["runs.slots=1", "runs.apply_minutes_max=1"]);
+    let server = plant.house.start();
+    let runs = Runs::of(&server);
+    let project = remote(&server, "late", &slow_apply(600));
+    let applying = project.start(APPLY);
+    let run = runs.at("late", "applying");
+    begins(&run);
+    let ended = || (run.stage() == "canceled").then_some(());
+    until("it is asked to stop", Duration::from_mins(3), ended);
+    applying.end().ends(1, &[]);
+    run.ended("canceled", "took-longer-than-1-minutes");
+    let log = run.log("apply");
+    let words = "it took longer than a job may take: 1 minutes; raise runs.apply_minutes_max";
+    assert!(log.contains(words), "{log}");
+    assert_eq!(server.lock_id("late"), None);
+    let list = project.run(&["state", "list"]).done();
+    assert!(list.text().contains("terraform_data.each[0]"), "{list}");
+    prove(&server, "late");
+    server.stop();
+}
