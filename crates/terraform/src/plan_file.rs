@@ -1,16 +1,29 @@
-//! A plan file as terraform stores it: a ZIP archive, of which one entry is read here.
+//! A plan file as terraform stores it: a ZIP archive, of which two entries are read here.
 //!
 //! What it holds is written down nowhere but in terraform's source (`internal/plans/planfile`); beside the plan there are the states
 //! it was made on, the configuration, and the dependency lock file. Whoever planned wrote it: everything in it has a limit.
 
 use std::io::{self, Cursor, ErrorKind, Read};
+use std::path::{Component, PathBuf};
 
+use serde::Deserialize;
 use zip::ZipArchive;
 
 /// The entry of the dependency lock file.
 const LOCK_FILE: &str = ".terraform.lock.hcl";
-/// Longest dependency lock file, in bytes: some hundred for each provider.
-const LOCK_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// The entry that tells where each module was.
+const MODULES: &str = "tfconfig/modules.json";
+/// Where init puts modules that it fetches.
+const INITIALIZED: &str = ".terraform";
+/// Longest entry that is read, in bytes: of a lock file that is some hundred for each provider.
+const BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// A module, as a plan file lists it.
+#[derive(Deserialize)]
+struct Module {
+    #[serde(rename = "Dir")]
+    folder: PathBuf,
+}
 
 /// The dependency lock file that a plan was made with.
 ///
@@ -18,13 +31,36 @@ const LOCK_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 ///
 /// When the bytes are no such archive, or have no lock file, or one that is too long.
 pub fn lock_file(plan: &[u8]) -> io::Result<Vec<u8>> {
+    entry(plan, LOCK_FILE)
+}
+
+/// Whether a configuration has a module that was fetched by init. Of a module a plan file holds what terraform reads itself, and no other
+/// file: what `file` and its kin find below `path.module` when the plan is applied is only there where init put the module.
+///
+/// # Errors
+///
+/// When the bytes are no such archive, or do not say it.
+pub fn has_fetched_modules(plan: &[u8]) -> io::Result<bool> {
+    let modules: Vec<Module> = serde_json::from_slice(&entry(plan, MODULES)?)?;
+    let is_fetched = |module: &Module| {
+        let mut parts = module.folder.components();
+        !parts.all(|part| match part {
+            Component::Normal(name) => name != INITIALIZED,
+            Component::CurDir => true,
+            _ => false,
+        })
+    };
+    Ok(modules.is_empty() || modules.iter().any(is_fetched))
+}
+
+fn entry(plan: &[u8], name: &str) -> io::Result<Vec<u8>> {
     let mut archive = ZipArchive::new(Cursor::new(plan))?;
-    let entry = archive.by_name(LOCK_FILE)?;
+    let entry = archive.by_name(name)?;
     let mut text = Vec::new();
     // What the archive says of the length is not believed.
-    entry.take(LOCK_FILE_BYTES_MAX + 1).read_to_end(&mut text)?;
-    if text.len() as u64 > LOCK_FILE_BYTES_MAX {
-        let words = format!("the lock file has more than {LOCK_FILE_BYTES_MAX} bytes");
+    entry.take(BYTES_MAX + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > BYTES_MAX {
+        let words = format!("`{name}` of the plan file has more than {BYTES_MAX} bytes");
         return Err(io::Error::new(ErrorKind::FileTooLarge, words));
     }
     Ok(text)
@@ -58,12 +94,39 @@ mod tests {
     }
 
     #[test]
+    fn modules_are_told_that_lie_where_init_puts_them() {
+        let check = |modules: &str, expected: Option<bool>| {
+            let found = has_fetched_modules(&plan_of(MODULES, modules.as_bytes())).ok();
+            assert_eq!(found, expected, "{modules}");
+        };
+        let of =
+            |folder: &str| format!(r#"[{{"Key":"","Dir":"."}},{{"Key":"m","Dir":"{folder}"}}]"#);
+        check(r#"[{"Key":"","Dir":"."}]"#, Some(false));
+        check(&of("m"), Some(false));
+        check(&of("./m/below"), Some(false));
+        for folder in [
+            ".terraform/modules/m",
+            "./.terraform/modules/m/sub",
+            "live/.terraform/modules/m",
+            "../m",
+            "/etc",
+        ] {
+            check(&of(folder), Some(true));
+        }
+        check("[]", Some(true));
+        for odd in ["", "{}", r#"[{"Key":"m"}]"#] {
+            check(odd, None);
+        }
+        assert!(has_fetched_modules(&plan_of(LOCK_FILE, b"text")).is_err());
+    }
+
+    #[test]
     fn what_is_no_plan_file_has_none() {
         let plan = plan_of(LOCK_FILE, b"text");
         assert!(lock_file(&plan_of("tfconfig/.terraform.lock.hcl", b"text")).is_err());
         assert!(lock_file(b"").is_err());
         assert!(lock_file(&plan[..plan.len() - 1]).is_err());
-        let bomb = vec![0; usize::try_from(LOCK_FILE_BYTES_MAX).unwrap() + 1];
+        let bomb = vec![0; usize::try_from(BYTES_MAX).unwrap() + 1];
         let refused = lock_file(&plan_of(LOCK_FILE, &bomb)).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::FileTooLarge);
         // No byte of it makes reading panic.

@@ -40,18 +40,28 @@ impl Core {
         }
     }
 
-    /// Goes through the houses once. One place looks at a time: what is counted of places stands until one is taken.
+    /// Goes through the houses once. A place counts for a house while it looks there, so that two that look at once do not both take the last
+    /// that a house may have; nobody waits for the rows of a house that he does not look into.
     async fn look_for_job(&self, holder: &Holder) -> Option<work::Line> {
-        let mut places = self.places.lock().await;
-        places.free(&holder.name);
-        for house in places.in_turn(self.open_houses()) {
+        let houses = {
+            let mut places = self.places.lock().await;
+            places.free(&holder.name);
+            places.in_turn(self.open_houses())
+        };
+        for house in houses {
             let code = house.code();
-            let found = if places.has_all(code, self.options.places_max) {
+            let may_take =
+                self.places
+                    .lock()
+                    .await
+                    .reserve(&holder.name, code, self.options.places_max);
+            let found = if may_take {
+                next_of(&house, holder, self.options.jobs_max).await
+            } else {
                 let round = turn::round(&house, self.options.jobs_max).await;
                 round.map(|_| None)
-            } else {
-                next_of(&house, holder, self.options.jobs_max).await
             };
+            let mut places = self.places.lock().await;
             match found {
                 Ok(Some(line)) => {
                     places.take(&holder.name, code);
@@ -60,8 +70,14 @@ impl Core {
                 Ok(None) => {}
                 Err(error) => tracing::warn!(house = %code, %error, "looking for runs"),
             }
+            places.free(&holder.name);
         }
         None
+    }
+
+    /// A place takes no job any more, until this process is started again: it counts for nobody.
+    pub async fn place_rests(&self, holder: &Holder) {
+        self.places.lock().await.free(&holder.name);
     }
 
     /// Waits for a job of the pool whose token asks, `wait` at most, and takes it.
@@ -191,6 +207,15 @@ impl Places {
         self.taken.insert(place.to_owned(), house);
         self.given += 1;
         self.served.insert(house, self.given);
+    }
+
+    /// Counts a place for a house while it looks for a job there. Says whether it may take one.
+    fn reserve(&mut self, place: &str, house: HouseCode, places_max: usize) -> bool {
+        if self.has_all(house, places_max) {
+            return false;
+        }
+        self.taken.insert(place.to_owned(), house);
+        true
     }
 
     /// How many places work for a house.

@@ -155,8 +155,9 @@ async fn by_another(
     Err(Trouble::failed("tool", words))
 }
 
-/// Puts there what a plan file is applied with, without terraform's help: the lock file that is in it, and the providers of the mirror. The
-/// configuration itself is in the plan file. Says whether that is all; where it is not, terraform does it.
+/// Puts there what a plan file is applied with, without terraform's help: the lock file that is in it, and the providers of the mirror. What
+/// terraform reads of the configuration is in the plan file, and all of it beside. Says whether that is all; where it is not, as with modules that
+/// init fetches, terraform does it.
 async fn as_planned(
     control: &Arc<dyn Control>,
     place: &Place,
@@ -169,6 +170,9 @@ async fn as_planned(
     }
     if ready.tool.reads != configuration::Tool::Terraform {
         // That an apply needs nothing else is known of terraform alone.
+        return Ok(false);
+    }
+    if statehouse_terraform::plan_file::has_fetched_modules(file).unwrap_or(true) {
         return Ok(false);
     }
     let there = ready.lock_file()?;

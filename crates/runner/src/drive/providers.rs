@@ -17,7 +17,7 @@ use super::layout::{Layout, MIRROR};
 use super::place::Place;
 use super::{Trouble, platform};
 use crate::control::{Ask, Control, ControlError, Provider, Told};
-use crate::sandbox::{Bind, within};
+use crate::sandbox::{Bind, Level, within};
 
 /// What init makes in a root module, and where packages are in it.
 const INITIALIZED: &str = ".terraform";
@@ -37,7 +37,6 @@ pub(crate) async fn installed(
     layout: &Layout,
 ) -> Result<BTreeMap<String, Provider>, Trouble> {
     let (tree, root) = (layout.work(), layout.module.join(PROVIDERS));
-    let mirror = place.provider_mirror.as_deref();
     let mut found = BTreeMap::new();
     let mut packages = Vec::new();
     look(&tree, &root, &mut Vec::new(), &mut packages)?;
@@ -45,19 +44,24 @@ pub(crate) async fn installed(
         let path = root.join(words.iter().collect::<PathBuf>());
         let digest = if is_link {
             let target = fs::read_link(tree.join(&path)).map_err(Trouble::disk)?;
-            let inside = in_mirror(mirror, &target).ok_or_else(|| elsewhere(&path))?;
+            let inside = in_mirror(&mirror(place), place.sandbox.level, &target);
+            let inside = inside.ok_or_else(|| elsewhere(&path))?;
             of_mirror(control, inside).await?
         } else {
             digest::package(&tree, &path, digest::of).map_err(Trouble::disk)?
         };
-        let [host, namespace, kind, version, _] = words.as_slice() else {
+        let [host, namespace, kind, version, machine] = words.as_slice() else {
             continue;
         };
         let provider = Provider {
             version: version.clone(),
             digest,
         };
-        found.insert(format!("{host}/{namespace}/{kind}"), provider);
+        let other = found.insert(format!("{host}/{namespace}/{kind}"), provider);
+        // Which of several terraform starts is not guessed.
+        if other.is_some() || *machine != format!("linux_{}", platform()) {
+            return Err(elsewhere(&path));
+        }
     }
     Ok(found)
 }
@@ -79,8 +83,12 @@ pub(crate) async fn lay_out(
         let Some(package) = package(name, &provider.version) else {
             return Ok(false);
         };
-        let mirror = place.provider_mirror.as_deref();
-        let Some(inside) = in_mirror(mirror, &Path::new(MIRROR).join(&package)) else {
+        let mirror = mirror(place);
+        let level = place.sandbox.level;
+        let target = mirror
+            .as_ref()
+            .map(|mirror| mirror.place(level).join(&package));
+        let Some(inside) = target.and_then(|target| in_mirror(&mirror, level, &target)) else {
             return Ok(false);
         };
         if of_mirror(control, inside).await? != provider.digest {
@@ -91,14 +99,21 @@ pub(crate) async fn lay_out(
     for package in packages {
         let link = module.join(PROVIDERS).join(&package);
         fs::create_dir_all(link.parent().unwrap_or(&module)).map_err(Trouble::disk)?;
-        let mirror = Bind {
-            source: place.provider_mirror.clone().unwrap_or_default(),
-            target: PathBuf::from(MIRROR),
+        let Some(mirror) = mirror(place) else {
+            return Ok(false);
         };
         let target = mirror.place(place.sandbox.level).join(&package);
         fs::os::unix::fs::symlink(target, link).map_err(Trouble::disk)?;
     }
     Ok(true)
+}
+
+/// The mirror, and where a phase finds it.
+fn mirror(place: &Place) -> Option<Bind> {
+    place.provider_mirror.clone().map(|source| Bind {
+        source,
+        target: PathBuf::from(MIRROR),
+    })
 }
 
 /// Where a package for this machine is below a mirror, and below `providers`. What was planned with came over a line.
@@ -170,16 +185,19 @@ fn look(
     Ok(())
 }
 
-/// Where in the mirror a link leads, below it as it really lies; `None` where it leads elsewhere.
-fn in_mirror(mirror: Option<&Path>, target: &Path) -> Option<PathBuf> {
-    let mirror = mirror?;
-    let here = match target.strip_prefix(MIRROR) {
-        Ok(inside) => mirror.join(inside),
-        Err(_) => target.to_owned(),
+/// Where in the mirror a link leads, below it as it really lies; `None` where it leads elsewhere. It leads where a phase finds it: one that is
+/// relative leads somewhere else from here.
+fn in_mirror(mirror: &Option<Bind>, level: Level, target: &Path) -> Option<PathBuf> {
+    let mirror = mirror.as_ref()?;
+    let top = fs::canonicalize(&mirror.source).ok()?;
+    let here = match target.strip_prefix(mirror.place(level)) {
+        Ok(inside) => mirror.source.join(inside),
+        // Without namespaces a link may name the mirror as it really lies.
+        Err(_) if level == Level::Process && target.is_absolute() => target.to_owned(),
+        Err(_) => return None,
     };
-    let mirror = fs::canonicalize(mirror).ok()?;
     let here = fs::canonicalize(here).ok()?;
-    Some(here.strip_prefix(&mirror).ok()?.to_owned())
+    Some(here.strip_prefix(&top).ok()?.to_owned())
 }
 
 #[cfg(test)]
@@ -226,12 +244,28 @@ mod tests {
         fs::os::unix::fs::symlink("/mirror/null", &package).unwrap();
         let found = look_at(&tree).unwrap();
         assert!(found.len() == 1 && found.iter().all(|found| found.is_link));
-        let leads = |target: &str| in_mirror(Some(&mirror), Path::new(target)).is_some();
-        assert!(leads("/mirror/null"));
-        for elsewhere in ["/etc", "/mirror/../tree", "/mirror/none", "../../x"] {
-            assert!(!leads(elsewhere), "{elsewhere}");
+        let bind = Some(Bind {
+            source: mirror.clone(),
+            target: PathBuf::from(MIRROR),
+        });
+        let leads =
+            |level: Level, target: &str| in_mirror(&bind, level, Path::new(target)).is_some();
+        let real = mirror.join("null").display().to_string();
+        assert!(leads(Level::Strict, "/mirror/null"));
+        assert!(leads(Level::Process, &real) && !leads(Level::Strict, &real));
+        let relative = format!("../../../../../..{real}");
+        for level in [Level::Strict, Level::Process] {
+            for elsewhere in [
+                "/etc",
+                "/mirror/../tree",
+                "/mirror/none",
+                "../../x",
+                &relative,
+            ] {
+                assert!(!leads(level, elsewhere), "{elsewhere}");
+            }
+            assert!(in_mirror(&None, level, Path::new("/mirror/null")).is_none());
         }
-        assert!(in_mirror(None, Path::new("/mirror/null")).is_none());
         fs::os::unix::fs::symlink("/mirror", tree.join(PROVIDERS).join("host")).unwrap();
         assert!(look_at(&tree).is_err());
     }

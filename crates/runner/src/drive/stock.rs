@@ -7,12 +7,12 @@
 
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Component, Path, PathBuf};
-use std::process::Command;
-use std::sync::{Mutex, PoisonError};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::{Duration, SystemTime};
 
 use fs_err as fs;
@@ -22,6 +22,9 @@ use crate::control::Tool;
 
 /// Digests that are kept; a mirror holds some files for each version of a provider.
 const KNOWN_MAX: usize = 10_000;
+/// What a tool may write of itself, and how long it may take: it takes a tenth of a second, and the first start off a slow disk some.
+const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
 /// Longest version of a tool: those of builds carry a commit.
 const VERSION_BYTES_MAX: usize = 128;
 /// The oldest `OpenTofu` that runs use: from here on it reads `.tofu` files, and the server reads a configuration as it does.
@@ -147,7 +150,8 @@ impl Stock {
     }
 
     /// Finds a tool, `terraform` or `tofu`, of a version: in the folder of tools, or on the search path. Where no version is asked for, it is
-    /// the one on the search path, or else the newest of the folder. It is asked what it is, as the user (and group) given.
+    /// the one on the search path, or else the newest of the folder. It is asked what it is, as the user (and group) given, who must be no runner's:
+    /// what it says is told to all of them.
     ///
     /// # Errors
     ///
@@ -225,7 +229,8 @@ impl Stock {
     /// When there is no such package, or it holds what no package holds: in words for who wants it.
     pub fn package(&self, path: &Path) -> Result<String, String> {
         let plain = |part: Component<'_>| matches!(part, Component::Normal(_));
-        let (Some(mirror), true) = (&self.mirror, path.components().all(plain)) else {
+        let is_below = path.components().next().is_some() && path.components().all(plain);
+        let (Some(mirror), true) = (&self.mirror, is_below) else {
             return Err(format!("{} is in no mirror of providers", path.display()));
         };
         let mirror = fs::canonicalize(mirror).map_err(words)?;
@@ -242,7 +247,8 @@ impl Stock {
         if Stamp::of(&file.metadata()?) == stamp && stamp.is_settled(now()) {
             let mut digests = held(&self.digests);
             if digests.len() >= KNOWN_MAX {
-                digests.clear();
+                let any = digests.keys().next().copied();
+                any.and_then(|any| digests.remove(&any));
             }
             digests.insert(stamp, digest.clone());
         }
@@ -264,12 +270,40 @@ impl Stock {
         if let Some((uid, gid)) = user {
             command.uid(uid).gid(gid);
         }
-        let closed = |error| format!("starting {} as a runner does: {error}", path.display());
-        let output = command.output().map_err(closed)?;
-        let said = said(&output.stdout)
-            .ok_or_else(|| format!("{} does not say what it is", path.display()))?;
+        let output = answer(command)
+            .map_err(|why| format!("asking {} what it is: {why}", path.display()))?;
+        let said =
+            said(&output).ok_or_else(|| format!("{} does not say what it is", path.display()))?;
         held(&self.said).insert(digest.to_owned(), said.clone());
         Ok(said)
+    }
+}
+
+/// What a command writes before it ends, or its time is over.
+fn answer(mut command: Command) -> Result<Vec<u8>, String> {
+    let words = |error: io::Error| error.to_string();
+    let started = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn();
+    let mut child = started.map_err(words)?;
+    let output = child.stdout.take().ok_or("it has no output")?;
+    let (sender, read) = mpsc::channel();
+    let reading = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let whole = output.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes);
+        // Nobody waits any more where the time is over.
+        sender.send(whole.map(|_| bytes)).ok();
+    });
+    let answer = read.recv_timeout(ANSWER_TIME_MAX);
+    // It may have ended by itself.
+    child.kill().ok();
+    child.wait().map_err(words)?;
+    reading.join().ok();
+    match answer {
+        Ok(bytes) => bytes.map_err(words),
+        Err(_) => Err(format!("no answer in {} s", ANSWER_TIME_MAX.as_secs())),
     }
 }
 

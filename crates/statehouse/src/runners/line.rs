@@ -15,8 +15,8 @@ use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
+use super::Kept;
 use super::source::Job;
-use super::{Kept, User};
 
 /// How long a runner may be silent: a job is another's when its lease is over.
 const SILENT_MAX: Duration = Duration::from_micros(job::LEASE_US.unsigned_abs());
@@ -101,7 +101,7 @@ impl Patience {
 pub(super) async fn serve(
     stream: &mut UnixStream,
     job: &impl Job,
-    kept: (&Kept, User),
+    kept: &Kept,
     stopping: watch::Receiver<bool>,
 ) -> bool {
     let mut patience = Patience::new(SILENT_MAX, LAST_WORDS_MAX);
@@ -141,7 +141,7 @@ pub(super) async fn serve(
     }
 }
 
-async fn answered(job: &impl Job, (kept, user): (&Kept, User), ask: Ask, beside: Beside) -> Answer {
+async fn answered(job: &impl Job, kept: &Kept, ask: Ask, beside: Beside) -> Answer {
     let house = || job.run().house().to_string();
     let not_here = |why: String| Answer::refused("stock", why, false);
     // A runner that cannot remember starts nothing.
@@ -166,7 +166,11 @@ async fn answered(job: &impl Job, (kept, user): (&Kept, User), ask: Ask, beside:
             Told::Well.into()
         }
         Ask::Tool { name, version } => {
-            let found = kept.stock(move |stock| stock.tool(&name, &version, user));
+            let asker = match &kept.asker {
+                Ok(asker) => *asker,
+                Err(why) => return not_here(why.clone()),
+            };
+            let found = kept.stock(move |stock| stock.tool(&name, &version, asker));
             found
                 .await
                 .map_or_else(not_here, |(path, tool)| Told::Tool { path, tool }.into())
@@ -217,7 +221,7 @@ mod tests {
         let left = |minutes: u64, last: Option<Told>| {
             let work = serde_json::json!({ "answer": "work", "work": {
                 "run": "run-1", "workspace": "web", "workspace-id": "ws-1", "holds-lock": false, "step": "plan",
-                "options": {}, "tool-version": "", "working-directory": "", "structured": false, "variables": [],
+                "options": {}, "tool": "terraform", "tool-version": "", "working-directory": "", "structured": false, "variables": [],
                 "configuration": "", "planned": null, "reverify": false, "spool-key": "", "minutes-max": minutes,
             }});
             let mut patience = Patience::new(LONG, SHORT);

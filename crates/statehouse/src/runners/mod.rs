@@ -88,10 +88,12 @@ struct Kept {
     memory: Memory,
     schemas: Schemas,
     stock: Arc<Stock>,
+    /// Who asks a tool what it is. No runner is that user, so that none can answer in its place.
+    asker: std::result::Result<User, String>,
     outside: Outside,
 }
 
-/// The user and group that a runner is, where it is another than who starts it.
+/// The user and group that somebody is, where it is another than this process.
 type User = Option<(u32, u32)>;
 
 impl Kept {
@@ -196,8 +198,11 @@ impl<S: Source> Plant<S> {
             .get("PATH")
             .unwrap_or("/usr/bin:/bin")
             .to_owned();
+        let sandbox = settings(runs, forbidden, program.path(), &path);
+        // The first place that there is not.
+        let asker = sandbox::left(&sandbox, runs.slots);
         Ok(Self {
-            sandbox: settings(runs, forbidden, program.path(), &path),
+            sandbox,
             kept: Arc::new(Kept {
                 memory: Memory::of(&runs.dir),
                 schemas: Schemas::of(&runs.dir),
@@ -206,6 +211,9 @@ impl<S: Source> Plant<S> {
                     path,
                     runs.provider_mirror.clone(),
                 )),
+                asker: asker
+                    .map(|seat| user(&seat))
+                    .map_err(|error| format!("the user that asks tools what they are: {error}")),
                 outside,
             }),
             source,
@@ -236,6 +244,7 @@ impl<S: Source> Plant<S> {
             _ = stopping.wait_for(|stop| *stop) => return,
         };
         if let Err(why) = settled {
+            self.source.rests(slot).await;
             return out_of_service(slot, &why, stopping).await;
         }
         loop {
@@ -253,6 +262,7 @@ impl<S: Source> Plant<S> {
                 }
                 Err(Trouble::Seat(why)) => {
                     failed(&job, &why).await;
+                    self.source.rests(slot).await;
                     return out_of_service(slot, &why, stopping).await;
                 }
             }
@@ -357,8 +367,7 @@ impl<S: Source> Plant<S> {
             egress: self.egress.clone(),
         };
         let (mut ours, mut child) = self.start(&place).map_err(Trouble::Job)?;
-        let kept = (&*self.kept, user(&seat));
-        let over = line::serve(&mut ours, job, kept, stopping.clone()).await;
+        let over = line::serve(&mut ours, job, &self.kept, stopping.clone()).await;
         drop(ours);
         end(&mut child).await;
         if !over {

@@ -24,6 +24,12 @@ impl Own {
     }
 }
 
+impl Own {
+    fn holder(&self, slot: u32) -> Holder {
+        Holder::own(&format!("slot-{slot}"), self.sandbox.clone())
+    }
+}
+
 impl Source for Own {
     type Job = Line;
 
@@ -37,8 +43,11 @@ impl Source for Own {
     }
 
     async fn next(&self, slot: u32) -> Line {
-        let holder = Holder::own(&format!("slot-{slot}"), self.sandbox.clone());
-        self.core.next_job(&holder).await
+        self.core.next_job(&self.holder(slot)).await
+    }
+
+    async fn rests(&self, slot: u32) {
+        self.core.place_rests(&self.holder(slot)).await;
     }
 
     async fn left(&self, run: &RunId, sealed: Bytes) -> Result<(), NotTaken> {

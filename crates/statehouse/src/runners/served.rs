@@ -154,6 +154,8 @@ impl Source for Served {
 
     async fn begin(&self, _: u32) {}
 
+    async fn rests(&self, _: u32) {}
+
     async fn next(&self, slot: u32) -> Given {
         loop {
             let why = match self.look(slot).await {

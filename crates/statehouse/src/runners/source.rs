@@ -37,6 +37,9 @@ pub(crate) trait Source: Clone + Send + Sync + 'static {
     /// Waits for a job for a place.
     fn next(&self, slot: u32) -> impl Future<Output = Self::Job> + Send;
 
+    /// Says that a place takes no job any more.
+    fn rests(&self, slot: u32) -> impl Future<Output = ()> + Send;
+
     /// Hands over a state that a runner left, sealed as it lies there.
     fn left(&self, run: &RunId, sealed: Bytes)
     -> impl Future<Output = Result<(), NotTaken>> + Send;
