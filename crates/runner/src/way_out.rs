@@ -102,13 +102,13 @@ pub(crate) fn told(event: &Event) -> Option<Connection> {
 /// A line for the log, of a connection that was refused or led to nobody.
 pub(crate) fn refused(event: &Event) -> Option<String> {
     let what = match event.stage {
-        Stage::Refused => "refused",
+        Stage::Refused => "was refused",
         Stage::Failed => "failed",
         Stage::Opened | Stage::Closed => return None,
     };
     let why = event.why.as_deref().unwrap_or("no reason is known");
     Some(format!(
-        "statehouse: a connection to {}:{} was {what}: {why}",
+        "statehouse: a connection to {}:{} {what}: {why}",
         event.host, event.port
     ))
 }

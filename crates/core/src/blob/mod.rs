@@ -68,6 +68,48 @@ fn refused(error: &statehouse_seal::SealError) -> Error {
     Error::tampered(format!("a sealed object does not open: {error}"))
 }
 
+/// That bytes are others than they must be.
+fn altered(context: &Context<'_>) -> Error {
+    Error::tampered(format!(
+        "the stored bytes of {} are not what was put",
+        named(context)
+    ))
+}
+
+/// What bytes are, in words.
+fn named(context: &Context<'_>) -> String {
+    let Context {
+        object,
+        version: id,
+        lineage: name,
+        ..
+    } = context;
+    match context.kind {
+        "state" => format!("version `{id}`"),
+        "state-json" => format!("the JSON form `{id}` of version `{name}`"),
+        "configuration" => format!("the configuration `{id}` of workspace `{object}`"),
+        "run-file" => {
+            let what = match *name {
+                "plan" => "plan file",
+                "plan-json" => "plan's JSON",
+                "plan-shown" => "plan for the screen",
+                "plan-log" => "log of the plan",
+                "apply-log" => "log of the apply",
+                "options" => "options",
+                "found" => "findings of the runner that planned",
+                "capsule" => "capsule",
+                "state-before" => "copy of the state before the plan",
+                "state-after" => "copy of the state after the apply",
+                other => other,
+            };
+            format!("a file of run `{object}`, its {what} (`{id}`),")
+        }
+        "variable" => format!("the value `{id}` of variable `{name}`"),
+        "destination" => format!("the address `{id}` of notification `{name}`"),
+        other => format!("`{id}` ({other})"),
+    }
+}
+
 /// `SHA-256(salt ‖ SHA-256(plaintext))`: says nothing without the salt.
 pub(crate) fn commitment(salt: &[u8], digest: &[u8]) -> [u8; 32] {
     Sha256::new()
@@ -287,12 +329,7 @@ impl Blobs {
         stored: &Stored,
         size: u64,
     ) -> Result<(Vec<u8>, Vec<u8>)> {
-        let differs = || {
-            Error::tampered(format!(
-                "the stored bytes of version `{}` are not what was put",
-                context.version
-            ))
-        };
+        let differs = || altered(context);
         let size = usize::try_from(size).map_err(|_| differs())?;
         let (salt, plaintext) = match &stored.body {
             Some(body) => {
@@ -344,10 +381,7 @@ impl Blobs {
             .map_err(|error| refused(&error))?;
         let (salt, plaintext) = decoder.finish().map_err(gone)?;
         if <[u8; 32]>::from(hash.finalize()) != stored.body_digest {
-            return Err(Error::tampered(format!(
-                "the stored bytes of version `{}` are not what was put",
-                context.version
-            )));
+            return Err(altered(context));
         }
         Ok((salt, plaintext))
     }

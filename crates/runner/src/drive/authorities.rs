@@ -7,14 +7,16 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::{PemObject, SectionKind};
+use rustls::pki_types::pem::{self, PemObject, SectionKind};
+use rustls::{CertificateError, RootCertStore};
 
 /// Longest file of an operator's own: some five hundred certificates.
 pub const OWN_BYTES_MAX: u64 = 1024 * 1024;
 /// Longest bundle of a system: usual ones have a quarter of a megabyte.
 pub const SYSTEM_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Longest name of a section that is told, in letters.
+const NAME_LETTERS_MAX: usize = 40;
 /// Letters of a line of PEM.
 const LINE_LETTERS: usize = 64;
 
@@ -73,8 +75,7 @@ impl Authorities {
         }
         let (mut pem, mut number) = (String::new(), 0);
         for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(text) {
-            let (kind, bytes) =
-                section.map_err(|error| AuthoritiesError::Pem(error.to_string()))?;
+            let (kind, bytes) = section.map_err(|error| AuthoritiesError::Pem(broken(&error)))?;
             match kind {
                 SectionKind::Certificate => {}
                 SectionKind::PrivateKey
@@ -87,7 +88,7 @@ impl Authorities {
             let added = RootCertStore::empty().add(CertificateDer::from(&bytes[..]));
             added.map_err(|error| AuthoritiesError::Certificate {
                 number,
-                why: error.to_string(),
+                why: unreadable(&error),
             })?;
             write(&mut pem, &bytes);
         }
@@ -105,6 +106,44 @@ impl Authorities {
         }
         bundle.extend_from_slice(self.pem.as_bytes());
         bundle
+    }
+}
+
+/// What is wrong with the form of a file.
+fn broken(error: &pem::Error) -> String {
+    match error {
+        pem::Error::MissingSectionEnd { end_marker } => {
+            let name = name(end_marker);
+            format!("the line -----END {name}----- is missing after -----BEGIN {name}-----")
+        }
+        pem::Error::IllegalSectionStart { line } => {
+            let name = name(line.strip_prefix(b"-----BEGIN ").unwrap_or(line));
+            format!("the line -----BEGIN {name} does not end with five dashes")
+        }
+        pem::Error::Base64Decode(_) => {
+            "what is between the lines BEGIN and END of a section is not Base64".to_owned()
+        }
+        other => other.to_string(),
+    }
+}
+
+/// The name of a section, and nothing of what may stand behind it on the same line: that can be a key.
+fn name(label: &[u8]) -> String {
+    let fits =
+        |letter: &char| letter.is_ascii_uppercase() || letter.is_ascii_digit() || *letter == ' ';
+    let letters = label.iter().map(|byte| char::from(*byte));
+    let name: String = letters.take_while(fits).take(NAME_LETTERS_MAX).collect();
+    name.trim_end().to_owned()
+}
+
+/// Why a certificate is none.
+fn unreadable(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::BadEncoding) => {
+            "what is in it is no X.509 certificate, or not all of one".to_owned()
+        }
+        rustls::Error::InvalidCertificate(why) => format!("it is of no use here ({why:?})"),
+        other => other.to_string(),
     }
 }
 
@@ -163,10 +202,29 @@ mod tests {
             "{:?}",
             refused(cut)
         );
+        let words = "the line -----END CERTIFICATE----- is missing after";
+        assert!(refused(cut).to_string().contains(words), "{}", refused(cut));
+        let joined = KEY.trim_end().replace('\n', "");
+        let short = "-----BEGIN CERTIFICATE---\nAAAA\n-----END CERTIFICATE-----\n";
+        for (text, words) in [
+            (&*joined, "-----END PRIVATE KEY----- is missing"),
+            (short, "-----BEGIN CERTIFICATE does not end with five"),
+            (
+                "-----BEGIN CERTIFICATE-----\n%%%%\n-----END CERTIFICATE-----\n",
+                "is not Base64",
+            ),
+        ] {
+            let told = refused(text).to_string();
+            assert!(told.contains(words) && !told.contains("MC4C"), "{told}");
+        }
         let odd = format!("{ONE}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
         let error = refused(&odd);
         assert!(
             matches!(error, AuthoritiesError::Certificate { number: 2, .. }),
+            "{error}"
+        );
+        assert!(
+            error.to_string().contains("no X.509 certificate"),
             "{error}"
         );
         let long = ONE.repeat(1 + 1024 * 1024 / ONE.len());

@@ -166,7 +166,7 @@ impl Stock {
         let exact = Some(version).filter(|version| !version.is_empty() && *version != "latest");
         if exact.is_some_and(|version| !is_version(version)) {
             return Err(format!(
-                "the workspace wants a version of {name} that is none; one is `1.11.4`, for instance"
+                "the workspace wants a version of {name} that is none; its `terraform-version` is `latest`, or `1.11.4`, for instance"
             ));
         }
         let (path, version) = self.find(program, exact)?;
@@ -176,7 +176,8 @@ impl Stock {
         program.require(&path, &said)?;
         if let Some(version) = version.filter(|version| *version != said.version) {
             return Err(format!(
-                "the workspace wants {name} {version}, and {} is {}; put {version} into the folder of tools",
+                "the workspace wants {name} {version}, and {} is {}; put {version} into the folder of tools (`runs.tools`), \
+                 or set the `terraform-version` of the workspace to `latest`",
                 path.display(),
                 said.version
             ));
@@ -215,11 +216,28 @@ impl Stock {
         {
             return Ok((program.path(tools, &newest), Some(newest)));
         }
-        let (name, wanted) = (program.name(), exact.map(|exact| format!(" {exact}")));
-        Err(format!(
-            "there is no {name}{} here: put one on the search path of the server, or into its folder of tools",
-            wanted.unwrap_or_default()
-        ))
+        Err(self.missing(program, exact))
+    }
+
+    /// That there is no such tool, where it was looked for, and what to do.
+    fn missing(&self, program: Program, exact: Option<&str>) -> String {
+        let name = program.name();
+        let folder = match &self.tools {
+            Some(tools) => {
+                let path = program.path(tools, exact.unwrap_or("VERSION"));
+                format!("as `{}` in the folder `runs.tools`", path.display())
+            }
+            None => "in the folder `runs.tools`, which is not set".to_owned(),
+        };
+        let places =
+            format!("{folder}, and then as `{name}` on the search path of the server or agent");
+        match exact {
+            Some(exact) => format!(
+                "there is no {name} {exact} here, which the `terraform-version` of the workspace asks for: \
+                 set that to `latest`, or to a version of {name} that is here, or put {exact} there; it is looked for {places}"
+            ),
+            None => format!("there is no {name} here: put one there; it is looked for {places}"),
+        }
     }
 
     /// The digest of a package of the mirror.
@@ -439,6 +457,21 @@ mod tests {
         assert!(missing.contains("there is no tofu here"), "{missing}");
         let missing = found("tofu", "1.9.0").unwrap_err();
         assert!(missing.contains("there is no tofu 1.9.0 here"), "{missing}");
+        for words in [
+            "`terraform-version`",
+            "`latest`",
+            "tofu_1.9.0/tofu`",
+            "`runs.tools`",
+            "search path",
+        ] {
+            assert!(missing.contains(words), "{words}: {missing}");
+        }
+        let nowhere = Stock::new(None, String::new(), None);
+        let missing = nowhere.tool("tofu", "1.9.0", None).unwrap_err();
+        assert!(
+            missing.contains("`runs.tools`, which is not set"),
+            "{missing}"
+        );
         for version in ["1.9.0", "1.10.1"] {
             let path = tools.join(format!("tofu_{version}/tofu"));
             put(&path, &format!("OpenTofu v{version}"));

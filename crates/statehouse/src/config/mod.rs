@@ -18,9 +18,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use statehouse_core::job::Sandbox;
+use statehouse_core::job::sandbox::REASON_BYTES_MAX;
 
 use crate::environment::Environment;
-use crate::failure::{Failure, Result};
+use crate::failure::{Exit, Failure, Result};
 use crate::files;
 use layer::Layer;
 
@@ -314,7 +315,15 @@ impl Runs {
     /// The proxy that runs get out through, if there shall be one, and the setting that names it.
     pub(crate) fn proxy_address(&self) -> Result<Option<(&'static str, SecretString)>> {
         match &self.proxy_file {
-            Some(file) => Ok(Some(("runs.proxy_file", files::secret(file)?))),
+            Some(file) => {
+                let key = "runs.proxy_file";
+                let address = files::secret(file).map_err(|failure| Failure {
+                    exit: Exit::Usage,
+                    message: format!("{key}: {}", failure.message),
+                    ..failure
+                })?;
+                Ok(Some((key, address)))
+            }
             None => Ok(self.proxy.clone().map(|address| ("runs.proxy", address))),
         }
     }
@@ -386,8 +395,13 @@ impl Config {
             return complain("runs.proxy and runs.proxy_file are both set, and only one can count");
         }
         if let Err(failure) = runs.sandbox() {
+            let wrong = if runs.level_reason.len() > REASON_BYTES_MAX {
+                "is too long"
+            } else {
+                "is missing or says too little"
+            };
             let words = format!(
-                "runs.level is process, which keeps a job from little, and runs.level_reason is not why: {}",
+                "runs.level is process, which keeps a job from little, and runs.level_reason {wrong}: {}",
                 failure.message
             );
             return complain(&words);

@@ -167,7 +167,10 @@ fn a_wrong_value_is_refused_with_its_origin() {
     );
     check(
         "[runs]\nlevel = \"process\"\n",
-        ["does not fit together", "runs.level_reason"],
+        [
+            "does not fit together",
+            "runs.level_reason is missing or says too little: ",
+        ],
     );
     for nothing in ["-", " x ", "\\u001b[0m", "\\u200b\\u200b\\u200b\\u200b"] {
         let text =
@@ -178,7 +181,7 @@ fn a_wrong_value_is_refused_with_its_origin() {
         "[runs]\nlevel = \"process\"\nlevel_reason = \"{}\"\nslots = 1\n",
         "because ".repeat(1000)
     );
-    check(&long, ["does not fit together", "at most 1024"]);
+    check(&long, ["runs.level_reason is too long: ", "at most 1024"]);
     check(
         "[runs]\nlevel = \"process\"\nlevel_reason = \"no namespaces here\"\n",
         ["does not fit together", "runs.slots"],

@@ -183,6 +183,20 @@ fn settings(runs: &Runs, forbidden: Vec<PathBuf>, program: &Path, path: &str) ->
     }
 }
 
+/// Says once, at the start, that jobs are kept apart from little, and why.
+fn tell_level(runs: &Runs) -> Result<()> {
+    let sandbox = runs.sandbox()?;
+    if let Some(reason) = sandbox.reason()
+        && runs.slots > 0
+    {
+        tracing::warn!(
+            reason,
+            "runs.level is process: jobs are kept from little of this machine and have its network"
+        );
+    }
+    Ok(())
+}
+
 impl<S: Source> Plant<S> {
     /// Runners for the jobs of `source`, which get `outside` and see nothing of what is `forbidden`.
     pub(crate) fn of(
@@ -193,6 +207,7 @@ impl<S: Source> Plant<S> {
         environment: &Environment,
     ) -> Result<Self> {
         forbidden.extend(runs.proxy_file.clone());
+        tell_level(runs)?;
         let program = Program::of(runs)?;
         let path = environment
             .get("PATH")

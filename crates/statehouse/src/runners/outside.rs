@@ -72,7 +72,7 @@ impl Trusted {
     fn of(file: &Path, environment: &Environment) -> Result<Self> {
         let refused = |why: &dyn std::fmt::Display| {
             let words = format!("runs.ca_file, {}: {why}", file.display());
-            Failure::failed(words).hint(
+            Failure::usage(words).hint(
                 "name a file with the certificates of your own authorities in PEM form, or none",
             )
         };
@@ -150,6 +150,7 @@ mod tests {
 
     use super::*;
     use crate::config::{Settings, Sources};
+    use crate::failure::Exit;
 
     const ONE: &str = include_str!("../../../runner/testing/authority.pem");
 
@@ -174,6 +175,10 @@ mod tests {
     fn refusal(file: &str, system: Option<&Path>) -> String {
         let failure = outside(file, system).err().unwrap();
         format!("{} | {}", failure.message, failure.hint.unwrap_or_default())
+    }
+
+    fn exit(file: &str) -> Exit {
+        outside(file, None).err().unwrap().exit
     }
 
     #[test]
@@ -207,6 +212,7 @@ mod tests {
         let own = place.path().join("own.pem");
         let setting = format!("ca_file = {own:?}");
         let check = |words: &str| {
+            assert_eq!(exit(&setting), Exit::Usage);
             let refusal = refusal(&setting, None);
             let named = refusal.contains("runs.ca_file") && refusal.contains("own.pem");
             assert!(named && refusal.contains(words), "{refusal}");
@@ -243,7 +249,11 @@ mod tests {
         assert_eq!(said(plain), ("proxy:3128".to_owned(), false));
         let of_file = format!("proxy_file = {file:?}");
         // What everybody can read is no secret.
-        assert!(refusal(&of_file, None).contains("mode 644"));
+        let open = refusal(&of_file, None);
+        assert!(open.contains("runs.proxy_file: "), "{open}");
+        assert!(open.contains("mode 644"), "{open}");
+        let gone = format!("proxy_file = {:?}", place.path().join("gone"));
+        assert_eq!([exit(&of_file), exit(&gone)], [Exit::Usage, Exit::Usage]);
         let closed = std::os::unix::fs::PermissionsExt::from_mode(0o600);
         fs::set_permissions(&file, closed).unwrap();
         assert_eq!(said(&of_file), ("proxy:3128".to_owned(), true));

@@ -38,6 +38,9 @@ fn a_run_at_the_level_process_says_so_wherever_it_is_looked_at_and_why() {
     assert_eq!(committed.count(), 2, "{story}");
     assert!(!story.contains("kernel"), "{story}");
     prove(&server, "exposed");
+    let log = server.log();
+    let warned = |line: &&str| line.contains("runs.level is process") && line.contains(REASON);
+    assert_eq!(log.lines().filter(warned).count(), 1, "{log}");
     server.stop();
     let stored = fs::read(plant.database()).unwrap();
     let reason = REASON.as_bytes();

@@ -283,8 +283,9 @@ fn neither_a_server_nor_an_agent_starts_with_authorities_or_a_proxy_that_are_non
     server.run(&["agent-pool", "create", "far"]).done();
     let made = server.json(&["agent-pool", "token", "create", "far"]);
     for (setting, code, words) in [
-        (format!("runs.ca_file={path}"), 1, "there is no certificate"),
-        (format!("runs.ca_file={path}.gone"), 1, "No such file"),
+        (format!("runs.ca_file={path}"), 2, "there is no certificate"),
+        (format!("runs.ca_file={path}.gone"), 2, "No such file"),
+        (format!("runs.proxy_file={path}.gone"), 2, "No such file"),
         (
             format!("runs.proxy_file={path}"),
             2,
@@ -300,7 +301,7 @@ fn neither_a_server_nor_an_agent_starts_with_authorities_or_a_proxy_that_are_non
     }
     server.stop();
     for (setting, code, words) in [
-        (format!("runs.ca_file={path}"), 1, "there is no certificate"),
+        (format!("runs.ca_file={path}"), 2, "there is no certificate"),
         (
             format!("runs.proxy_file={path}"),
             2,
