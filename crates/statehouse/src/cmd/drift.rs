@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use statehouse_model::{AssessmentId, RunId, WorkspaceId};
+use statehouse_terraform::changes::attributes;
 use statehouse_terraform::drift::{drifted, same};
 
 use super::run::{follow, plan};
@@ -168,7 +169,7 @@ fn told(client: &Client, session: &Session, found: &Resource) -> Result<u8> {
             let title = format!("{} {} is {}", each.deed.sign(), each.address, each.word());
             lines.push(session.out.painted(plan::hue(each.deed), &title));
             if each.word() == "changed" {
-                lines.extend(plan::attributes(each.change, same));
+                lines.extend(attributes(each.change, same));
             }
         }
         lines.push(match count {

@@ -21,7 +21,7 @@ use statehouse_core::session::Visitor;
 use statehouse_core::workspace::{self, Workspace};
 use statehouse_core::{Core, Ctx, Kind as Trouble};
 use statehouse_model::{Name, Permission, RunId, WorkspaceId};
-use statehouse_terraform::deed::{Counts, Deed};
+use statehouse_terraform::changes::{Changed, Changes};
 use statehouse_terraform::drift as outside;
 use statehouse_terraform::said::said;
 
@@ -35,6 +35,8 @@ use crate::problem::Problem;
 const LOG_MAX: u64 = 256 * 1024;
 /// Changes that are listed.
 const CHANGES_MAX: usize = 500;
+/// Lines of what is otherwise in the listed changes: more than anybody reads on a page, and a page of some hundred kilobytes.
+const DETAILS_MAX: usize = 4000;
 /// Before the page of a run that will go on by itself is loaded again, in milliseconds.
 const AGAIN_MS: u32 = 1500;
 
@@ -95,9 +97,10 @@ pub(crate) async fn show(
         p.soft.small { a href=(place::path(&address.organization, &address.workspace)) { (address.organization) "/" (address.workspace) } }
         h1 { (title) }
         @if let Some(sandbox) = &run.sandbox { (exposed(sandbox)) }
+        @if run.state.status() == Status::StateTampered { (altered(&address)) }
         section.card { (facts(&run)) (decisions(&visitor, &address, &run)) }
         @if let Some(look) = &look { (drifted(look, changes.as_ref())) }
-        @if let (Some(changes), false) = (&changes, run.state.kind() == Kind::Drift) { (changed(changes)) }
+        @if let (Some(changes), false) = (&changes, run.state.kind() == Kind::Drift) { (changed(changes, &run.id)) }
         @if let Some(words) = &gone { p.note { (words) "." } }
         @if !may_read { p.note { "You may see that this run is here, and not what it says." } }
         @if let Some(log) = &plan { (log.section("Plan", &address, &run)) }
@@ -261,30 +264,53 @@ fn drifted(look: &CheckView, json: Option<&Bytes>) -> Markup {
     }
 }
 
-/// What the plan changes, as its JSON for the screen says.
-fn changed(json: &Bytes) -> Markup {
-    let plan: Value = serde_json::from_slice(json).unwrap_or_default();
-    let all = plan.get("resource_changes").and_then(Value::as_array);
-    let mut counts = Counts::default();
-    let mut deeds = Vec::new();
-    for change in all.into_iter().flatten() {
-        let deed = change.get("change").and_then(Deed::of);
-        let address = change.get("address").and_then(Value::as_str);
-        if let (Some(deed), Some(address)) = (deed, address) {
-            counts.count(deed);
-            deeds.push((deed.sign(), address));
+/// That something was altered, which froze the workspace, and how it goes on: an alert.
+fn altered(address: &Address) -> Markup {
+    let thaw = place::thaw(&address.organization, &address.workspace);
+    html! {
+        div.fault role="alert" {
+            p { strong { "Something was altered." } " This run found it, ended, and froze its workspace." }
+            p { "Look first: the log of the run and " code { "statehouse verify --live" } " name what differs. Then somebody who may (" code { "workspace.freeze" } ") thaws the workspace, if it is still frozen: " code { (thaw) } }
         }
     }
-    let over = deeds.len().saturating_sub(CHANGES_MAX);
+}
+
+/// What the plan changes, as its JSON for the screen says: the lines that `statehouse run plan` prints.
+fn changed(json: &Bytes, run: &RunId) -> Markup {
+    let plan: Value = serde_json::from_slice(json).unwrap_or_default();
+    let changes = Changes::of(&plan);
     html! {
         section.card {
             h2 { "What it changes" }
-            p { (counts) }
-            @if !deeds.is_empty() {
-                pre { code { @for (sign, address) in deeds.iter().take(CHANGES_MAX) { (format!("{sign:>3} {address}\n")) } } }
+            p { (changes.counts) }
+            (listed(&changes.resources, run))
+            @if !changes.outputs.is_empty() {
+                p { "Changes to outputs:" }
+                (listed(&changes.outputs, run))
             }
-            @if over > 0 { p.soft { "And " (over) " more." } }
         }
+    }
+}
+
+/// Changes, each with what is otherwise in it, as far as there is room; and how much is not here.
+fn listed(changes: &[Changed], run: &RunId) -> Markup {
+    let mut room = DETAILS_MAX;
+    let (mut lines, mut left_out) = (Vec::new(), 0);
+    for change in changes.iter().take(CHANGES_MAX) {
+        lines.push(format!("{:>3} {}", change.deed.sign(), change.title));
+        let fit = change.details.len().min(room);
+        room -= fit;
+        left_out += change.details.len() - fit;
+        lines.extend(change.details.iter().take(fit).cloned());
+    }
+    let over = changes.len().saturating_sub(CHANGES_MAX);
+    html! {
+        @if !lines.is_empty() {
+            pre { code { @for line in &lines { (line) "\n" } } }
+        }
+        @if over > 0 { p.soft { "And " (over) " more." } }
+        @if left_out > 0 { p.soft { (left_out) " lines of what is otherwise in these are left out here." } }
+        @if over > 0 || left_out > 0 { p.soft { "All of it: " code { (format!("statehouse run plan {run}")) } } }
     }
 }
 
@@ -387,4 +413,37 @@ fn seen(capsule: &str) -> Result<[u8; 32], Problem> {
     hex::decode_to_slice(capsule, &mut digest)
         .map_err(|_| Problem::invalid("the form names no capsule"))?;
     Ok(digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use statehouse_model::HouseCode;
+    use statehouse_terraform::deed::Deed;
+
+    use super::*;
+
+    #[test]
+    fn every_change_is_named_where_there_is_no_room_for_what_is_otherwise_in_it() {
+        let change = |title: &str, details: usize| Changed {
+            deed: Deed::Update,
+            title: title.to_owned(),
+            details: vec!["    a: 1 -> 2".to_owned(); details],
+        };
+        let run = RunId::from_entropy(HouseCode::SITE, 7);
+        let all = [change("first", DETAILS_MAX + 3), change("second", 2)];
+        let text = listed(&all, &run).into_string();
+        for words in [
+            "  ~ first\n",
+            "  ~ second\n",
+            "5 lines of what is otherwise",
+            &format!("statehouse run plan {run}"),
+        ] {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+        let over = vec![change("one", 0); CHANGES_MAX + 2];
+        let text = listed(&over, &run).into_string();
+        assert!(text.contains("And 2 more."), "{text}");
+        let text = listed(&all[1..], &run).into_string();
+        assert!(!text.contains("run plan"), "{text}");
+    }
 }

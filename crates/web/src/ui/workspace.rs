@@ -1,4 +1,4 @@
-//! A workspace: what state it has, who holds it, and its newest runs.
+//! A workspace: what state it has, who holds it, whether it is frozen, and its newest runs.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use serde::Deserialize;
 use statehouse_core::Core;
 use statehouse_core::drift::{self, CheckView, DriftView};
 use statehouse_core::run::{self, RunView};
+use statehouse_core::workspace::freeze::FreezeView;
 use statehouse_core::workspace::{self, Workspace, WorkspaceView};
 use statehouse_model::{Name, WorkspaceId};
 
@@ -28,6 +29,11 @@ pub(super) fn path(organization: &str, workspace: &str) -> String {
     format!("/app/{organization}/{workspace}")
 }
 
+/// The command that lets its state be changed again.
+pub(super) fn thaw(organization: &str, workspace: &str) -> String {
+    format!("statehouse workspace thaw {organization}/{workspace} --reason …")
+}
+
 /// Which one.
 #[derive(Deserialize)]
 pub(crate) struct Address {
@@ -44,7 +50,8 @@ pub(crate) async fn show(
     let organization: Name = auth::id(&address.organization)?;
     let name: Name = auth::id(&address.workspace)?;
     let ctx = core.enter_as(&visitor, &organization).await?;
-    let found = workspace::show(&ctx, &Workspace::Name(name)).await?;
+    let full = workspace::full(&ctx, &Workspace::Name(name)).await?;
+    let found = &full.workspace;
     let id: WorkspaceId = auth::id(&found.id)?;
     let id = Workspace::Id(id);
     let runs = run::list(&ctx, &id, 1, RUNS_MAX).await?;
@@ -53,7 +60,8 @@ pub(crate) async fn show(
     let title = format!("{}/{}", organization.as_str(), found.name);
     let main = html! {
         h1 { (title) }
-        section.card { (facts(&found)) }
+        @if let Some(freeze) = &full.frozen { (frozen(freeze, &thaw(organization.as_str(), &found.name))) }
+        section.card { (facts(found)) }
         section.card { h2 { "Drift" } (drifted(&at, &drift)) }
         section.card {
             h2 { "Runs" }
@@ -70,6 +78,17 @@ pub(crate) async fn show(
         ..Page::default()
     };
     Ok(frame.show(StatusCode::OK, &main))
+}
+
+/// That nobody may change its state: since when, by whom, why, and how it goes on. An alert.
+fn frozen(freeze: &FreezeView, thaw: &str) -> Markup {
+    html! {
+        div.fault role="alert" {
+            p { strong { "Frozen." } " Nobody changes its state, since " (moment(freeze.frozen_at)) ", by " code { (freeze.who) } "." }
+            p { "Why: " (freeze.reason.as_deref().unwrap_or("no reason is written down")) }
+            p { "Somebody who may (" code { "workspace.freeze" } ") thaws it: " code { (thaw) } }
+        }
+    }
 }
 
 fn facts(workspace: &WorkspaceView) -> Markup {

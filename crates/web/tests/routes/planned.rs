@@ -259,16 +259,21 @@ pub(crate) async fn plan(line: &Line, changes: bool) {
 
 /// Says that the plan is made.
 pub(crate) async fn finish(line: &Line, changes: bool) {
+    finish_shown(line, changes, PLAN_SHOWN).await;
+}
+
+/// The same of a plan that has this form for the screen.
+pub(crate) async fn finish_shown(line: &Line, changes: bool, shown: &str) {
     for (name, text) in [
         ("plan", PLAN),
         ("plan-json", PLAN_JSON),
-        ("plan-shown", PLAN_SHOWN),
+        ("plan-shown", shown),
     ] {
-        line.file(name, Bytes::from_static(text.as_bytes()))
-            .await
-            .unwrap();
+        let bytes = Bytes::copy_from_slice(text.as_bytes());
+        line.file(name, bytes).await.unwrap();
     }
-    let found = found();
+    let mut found = found();
+    found.plan_shown = hex_of(shown);
     line.done(Ended::Planned { found, changes }).await.unwrap();
 }
 

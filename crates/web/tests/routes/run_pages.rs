@@ -3,16 +3,19 @@
 use bytes::Bytes;
 use serde_json::json;
 use statehouse_core::access::{self, Scope};
+use statehouse_core::run::act;
 use statehouse_core::user;
-use statehouse_model::{Role, UserId};
+use statehouse_model::{Role, RunId, UserId};
 
 use crate::agents::{Far, REASON_SHOWN};
 use crate::pages::PASSWORD;
-use crate::planned::{Remote, finish, job_of, until};
+use crate::planned::{Remote, finish, finish_shown, found, job_of, until};
 use crate::support::{Answer, Browser, name};
 use statehouse_core::run::machine::Status;
 
 const WORKSPACE: &str = "/app/acme/dns";
+/// The next step where it is frozen.
+const THAW: &str = "statehouse workspace thaw acme/dns --reason";
 
 /// A browser of somebody who has a role, or none.
 async fn browser<'s>(remote: &'s Remote, called: &str, role: Option<Role>) -> Browser<'s> {
@@ -242,5 +245,110 @@ async fn the_page_of_a_run_warns_of_the_level_process_and_of_strict_it_says_the_
     }
     for obeyed in ["<script>alert", "\u{1b}", "\u{202e}"] {
         assert!(!text.contains(obeyed), "{obeyed:?}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn the_page_of_a_run_shows_the_attributes_and_the_outputs_that_are_approved() {
+    let remote = Remote::new().await;
+    let run = remote.run(json!({})).await;
+    let shown = json!({
+        "plan_format_version": "1.2",
+        "resource_changes": [{
+            "address": "terraform_data.a",
+            "change": {
+                "actions": ["update"],
+                "before": { "input": "one-small", "same": "it-stays" },
+                "after": { "input": "one-<b>huge", "same": "it-stays" },
+            },
+        }],
+        "output_changes": {
+            "key": {
+                "actions": ["update"], "before": "old-secret", "after": "new-secret",
+                "before_sensitive": true, "after_sensitive": true,
+            },
+            "x": { "actions": ["delete"], "before": "y", "after": null },
+        },
+    });
+    let line = job_of(remote.server(), &run).await;
+    line.planning().await.unwrap();
+    finish_shown(&line, true, &shown.to_string()).await;
+    until(remote.server(), &remote.ctx, &run, Status::AwaitingApproval).await;
+    let mut ada = browser(&remote, "ada", Some(Role::Writer)).await;
+    let page = format!("{WORKSPACE}/runs/{run}");
+    let answer = ada.get(&page).await.is(200);
+    let text = answer.text();
+    for words in [
+        "0 to add, 1 to change, 0 to destroy",
+        "  ~ terraform_data.a\n    input: &quot;one-small&quot; -&gt; &quot;one-&lt;b&gt;huge&quot;\n",
+        "Changes to outputs:",
+        "  ~ key = (sensitive) -&gt; (sensitive)\n",
+        "  - x = &quot;y&quot; -&gt; null\n",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    for words in ["-secret", "it-stays", "<b>huge"] {
+        assert!(!text.contains(words), "{words}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn the_page_of_a_frozen_workspace_says_who_froze_it_why_and_how_it_is_thawed() {
+    let remote = Remote::new().await;
+    let mut ada = browser(&remote, "ada", Some(Role::Reader)).await;
+    let answer = ada.get(WORKSPACE).await.is(200);
+    assert!(!answer.text().contains("Frozen."), "{}", answer.text());
+    let path = |what: &str| format!("/api/v2/workspaces/{}/actions/{what}", remote.workspace);
+    let why = json!({ "reason": "the <b>audit" });
+    let owner = remote.owner();
+    remote
+        .acme
+        .post(owner, &path("freeze"), why.clone(), 200)
+        .await;
+    let answer = ada.get(WORKSPACE).await.is(200);
+    let text = answer.text();
+    for words in [
+        "class=\"fault\" role=\"alert\"",
+        "Frozen.",
+        "<code>olga</code>",
+        "Why: the &lt;b&gt;audit",
+        THAW,
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    remote.acme.post(owner, &path("thaw"), why, 200).await;
+    let answer = ada.get(WORKSPACE).await.is(200);
+    assert!(!answer.text().contains("Frozen."), "{}", answer.text());
+}
+
+#[tokio::test]
+async fn the_page_of_a_run_that_found_something_altered_says_what_comes_next() {
+    let remote = Remote::new().await;
+    let run = remote.planned(json!({})).await;
+    let mut ada = browser(&remote, "ada", Some(Role::Writer)).await;
+    let page = format!("{WORKSPACE}/runs/{run}");
+    let answer = ada.get(&page).await.is(200);
+    assert!(!answer.text().contains(THAW), "{}", answer.text());
+    let id: RunId = run.parse().unwrap();
+    act::confirm(&remote.ctx, &id, None).await.unwrap();
+    let line = job_of(remote.server(), &run).await;
+    let mut other = *found();
+    other.plan = "00".repeat(32);
+    line.begin(other).await.unwrap();
+    assert_eq!(remote.told(&run).await["stage"], "state_tampered");
+    let answer = ada.get(&page).await.is(200);
+    let text = answer.text();
+    for words in [
+        "class=\"fault\" role=\"alert\"",
+        "Something was altered.",
+        "statehouse verify --live",
+        THAW,
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    let answer = ada.get(WORKSPACE).await.is(200);
+    let text = answer.text();
+    for words in ["Frozen.", &format!("the run {run}"), "altered", THAW] {
+        assert!(text.contains(words), "{words}: {text}");
     }
 }
