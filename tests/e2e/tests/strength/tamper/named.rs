@@ -162,6 +162,10 @@ fn a_table_trigger_or_index_of_somebody_else_is_reported() {
     );
 }
 
+/// Evidence of which the corpus has no row: looks for drift lose their bytes after days, and it has two. What live verification says of these
+/// rows is tested in `core`.
+const WITHOUT_ROWS: [&str; 1] = ["run_file_removal"];
+
 /// Each column of each table is one of these: evidence, which the comparison with the ledger shows to
 /// be missed when it changes; part of the evidence itself; or on the published list of what stands
 /// outside, with a reason. Nothing on that list is unknown to the schema.
@@ -177,7 +181,12 @@ fn every_table_column_is_covered_or_listed() {
                     .iter()
                     .any(|(of, name, _)| *of == table.name && *name == column)
             };
-            if !listed(&column.name) && !listed("*") && !table.name.starts_with("ledger_") {
+            let is_there = !WITHOUT_ROWS.contains(&table.name.as_str());
+            if is_there
+                && !listed(&column.name)
+                && !listed("*")
+                && !table.name.starts_with("ledger_")
+            {
                 cases.push((table, index));
             }
         }
@@ -257,6 +266,7 @@ fn the_corpus_has_rows_in_every_table_and_old_ones_to_replay() {
             && !table
                 .database
                 .contains(Corpus::shared().organizations[0].code.as_str());
+        let short = short || WITHOUT_ROWS.contains(&table.name.as_str());
         assert_eq!(
             table.now.is_empty(),
             short,
