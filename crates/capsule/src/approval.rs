@@ -85,6 +85,10 @@ pub struct FoundApproval {
 /// What the approvals come to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
+    /// How many are needed, for what is asked and for what the capsule binds.
+    pub needed: u32,
+    /// Who gave those that count, in the order of `counted`.
+    pub approvers: Vec<ActorId>,
     /// Those that count, as `approver as capacity`.
     pub counted: Vec<String>,
     /// Rejections that count; one is enough.
@@ -177,7 +181,10 @@ pub fn tally(
     now: i64,
 ) -> Tally {
     let requirement = &requirement.stricter(&terms.requirement);
-    let mut tally = Tally::default();
+    let mut tally = Tally {
+        needed: requirement.count,
+        ..Tally::default()
+    };
     let mut people = BTreeSet::new();
     for found in approvals {
         let approval = &found.approval;
@@ -202,6 +209,7 @@ pub fn tally(
             .then_some(&approval.capacity);
         if people.insert((&approval.approver, capacity)) {
             tally.counted.push(approval.to_string());
+            tally.approvers.push(approval.approver.clone());
         } else {
             let expected = "another person".to_owned();
             let found = approval.to_string();

@@ -8,6 +8,7 @@ use crate::facts::{Backend, BaseState, Facts, Provider};
 use crate::mismatch::{Differs, Mismatch};
 use statehouse_ledger::Hash;
 use statehouse_ledger::note::Signature;
+use statehouse_model::ActorId;
 use std::collections::BTreeMap;
 
 /// What the checks found. The sentences mean something only where there is no mismatch.
@@ -15,6 +16,10 @@ use std::collections::BTreeMap;
 pub(crate) struct Findings {
     pub(crate) mismatches: Vec<Mismatch>,
     pub(crate) sentences: Vec<String>,
+    /// How many approvals are needed.
+    pub(crate) needed: u32,
+    /// Who gave those that count.
+    pub(crate) approvers: Vec<ActorId>,
 }
 
 impl Findings {
@@ -319,12 +324,12 @@ impl Findings {
     }
 
     pub(crate) fn approvals(&mut self, evidence: &Evidence<'_>, capsule: &Capsule) {
-        let bound = &capsule.terms().requirement;
-        let needed = evidence.requirement.stricter(bound).count;
         let of = (capsule.terms(), capsule.digest());
         let tally = tally(evidence.requirement, of, evidence.approvals, evidence.now);
         self.mismatches.extend(tally.rejected);
-        let counted = tally.counted.len();
+        let (needed, counted) = (tally.needed, tally.counted.len());
+        self.needed = needed;
+        self.approvers = tally.approvers;
         if usize::try_from(needed).is_ok_and(|needed| counted >= needed) {
             return self.says(match needed {
                 0 => "no approval was required".to_owned(),

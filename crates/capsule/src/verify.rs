@@ -7,7 +7,7 @@ use crate::evidence::Evidence;
 use crate::findings::Findings;
 use crate::mismatch::Mismatch;
 use statehouse_ledger::Hash;
-use statehouse_model::{RunId, WorkspaceId};
+use statehouse_model::{ActorId, RunId, WorkspaceId};
 
 /// The proof that a capsule may be applied now. Only [`verify`] makes one; it cannot be copied, stored or read back.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Verified {
     workspace: WorkspaceId,
     at: i64,
     sentences: Vec<String>,
+    needed: u32,
+    approvers: Vec<ActorId>,
 }
 
 impl Verified {
@@ -49,6 +51,16 @@ impl Verified {
     /// What was checked, in words.
     pub fn sentences(&self) -> &[String] {
         &self.sentences
+    }
+
+    /// How many approvals were needed.
+    pub fn needed(&self) -> u32 {
+        self.needed
+    }
+
+    /// Who gave those that counted.
+    pub fn approvers(&self) -> &[ActorId] {
+        &self.approvers
     }
 }
 
@@ -84,5 +96,7 @@ pub fn verify(evidence: &Evidence<'_>) -> Result<Verified, Vec<Mismatch>> {
         workspace: terms.facts.workspace.clone(),
         at: evidence.now,
         sentences: findings.sentences,
+        needed: findings.needed,
+        approvers: findings.approvers,
     })
 }

@@ -125,7 +125,10 @@ fn the_tally_before_an_apply_is_the_tally_at_it() {
     let capsule = Capsule::new(&world.terms).unwrap();
     let of = (&world.terms, capsule.digest());
     let count = |world: &World| tally(&world.requirement, of, &world.approvals, world.now);
-    assert!(count(&world).is_sufficient);
+    let counted = count(&world);
+    assert!(counted.is_sufficient);
+    assert_eq!(counted.needed, world.requirement.count);
+    assert_eq!(counted.approvers, [user(2)]);
     let rejection = FoundApproval {
         approval: Approval {
             decision: Decision::Reject,

@@ -18,6 +18,7 @@ use crate::access::{self, Held};
 use crate::ctx::Ctx;
 use crate::door::{self, Action, Entry, Outcome, Target, Tx, actions};
 use crate::error::{Error, Kind as Trouble, Result};
+use crate::record::Rows;
 use crate::workspace::{self, Workspace};
 
 actions! {
@@ -162,21 +163,9 @@ pub async fn decide(
             {
                 return Ok(Outcome::Unchanged(()));
             }
-            let (now, capacity) = (tx.now(), capacity(tx, ctx, &run).await?);
-            let is_authors = capsule::stands_behind(tx, &run, &actor).await?;
-            tx.put(&ApprovalRow {
-                id: approval.clone(),
-                run: id.clone(),
-                capsule: seen.to_vec(),
-                decision: decision.as_str().to_owned(),
-                capacity,
-                is_authors,
-                actor,
-                created_at: now,
-                expires_at: now.saturating_add(APPROVAL_LIFE_US),
-                withdrawn_at: None,
-            })
-            .await?;
+            let now = tx.now();
+            let row = word(tx, ctx, &run, (approval, decision, seen), now).await?;
+            tx.put(&row).await?;
             let sufficient = capsule::suffices(tx, ctx.house(), &run).await?;
             let act = match decision {
                 Decision::Approve => Act::Approve { sufficient },
@@ -192,6 +181,31 @@ pub async fn decide(
     Ok(())
 }
 
+/// What the caller says of a run, as it is written down.
+pub(super) async fn word(
+    rows: &mut Rows,
+    ctx: &Ctx,
+    run: &Run,
+    (approval, decision, seen): (&ApprovalId, Decision, Hash),
+    now: i64,
+) -> Result<ApprovalRow> {
+    let actor = ActorId::from(ctx.actor());
+    let capacity = capacity(rows, ctx, run, now).await?;
+    let is_authors = capsule::stands_behind(rows, run, &actor).await?;
+    Ok(ApprovalRow {
+        id: approval.clone(),
+        run: run.id.clone(),
+        capsule: seen.to_vec(),
+        decision: decision.as_str().to_owned(),
+        capacity,
+        is_authors,
+        actor,
+        created_at: now,
+        expires_at: now.saturating_add(APPROVAL_LIFE_US),
+        withdrawn_at: None,
+    })
+}
+
 fn told(entry: Entry, approval: &ApprovalId, capsule: &Hash) -> Entry {
     entry
         .fact("approval", approval.as_str())
@@ -199,11 +213,10 @@ fn told(entry: Entry, approval: &ApprovalId, capsule: &Hash) -> Entry {
 }
 
 /// As what the caller approves: the strongest role by which they may.
-async fn capacity<A: Action>(tx: &mut Tx<A>, ctx: &Ctx, run: &Run) -> Result<String> {
+async fn capacity(rows: &mut Rows, ctx: &Ctx, run: &Run, now: i64) -> Result<String> {
     let wanted = Workspace::Id(run.workspace.clone());
-    let workspace = workspace::sql::needed(tx, &wanted).await?;
-    let now = tx.now();
-    let rights = access::Rights::of(tx, ctx, now).await?;
+    let workspace = workspace::sql::needed(rows, &wanted).await?;
+    let rights = access::Rights::of(rows, ctx, now).await?;
     let scopes = [
         access::ORGANIZATION,
         workspace.project.as_str(),

@@ -279,14 +279,14 @@ pub(crate) async fn open(rows: &mut Rows, house: &House, run: &Run, kind: Kind) 
     Ok(Bytes::from_owner(zeroize::Zeroizing::new(bytes)))
 }
 
-async fn workspace_of(rows: &mut Rows, run: &Run) -> Result<WorkspaceRow> {
+pub(super) async fn workspace_of(rows: &mut Rows, run: &Run) -> Result<WorkspaceRow> {
     let wanted = Workspace::Id(run.workspace.clone());
     workspace::sql::needed(rows, &wanted).await
 }
 
 /// How many must approve now, whether the author may be one of them, and whether who applies derives again what they approve. A place
 /// of this server trusts what another of them derived. What agents are called they say themselves, so that none trusts another.
-async fn requirement(rows: &mut Rows, workspace: &WorkspaceRow) -> Result<Requirement> {
+pub(super) async fn requirement(rows: &mut Rows, workspace: &WorkspaceRow) -> Result<Requirement> {
     let execution = execution::of(rows, workspace).await?;
     let count = u32::try_from(execution.approvals).unwrap_or(u32::MAX);
     Ok(Requirement {
@@ -318,22 +318,32 @@ pub(crate) async fn stands_behind(rows: &mut Rows, run: &Run, who: &ActorId) -> 
 
 /// Every word about a run, whether who said it may still say it, and whether they
 /// stood behind the run when they did, or do now.
-async fn approvals(rows: &mut Rows, run: &Run, now: i64) -> Result<Vec<FoundApproval>> {
-    let target = Target::Workspace(Workspace::Id(run.workspace.clone()));
+pub(super) async fn approvals(rows: &mut Rows, run: &Run, now: i64) -> Result<Vec<FoundApproval>> {
     let mut found = Vec::new();
     for row in sql::approvals(rows, &run.id).await? {
-        let may = access::actor_holds(rows, &row.actor, Permission::RunApprove, &target, now);
-        let may_approve_now = may.await?;
-        let withdrawn = row.withdrawn_at.is_some();
-        let is_authors = row.is_authors || stands_behind(rows, run, &row.actor).await?;
-        found.push(FoundApproval {
-            approval: approval(row)?,
-            may_approve_now,
-            withdrawn,
-            is_authors,
-        });
+        found.push(looked_up(rows, run, row, now).await?);
     }
     Ok(found)
+}
+
+/// The same of one word.
+pub(super) async fn looked_up(
+    rows: &mut Rows,
+    run: &Run,
+    row: ApprovalRow,
+    now: i64,
+) -> Result<FoundApproval> {
+    let target = Target::Workspace(Workspace::Id(run.workspace.clone()));
+    let may = access::actor_holds(rows, &row.actor, Permission::RunApprove, &target, now);
+    let may_approve_now = may.await?;
+    let withdrawn = row.withdrawn_at.is_some();
+    let is_authors = row.is_authors || stands_behind(rows, run, &row.actor).await?;
+    Ok(FoundApproval {
+        approval: approval(row)?,
+        may_approve_now,
+        withdrawn,
+        is_authors,
+    })
 }
 
 fn approval(row: ApprovalRow) -> Result<Approval> {

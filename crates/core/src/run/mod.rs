@@ -11,6 +11,8 @@
 pub mod act;
 pub mod capsule;
 pub mod copies;
+pub mod counted;
+mod ended;
 pub mod files;
 pub mod logs;
 pub mod machine;
@@ -47,7 +49,8 @@ use crate::record::Rows;
 use crate::state::lock;
 use crate::workspace::sql::Workspace as WorkspaceRow;
 use crate::workspace::{self, Page, Workspace};
-use machine::{Act, Event, Kind, State, Status, Step, Stored};
+pub(crate) use ended::{end_all, end_restored};
+use machine::{Event, Kind, State, Status, Stored};
 use sql::{Run, RunEvent};
 
 actions! {
@@ -166,6 +169,8 @@ pub struct RunView {
     pub base: Option<String>,
     /// What kept its jobs apart, where one run is asked for and somebody took one.
     pub sandbox: Option<SandboxView>,
+    /// The approvals that it needs and has, where one run is asked for that waits for them or began to apply.
+    pub approvals: Option<counted::Approvals>,
     /// How it plans, where one run is asked for.
     pub options: Option<Options>,
     /// When it was started, in microseconds since 1970.
@@ -199,6 +204,7 @@ impl RunView {
             changes: run.changes,
             base: run.base.map(|base| base.to_string()),
             sandbox: None,
+            approvals: None,
             options: None,
             created_at: run.created_at,
             changed_at: run.changed_at,
@@ -528,8 +534,13 @@ pub async fn show(ctx: &Ctx, id: &RunId) -> Result<RunView> {
             let options = files::find(rows, &run.id, files::Kind::Options).await?;
             let may = allowed(rows, &asked, &run).await?;
             let sandbox = job::sandbox::of_run(rows, &run.id).await?;
-            let view = RunView::of(run, may)?;
-            Ok((RunView { sandbox, ..view }, options))
+            let approvals = counted::of(rows, &asked, &run, &may).await?;
+            let view = RunView {
+                sandbox,
+                approvals,
+                ..RunView::of(run, may)?
+            };
+            Ok((view, options))
         })
     })
     .await?;
@@ -592,10 +603,6 @@ const IN_QUEUE: [Status; 8] = [
     Status::Applying,
 ];
 
-/// Open runs that end with their workspace, in one change: a body has two seconds.
-const ENDED_MAX: usize = 200;
-/// Open runs of a restored copy that end in one change, for the same reason.
-const RESTORED_MAX: i64 = 100;
 /// Most runs that a queue tells of.
 const QUEUE_MAX: i64 = 1000;
 
@@ -648,56 +655,4 @@ pub(crate) async fn held(rows: &mut Rows, id: &RunId) -> Result<Option<Held>> {
         }
         _ => None,
     })
-}
-
-/// Ends whatever is open in a workspace that goes: nobody could look after it.
-pub(crate) async fn end_all<A: Action>(tx: &mut Tx<A>, workspace: &WorkspaceRow) -> Result<()> {
-    let open = sql::open_in(tx, &workspace.id, ENDED_MAX).await?;
-    if open.len() >= ENDED_MAX {
-        let words = format!(
-            "{ENDED_MAX} runs or more of workspace `{}` are open",
-            workspace.name
-        );
-        return Err(Error::new(Trouble::Conflict, words).hint("cancel them first"));
-    }
-    for id in open {
-        let mut run = needed(tx, &id).await?;
-        "workspace-deleted".clone_into(&mut run.reason);
-        let runs = run.state()?.status().has_runner();
-        arrow(tx, &mut run, Event::Person(Act::Cancel)).await?;
-        if runs {
-            // Its runner finds that it has no job any more, and stops.
-            job::end_of(tx, &id, job::LOST).await?;
-            arrow(tx, &mut run, Event::Server(Step::LoseRunner)).await?;
-        }
-    }
-    Ok(())
-}
-
-/// Ends runs that a restored copy has open, those first that are nearest to an
-/// apply, and says how many: what was planned on a state of then is not applied
-/// now. What does not read is left as it is, for it goes on nowhere.
-pub(crate) async fn end_restored<A: Action>(tx: &mut Tx<A>, after: &[RunId]) -> Result<Vec<RunId>> {
-    let limit = RESTORED_MAX.saturating_add(i64::try_from(after.len()).unwrap_or(i64::MAX));
-    let mut looked_at = Vec::new();
-    for id in sql::open(tx, limit).await? {
-        if after.contains(&id) {
-            continue;
-        }
-        match end_one_restored(tx, &id).await {
-            Err(error) if matches!(error.kind(), Trouble::Tampered | Trouble::NotFound) => {
-                tracing::error!(run = %id, %error, "a run of a restored copy does not read");
-            }
-            ended => ended?,
-        }
-        looked_at.push(id);
-    }
-    Ok(looked_at)
-}
-
-async fn end_one_restored<A: Action>(tx: &mut Tx<A>, id: &RunId) -> Result<()> {
-    let mut run = needed(tx, id).await?;
-    "restored".clone_into(&mut run.reason);
-    arrow(tx, &mut run, Event::Server(Step::Restore)).await?;
-    Ok(())
 }

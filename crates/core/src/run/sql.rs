@@ -393,6 +393,16 @@ pub(crate) async fn events(rows: &mut Rows, run: &RunId) -> Result<Vec<RunEvent>
     rows.find(clause, &[run.as_str().into()]).await
 }
 
+/// The last time that something happened to a run.
+pub(crate) async fn last_event(
+    rows: &mut Rows,
+    run: &RunId,
+    event: &str,
+) -> Result<Option<RunEvent>> {
+    let clause = "WHERE run = $1 AND event = $2 ORDER BY number DESC LIMIT 1";
+    rows.one(clause, &[run.as_str().into(), event.into()]).await
+}
+
 /// One thing that happened to a run.
 pub(crate) async fn event(rows: &mut Rows, run: &RunId, number: u64) -> Result<Option<RunEvent>> {
     rows.by_key(vec![run.as_str().into(), number.into()]).await

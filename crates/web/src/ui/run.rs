@@ -15,12 +15,13 @@ use serde_json::Value;
 use statehouse_core::drift::{self, CheckView};
 use statehouse_core::job::sandbox::SandboxView;
 use statehouse_core::run::act::{self, Decision};
+use statehouse_core::run::counted::{Approvals, Own};
 use statehouse_core::run::machine::{Kind, Status};
 use statehouse_core::run::{self, RunView, logs};
 use statehouse_core::session::Visitor;
 use statehouse_core::workspace::{self, Workspace};
 use statehouse_core::{Core, Ctx, Kind as Trouble};
-use statehouse_model::{Name, Permission, RunId, WorkspaceId};
+use statehouse_model::{Name, Permission, RunId, UserId, WorkspaceId};
 use statehouse_terraform::changes::{Changed, Changes};
 use statehouse_terraform::drift as outside;
 use statehouse_terraform::said::said;
@@ -92,13 +93,14 @@ pub(crate) async fn show(
         changes = kept(shown, &mut gone)?.flatten();
     }
     let look = verdict(&ctx, &run).await?;
+    let agreed = agreed(&core, &run).await?;
     let title = format!("Run {} of {}", run.sequence, address.workspace);
     let main = html! {
         p.soft.small { a href=(place::path(&address.organization, &address.workspace)) { (address.organization) "/" (address.workspace) } }
         h1 { (title) }
         @if let Some(sandbox) = &run.sandbox { (exposed(sandbox)) }
         @if run.state.status() == Status::StateTampered { (altered(&address)) }
-        section.card { (facts(&run)) (decisions(&visitor, &address, &run)) }
+        section.card { (facts(&run, agreed.as_deref())) (decisions(&visitor, &address, &run)) }
         @if let Some(look) = &look { (drifted(look, changes.as_ref())) }
         @if let (Some(changes), false) = (&changes, run.state.kind() == Kind::Drift) { (changed(changes, &run.id)) }
         @if let Some(words) = &gone { p.note { (words) "." } }
@@ -146,7 +148,39 @@ fn following(run: &RunView) -> Option<bool> {
     }
 }
 
-fn facts(run: &RunView) -> Markup {
+/// How many approvals it needs and has, whose, and why the visitor's does not count; nothing where it needs none.
+async fn agreed(core: &Core, run: &RunView) -> Result<Option<String>, Problem> {
+    let Some(approvals) = run.approvals.as_ref().filter(|found| found.needed > 0) else {
+        return Ok(None);
+    };
+    let users = approvals.by.iter();
+    let users: Vec<UserId> = users.filter_map(|id| id.as_str().parse().ok()).collect();
+    let names = core.names_of(users).await?;
+    let named = |id: &str| {
+        let user: Option<UserId> = id.parse().ok();
+        let name = user.and_then(|user| names.get(&user));
+        name.map_or_else(|| id.to_owned(), ToString::to_string)
+    };
+    let by: Vec<String> = approvals.by.iter().map(|id| named(id.as_str())).collect();
+    Ok(Some(tallied(approvals, &by)))
+}
+
+fn tallied(approvals: &Approvals, by: &[String]) -> String {
+    let (counted, needed) = (approvals.counted(), approvals.needed);
+    let noun = if needed == 1 { "approval" } else { "approvals" };
+    let who = if by.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", by.join(", "))
+    };
+    let own = match approvals.own.why_not() {
+        Some(why) => format!("; yours does not count: {why}"),
+        None => String::new(),
+    };
+    format!("{counted} of {needed} {noun}{who}{own}")
+}
+
+fn facts(run: &RunView, agreed: Option<&str>) -> Markup {
     let options = run.options.clone().unwrap_or_default();
     let capsule = run.state.capsule().map(hex::encode);
     html! {
@@ -156,6 +190,7 @@ fn facts(run: &RunView) -> Markup {
             @if !options.message.is_empty() { div { dt { "Why" } dd { (options.message) } } }
             div { dt { "Started" } dd { (moment(run.created_at)) " by " code { (run.actor) } } }
             div { dt { "Changed" } dd { (moment(run.changed_at)) } }
+            @if let Some(agreed) = agreed { div { dt { "Approvals" } dd { (agreed) } } }
             @if let Some(base) = &run.base { div { dt { "Planned on" } dd { code { (base) } } } }
             @if let Some(sandbox) = &run.sandbox { div { dt { "Sandbox" } dd { (sandbox.level) } } }
             @if let Some(capsule) = &capsule { div { dt { "Capsule" } dd { code { (capsule) } } } }
@@ -199,11 +234,17 @@ fn decisions(visitor: &Visitor, address: &Address, run: &RunView) -> Markup {
         run.state.status(),
         Status::AwaitingApproval | Status::PlannedAndSaved
     );
-    let approve = waits && !capsule.is_empty() && may(Permission::RunApprove);
+    let judge = waits && !capsule.is_empty() && may(Permission::RunApprove);
+    // A rejection counts also where an approval would not. Where nothing is known of what counts, the server says it.
+    let approve = judge
+        && run
+            .approvals
+            .as_ref()
+            .is_none_or(|found| found.own == Own::Counts);
     let [confirm, discard] = [can.is_confirmable, can.is_discardable].map(|can| can && apply);
     let cancel = can.is_cancelable && stops;
     html! {
-        @if approve || confirm || discard || cancel {
+        @if judge || confirm || discard || cancel {
             form method="post" action=(format!("{}/decision", address.path())) {
                 (page::form_token(visitor, Decide::PURPOSE))
                 (page::hidden("capsule", &capsule))
@@ -211,10 +252,8 @@ fn decisions(visitor: &Visitor, address: &Address, run: &RunView) -> Markup {
                 input id="comment" name="comment" maxlength="1000" autocomplete="off";
                 div.actions {
                     @if confirm { button type="submit" name="what" value="confirm" { "Confirm and apply" } }
-                    @if approve {
-                        button type="submit" name="what" value="approve" { "Approve" }
-                        button.danger type="submit" name="what" value="reject" { "Reject" }
-                    }
+                    @if approve { button type="submit" name="what" value="approve" { "Approve" } }
+                    @if judge { button.danger type="submit" name="what" value="reject" { "Reject" } }
                     @if discard { button.plain type="submit" name="what" value="discard" { "Discard" } }
                     @if cancel { button.danger type="submit" name="what" value="cancel" { "Cancel" } }
                 }

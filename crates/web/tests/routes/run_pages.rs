@@ -77,6 +77,8 @@ async fn a_run_is_seen_and_decided_on_its_page() {
     assert_eq!(answer.header("location"), page);
     assert_eq!(remote.told(&run).await["stage"], "approved");
     let shown = ada.get(&page).await.is(200);
+    let agreed = "1 of 1 approval (ada)</dd>";
+    assert!(shown.text().contains(agreed), "{}", shown.text());
     assert!(shown.text().contains("data-again"), "{}", shown.text());
     let policy = shown.header("content-security-policy");
     assert!(policy.contains("connect-src 'self'"), "{policy}");
@@ -84,6 +86,25 @@ async fn a_run_is_seen_and_decided_on_its_page() {
     assert_eq!(remote.told(&run).await["stage"], "canceled");
     let shown = ada.get(&page).await.is(200);
     assert!(!shown.text().contains("/decision"), "{}", shown.text());
+}
+
+#[tokio::test]
+async fn whose_approval_would_not_count_is_told_so_and_offered_none() {
+    let remote = Remote::new().await;
+    let (_, other) = waiting(&remote).await;
+    let mut ada = browser(&remote, "ada", Some(Role::Writer)).await;
+    let shown = ada.get(&other).await.is(200);
+    assert!(
+        shown.text().contains("0 of 1 approval</dd>"),
+        "{}",
+        shown.text()
+    );
+    assert!(shown.text().contains("value=\"approve\""));
+    let mut bob = browser(&remote, "bob", Some(Role::Planner)).await;
+    let shown = bob.get(&other).await.is(200);
+    let words = "0 of 1 approval; yours does not count: you may not approve it";
+    assert!(shown.text().contains(words), "{}", shown.text());
+    assert!(!shown.text().contains("value=\"approve\""));
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use super::*;
 use crate::access::{GrantView, Scope};
 use crate::execution::{InForce, Reverify, Word};
 use crate::ledger;
+use crate::run::counted::Own;
 use crate::team;
 use crate::testing::Engine;
 
@@ -59,6 +60,55 @@ async fn as_many_must_approve_as_are_asked_for_and_the_author_is_none_of_them() 
         let line = bench.line(&run).await;
         let begun = line.begin(found(&line)).await.unwrap();
         assert!(matches!(begun, Begun::Verified(_)), "{begun:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_tells_what_it_needs_whose_approval_counts_and_whether_ones_own_would() {
+    for_each_engine(async |world| {
+        let bench = Bench::new(&world, "web").await;
+        let (author, run) = asked(&bench).await;
+        let (first, _) = world.member(Role::Writer).await;
+        let (second, grant) = world.member(Role::Maintainer).await;
+        let (planner, _) = world.member(Role::Planner).await;
+        let told = async |who: &UserId| {
+            let told = show(&world.by(who), &run).await.unwrap().approvals;
+            let told = told.unwrap();
+            let by: BTreeSet<String> = told.by.iter().map(ToString::to_string).collect();
+            assert_eq!(by.len(), told.counted());
+            (told.needed, by, told.own)
+        };
+        let by = |people: &[&UserId]| -> BTreeSet<String> {
+            let ids = people.iter().map(|who| who.as_str().to_owned());
+            ids.collect()
+        };
+        approve(&bench, &author, &run).await.unwrap();
+        for (who, own) in [
+            (&author, Own::Started),
+            (&world.owner, Own::StandsBehind),
+            (&planner, Own::MayNot),
+            (&first, Own::Counts),
+        ] {
+            assert_eq!(told(who).await, (2, by(&[]), own));
+        }
+        approve(&bench, &first, &run).await.unwrap();
+        assert_eq!(told(&author).await, (2, by(&[&first]), Own::Started));
+        assert_eq!(told(&first).await, (2, by(&[&first]), Own::Counts));
+        bench.require(3).await;
+        assert_eq!(told(&second).await, (3, by(&[&first]), Own::Counts));
+        bench.require(1).await;
+        assert_eq!(told(&second).await, (2, by(&[&first]), Own::Counts));
+        approve(&bench, &second, &run).await.unwrap();
+        let line = bench.line(&run).await;
+        let begun = line.begin(found(&line)).await.unwrap();
+        assert!(matches!(begun, Begun::Verified(_)), "{begun:?}");
+        // What counted then is told, also of who may not approve any more.
+        access::take(&world.ask(), grant.id.parse().unwrap())
+            .await
+            .unwrap();
+        let both = by(&[&first, &second]);
+        assert_eq!(told(&first).await, (2, both, Own::Over));
     })
     .await;
 }

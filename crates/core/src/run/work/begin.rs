@@ -17,7 +17,7 @@ use crate::run::files::{self, Kind};
 use crate::run::machine::{Event, Report};
 use crate::run::older::Written;
 use crate::run::sql::{self, Run};
-use crate::run::{arrow, needed};
+use crate::run::{arrow, counted, happened_about, needed};
 use crate::workspace;
 
 /// What the server says to a wish to apply.
@@ -149,6 +149,7 @@ impl Line {
         (verified, derived): (Verified, bool),
     ) -> Result<Outcome<std::result::Result<Vec<String>, Refusal>>> {
         let words = verified.sentences().to_vec();
+        let about = counted::about(&verified);
         let row = sql::capsule(tx, &run.id).await?;
         let row = row.ok_or_else(|| Error::tampered("the capsule is missing"))?;
         tx.put(&sql::CapsuleRow {
@@ -160,6 +161,9 @@ impl Line {
         let (attempt, digest) = (self.attempt, hex::encode(verified.capsule()));
         let report = Report::Verified(verified);
         let entry = arrow(tx, &mut run, Event::Runner { attempt, report }).await?;
+        if let Some(about) = about {
+            happened_about(tx, &run, (counted::COUNTED, about)).await?;
+        }
         let entry = entry.fact("capsule", digest).fact("derived-again", derived);
         Ok(Outcome::Recorded(Ok(words), entry))
     }

@@ -1,5 +1,6 @@
 //! `statehouse run`: plans and applies on the server, started, followed, approved and stopped.
 
+mod approvals;
 pub(super) mod follow;
 pub(super) mod plan;
 mod start;
@@ -118,7 +119,13 @@ pub(super) fn run(verb: Verb, session: &Session) -> Result {
             let list = format!("/api/v2/workspaces/{workspace}/runs");
             out.list(COLUMNS, &client.api.first(&list, limit)?)
         }
-        Verb::Show { run } => out.one(&client.api.get(&path(&run, ""))?),
+        Verb::Show { run } => {
+            let found = client.api.get(&path(&run, ""))?;
+            if out.is_json() {
+                return out.one(&found);
+            }
+            out.one(&approvals::told(found))
+        }
         Verb::Events { run } => out.list(EVENTS, &client.api.list(&path(&run, "/run-events"))?),
         Verb::Watch { run } => follow::watch(&client, session, &run),
         Verb::Log { run, apply } => follow::log(&client, session, &run, apply),
@@ -171,6 +178,8 @@ fn shown(client: &Client, session: &Session, run: &RunId) -> Result {
     if session.out.is_json() {
         return session.out.one(&now);
     }
-    session.out.say(&format!("{run} is {}", now.text("stage")));
+    let still = approvals::still(&now);
+    let stage = now.text("stage");
+    session.out.say(&format!("{run} is {stage}{still}"));
     Ok(())
 }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 use statehouse_core::run::RunView;
+use statehouse_core::run::counted;
 use statehouse_core::run::machine::Kind;
 use statehouse_model::{ApplyId, Permission, PlanId};
 
@@ -53,12 +54,43 @@ pub(crate) struct Told {
     /// Why it is not `strict`, as the site of the runner says; absent where there is nothing to say.
     #[serde(skip_serializing_if = "Option::is_none")]
     sandbox_reason: Option<String>,
+    /// The approvals that it needs and has: while it waits for them, and as they were when it began to apply; absent otherwise, and in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approvals: Option<Approvals>,
     /// Always 0, unless a queue is asked for.
     position_in_queue: u64,
     created_at: Option<Instant>,
     changed_at: Option<Instant>,
     actions: Actions,
     permissions: May,
+}
+
+/// The approvals of a run.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+struct Approvals {
+    /// How many are needed, by what was planned and by what is asked now.
+    needed: u32,
+    /// How many count.
+    counted: u64,
+    /// The ids of those who gave them.
+    by: Vec<String>,
+    /// Whether one of the caller's counts, or would.
+    own_counts: bool,
+    /// Why it does not, in words to the caller; `null` where it does, or where nobody's does any more.
+    own_reason: Option<String>,
+}
+
+impl From<&counted::Approvals> for Approvals {
+    fn from(found: &counted::Approvals) -> Self {
+        Self {
+            needed: found.needed,
+            counted: found.counted() as u64,
+            by: found.by.iter().map(ToString::to_string).collect(),
+            own_counts: found.own == counted::Own::Counts,
+            own_reason: found.own.why_not().map(str::to_owned),
+        }
+    }
 }
 
 /// What can be done with it.
@@ -129,6 +161,7 @@ impl From<&RunView> for Told {
                 .sandbox
                 .as_ref()
                 .and_then(|sandbox| sandbox.reason.clone()),
+            approvals: run.approvals.as_ref().map(Approvals::from),
             position_in_queue: 0,
             created_at: instant::at(run.created_at),
             changed_at: instant::at(run.changed_at),

@@ -110,8 +110,24 @@ async fn a_run_is_applied_when_it_is_confirmed_and_somebody_else_agrees() {
     let own = decide(&place, place.owner(), &run, "approve", &capsule).await;
     let stage = |told: Answer| told.is(200).json()["data"]["attributes"]["stage"].clone();
     assert_eq!(stage(own), "awaiting_approval");
+    let waits = json!({
+        "needed": 1,
+        "counted": 0,
+        "by": [],
+        "own-counts": false,
+        "own-reason": "you started it",
+    });
+    assert_eq!(place.told(&run).await["approvals"], waits);
+    let path = format!("/api/v2/runs/{run}");
+    let shown = place.server().call(&ada, "GET", &path, "").await.is(200);
+    let shown = shown.json()["data"]["attributes"]["approvals"].clone();
+    assert_eq!(shown["own-counts"], true);
+    assert_eq!(shown["own-reason"], Value::Null);
     let agreed = decide(&place, &ada, &run, "approve", &capsule).await;
     assert_eq!(stage(agreed), "approved");
+    let told = place.told(&run).await["approvals"].clone();
+    assert_eq!(told["counted"], 1);
+    assert_eq!(told["by"], json!([ada.id.as_str()]));
     // The same again changes nothing; taken back, it waits again.
     let again = decide(&place, &ada, &run, "approve", &capsule).await;
     assert_eq!(stage(again), "approved");
