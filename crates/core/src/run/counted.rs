@@ -176,7 +176,7 @@ pub(super) fn about(verified: &Verified) -> Option<String> {
 
 /// What was written down when it began; nothing where none were needed.
 async fn written(rows: &mut Rows, run: &Run) -> Result<Option<Approvals>> {
-    let counted = sql::last_event(rows, &run.id, COUNTED).await?;
+    let counted = sql::last_of_kind(rows, &run.id, COUNTED).await?;
     Ok(counted.and_then(|event| read(&event.about)))
 }
 

@@ -394,7 +394,7 @@ pub(crate) async fn events(rows: &mut Rows, run: &RunId) -> Result<Vec<RunEvent>
 }
 
 /// The last time that something happened to a run.
-pub(crate) async fn last_event(
+pub(crate) async fn last_of_kind(
     rows: &mut Rows,
     run: &RunId,
     event: &str,
