@@ -59,9 +59,19 @@ fn stand_in(path: &Path) {
     fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
 }
 
+/// A workspace that terraform's client made wants the version of that client, which is none of the other tool.
 fn use_tool(server: &Server, workspace: &str, tool: &str) {
     let set = ["execution", "set", "--workspace", workspace, "--tool", tool];
     server.run(&set).done();
+    wants(server, workspace, "latest");
+}
+
+fn wants(server: &Server, workspace: &str, version: &str) {
+    let version = serde_json::json!({ "terraform-version": version });
+    let sent = serde_json::json!({ "data": { "type": "workspaces", "attributes": version } });
+    let id = Runs::of(server).workspace(workspace);
+    let path = format!("/api/v2/workspaces/{id}");
+    ask(server, &server.token, ("PATCH", &path), &sent).json();
 }
 
 /// It plans and applies with the tool that is named, and says so to everybody.
@@ -125,11 +135,7 @@ fn hidden(server: &Server) {
 fn missing(server: &Server) {
     let project = remote(server, "missing", &resources(1));
     use_tool(server, "missing", "tofu");
-    let version = serde_json::json!({ "terraform-version": "0.0.1" });
-    let sent = serde_json::json!({ "data": { "type": "workspaces", "attributes": version } });
-    let id = Runs::of(server).workspace("missing");
-    let path = format!("/api/v2/workspaces/{id}");
-    ask(server, &server.token, ("PATCH", &path), &sent).json();
+    wants(server, "missing", "0.0.1");
     project.run(PLAN).ends(1, &["tofu 0.0.1"]);
     Runs::of(server).newest("missing").ended("errored", "tool");
 }
