@@ -473,13 +473,12 @@ impl Line {
                     attempt: line.attempt,
                     report,
                 };
-                if job::is_overdue(&run.reason) {
+                match (job::is_overdue(&run.reason), applied) {
                     // Who was asked to stop may be done before that.
-                    if applied {
-                        run.reason.clear();
-                    }
-                } else if !reason.is_empty() {
-                    reason.clone_into(&mut run.reason);
+                    (true, true) => run.reason.clear(),
+                    (true, false) => {}
+                    (false, _) if reason.is_empty() => {}
+                    (false, _) => reason.clone_into(&mut run.reason),
                 }
                 let mut entry = arrow(tx, &mut run, event).await?;
                 if !why.is_empty() {

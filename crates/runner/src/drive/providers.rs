@@ -44,7 +44,7 @@ pub(crate) async fn installed(
         let path = root.join(words.iter().collect::<PathBuf>());
         let digest = if is_link {
             let target = fs::read_link(tree.join(&path)).map_err(Trouble::disk)?;
-            let inside = in_mirror(&mirror(place), place.sandbox.level, &target);
+            let inside = in_mirror(mirror(place).as_ref(), place.sandbox.level, &target);
             let inside = inside.ok_or_else(|| elsewhere(&path))?;
             of_mirror(control, inside).await?
         } else {
@@ -88,7 +88,8 @@ pub(crate) async fn lay_out(
         let target = mirror
             .as_ref()
             .map(|mirror| mirror.place(level).join(&package));
-        let Some(inside) = target.and_then(|target| in_mirror(&mirror, level, &target)) else {
+        let Some(inside) = target.and_then(|target| in_mirror(mirror.as_ref(), level, &target))
+        else {
             return Ok(false);
         };
         if of_mirror(control, inside).await? != provider.digest {
@@ -187,8 +188,8 @@ fn look(
 
 /// Where in the mirror a link leads, below it as it really lies; `None` where it leads elsewhere. It leads where a phase finds it: one that is
 /// relative leads somewhere else from here.
-fn in_mirror(mirror: &Option<Bind>, level: Level, target: &Path) -> Option<PathBuf> {
-    let mirror = mirror.as_ref()?;
+fn in_mirror(mirror: Option<&Bind>, level: Level, target: &Path) -> Option<PathBuf> {
+    let mirror = mirror?;
     let top = fs::canonicalize(&mirror.source).ok()?;
     let here = match target.strip_prefix(mirror.place(level)) {
         Ok(inside) => mirror.source.join(inside),
@@ -248,8 +249,9 @@ mod tests {
             source: mirror.clone(),
             target: PathBuf::from(MIRROR),
         });
-        let leads =
-            |level: Level, target: &str| in_mirror(&bind, level, Path::new(target)).is_some();
+        let leads = |level: Level, target: &str| {
+            in_mirror(bind.as_ref(), level, Path::new(target)).is_some()
+        };
         let real = mirror.join("null").display().to_string();
         assert!(leads(Level::Strict, "/mirror/null"));
         assert!(leads(Level::Process, &real) && !leads(Level::Strict, &real));
@@ -264,7 +266,7 @@ mod tests {
             ] {
                 assert!(!leads(level, elsewhere), "{elsewhere}");
             }
-            assert!(in_mirror(&None, level, Path::new("/mirror/null")).is_none());
+            assert!(in_mirror(None, level, Path::new("/mirror/null")).is_none());
         }
         fs::os::unix::fs::symlink("/mirror", tree.join(PROVIDERS).join("host")).unwrap();
         assert!(look_at(&tree).is_err());

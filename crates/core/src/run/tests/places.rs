@@ -167,7 +167,8 @@ async fn a_house_has_no_more_places_than_one_may_have() {
             bench.start(Kind::PlanOnly).await;
         }
         let core = &world.core;
-        let asked = tokio::join!(gets(core, 0), gets(core, 1), gets(core, 2), gets(core, 3));
+        let [one, two, three, four] = [0, 1, 2, 3].map(|place| Box::pin(gets(core, place)));
+        let asked = tokio::join!(one, two, three, four);
         let asked = [asked.0, asked.1, asked.2, asked.3];
         let taken: Vec<_> = asked.iter().flatten().collect();
         assert_eq!(taken.len(), 2, "also where all places look at once");

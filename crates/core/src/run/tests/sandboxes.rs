@@ -15,11 +15,11 @@ fn exposed(reason: &str) -> Holder {
     Holder::own("desk", Sandbox::told("process", Some(reason)).unwrap())
 }
 
-fn view(level: &str, reason: Option<&str>) -> Option<SandboxView> {
-    Some(SandboxView {
+fn view(level: &str, reason: Option<&str>) -> SandboxView {
+    SandboxView {
         level: level.to_owned(),
         reason: reason.map(str::to_owned),
-    })
+    }
 }
 
 /// The leaf of the newest lease.
@@ -46,16 +46,19 @@ async fn the_level_process_is_written_down_with_its_reason_wherever_a_job_is_tak
         );
         let agent = Agent::new(&world, "far").await;
         agent.serves(&far).await;
-        for bench in [&here, &far] {
+        for (bench, is_here) in [(&here, true), (&far, false)] {
             let run = bench.start(Kind::PlanAndApply).await;
             assert_eq!(bench.see(&run).await.sandbox, None, "nobody took it");
-            if std::ptr::eq(bench, &here) {
+            if is_here {
                 takes(bench, &exposed(WRITTEN)).await;
             } else {
                 let taken = agent.asks_in(&world, "far/0", ("process", Some(WRITTEN)));
                 taken.await.unwrap().expect("a job");
             }
-            assert_eq!(bench.see(&run).await.sandbox, view("process", Some(KEPT)));
+            assert_eq!(
+                bench.see(&run).await.sandbox,
+                Some(view("process", Some(KEPT)))
+            );
             let leaf = lease(&world).await;
             assert_eq!(leaf["facts"]["run"], run.as_str());
             assert_eq!(leaf["facts"]["sandbox"], "process");
@@ -95,7 +98,7 @@ async fn an_agent_that_does_not_say_why_takes_no_job_and_a_lie_about_its_level_i
         let strict = ("strict", Some("said for nothing"));
         let taken = agent.asks_in(&world, "far/0", strict).await.unwrap();
         assert_eq!(taken.expect("a job").run(), &run);
-        assert_eq!(bench.see(&run).await.sandbox, view("strict", None));
+        assert_eq!(bench.see(&run).await.sandbox, Some(view("strict", None)));
         assert!(lease(&world).await["facts"]["detail"].is_null());
     })
     .await;
@@ -112,7 +115,7 @@ async fn of_all_jobs_of_a_run_the_weakest_is_told_and_the_newest_reason() {
         lost.lost().await.unwrap();
         let line = takes(&bench, &desk()).await;
         assert_eq!(line.run(), &run);
-        let told = view("process", Some("the second one"));
+        let told = Some(view("process", Some("the second one")));
         assert_eq!(bench.see(&run).await.sandbox, told);
         // What renews a lease says nothing of it.
         world.pass_seconds(60);
@@ -161,13 +164,13 @@ async fn what_sql_altered_of_a_level_is_not_taken_for_strict_and_is_found() {
             assert!(report.differences.iter().any(named), "{report:?}");
         };
         world.tamper("UPDATE job_reason SET taken_at = 1").await;
-        assert_eq!(bench.see(&run).await.sandbox, view("unknown", None));
+        assert_eq!(bench.see(&run).await.sandbox, Some(view("unknown", None)));
         reported("job_reason").await;
         world.tamper("DELETE FROM job_reason").await;
-        assert_eq!(bench.see(&run).await.sandbox, view("process", None));
+        assert_eq!(bench.see(&run).await.sandbox, Some(view("process", None)));
         reported("job_reason").await;
         world.tamper("UPDATE job SET sandbox = 'strict'").await;
-        assert_eq!(bench.see(&run).await.sandbox, view("unknown", None));
+        assert_eq!(bench.see(&run).await.sandbox, Some(view("unknown", None)));
         reported("job").await;
     })
     .await;

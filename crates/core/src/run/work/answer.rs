@@ -66,13 +66,11 @@ async fn answered(line: &Line, ask: Ask, beside: Beside) -> Result<Answer> {
         | Ask::Schemas { .. }
         | Ask::KeepSchemas { .. }
         | Ask::Tool { .. }
-        | Ask::Package { .. } => {
+        | Ask::Package { .. }
+        | Ask::Authorities
+        | Ask::Proxy => {
             let words = "what runners remember and use is kept where they work, and not here";
             Answer::refused("memory", words, false)
-        }
-        Ask::Authorities | Ask::Proxy => {
-            let words = "how runners get out is said where they work, and not here";
-            Answer::refused("way-out", words, false)
         }
         Ask::Ledger { from } => {
             let stretch = line.ledger(from).await?;

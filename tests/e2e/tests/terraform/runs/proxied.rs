@@ -162,7 +162,7 @@ fn what_an_own_authority_signed_is_reached_through_a_proxy_whose_password_no_run
     let project = private.project(NAME, LOOKS);
 
     // Without the authority the way is there, and nobody is believed at its end.
-    let server = serve(&plant, &[right.clone()]);
+    let server = serve(&plant, std::slice::from_ref(&right));
     furnish(&server, &private);
     let run = fails(&server, &project, "certificate signed by unknown authority");
     let opened = ("connection-opened".to_owned(), through.clone());

@@ -34,7 +34,7 @@ fn plant() -> (Plant, TempDir) {
     if let Some(real) = components::tofu() {
         let version = version_of(&real);
         plant.tool("tofu", &version, |path| {
-            fs::os::unix::fs::symlink(&real, path).unwrap()
+            fs::os::unix::fs::symlink(&real, path).unwrap();
         });
         return (plant, mirror);
     }
