@@ -172,15 +172,14 @@ fn a_wrong_value_is_refused_with_its_origin() {
             "runs.level_reason is missing or says too little: ",
         ],
     );
+    let process = |reason: &str| {
+        format!("[runs]\nlevel = \"process\"\nlevel_reason = \"{reason}\"\nslots = 1\n")
+    };
     for nothing in ["-", " x ", "\\u001b[0m", "\\u200b\\u200b\\u200b\\u200b"] {
-        let text =
-            format!("[runs]\nlevel = \"process\"\nlevel_reason = \"{nothing}\"\nslots = 1\n");
-        check(&text, ["does not fit together", "runs.level_reason"]);
+        let words = ["does not fit together", "runs.level_reason"];
+        check(&process(nothing), words);
     }
-    let long = format!(
-        "[runs]\nlevel = \"process\"\nlevel_reason = \"{}\"\nslots = 1\n",
-        "because ".repeat(1000)
-    );
+    let long = process(&"because ".repeat(1000));
     check(&long, ["runs.level_reason is too long: ", "at most 1024"]);
     check(
         "[runs]\nlevel = \"process\"\nlevel_reason = \"no namespaces here\"\n",

@@ -111,12 +111,13 @@ async fn the_tool_of_runs_is_said_and_taken_back_like_the_rest() {
 #[tokio::test]
 async fn what_cannot_be_said_is_refused_and_named() {
     let place = Remote::new().await;
-    let unknown = format!("{}z", &place.workspace[..place.workspace.len() - 1]);
-    let unknown = if unknown == place.workspace {
-        format!("{}y", &unknown[..unknown.len() - 1])
+    let cut = &place.workspace[..place.workspace.len() - 1];
+    let last = if place.workspace.ends_with('z') {
+        'y'
     } else {
-        unknown
+        'z'
     };
+    let unknown = format!("{cut}{last}");
     let project = unknown.replacen("ws-", "prj-", 1);
     let long = "x".repeat(10_000);
     let pool = unknown.replacen("ws-", "apool-", 1);
