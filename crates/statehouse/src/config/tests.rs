@@ -124,14 +124,17 @@ fn an_unknown_key_is_refused_with_its_origin() {
     );
 }
 
+/// A file is refused, in these words among others.
+fn is_wrong(file: &str, words: [&str; 2]) {
+    let refusal = refusal(load(file, [].into(), &[]).and_then(|settings| settings.config()));
+    for words in words {
+        assert!(refusal.contains(words), "{refusal}");
+    }
+}
+
 #[test]
 fn a_wrong_value_is_refused_with_its_origin() {
-    let check = |file: &str, words: [&str; 2]| {
-        let refusal = refusal(load(file, [].into(), &[]).and_then(|settings| settings.config()));
-        for words in words {
-            assert!(refusal.contains(words), "{refusal}");
-        }
-    };
+    let check = is_wrong;
     check(
         "[listen]\nport = 70000\n",
         ["listen.port in ", "config.toml"],

@@ -108,16 +108,16 @@ async fn the_tool_of_runs_is_said_and_taken_back_like_the_rest() {
     assert_eq!(tool(&workspace).await, of_all);
 }
 
+/// An id of the same kind that is nobody's.
+fn another_than(id: &str) -> String {
+    let last = if id.ends_with('z') { 'y' } else { 'z' };
+    format!("{}{last}", &id[..id.len() - 1])
+}
+
 #[tokio::test]
 async fn what_cannot_be_said_is_refused_and_named() {
     let place = Remote::new().await;
-    let cut = &place.workspace[..place.workspace.len() - 1];
-    let last = if place.workspace.ends_with('z') {
-        'y'
-    } else {
-        'z'
-    };
-    let unknown = format!("{cut}{last}");
+    let unknown = another_than(&place.workspace);
     let project = unknown.replacen("ws-", "prj-", 1);
     let long = "x".repeat(10_000);
     let pool = unknown.replacen("ws-", "apool-", 1);
