@@ -309,7 +309,7 @@ async fn an_agent_says_why_it_has_no_strict_sandbox_or_gets_no_job() {
         refused(wish, 400, "`strict` or `process`").await;
     }
     let list = json!({ "sandbox": "process", "sandbox-reason": ["no namespaces here"] });
-    far.asks(server, "far/0", list).await.is(422);
+    far.asks(server, "far/0", list).await.is(400);
     // None of them took it.
     assert_eq!(place.told(&run).await["sandbox"], Value::Null);
     far.job(server, &run, "far/0").await;

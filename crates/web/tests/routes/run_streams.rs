@@ -49,6 +49,7 @@ impl Followed {
             .uri(path)
             .header("host", "localhost")
             .header("accept", "text/event-stream")
+            .header("sec-fetch-site", "same-origin")
             .header("cookie", cookies.collect::<Vec<_>>().join("; "))
             .body(Empty::<Bytes>::new());
         let response = sender.send_request(request.unwrap()).await.unwrap();
