@@ -49,7 +49,6 @@ impl Followed {
             .uri(path)
             .header("host", "localhost")
             .header("accept", "text/event-stream")
-            .header("sec-fetch-site", "same-origin")
             .header("cookie", cookies.collect::<Vec<_>>().join("; "))
             .body(Empty::<Bytes>::new());
         let response = sender.send_request(request.unwrap()).await.unwrap();
@@ -96,11 +95,11 @@ async fn person(remote: &Remote, called: &str) -> UserId {
     made.unwrap().id.parse().unwrap()
 }
 
-async fn reader(remote: &Remote, user: &UserId) -> GrantId {
+async fn planner(remote: &Remote, user: &UserId) -> GrantId {
     let given = access::give(
         &remote.ctx,
         user.clone(),
-        Role::Reader,
+        Role::Planner,
         Scope::Organization,
         None,
     );
@@ -118,7 +117,7 @@ async fn who_signs_out_follows_a_log_no_longer() {
     let remote = Remote::new().await;
     let (line, log) = planning(&remote).await;
     let ada = person(&remote, "ada").await;
-    reader(&remote, &ada).await;
+    planner(&remote, &ada).await;
     let mut browser = signed_in(&remote, "ada").await;
     let other = signed_in(&remote, "ada").await;
     let mut followed = Followed::open(&remote, &browser, &log).await;
@@ -140,7 +139,7 @@ async fn who_loses_the_role_follows_a_log_no_longer() {
     let remote = Remote::new().await;
     let (line, log) = planning(&remote).await;
     let ada = person(&remote, "ada").await;
-    let grant = reader(&remote, &ada).await;
+    let grant = planner(&remote, &ada).await;
     let browser = signed_in(&remote, "ada").await;
     let mut followed = Followed::open(&remote, &browser, &log).await;
     followed.says("data: one").await;
@@ -158,7 +157,7 @@ async fn who_is_disabled_follows_a_log_no_longer() {
     let remote = Remote::new().await;
     let (line, log) = planning(&remote).await;
     let ada = person(&remote, "ada").await;
-    reader(&remote, &ada).await;
+    planner(&remote, &ada).await;
     let browser = signed_in(&remote, "ada").await;
     let mut followed = Followed::open(&remote, &browser, &log).await;
     followed.says("data: one").await;
@@ -181,7 +180,7 @@ async fn a_session_follows_so_many_logs_at_once_and_no_more() {
     let (_line, log) = planning(&remote).await;
     for called in ["ada", "bob"] {
         let user = person(&remote, called).await;
-        reader(&remote, &user).await;
+        planner(&remote, &user).await;
     }
     let mut browser = signed_in(&remote, "ada").await;
     let mut open = Vec::new();
@@ -220,7 +219,7 @@ async fn a_person_follows_so_many_logs_in_all_sessions_together() {
     let remote = Remote::new().await;
     let (_line, log) = planning(&remote).await;
     let ada = person(&remote, "ada").await;
-    reader(&remote, &ada).await;
+    planner(&remote, &ada).await;
     let mut open = Vec::new();
     for _ in 0..OF_PERSON_MAX / OF_SESSION_MAX {
         let browser = signed_in(&remote, "ada").await;
