@@ -191,7 +191,7 @@ async fn a_session_follows_so_many_logs_at_once_and_no_more() {
         open.push(followed);
     }
     let refused = browser.get(&log).await.is(429);
-    let words = format!("this session follows {OF_SESSION_MAX} logs at once");
+    let words = format!("This session follows {OF_SESSION_MAX} logs at once");
     assert!(refused.text().contains(&words), "{}", refused.text());
     assert!(!refused.header("retry-after").is_empty());
     // A page is no stream, and another person has their own.
@@ -231,6 +231,6 @@ async fn a_person_follows_so_many_logs_in_all_sessions_together() {
     }
     let mut browser = signed_in(&remote, "ada").await;
     let refused = browser.get(&log).await.is(429);
-    let words = format!("this account follows {OF_PERSON_MAX} logs at once");
+    let words = format!("This account follows {OF_PERSON_MAX} logs at once");
     assert!(refused.text().contains(&words), "{}", refused.text());
 }
