@@ -9,6 +9,7 @@
 use serde_json::{Map, Value};
 
 use crate::deed::{Counts, Deed};
+use crate::unseen::is_unseen;
 
 /// Longest value that is shown whole, in characters: more than that is not compared by eye on one line.
 const VALUE_MAX: usize = 80;
@@ -183,19 +184,6 @@ fn plain(text: &str) -> String {
         }
     };
     text.chars().map(escape).collect()
-}
-
-fn is_unseen(character: char) -> bool {
-    matches!(
-        character,
-        '\u{ad}'
-            | '\u{61c}'
-            | '\u{180e}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-    )
 }
 
 #[cfg(test)]

@@ -32,6 +32,22 @@ pub enum Tool {
     OpenTofu,
 }
 
+impl Tool {
+    /// The one whose binary is called so.
+    pub fn called(name: &str) -> Option<Self> {
+        let all = [Self::Terraform, Self::OpenTofu];
+        all.into_iter().find(|tool| tool.name() == name)
+    }
+
+    /// What its binary is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Terraform => "terraform",
+            Self::OpenTofu => "tofu",
+        }
+    }
+}
+
 /// Where the state is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Backend {

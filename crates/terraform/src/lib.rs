@@ -30,4 +30,5 @@ mod samples;
 pub mod search;
 pub mod slug;
 pub mod state;
+pub mod unseen;
 pub mod weak;

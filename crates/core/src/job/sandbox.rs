@@ -8,6 +8,7 @@
 
 use statehouse_capsule::Sandbox as Level;
 use statehouse_model::RunId;
+use statehouse_terraform::unseen::is_unseen;
 
 use super::sql::{self, Job, JobReason};
 use crate::door::{Action, Tx};
@@ -104,13 +105,6 @@ fn clean(text: &str) -> String {
     };
     let text: String = text.chars().map(visible).collect();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Letters that take no room, or turn the order of others around.
-fn is_unseen(letter: char) -> bool {
-    matches!(letter,
-        '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// What kept the jobs of a run apart, for people, programs and policies to read: of all that were taken the weakest level.

@@ -14,8 +14,7 @@ use super::place::Place;
 use super::ready::{self, Ready};
 use super::spool::{KEY_BYTES, Spool};
 use super::stop::Stop;
-use super::{Trouble, elsewhere, kept, platform};
-use super::{plan, providers};
+use super::{PLATFORM, Trouble, elsewhere, kept, plan, providers};
 use crate::control::{Answer, Ask, Control, Ended, Planned, Told, Work};
 use crate::sandbox::Exit;
 use statehouse_terraform::configuration;
@@ -218,7 +217,7 @@ async fn derive(
 async fn preamble(log: &Log, ready: &Ready) {
     let tool = &ready.tool.tool;
     log.line(&format!("{} v{}", tool.name, tool.version)).await;
-    log.line(&format!("on linux_{}", platform())).await;
+    log.line(&format!("on {PLATFORM}")).await;
     log.line("Initializing...").await;
 }
 

@@ -43,7 +43,6 @@ const PLAN_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Where a sandbox finds these folders.
 pub(crate) const OUT: &str = "/out";
 const CONF: &str = "/conf";
-pub(crate) const MIRROR: &str = "/mirror";
 
 /// The files that name the backend to a tool, the one that counts last.
 pub(crate) fn backend_files(tool: Tool) -> &'static [&'static str] {
@@ -223,18 +222,18 @@ impl Layout {
         place: &Place,
         trusted: Option<&[u8]>,
     ) -> Result<BTreeMap<String, String>, Trouble> {
-        let strict = place.sandbox.level == crate::sandbox::Level::Strict;
-        let found = |inside: &str, here: &Path| {
-            if strict {
-                inside.to_owned()
-            } else {
-                here.display().to_string()
-            }
+        let level = place.sandbox.level;
+        let found = |inside: &str, here: PathBuf| {
+            let bind = Bind {
+                source: here,
+                target: PathBuf::from(inside),
+            };
+            bind.place(level).display().to_string()
         };
-        let installation = place
-            .provider_mirror
-            .as_ref()
-            .map(|mirror| json!([{ "filesystem_mirror": [{ "path": found(MIRROR, mirror) }] }]));
+        let installation = place.mirror().map(|mirror| {
+            let path = mirror.place(level).display().to_string();
+            json!([{ "filesystem_mirror": [{ "path": path }] }])
+        });
         let mut conf = Map::new();
         conf.insert("disable_checkpoint".to_owned(), true.into());
         if let Some(installation) = installation {
@@ -242,13 +241,13 @@ impl Layout {
         }
         let file = self.conf().join("terraform.tfrc.json");
         fs::write(&file, Value::from(conf).to_string()).map_err(Trouble::disk)?;
-        let conf = found(CONF, &self.conf());
+        let conf = found(CONF, self.conf());
         let pairs = [
             ("TF_CLI_CONFIG_FILE", format!("{conf}/terraform.tfrc.json")),
             ("TF_IN_AUTOMATION", "1".to_owned()),
             ("TF_INPUT", "0".to_owned()),
             ("CHECKPOINT_DISABLE", "1".to_owned()),
-            ("HOME", found("/tmp", &self.out())),
+            ("HOME", found("/tmp", self.out())),
             ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),
             ("LANG", "C.UTF-8".to_owned()),
         ];
@@ -267,15 +266,11 @@ impl Layout {
 
     /// What a phase can read beside its work and its tool.
     pub(crate) fn reads(&self, place: &Place) -> Vec<Bind> {
-        let bind = |source: PathBuf, target: &str| Bind {
-            source,
-            target: PathBuf::from(target),
+        let conf = Bind {
+            source: self.conf(),
+            target: PathBuf::from(CONF),
         };
-        let mut reads = vec![bind(self.conf(), CONF)];
-        if let Some(mirror) = &place.provider_mirror {
-            reads.push(bind(mirror.clone(), MIRROR));
-        }
-        reads
+        [conf].into_iter().chain(place.mirror()).collect()
     }
 }
 

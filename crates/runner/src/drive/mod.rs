@@ -200,12 +200,23 @@ async fn ended(
     }
 }
 
-/// What terraform calls the processor. Sandboxes are of Linux alone.
-pub(crate) fn platform() -> &'static str {
-    if cfg!(target_arch = "aarch64") {
-        "arm64"
-    } else {
-        "amd64"
+/// What terraform calls this machine. Sandboxes are of Linux alone.
+pub(crate) const PLATFORM: &str = if cfg!(target_arch = "aarch64") {
+    "linux_arm64"
+} else {
+    "linux_amd64"
+};
+
+/// Asks for something that whoever started the runner has here. Where it is refused the job fails at this.
+pub(crate) async fn here(
+    control: &Arc<dyn Control>,
+    ask: Ask,
+    at: &'static str,
+) -> Result<Told, Trouble> {
+    match control.ask(ask, Bytes::new()).await {
+        Ok(answer) => Ok(answer.told),
+        Err(ControlError::Refused { why, .. }) => Err(Trouble::failed(at, why)),
+        Err(error) => Err(error.into()),
     }
 }
 

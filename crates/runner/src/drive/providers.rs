@@ -8,14 +8,13 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use fs_err as fs;
 use rustix::fs::FileType;
 
 use super::digest::{self, NAMES_MAX};
-use super::layout::{Layout, MIRROR};
+use super::layout::Layout;
 use super::place::Place;
-use super::{Trouble, platform};
+use super::{PLATFORM, Trouble, here};
 use crate::control::{Ask, Control, ControlError, Provider, Told};
 use crate::sandbox::{Bind, Level, within};
 
@@ -44,7 +43,7 @@ pub(crate) async fn installed(
         let path = root.join(words.iter().collect::<PathBuf>());
         let digest = if is_link {
             let target = fs::read_link(tree.join(&path)).map_err(Trouble::disk)?;
-            let inside = in_mirror(mirror(place).as_ref(), place.sandbox.level, &target);
+            let inside = in_mirror(place.mirror().as_ref(), place.sandbox.level, &target);
             let inside = inside.ok_or_else(|| elsewhere(&path))?;
             of_mirror(control, inside).await?
         } else {
@@ -59,7 +58,7 @@ pub(crate) async fn installed(
         };
         let other = found.insert(format!("{host}/{namespace}/{kind}"), provider);
         // Which of several terraform starts is not guessed.
-        if other.is_some() || *machine != format!("linux_{}", platform()) {
+        if other.is_some() || machine != PLATFORM {
             return Err(elsewhere(&path));
         }
     }
@@ -78,50 +77,31 @@ pub(crate) async fn lay_out(
         // The configuration brought some of its own.
         return Ok(false);
     }
-    let mut packages = Vec::new();
+    let (mirror, level) = (place.mirror(), place.sandbox.level);
+    let mut links = Vec::new();
     for (name, provider) in planned {
-        let Some(package) = package(name, &provider.version) else {
+        let (Some(mirror), Some(package)) = (&mirror, package(name, &provider.version)) else {
             return Ok(false);
         };
-        let mirror = mirror(place);
-        let level = place.sandbox.level;
-        let target = mirror
-            .as_ref()
-            .map(|mirror| mirror.place(level).join(&package));
-        let Some(inside) = target.and_then(|target| in_mirror(mirror.as_ref(), level, &target))
-        else {
+        let target = mirror.place(level).join(&package);
+        let Some(inside) = in_mirror(Some(mirror), level, &target) else {
             return Ok(false);
         };
         if of_mirror(control, inside).await? != provider.digest {
             return Ok(false);
         }
-        packages.push(package);
+        links.push((module.join(PROVIDERS).join(package), target));
     }
-    for package in packages {
-        let link = module.join(PROVIDERS).join(&package);
+    for (link, target) in links {
         fs::create_dir_all(link.parent().unwrap_or(&module)).map_err(Trouble::disk)?;
-        let Some(mirror) = mirror(place) else {
-            return Ok(false);
-        };
-        let target = mirror.place(place.sandbox.level).join(&package);
         fs::os::unix::fs::symlink(target, link).map_err(Trouble::disk)?;
     }
     Ok(true)
 }
 
-/// The mirror, and where a phase finds it.
-fn mirror(place: &Place) -> Option<Bind> {
-    place.provider_mirror.clone().map(|source| Bind {
-        source,
-        target: PathBuf::from(MIRROR),
-    })
-}
-
 /// Where a package for this machine is below a mirror, and below `providers`. What was planned with came over a line.
 fn package(name: &str, version: &str) -> Option<PathBuf> {
-    let path = Path::new(name)
-        .join(version)
-        .join(format!("linux_{}", platform()));
+    let path = Path::new(name).join(version).join(PLATFORM);
     let words: Option<Vec<&str>> = path
         .components()
         .map(|part| match part {
@@ -134,13 +114,9 @@ fn package(name: &str, version: &str) -> Option<PathBuf> {
 
 /// The digest of a package of the mirror, whose files are read once and not for every run.
 async fn of_mirror(control: &Arc<dyn Control>, path: PathBuf) -> Result<String, Trouble> {
-    match control.ask(Ask::Package { path }, Bytes::new()).await {
-        Ok(answer) => match answer.told {
-            Told::Digest { digest } => Ok(digest),
-            other => Err(ControlError::Odd(format!("no digest: {other:?}")).into()),
-        },
-        Err(ControlError::Refused { why, .. }) => Err(Trouble::failed("init", why)),
-        Err(error) => Err(error.into()),
+    match here(control, Ask::Package { path }, "init").await? {
+        Told::Digest { digest } => Ok(digest),
+        other => Err(ControlError::Odd(format!("no digest: {other:?}")).into()),
     }
 }
 
@@ -247,7 +223,7 @@ mod tests {
         assert!(found.len() == 1 && found.iter().all(|found| found.is_link));
         let bind = Some(Bind {
             source: mirror.clone(),
-            target: PathBuf::from(MIRROR),
+            target: PathBuf::from("/mirror"),
         });
         let leads = |level: Level, target: &str| {
             in_mirror(bind.as_ref(), level, Path::new(target)).is_some()

@@ -16,6 +16,7 @@ use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::{Duration, SystemTime};
 
 use fs_err as fs;
+use statehouse_terraform::configuration::Tool as Program;
 
 use super::digest;
 use crate::control::Tool;
@@ -72,13 +73,6 @@ impl Stamp {
     }
 }
 
-/// A tool that runs can use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Program {
-    Terraform,
-    Tofu,
-}
-
 /// What a binary says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Said {
@@ -86,55 +80,37 @@ struct Said {
     version: String,
 }
 
-impl Program {
-    fn of(name: &str) -> Result<Self, String> {
-        match name {
-            "terraform" => Ok(Self::Terraform),
-            "tofu" => Ok(Self::Tofu),
-            _ => Err("runs use `terraform` or `tofu`, and nothing else".to_owned()),
-        }
+/// What a tool calls itself.
+fn title(program: Program) -> &'static str {
+    match program {
+        Program::Terraform => "Terraform",
+        Program::OpenTofu => "OpenTofu",
     }
+}
 
-    /// What its binary is called.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Terraform => "terraform",
-            Self::Tofu => "tofu",
-        }
-    }
+/// Where a version of a tool is in a folder of tools.
+fn place_of(program: Program, tools: &Path, version: &str) -> PathBuf {
+    let name = program.name();
+    tools.join(format!("{name}_{version}")).join(name)
+}
 
-    /// What it calls itself.
-    fn title(self) -> &'static str {
-        match self {
-            Self::Terraform => "Terraform",
-            Self::Tofu => "OpenTofu",
-        }
+/// Refuses a binary that is another tool, or one that reads a configuration otherwise than a runner does.
+fn require(program: Program, path: &Path, said: &Said) -> Result<(), String> {
+    let (name, wanted, path) = (program.name(), title(program), path.display());
+    let Said { title, version } = said;
+    if title != wanted {
+        return Err(format!(
+            "{path} says that it is {title} {version}: put {wanted} there, or do not call it `{name}`"
+        ));
     }
-
-    /// Where a version of it is in a folder of tools.
-    fn path(self, tools: &Path, version: &str) -> PathBuf {
-        let folder = format!("{}_{version}", self.name());
-        tools.join(folder).join(self.name())
+    let is_old = || minor(version).is_none_or(|minor| minor < TOFU_MIN);
+    if program == Program::OpenTofu && is_old() {
+        let [major, minor] = TOFU_MIN;
+        return Err(format!(
+            "{path} is {title} {version}, which reads no `.tofu` files; runs use {major}.{minor} or newer"
+        ));
     }
-
-    /// Refuses a binary that is another tool, or one that reads a configuration otherwise than a runner does.
-    fn require(self, path: &Path, said: &Said) -> Result<(), String> {
-        let (name, path) = (self.name(), path.display());
-        let Said { title, version } = said;
-        if title != self.title() {
-            let (is, wanted) = (title, self.title());
-            return Err(format!(
-                "{path} says that it is {is} {version}: put {wanted} there, or do not call it `{name}`"
-            ));
-        }
-        if self == Self::Tofu && minor(version).is_none_or(|minor| minor < TOFU_MIN) {
-            let [major, minor] = TOFU_MIN;
-            return Err(format!(
-                "{path} is {title} {version}, which reads no `.tofu` files; runs use {major}.{minor} or newer"
-            ));
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 impl Stock {
@@ -162,7 +138,8 @@ impl Stock {
         version: &str,
         user: Option<(u32, u32)>,
     ) -> Result<(PathBuf, Tool), String> {
-        let program = Program::of(name)?;
+        let program =
+            Program::called(name).ok_or("runs use `terraform` or `tofu`, and nothing else")?;
         let exact = Some(version).filter(|version| !version.is_empty() && *version != "latest");
         if exact.is_some_and(|version| !is_version(version)) {
             return Err(format!(
@@ -173,7 +150,7 @@ impl Stock {
         let file = fs::File::open(&path).map_err(words)?;
         let digest = self.digest(file.into()).map_err(words)?;
         let said = self.said_of(&path, &digest, user)?;
-        program.require(&path, &said)?;
+        require(program, &path, &said)?;
         if let Some(version) = version.filter(|version| *version != said.version) {
             return Err(format!(
                 "the workspace wants {name} {version}, and {} is {}; put {version} into the folder of tools (`runs.tools`), \
@@ -198,7 +175,7 @@ impl Stock {
     ) -> Result<(PathBuf, Option<String>), String> {
         let version = exact.map(str::to_owned);
         if let (Some(tools), Some(exact)) = (&self.tools, exact) {
-            let path = program.path(tools, exact);
+            let path = place_of(program, tools, exact);
             if path.is_file() {
                 return Ok((path, version));
             }
@@ -214,7 +191,7 @@ impl Stock {
         if let (Some(tools), None) = (&self.tools, exact)
             && let Some(newest) = newest(tools, program).map_err(words)?
         {
-            return Ok((program.path(tools, &newest), Some(newest)));
+            return Ok((place_of(program, tools, &newest), Some(newest)));
         }
         Err(self.missing(program, exact))
     }
@@ -224,7 +201,7 @@ impl Stock {
         let name = program.name();
         let folder = match &self.tools {
             Some(tools) => {
-                let path = program.path(tools, exact.unwrap_or("VERSION"));
+                let path = place_of(program, tools, exact.unwrap_or("VERSION"));
                 format!("as `{}` in the folder `runs.tools`", path.display())
             }
             None => "in the folder `runs.tools`, which is not set".to_owned(),
@@ -366,7 +343,7 @@ fn newest(tools: &Path, program: Program) -> io::Result<Option<String>> {
             .and_then(|rest| rest.strip_prefix('_'));
         if let Some(version) = version
             && let Some(release) = release(version)
-            && program.path(tools, version).is_file()
+            && place_of(program, tools, version).is_file()
         {
             found = found.max(Some((release, version.to_owned())));
         }
@@ -434,9 +411,9 @@ mod tests {
         put(&tools.path().join("tofu_1.98.0/tofu"), "");
         let newest_of = |program| newest(tools.path(), program).unwrap();
         assert_eq!(newest_of(Program::Terraform).unwrap(), "1.11.4");
-        assert_eq!(newest_of(Program::Tofu).unwrap(), "1.98.0");
+        assert_eq!(newest_of(Program::OpenTofu).unwrap(), "1.98.0");
         let empty = tempfile::tempdir().unwrap();
-        assert_eq!(newest(empty.path(), Program::Tofu).unwrap(), None);
+        assert_eq!(newest(empty.path(), Program::OpenTofu).unwrap(), None);
     }
 
     #[test]

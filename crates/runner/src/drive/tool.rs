@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use statehouse_terraform::configuration;
 
-use super::Trouble;
+use super::{Trouble, here};
 use crate::control::{Ask, Control, ControlError, Told, Tool};
 
 /// The program that runs, and what is known of it.
@@ -24,27 +23,18 @@ pub(crate) async fn find(
     name: &str,
     version: &str,
 ) -> Result<Found, Trouble> {
-    let reads = match name {
-        "terraform" => configuration::Tool::Terraform,
-        "tofu" => configuration::Tool::OpenTofu,
-        other => {
-            let words = format!(
-                "nobody knows here how `{other}` is run: this runner is older than its server"
-            );
-            return Err(Trouble::failed("tool", words));
-        }
-    };
+    let reads = configuration::Tool::called(name).ok_or_else(|| {
+        let words =
+            format!("nobody knows here how `{name}` is run: this runner is older than its server");
+        Trouble::failed("tool", words)
+    })?;
     let ask = Ask::Tool {
         name: name.to_owned(),
         version: version.to_owned(),
     };
-    let (path, tool) = match control.ask(ask, Bytes::new()).await {
-        Ok(answer) => match answer.told {
-            Told::Tool { path, tool } if tool.name == name => (path, tool),
-            other => return Err(ControlError::Odd(format!("no {name}: {other:?}")).into()),
-        },
-        Err(ControlError::Refused { why, .. }) => return Err(Trouble::failed("tool", why)),
-        Err(error) => return Err(error.into()),
+    let (path, tool) = match here(control, ask, "tool").await? {
+        Told::Tool { path, tool } if tool.name == name => (path, tool),
+        other => return Err(ControlError::Odd(format!("no {name}: {other:?}")).into()),
     };
     if path.is_file() {
         return Ok(Found { path, tool, reads });
