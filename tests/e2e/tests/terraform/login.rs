@@ -108,11 +108,8 @@ fn a_person_signs_in_and_approves_and_terraform_stores_a_token_of_theirs() {
     );
     browser.click("button[value=approve]");
     // It came through the page's policy, and the browser was not told to keep to TLS on every port of this host.
-    let back = browser.address();
-    assert!(
-        back.starts_with("http://localhost:100") && back.contains("/login?code="),
-        "{back}"
-    );
+    let back = browser.gets_to("/login?code=");
+    assert!(back.starts_with("http://localhost:100"), "{back}");
     let token = login.stored();
     whose(&server, &token).ends(0, &["\"ada\""]);
 
@@ -140,8 +137,7 @@ fn a_person_denies_and_terraform_ends_without_a_token() {
     browser.open(&login.address);
     browser.sign_in("ada", PASSWORD);
     browser.click("button[value=deny]");
-    let address = browser.address();
-    assert!(address.contains("/login?error=access_denied"), "{address}");
+    browser.gets_to("/login?error=access_denied");
     browser.open(&server.page(TOKENS));
     browser.says("main", "You have none.");
     // terraform 1.11.4 goes on waiting for somebody who approves.

@@ -130,8 +130,15 @@ impl Browser {
         self.ask("POST", "url", Some(&json!({ "url": address })));
     }
 
-    pub(crate) fn address(&self) -> String {
+    fn address(&self) -> String {
         self.ask("GET", "url", None).as_str().unwrap().to_owned()
+    }
+
+    /// Waits until the address has these words, through the change from one page to the next.
+    pub(crate) fn gets_to(&self, words: &str) -> String {
+        until(&format!("the browser gets to {words:?}"), SHOWN_MAX, || {
+            Some(self.address()).filter(|address| address.contains(words))
+        })
     }
 
     pub(crate) fn source(&self) -> String {
