@@ -285,9 +285,20 @@ pub enum Ask {
         /// Its version: none, or `latest`, for the one that is simply there.
         version: String,
     },
-    /// The digest of a package of the mirror of providers. Whoever started the runner answers, not the server.
+    /// The digest of a package of the mirror of providers, or of the plugin cache where there is no mirror. Whoever started the runner
+    /// answers, not the server.
     Package {
-        /// Where it is, below the mirror.
+        /// Where it is, below the mirror or the cache.
+        path: PathBuf,
+    },
+    /// A package of the plugin cache. Whoever started the runner answers, not the server.
+    Cached {
+        /// The hashes that a dependency lock file has of it: `h1:` and base64.
+        hashes: Vec<String>,
+    },
+    /// Keep a package in the plugin cache. Whoever started the runner takes it from its seat and answers, not the server.
+    Cache {
+        /// Where it is, below the configuration.
         path: PathBuf,
     },
     /// The certificates that programs are to trust, in one file, where the operator has some of their own. Whoever started the
@@ -360,6 +371,8 @@ impl Words for Ask {
             | Self::Schemas { .. }
             | Self::Tool { .. }
             | Self::Package { .. }
+            | Self::Cached { .. }
+            | Self::Cache { .. }
             | Self::Authorities
             | Self::Proxy
             | Self::Ledger { .. }
@@ -409,6 +422,13 @@ pub enum Told {
         path: PathBuf,
         /// What is known of it.
         tool: Tool,
+    },
+    /// The package that was asked for.
+    Package {
+        /// Where it is, below the plugin cache.
+        path: PathBuf,
+        /// SHA-256 over it, in hex.
+        digest: String,
     },
     /// A digest that was asked for.
     Digest {

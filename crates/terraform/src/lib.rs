@@ -21,6 +21,7 @@ pub mod history;
 mod json;
 pub mod literal;
 pub mod lock;
+pub mod lock_file;
 pub mod plan;
 pub mod plan_file;
 pub mod rollback;

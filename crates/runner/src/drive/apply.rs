@@ -83,7 +83,7 @@ async fn applied(
         return by_another(control, log, (ready, planned)).await;
     }
     if !as_planned(control, place, work, (ready, planned, file)).await? {
-        ready.install(place, log, stop).await?;
+        ready.install(control, place, log, stop).await?;
     }
     ready.layout.bind(file)?;
     let mut found = Box::new(plan::found(control, place, ready, planned).await?);
@@ -154,7 +154,7 @@ async fn by_another(
     Err(Trouble::failed("tool", words))
 }
 
-/// Puts there what a plan file is applied with, without terraform's help: the lock file that is in it, and the providers of the mirror. What
+/// Puts there what a plan file is applied with, without terraform's help: the lock file that is in it, and the providers of the mirror or the plugin cache. What
 /// terraform reads of the configuration is in the plan file, and all of it beside. Says whether that is all; where it is not, as with modules that
 /// init fetches, terraform does it.
 async fn as_planned(
@@ -174,24 +174,25 @@ async fn as_planned(
     if statehouse_terraform::plan_file::has_fetched_modules(file).unwrap_or(true) {
         return Ok(false);
     }
-    let there = ready.lock_file()?;
-    let lock_file = if there == planned.lock_file {
-        None
-    } else {
-        let planned_with = statehouse_terraform::plan_file::lock_file(file).ok();
-        let planned_with = planned_with.filter(|text| {
-            let digest = hex::encode(Sha256::digest(text));
-            planned.lock_file.as_ref() == Some(&digest)
-        });
-        if planned_with.is_none() {
-            return Ok(false);
+    let there = ready.lock_file_text()?;
+    let is_planned = |text: &[u8]| planned.lock_file == Some(hex::encode(Sha256::digest(text)));
+    let text = match (&planned.lock_file, there) {
+        (None, None) => None,
+        (Some(_), Some(text)) if is_planned(&text) => Some(text),
+        _ => {
+            let text = statehouse_terraform::plan_file::lock_file(file).ok();
+            let Some(text) = text.filter(|text| is_planned(text)) else {
+                return Ok(false);
+            };
+            Some(text)
         }
-        planned_with
     };
-    if !providers::lay_out(control, place, &ready.layout, &planned.providers).await? {
+    let locked = ready::locked(text.as_deref());
+    let wanted = (&planned.providers, locked.as_slice());
+    if !providers::lay_out(control, place, &ready.layout, wanted).await? {
         return Ok(false);
     }
-    if let Some(text) = lock_file {
+    if let Some(text) = text {
         ready.layout.put_lock_file(&text)?;
     }
     Ok(true)

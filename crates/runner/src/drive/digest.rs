@@ -37,18 +37,45 @@ pub(super) fn package(
     package: &Path,
     digest: impl Fn(File) -> io::Result<String>,
 ) -> io::Result<String> {
-    let mut files = Vec::new();
-    gather(top, package, Path::new(""), &mut files)?;
-    files.sort();
     let mut hash = Sha256::new();
-    for name in files {
-        let file = within::open(top, &package.join(&name), FILE_BYTES_MAX)?;
-        hash.update(format!("{name}\0{}\n", digest(file)?));
+    for (name, digest) in files(top, package, digest)? {
+        hash.update(format!("{name}\0{digest}\n"));
     }
     Ok(hex::encode(hash.finalize()))
 }
 
-/// The names of all files of a package, below it.
+/// What dependency lock files call `h1:`: the same in the form of `sha256sum`, as `golang.org/x/mod/sumdb/dirhash` has it.
+pub(super) fn h1(files: &[(String, String)]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for (name, digest) in files {
+        hash.update(format!("{digest}  {name}\n"));
+    }
+    hash.finalize().into()
+}
+
+/// The files of a package and their digests, by name.
+pub(super) fn files(
+    top: &Path,
+    package: &Path,
+    digest: impl Fn(File) -> io::Result<String>,
+) -> io::Result<Vec<(String, String)>> {
+    let with_digest = |name: String| {
+        let file = within::open(top, &package.join(&name), FILE_BYTES_MAX)?;
+        let digest = digest(file)?;
+        Ok((name, digest))
+    };
+    names(top, package)?.into_iter().map(with_digest).collect()
+}
+
+/// The names of all files of a package, below it, in order.
+pub(super) fn names(top: &Path, package: &Path) -> io::Result<Vec<String>> {
+    let mut files = Vec::new();
+    gather(top, package, Path::new(""), &mut files)?;
+    files.sort();
+    Ok(files)
+}
+
+/// Adds the names of what is in a folder of a package.
 fn gather(top: &Path, package: &Path, below: &Path, files: &mut Vec<String>) -> io::Result<()> {
     let folder = package.join(below);
     let odd = |what: &str| {

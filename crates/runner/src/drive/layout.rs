@@ -22,7 +22,7 @@ use serde_json::{Map, Value, json};
 use statehouse_terraform::configuration::Tool;
 use statehouse_terraform::literal;
 
-use super::place::Place;
+use super::place::{self, Place};
 use super::{Trouble, authorities, digest, spool};
 use crate::control::Variable;
 use crate::sandbox::{Bind, within};
@@ -86,7 +86,7 @@ impl Layout {
     }
 
     pub(crate) fn work(&self) -> PathBuf {
-        self.root.join("tree")
+        self.root.join(place::TREE)
     }
 
     pub(crate) fn out(&self) -> PathBuf {
@@ -270,7 +270,7 @@ impl Layout {
             source: self.conf(),
             target: PathBuf::from(CONF),
         };
-        [conf].into_iter().chain(place.mirror()).collect()
+        [conf].into_iter().chain(place.packages()).collect()
     }
 }
 
@@ -314,6 +314,7 @@ mod tests {
                 group: None,
             },
             provider_mirror: None,
+            provider_cache: None,
             egress: Vec::new(),
         };
         let alone = layout.put_conf(&place, None).unwrap();

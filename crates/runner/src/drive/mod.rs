@@ -11,6 +11,7 @@
 mod apply;
 pub mod authorities;
 mod backend;
+pub mod cache;
 mod digest;
 mod elsewhere;
 mod layout;

@@ -6,8 +6,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::sandbox::{self, Bind};
 
-/// Where a sandbox finds the mirror of providers.
+/// Where a sandbox finds the mirror of providers, and the plugin cache.
 const MIRROR: &str = "/mirror";
+const CACHE: &str = "/cache";
+
+/// Where on a seat the configuration is.
+pub(crate) const TREE: &str = "tree";
+
+/// Where the configuration of the job on a seat is.
+pub fn tree(seat: &sandbox::Seat) -> PathBuf {
+    seat.directory.join(TREE)
+}
 
 /// Everything about the place of a runner. It holds no secret: it is handed over as an argument.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,6 +28,8 @@ pub struct Place {
     pub seat: sandbox::Seat,
     /// A filesystem mirror of providers.
     pub provider_mirror: Option<PathBuf>,
+    /// The plugin cache of the job's house. There is none beside a mirror, which is as near.
+    pub provider_cache: Option<PathBuf>,
     /// Where sandboxes may connect to, one rule each.
     pub egress: Vec<String>,
 }
@@ -30,5 +41,18 @@ impl Place {
             source,
             target: PathBuf::from(MIRROR),
         })
+    }
+
+    /// The plugin cache, and where a phase finds it.
+    pub(crate) fn cache(&self) -> Option<Bind> {
+        self.provider_cache.clone().map(|source| Bind {
+            source,
+            target: PathBuf::from(CACHE),
+        })
+    }
+
+    /// Where packages of providers are that no phase can write.
+    pub(crate) fn packages(&self) -> Option<Bind> {
+        self.mirror().or_else(|| self.cache())
     }
 }

@@ -47,7 +47,7 @@ async fn planned(
     stop: &Stop,
     (ready, backend): (&Ready, &Backend),
 ) -> Result<Ended, Trouble> {
-    ready.install(place, log, stop).await?;
+    ready.install(control, place, log, stop).await?;
     ready.prepare(place, work, log, stop).await?;
     let elsewhere = match &ready.backend {
         Some(kind) => {

@@ -1,15 +1,17 @@
-//! Which providers init installed, by version and digest.
+//! Which providers init installed, by version and digest, and which of them it need not fetch.
 //!
 //! Terraform lays them out as `.terraform/providers/HOST/NAMESPACE/TYPE/VERSION/PLATFORM`, a folder or a link into a mirror. What was in the
-//! sandbox wrote that: a link is only followed where it stands for a whole package and leads into the mirror, which no sandbox writes. Any other
-//! is refused, and so is what is neither a folder nor a plain file.
+//! sandbox wrote that: a link is only followed where it stands for a whole package and leads into the mirror or the plugin cache, which no sandbox
+//! writes. Any other is refused, and so is what is neither a folder nor a plain file.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use fs_err as fs;
 use rustix::fs::FileType;
+use statehouse_terraform::lock_file::Locked;
 
 use super::digest::{self, NAMES_MAX};
 use super::layout::Layout;
@@ -43,9 +45,9 @@ pub(crate) async fn installed(
         let path = root.join(words.iter().collect::<PathBuf>());
         let digest = if is_link {
             let target = fs::read_link(tree.join(&path)).map_err(Trouble::disk)?;
-            let inside = in_mirror(place.mirror().as_ref(), place.sandbox.level, &target);
+            let inside = inside(place.packages().as_ref(), place.sandbox.level, &target);
             let inside = inside.ok_or_else(|| elsewhere(&path))?;
-            of_mirror(control, inside).await?
+            digest_of(control, inside).await?
         } else {
             digest::package(&tree, &path, digest::of).map_err(Trouble::disk)?
         };
@@ -65,38 +67,126 @@ pub(crate) async fn installed(
     Ok(found)
 }
 
-/// Lays out the providers that were planned with as terraform does, where every one of them is in the mirror as it was. Says whether it did.
+/// Whether a configuration brought what init makes.
+pub(crate) fn are_brought(layout: &Layout) -> bool {
+    let made = layout.work().join(&layout.module).join(INITIALIZED);
+    made.symlink_metadata().is_ok()
+}
+
+/// Lays out the providers that were planned with as terraform does, where every one of them is in the mirror or the plugin cache as it was.
+/// Says whether it did.
 pub(crate) async fn lay_out(
     control: &Arc<dyn Control>,
     place: &Place,
     layout: &Layout,
-    planned: &BTreeMap<String, Provider>,
+    (planned, locked): (&BTreeMap<String, Provider>, &[Locked]),
 ) -> Result<bool, Trouble> {
-    let module = layout.work().join(&layout.module);
-    if module.join(INITIALIZED).symlink_metadata().is_ok() {
-        // The configuration brought some of its own.
+    if are_brought(layout) {
         return Ok(false);
     }
-    let (mirror, level) = (place.mirror(), place.sandbox.level);
     let mut links = Vec::new();
     for (name, provider) in planned {
-        let (Some(mirror), Some(package)) = (&mirror, package(name, &provider.version)) else {
+        let Some(package) = package(name, &provider.version) else {
             return Ok(false);
         };
-        let target = mirror.place(level).join(&package);
-        let Some(inside) = in_mirror(Some(mirror), level, &target) else {
-            return Ok(false);
+        let is_this = |each: &&Locked| each.provider == *name && each.version == provider.version;
+        let found = match place.mirror() {
+            Some(mirror) => in_mirror(control, &mirror, place.sandbox.level, &package).await?,
+            None => match locked.iter().find(is_this) {
+                Some(locked) => in_cache(control, place, locked).await?,
+                None => None,
+            },
         };
-        if of_mirror(control, inside).await? != provider.digest {
-            return Ok(false);
+        match found {
+            Some((target, digest)) if digest == provider.digest => links.push((package, target)),
+            _ => return Ok(false),
         }
-        links.push((module.join(PROVIDERS).join(package), target));
     }
-    for (link, target) in links {
-        fs::create_dir_all(link.parent().unwrap_or(&module)).map_err(Trouble::disk)?;
+    link(layout, links)?;
+    Ok(true)
+}
+
+/// Lays out what the plugin cache has of the providers that the lock file names. Init holds them against it, and fetches the others.
+pub(crate) async fn take_cached(
+    control: &Arc<dyn Control>,
+    place: &Place,
+    layout: &Layout,
+    locked: &[Locked],
+) -> Result<(), Trouble> {
+    let mut links = Vec::new();
+    for each in locked {
+        if let Some(package) = package(&each.provider, &each.version)
+            && let Some((target, _)) = in_cache(control, place, each).await?
+        {
+            links.push((package, target));
+        }
+    }
+    link(layout, links)
+}
+
+/// Has what init fetched kept for the next time.
+pub(crate) async fn cache(
+    control: &Arc<dyn Control>,
+    place: &Place,
+    layout: &Layout,
+) -> Result<(), Trouble> {
+    if place.cache().is_none() {
+        return Ok(());
+    }
+    let root = layout.module.join(PROVIDERS);
+    let mut packages = Vec::new();
+    look(&layout.work(), &root, &mut Vec::new(), &mut packages)?;
+    for Package { words, .. } in packages.into_iter().filter(|each| !each.is_link) {
+        let path = root.join(words.iter().collect::<PathBuf>());
+        control.ask(Ask::Cache { path }, Bytes::new()).await?;
+    }
+    Ok(())
+}
+
+/// Puts links where terraform looks for packages.
+fn link(layout: &Layout, links: Vec<(PathBuf, PathBuf)>) -> Result<(), Trouble> {
+    let providers = layout.work().join(&layout.module).join(PROVIDERS);
+    for (package, target) in links {
+        let link = providers.join(package);
+        fs::create_dir_all(link.parent().unwrap_or(&providers)).map_err(Trouble::disk)?;
         fs::os::unix::fs::symlink(target, link).map_err(Trouble::disk)?;
     }
-    Ok(true)
+    Ok(())
+}
+
+/// Where a phase finds a package of the mirror, and its digest.
+async fn in_mirror(
+    control: &Arc<dyn Control>,
+    mirror: &Bind,
+    level: Level,
+    package: &Path,
+) -> Result<Option<(PathBuf, String)>, Trouble> {
+    let target = mirror.place(level).join(package);
+    let Some(inside) = inside(Some(mirror), level, &target) else {
+        return Ok(None);
+    };
+    let digest = digest_of(control, inside).await?;
+    Ok(Some((target, digest)))
+}
+
+/// Where a phase finds a package of the plugin cache, and its digest.
+async fn in_cache(
+    control: &Arc<dyn Control>,
+    place: &Place,
+    locked: &Locked,
+) -> Result<Option<(PathBuf, String)>, Trouble> {
+    let (Some(cache), false) = (place.cache(), locked.hashes.is_empty()) else {
+        return Ok(None);
+    };
+    let hashes = locked.hashes.clone();
+    match here(control, Ask::Cached { hashes }, "init").await? {
+        Told::Package { path, digest } => {
+            let target = cache.place(place.sandbox.level).join(path);
+            Ok(Some((target, digest)))
+        }
+        Told::Nothing => Ok(None),
+        other => Err(ControlError::Odd(format!("no package: {other:?}")).into()),
+    }
 }
 
 /// Where a package for this machine is below a mirror, and below `providers`. What was planned with came over a line.
@@ -112,8 +202,8 @@ fn package(name: &str, version: &str) -> Option<PathBuf> {
     (words?.len() == DEPTH).then_some(path)
 }
 
-/// The digest of a package of the mirror, whose files are read once and not for every run.
-async fn of_mirror(control: &Arc<dyn Control>, path: PathBuf) -> Result<String, Trouble> {
+/// The digest of a package that no phase can write, whose files are read once and not for every run.
+async fn digest_of(control: &Arc<dyn Control>, path: PathBuf) -> Result<String, Trouble> {
     match here(control, Ask::Package { path }, "init").await? {
         Told::Digest { digest } => Ok(digest),
         other => Err(ControlError::Odd(format!("no digest: {other:?}")).into()),
@@ -162,14 +252,14 @@ fn look(
     Ok(())
 }
 
-/// Where in the mirror a link leads, below it as it really lies; `None` where it leads elsewhere. It leads where a phase finds it: one that is
-/// relative leads somewhere else from here.
-fn in_mirror(mirror: Option<&Bind>, level: Level, target: &Path) -> Option<PathBuf> {
-    let mirror = mirror?;
-    let top = fs::canonicalize(&mirror.source).ok()?;
-    let here = match target.strip_prefix(mirror.place(level)) {
-        Ok(inside) => mirror.source.join(inside),
-        // Without namespaces a link may name the mirror as it really lies.
+/// Where in a folder of packages a link leads, below it as it really lies; `None` where it leads elsewhere. It leads where a phase finds it: one
+/// that is relative leads somewhere else from here.
+fn inside(packages: Option<&Bind>, level: Level, target: &Path) -> Option<PathBuf> {
+    let packages = packages?;
+    let top = fs::canonicalize(&packages.source).ok()?;
+    let here = match target.strip_prefix(packages.place(level)) {
+        Ok(inside) => packages.source.join(inside),
+        // Without namespaces a link may name them as they really lie.
         Err(_) if level == Level::Process && target.is_absolute() => target.to_owned(),
         Err(_) => return None,
     };
@@ -225,9 +315,8 @@ mod tests {
             source: mirror.clone(),
             target: PathBuf::from("/mirror"),
         });
-        let leads = |level: Level, target: &str| {
-            in_mirror(bind.as_ref(), level, Path::new(target)).is_some()
-        };
+        let leads =
+            |level: Level, target: &str| inside(bind.as_ref(), level, Path::new(target)).is_some();
         let real = mirror.join("null").display().to_string();
         assert!(leads(Level::Strict, "/mirror/null"));
         assert!(leads(Level::Process, &real) && !leads(Level::Strict, &real));
@@ -242,7 +331,7 @@ mod tests {
             ] {
                 assert!(!leads(level, elsewhere), "{elsewhere}");
             }
-            assert!(in_mirror(None, level, Path::new("/mirror/null")).is_none());
+            assert!(inside(None, level, Path::new("/mirror/null")).is_none());
         }
         fs::os::unix::fs::symlink("/mirror", tree.join(PROVIDERS).join("host")).unwrap();
         assert!(look_at(&tree).is_err());

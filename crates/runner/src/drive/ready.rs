@@ -10,6 +10,7 @@ use bytes::Bytes;
 use fs_err as fs;
 use rustix::fs::FileType;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -21,13 +22,14 @@ use super::phase::{Command, Room};
 use super::place::Place;
 use super::stop::Stop;
 use super::tool::{self, Found};
-use super::{Trouble, digest, elsewhere, kept, witness};
+use super::{Trouble, elsewhere, kept, providers, witness};
 use crate::control::{Ask, Connection, Control, ControlError, Told, Variable, Work};
 use crate::egress::{self, AllowList, Limits, System, Upstream};
 use crate::sandbox::{Exit, Network, within};
 use crate::slug;
 use crate::way_out;
 use statehouse_terraform::configuration::{self, Configuration};
+use statehouse_terraform::lock_file::{self, Locked};
 use statehouse_terraform::slug::Limits as SlugLimits;
 
 /// Events of connections that wait to be told.
@@ -308,9 +310,10 @@ impl Ready {
         })
     }
 
-    /// `terraform init`: the only phase that installs, and it has no secrets.
+    /// `terraform init`: the only phase that installs, and it has no secrets. What the plugin cache has it does not fetch.
     pub(crate) async fn install(
         &self,
+        control: &Arc<dyn Control>,
         place: &Place,
         log: &Log,
         stop: &Stop,
@@ -319,7 +322,13 @@ impl Ready {
         if self.backend.is_some() {
             command.arguments.push("-backend=false".to_owned());
         }
-        self.init(place, command, log, stop).await
+        if providers::are_brought(&self.layout) {
+            return self.init(place, command, log, stop).await;
+        }
+        let locked = locked(self.lock_file_text()?.as_deref());
+        providers::take_cached(control, place, &self.layout, &locked).await?;
+        self.init(place, command, log, stop).await?;
+        providers::cache(control, place, &self.layout).await
     }
 
     /// A backend of the configuration's own may want secrets: it is prepared when nothing is installed any more and nobody's program is
@@ -400,13 +409,25 @@ impl Ready {
 
     /// The digest of the dependency lock file that init used, or made.
     pub(crate) fn lock_file(&self) -> Result<Option<String>, Trouble> {
+        let text = self.lock_file_text()?;
+        Ok(text.map(|text| hex::encode(Sha256::digest(text))))
+    }
+
+    /// The dependency lock file of the root module.
+    pub(crate) fn lock_file_text(&self) -> Result<Option<Vec<u8>>, Trouble> {
         let path = self.layout.module.join(LOCK_FILE);
-        match within::open(&self.layout.work(), &path, LOCK_FILE_BYTES_MAX) {
-            Ok(file) => digest::of(file).map(Some).map_err(Trouble::disk),
+        match within::read(&self.layout.work(), &path, LOCK_FILE_BYTES_MAX) {
+            Ok(text) => Ok(Some(text)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Trouble::disk(error)),
         }
     }
+}
+
+/// The providers that a dependency lock file names. Where it is none terraform says so.
+pub(crate) fn locked(text: Option<&[u8]>) -> Vec<Locked> {
+    let text = text.and_then(|text| std::str::from_utf8(text).ok());
+    text.map(lock_file::locked).unwrap_or_default()
 }
 
 /// Tells of connections: in the log of those that were not made, and the server of each that has another end than those before.

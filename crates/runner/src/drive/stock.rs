@@ -1,4 +1,4 @@
-//! What an operator keeps where runners work: terraform and `OpenTofu` in their versions, and a mirror of providers.
+//! What is kept where runners work: terraform and `OpenTofu` in their versions, and packages of providers.
 //!
 //! Who starts runners looks at it, for all of them. A runner lives for one job, and to read hundreds of megabytes for each of them would take
 //! longer than most jobs; nor would one runner be told a digest that another one made. No run can write here, so that a digest holds for as long
@@ -38,7 +38,6 @@ const SETTLED: Duration = Duration::from_secs(3);
 pub struct Stock {
     tools: Option<PathBuf>,
     path: String,
-    mirror: Option<PathBuf>,
     digests: Mutex<HashMap<Stamp, String>>,
     /// What tools said of themselves, by their digests.
     said: Mutex<HashMap<String, Said>>,
@@ -115,11 +114,10 @@ fn require(program: Program, path: &Path, said: &Said) -> Result<(), String> {
 
 impl Stock {
     /// Tools are in a folder, each as `terraform_VERSION/terraform` or `tofu_VERSION/tofu`, or on a search path.
-    pub fn new(tools: Option<PathBuf>, path: String, mirror: Option<PathBuf>) -> Self {
+    pub fn new(tools: Option<PathBuf>, path: String) -> Self {
         Self {
             tools,
             path,
-            mirror,
             digests: Mutex::default(),
             said: Mutex::default(),
         }
@@ -217,19 +215,19 @@ impl Stock {
         }
     }
 
-    /// The digest of a package of the mirror.
+    /// The digest of a package below a folder of packages that no run can write.
     ///
     /// # Errors
     ///
     /// When there is no such package, or it holds what no package holds: in words for who wants it.
-    pub fn package(&self, path: &Path) -> Result<String, String> {
+    pub fn package(&self, folder: &Path, path: &Path) -> Result<String, String> {
         let plain = |part: Component<'_>| matches!(part, Component::Normal(_));
         let is_below = path.components().next().is_some() && path.components().all(plain);
-        let (Some(mirror), true) = (&self.mirror, is_below) else {
-            return Err(format!("{} is in no mirror of providers", path.display()));
-        };
-        let mirror = fs::canonicalize(mirror).map_err(words)?;
-        digest::package(&mirror, path, |file| self.digest(file)).map_err(words)
+        if !is_below {
+            return Err(format!("{} is in no folder of providers", path.display()));
+        }
+        let folder = fs::canonicalize(folder).map_err(words)?;
+        digest::package(&folder, path, |file| self.digest(file)).map_err(words)
     }
 
     /// SHA-256 of a file, in hex.
@@ -265,7 +263,7 @@ impl Stock {
         if let Some((uid, gid)) = user {
             command.uid(uid).gid(gid);
         }
-        let output = answer(command)
+        let output = answer(command, ANSWER_TIME_MAX)
             .map_err(|why| format!("asking {} what it is: {why}", path.display()))?;
         let said =
             said(&output).ok_or_else(|| format!("{} does not say what it is", path.display()))?;
@@ -275,7 +273,7 @@ impl Stock {
 }
 
 /// What a command writes before it ends, or its time is over.
-fn answer(mut command: Command) -> Result<Vec<u8>, String> {
+fn answer(mut command: Command, time_max: Duration) -> Result<Vec<u8>, String> {
     let words = |error: io::Error| error.to_string();
     let started = command
         .stdin(Stdio::null())
@@ -285,20 +283,20 @@ fn answer(mut command: Command) -> Result<Vec<u8>, String> {
     let mut child = started.map_err(words)?;
     let output = child.stdout.take().ok_or("it has no output")?;
     let (sender, read) = mpsc::channel();
-    let reading = std::thread::spawn(move || {
+    // Where the time is over it is not waited for: what the command started may hold its output open.
+    std::thread::spawn(move || {
         let mut bytes = Vec::new();
         let whole = output.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes);
         // Nobody waits any more where the time is over.
         sender.send(whole.map(|_| bytes)).ok();
     });
-    let answer = read.recv_timeout(ANSWER_TIME_MAX);
+    let answer = read.recv_timeout(time_max);
     // It may have ended by itself.
     child.kill().ok();
     child.wait().map_err(words)?;
-    reading.join().ok();
     match answer {
         Ok(bytes) => bytes.map_err(words),
-        Err(_) => Err(format!("no answer in {} s", ANSWER_TIME_MAX.as_secs())),
+        Err(_) => Err(format!("no answer in {} s", time_max.as_secs_f32())),
     }
 }
 
@@ -380,8 +378,7 @@ mod tests {
     use super::*;
 
     fn stock(place: &Path) -> Stock {
-        let mirror = Some(place.join("mirror"));
-        Stock::new(None, place.join("bin").display().to_string(), mirror)
+        Stock::new(None, place.join("bin").display().to_string())
     }
 
     fn known(stock: &Stock) -> usize {
@@ -421,7 +418,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let tools = place.path().join("tools");
         let path = place.path().join("bin").display().to_string();
-        let stock = Stock::new(Some(tools.clone()), path, None);
+        let stock = Stock::new(Some(tools.clone()), path);
         let found = |name: &str, version: &str| {
             let (path, tool) = stock.tool(name, version, None)?;
             assert_eq!(tool.name, name);
@@ -443,7 +440,7 @@ mod tests {
         ] {
             assert!(missing.contains(words), "{words}: {missing}");
         }
-        let nowhere = Stock::new(None, String::new(), None);
+        let nowhere = Stock::new(None, String::new());
         let missing = nowhere.tool("tofu", "1.9.0", None).unwrap_err();
         assert!(
             missing.contains("`runs.tools`, which is not set"),
@@ -472,7 +469,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let tools = place.path().join("tools");
         let path = place.path().join("bin").display().to_string();
-        let stock = Stock::new(Some(tools.clone()), path, None);
+        let stock = Stock::new(Some(tools.clone()), path);
         let on_path = |name: &str| place.path().join("bin").join(name);
         for (name, said, words) in [
             (
@@ -511,7 +508,7 @@ mod tests {
         put(&tools.join("tofu_1.9.0/tofu"), "OpenTofu v1.9.0");
         let elsewhere = place.path().join("seat/tofu");
         put(&elsewhere, "OpenTofu v1.9.0");
-        let stock = Stock::new(Some(tools), String::new(), None);
+        let stock = Stock::new(Some(tools), String::new());
         stock.tool("tofu", "1.9.0", None).unwrap();
         for version in ["1.9.0/../../seat", "../seat", "/etc", "..", "1.9.0\n", "v1"] {
             let refused = stock.tool("tofu", version, None).unwrap_err();
@@ -527,7 +524,8 @@ mod tests {
         let file = place.path().join("mirror/null/provider");
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(&file, "one").unwrap();
-        let digest = || stock.package(Path::new("null")).unwrap();
+        let mirror = place.path().join("mirror");
+        let digest = || stock.package(&mirror, Path::new("null")).unwrap();
         let one = digest();
         assert_eq!(known(&stock), 0, "it was written just now");
         std::thread::sleep(SETTLED + Duration::from_secs(1));
@@ -554,7 +552,8 @@ mod tests {
         fs::write(place.path().join("secret/key"), "key").unwrap();
         let link = place.path().join("mirror/link");
         fs::os::unix::fs::symlink(place.path().join("secret"), link).unwrap();
-        stock.package(Path::new("null")).unwrap();
+        let mirror = place.path().join("mirror");
+        stock.package(&mirror, Path::new("null")).unwrap();
         let secret = place.path().join("secret");
         for path in [
             "../secret",
@@ -564,11 +563,9 @@ mod tests {
             ".",
             "/etc",
         ] {
-            assert!(stock.package(Path::new(path)).is_err(), "{path}");
+            assert!(stock.package(&mirror, Path::new(path)).is_err(), "{path}");
         }
-        assert!(stock.package(&secret).is_err());
-        let none = Stock::new(None, String::new(), None);
-        assert!(none.package(Path::new("null")).is_err());
+        assert!(stock.package(&mirror, &secret).is_err());
     }
 
     #[test]
@@ -586,5 +583,25 @@ mod tests {
         put(&path, "Terraform v1.2.4");
         let (_, other) = stock.tool("terraform", "1.2.4", None).unwrap();
         assert_ne!(other.digest, tool.digest);
+    }
+    #[test]
+    fn a_tool_that_never_answers_is_left_when_its_time_is_over() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("bin/terraform");
+        let says = |script: &str| {
+            put(&path, "");
+            fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+            let begun = std::time::Instant::now();
+            let answer = answer(Command::new(&path), Duration::from_millis(300));
+            (answer, begun.elapsed() < Duration::from_secs(60))
+        };
+        let never = Err("no answer in 0.3 s".to_owned());
+        assert_eq!(says("exec sleep 100"), (never.clone(), true));
+        // Nor is one waited for that it started, and that holds its output.
+        assert_eq!(says("sleep 100 & sleep 100"), (never.clone(), true));
+        assert_eq!(says("while :; do :; done"), (never, true));
+        let (endless, in_time) = says("exec yes");
+        let is_cut = endless.is_ok_and(|said| said.len() as u64 == ANSWER_BYTES_MAX);
+        assert!(is_cut && in_time);
     }
 }

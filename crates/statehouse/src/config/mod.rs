@@ -301,6 +301,7 @@ pub(crate) struct Runs {
     pub(crate) tools: Option<PathBuf>,
     #[serde(deserialize_with = "optional_path")]
     pub(crate) provider_mirror: Option<PathBuf>,
+    pub(crate) provider_cache_mib_max: u64,
     pub(crate) egress: Vec<String>,
     #[serde(deserialize_with = "optional_path")]
     pub(crate) ca_file: Option<PathBuf>,

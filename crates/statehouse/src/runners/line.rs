@@ -10,6 +10,7 @@ use std::time::Duration;
 use statehouse_control::{self as control, Answer, Ask, Beside, IN_ORDER_MAX, Told};
 use statehouse_core::job;
 use statehouse_model::HouseId;
+use statehouse_runner::sandbox::Seat;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 use tokio::sync::watch;
@@ -101,7 +102,7 @@ impl Patience {
 pub(super) async fn serve(
     stream: &mut UnixStream,
     job: &impl Job,
-    kept: &Kept,
+    (kept, seat): (&Kept, &Seat),
     stopping: watch::Receiver<bool>,
 ) -> bool {
     let mut patience = Patience::new(SILENT_MAX, LAST_WORDS_MAX);
@@ -120,7 +121,7 @@ pub(super) async fn serve(
         let (feed, beside) = control::beside(length);
         let (fed, answer) = tokio::join!(
             patience.wait(feed.from(stream)),
-            answered(job, kept, ask, beside)
+            answered(job, (kept, seat), ask, beside)
         );
         if let Err(error) = fed {
             tracing::warn!(run = %job.run(), %error, "the line to a runner broke");
@@ -141,7 +142,12 @@ pub(super) async fn serve(
     }
 }
 
-async fn answered(job: &impl Job, kept: &Kept, ask: Ask, beside: Beside) -> Answer {
+async fn answered(
+    job: &impl Job,
+    (kept, seat): (&Kept, &Seat),
+    ask: Ask,
+    beside: Beside,
+) -> Answer {
     let house = || job.run().house().to_string();
     let not_here = |why: String| Answer::refused("stock", why, false);
     // A runner that cannot remember starts nothing.
@@ -176,10 +182,16 @@ async fn answered(job: &impl Job, kept: &Kept, ask: Ask, beside: Beside) -> Answ
                 .map_or_else(not_here, |(path, tool)| Told::Tool { path, tool }.into())
         }
         Ask::Package { path } => {
-            let found = kept.stock(move |stock| stock.package(&path));
-            found
-                .await
-                .map_or_else(not_here, |digest| Told::Digest { digest }.into())
+            let digest = kept.digest(&house(), path).await;
+            digest.map_or_else(not_here, |digest| Told::Digest { digest }.into())
+        }
+        Ask::Cached { hashes } => kept
+            .cached(&house(), &hashes)
+            .await
+            .map_or_else(not_here, Answer::from),
+        Ask::Cache { path } => {
+            kept.cache(house(), seat, path).await;
+            Told::Well.into()
         }
         Ask::Authorities => kept.outside.authorities(),
         Ask::Proxy => kept.outside.proxy(),

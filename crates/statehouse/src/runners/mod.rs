@@ -12,6 +12,7 @@ mod line;
 mod memory;
 mod outside;
 mod own;
+mod packages;
 mod schemas;
 mod served;
 mod source;
@@ -44,6 +45,7 @@ use crate::files;
 use memory::Memory;
 pub(crate) use outside::Outside;
 pub(crate) use own::Own;
+use packages::Packages;
 use schemas::Schemas;
 pub(crate) use served::Served;
 pub(crate) use source::Source;
@@ -79,7 +81,6 @@ pub(crate) struct Plant<S> {
     program: Program,
     sandbox: sandbox::Settings,
     kept: Arc<Kept>,
-    provider_mirror: Option<PathBuf>,
     egress: Vec<String>,
 }
 
@@ -88,6 +89,7 @@ struct Kept {
     memory: Memory,
     schemas: Schemas,
     stock: Arc<Stock>,
+    packages: Packages,
     /// Who asks a tool what it is. No runner is that user, so that none can answer in its place.
     asker: std::result::Result<User, String>,
     outside: Outside,
@@ -221,11 +223,8 @@ impl<S: Source> Plant<S> {
             kept: Arc::new(Kept {
                 memory: Memory::of(&runs.dir),
                 schemas: Schemas::of(&runs.dir),
-                stock: Arc::new(Stock::new(
-                    runs.tools.clone(),
-                    path,
-                    runs.provider_mirror.clone(),
-                )),
+                stock: Arc::new(Stock::new(runs.tools.clone(), path)),
+                packages: Packages::of(runs),
                 asker: asker
                     .map(|seat| user(&seat))
                     .map_err(|error| format!("the user that asks tools what they are: {error}")),
@@ -234,7 +233,6 @@ impl<S: Source> Plant<S> {
             source,
             slots: runs.slots,
             program,
-            provider_mirror: runs.provider_mirror.clone(),
             egress: runs.egress.clone(),
         })
     }
@@ -378,11 +376,12 @@ impl<S: Source> Plant<S> {
         let place = Place {
             sandbox: self.sandbox.clone(),
             seat: seat.clone(),
-            provider_mirror: self.provider_mirror.clone(),
+            provider_mirror: self.kept.packages.mirror(),
+            provider_cache: self.kept.packages.cache_of(job.run().house().as_str()),
             egress: self.egress.clone(),
         };
         let (mut ours, mut child) = self.start(&place).map_err(Trouble::Job)?;
-        let over = line::serve(&mut ours, job, &self.kept, stopping.clone()).await;
+        let over = line::serve(&mut ours, job, (&self.kept, &seat), stopping.clone()).await;
         drop(ours);
         end(&mut child).await;
         if !over {

@@ -8,6 +8,7 @@ mod agents;
 mod agreed;
 mod altered;
 mod aws;
+mod cached;
 mod commands;
 mod drift;
 mod elsewhere;

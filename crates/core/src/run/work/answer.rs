@@ -67,6 +67,8 @@ async fn answered(line: &Line, ask: Ask, beside: Beside) -> Result<Answer> {
         | Ask::KeepSchemas { .. }
         | Ask::Tool { .. }
         | Ask::Package { .. }
+        | Ask::Cached { .. }
+        | Ask::Cache { .. }
         | Ask::Authorities
         | Ask::Proxy => {
             let words = "what runners remember and use is kept where they work, and not here";

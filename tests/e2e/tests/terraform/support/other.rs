@@ -30,11 +30,11 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// A header line more, or nothing.
     pub(crate) header: String,
-    pub(crate) body: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    pub(crate) fn of(status: u16, body: impl Into<String>) -> Self {
+    pub(crate) fn of(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self {
             status,
             header: String::new(),
@@ -60,7 +60,17 @@ impl Other {
         home: &Path,
         table: impl Fn(&Asked, usize) -> Answer + Send + Sync + 'static,
     ) -> Self {
-        let names = Names::of_this_machine(&[]);
+        Self::called(&[], home, table)
+    }
+
+    /// One that has these names, too.
+    pub(crate) fn called(
+        names: &[&'static str],
+        home: &Path,
+        table: impl Fn(&Asked, usize) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let names = names.iter().map(|&name| name.try_into().unwrap());
+        let names = Names::of_this_machine(&names.collect::<Vec<_>>());
         let ca = home.join("ca.pem");
         let files = Files {
             certificate: ca.clone(),
@@ -91,6 +101,11 @@ impl Other {
     /// Host and port.
     pub(crate) fn host(&self) -> String {
         self.address.to_string()
+    }
+
+    /// The port.
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// The certificate to trust.
@@ -158,11 +173,12 @@ fn serve(
         body,
     } = table(&asked, before);
     let head = format!(
-        "HTTP/1.1 {status} Said\r\nContent-Length: {}\r\nConnection: close\r\n{header}\r\n{body}",
+        "HTTP/1.1 {status} Said\r\nContent-Length: {}\r\nConnection: close\r\n{header}\r\n",
         body.len()
     );
     let stream = reader.get_mut();
     stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&body).unwrap();
     stream.conn.send_close_notify();
     stream.flush().unwrap();
     Some(())
