@@ -57,16 +57,16 @@ impl Rank {
     /// How strongly a set speaks to a workspace, if it reaches it: in the way in
     /// which it is the strongest, where there is more than one.
     pub(super) fn of(set: &VariableSet, workspace: &Workspace) -> Option<Self> {
-        let scopes = set.scopes();
+        let reach = set.reach();
         let ways = [
-            (set.global, Self::Global, Self::PriorityGlobal),
+            (reach.global, Self::Global, Self::PriorityGlobal),
             (
-                scopes.contains(workspace.project.as_str()),
+                reach.scopes.contains(workspace.project.as_str()),
                 Self::Project,
                 Self::PriorityProject,
             ),
             (
-                scopes.contains(workspace.id.as_str()),
+                reach.scopes.contains(workspace.id.as_str()),
                 Self::Workspace,
                 Self::PriorityWorkspace,
             ),

@@ -28,6 +28,7 @@ use crate::ctx::Ctx;
 use crate::door::{self, Action, Entry, Outcome, Target, Tx, actions};
 use crate::error::{Error, Kind, Result};
 use crate::project::{self, Project};
+use crate::reach::{self, To};
 use crate::record::Rows;
 use crate::workspace::{self, Workspace};
 
@@ -48,43 +49,11 @@ actions! {
 
 /// Sets of one organization: each is looked at before each run.
 const SETS_MAX: usize = 200;
-/// Projects and workspaces that one set is attached to; for more, there are projects,
-/// and sets that reach everything.
-const SCOPES_MAX: usize = 500;
 /// Longest name, in characters, as HCP Terraform has it.
 const NAME_CHARS_MAX: usize = 90;
 
-/// What a set can be attached to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum To {
-    /// A project: all its workspaces.
-    Project(ProjectId),
-    /// A workspace.
-    Workspace(WorkspaceId),
-}
-
-impl To {
-    fn as_str(&self) -> &str {
-        match self {
-            Self::Project(id) => id.as_str(),
-            Self::Workspace(id) => id.as_str(),
-        }
-    }
-
-    /// Refuses what is not there.
-    async fn require(&self, rows: &mut Rows) -> Result<()> {
-        match self {
-            Self::Project(id) => {
-                let project = Project::Id(id.clone());
-                project::sql::needed(rows, &project).await.map(drop)
-            }
-            Self::Workspace(id) => {
-                let workspace = Workspace::Id(id.clone());
-                workspace::sql::needed(rows, &workspace).await.map(drop)
-            }
-        }
-    }
-}
+/// What it is called in words.
+const WHAT: &str = "a set of variables";
 
 /// What a set shall be; what is `None` stays as it is, or is as it is by itself.
 #[derive(Debug, Clone, Default)]
@@ -93,14 +62,10 @@ pub struct Wish {
     pub name: Option<String>,
     /// What it is for.
     pub description: Option<String>,
-    /// Whether it reaches every workspace. One that does is attached to nothing.
-    pub global: Option<bool>,
+    /// How far it reaches.
+    pub reach: reach::Wish,
     /// Whether nothing that is said for less of the organization goes over it.
     pub priority: Option<bool>,
-    /// The projects that it is attached to, and no others.
-    pub projects: Option<Vec<ProjectId>>,
-    /// The workspaces that it is attached to, and no others.
-    pub workspaces: Option<Vec<WorkspaceId>>,
 }
 
 impl Wish {
@@ -119,70 +84,22 @@ impl Wish {
             let words = format!("the description is longer than {DESCRIPTION_BYTES_MAX} bytes");
             return Err(Error::invalid(words));
         }
-        bounded(self.to().len())
-    }
-
-    /// What it is to be attached to.
-    fn to(&self) -> Vec<To> {
-        let projects = self.projects.iter().flatten().cloned().map(To::Project);
-        let workspaces = self.workspaces.iter().flatten().cloned();
-        projects.chain(workspaces.map(To::Workspace)).collect()
+        self.reach.checked(WHAT)
     }
 
     /// Makes a set what is wished.
     async fn over(&self, rows: &mut Rows, set: &mut VariableSet) -> Result<()> {
-        let old = set.clone();
         if let Some(name) = &self.name {
             set.name.clone_from(name);
         }
         if let Some(description) = &self.description {
             set.description.clone_from(description);
         }
-        set.global = self.global.unwrap_or(old.global);
-        set.priority = self.priority.unwrap_or(old.priority);
-        let to = self.to();
-        for each in &to {
-            each.require(rows).await?;
-        }
-        if set.global {
-            // One that becomes so leaves what it was attached to.
-            set.scopes.clear();
-            return if to.is_empty() {
-                Ok(())
-            } else {
-                Err(reaches_all())
-            };
-        }
-        let kept = old.scopes().into_iter().filter(|scope| {
-            let said = if scope.parse::<ProjectId>().is_ok() {
-                self.projects.is_some()
-            } else {
-                self.workspaces.is_some()
-            };
-            !said
-        });
-        let mut scopes: BTreeSet<String> = kept.map(str::to_owned).collect();
-        scopes.extend(to.iter().map(|each| each.as_str().to_owned()));
-        bounded(scopes.len())?;
-        set.attach(&scopes);
+        set.priority = self.priority.unwrap_or(set.priority);
+        let reach = self.reach.over(rows, WHAT, &set.reach()).await?;
+        set.set_reach(&reach);
         Ok(())
     }
-}
-
-fn bounded(count: usize) -> Result<()> {
-    if count > SCOPES_MAX {
-        let words = format!(
-            "a set of variables is attached to at most {SCOPES_MAX} projects and workspaces"
-        );
-        return Err(Error::invalid(words).hint("attach it to a project, or let it be global"));
-    }
-    Ok(())
-}
-
-fn reaches_all() -> Error {
-    let words = "a global set of variables reaches every workspace, and is attached to none";
-    Error::new(Kind::Conflict, words)
-        .hint("let it be global no more, or leave out what it is attached to")
 }
 
 /// A set, for people and programs to read.
@@ -221,17 +138,18 @@ async fn views(rows: &mut Rows, ctx: &Ctx, mut sets: Vec<VariableSet>) -> Result
         let of = variables.entry(row.owner.to_string()).or_default();
         of.push(row.id.to_string());
     }
-    let attached: BTreeSet<&str> = sets.iter().flat_map(VariableSet::scopes).collect();
-    let attached = attached.into_iter().filter_map(|scope| scope.parse().ok());
-    let attached: Vec<WorkspaceId> = attached.collect();
+    let attached: BTreeSet<WorkspaceId> = sets
+        .iter()
+        .flat_map(|set| set.reach().split().1)
+        .filter_map(|scope| scope.parse().ok())
+        .collect();
+    let attached: Vec<WorkspaceId> = attached.into_iter().collect();
     let deleted = workspace::sql::deleted_of(rows, &attached).await?;
     let now = ctx.house().now();
     let manageable =
         access::holds(rows, ctx, Permission::VariableWrite, &Target::House, now).await?;
     let view = |set: VariableSet| {
-        let scopes = set.scopes().into_iter().map(str::to_owned);
-        let (projects, workspaces): (Vec<_>, Vec<_>) =
-            scopes.partition(|scope| scope.parse::<ProjectId>().is_ok());
+        let (projects, workspaces) = set.reach().split();
         let shown = workspaces
             .into_iter()
             .filter(|each| !deleted.contains(each));
@@ -261,15 +179,7 @@ fn told(set: &VariableSet) -> Entry {
     let entry = Entry::new(&set.id)
         .fact("global", set.global)
         .fact("priority", set.priority);
-    named(entry, set.scopes())
-}
-
-/// Names projects and workspaces, each in a fact of its own, so that it is found.
-fn named<'a>(entry: Entry, scopes: impl IntoIterator<Item = &'a str>) -> Entry {
-    let numbered = scopes.into_iter().zip(1..);
-    numbered.fold(entry, |entry, (scope, number)| {
-        entry.fact(&format!("scope-{number}"), scope)
-    })
+    reach::named(entry, set.reach().scopes())
 }
 
 async fn require_free(rows: &mut Rows, set: &VariableSet) -> Result<()> {
@@ -352,31 +262,23 @@ pub async fn update(ctx: &Ctx, id: &VariableSetId, wish: Wish) -> Result<SetView
 
 /// Attaches a set to projects and workspaces, beside those that it is attached to.
 pub async fn attach(ctx: &Ctx, id: &VariableSetId, to: Vec<To>) -> Result<()> {
-    bounded(to.len())?;
+    reach::bounded(WHAT, to.len())?;
     let given = Arc::new((id.clone(), to));
     door::change(ctx, AttachSet, Target::House, move |tx| {
         let given = given.clone();
         Box::pin(async move {
             let (id, to) = &*given;
             let mut set = sql::needed_set(tx, id).await?;
-            for each in to {
-                each.require(tx).await?;
-            }
-            if set.global && !to.is_empty() {
-                return Err(reaches_all());
-            }
-            let there: BTreeSet<String> = set.scopes().into_iter().map(str::to_owned).collect();
-            let asked: BTreeSet<String> = to.iter().map(|each| each.as_str().to_owned()).collect();
-            let new: BTreeSet<&str> = asked.difference(&there).map(String::as_str).collect();
+            let mut reach = set.reach();
+            let new = reach.attach(tx, WHAT, to).await?;
             if new.is_empty() {
                 return Ok(Outcome::Unchanged(()));
             }
-            let all: BTreeSet<String> = there.union(&asked).cloned().collect();
-            bounded(all.len())?;
-            set.attach(&all);
+            set.set_reach(&reach);
             set.updated_at = tx.now();
             tx.put(&set).await?;
-            Ok(Outcome::Recorded((), named(Entry::new(&set.id), new)))
+            let entry = reach::named(Entry::new(&set.id), new.iter().map(String::as_str));
+            Ok(Outcome::Recorded((), entry))
         })
     })
     .await
@@ -384,7 +286,7 @@ pub async fn attach(ctx: &Ctx, id: &VariableSetId, to: Vec<To>) -> Result<()> {
 
 /// Takes a set from projects and workspaces. One that it is not attached to is passed over.
 pub async fn detach(ctx: &Ctx, id: &VariableSetId, from: Vec<To>) -> Result<()> {
-    bounded(from.len())?;
+    reach::bounded(WHAT, from.len())?;
     let given = Arc::new((id.clone(), from));
     door::change(ctx, DetachSet, Target::House, move |tx| {
         let given = given.clone();
@@ -408,16 +310,15 @@ async fn leave<A: Action>(
     mut set: VariableSet,
     from: &[&str],
 ) -> Result<Option<Entry>> {
-    let scopes = set.scopes().into_iter().map(str::to_owned);
-    let (gone, kept): (BTreeSet<String>, BTreeSet<String>) =
-        scopes.partition(|scope| from.contains(&scope.as_str()));
+    let mut reach = set.reach();
+    let gone = reach.detach(from);
     if gone.is_empty() {
         return Ok(None);
     }
-    set.attach(&kept);
+    set.set_reach(&reach);
     set.updated_at = tx.now();
     tx.put(&set).await?;
-    let entry = named(Entry::new(&set.id), gone.iter().map(String::as_str));
+    let entry = reach::named(Entry::new(&set.id), gone.iter().map(String::as_str));
     Ok(Some(entry))
 }
 
@@ -503,13 +404,12 @@ pub async fn of_project(ctx: &Ctx, project: &Project) -> Result<Vec<SetView>> {
 async fn reaching(rows: &mut Rows, ctx: &Ctx, scopes: &[&str]) -> Result<Vec<SetView>> {
     let mut reaching = Vec::new();
     for mut set in sql::sets(rows).await? {
-        let here = set
-            .scopes()
-            .into_iter()
-            .filter(|scope| scopes.contains(scope));
-        let here: BTreeSet<String> = here.map(str::to_owned).collect();
-        if set.global || !here.is_empty() {
-            set.attach(&here);
+        let mut reach = set.reach();
+        reach
+            .scopes
+            .retain(|scope| scopes.contains(&scope.as_str()));
+        if reach.global || !reach.scopes.is_empty() {
+            set.set_reach(&reach);
             reaching.push(set);
         }
     }

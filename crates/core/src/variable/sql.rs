@@ -1,11 +1,10 @@
 //! Every statement on `variable` and `variable_set`.
 
-use std::collections::BTreeSet;
-
 use statehouse_model::{ValueId, VariableId, VariableOwner, VariableSetId};
 
 use crate::db::Value;
 use crate::error::{Error, Result};
+use crate::reach::Reach;
 use crate::record::{Rows, record};
 
 record! {
@@ -50,15 +49,15 @@ record! {
 }
 
 impl VariableSet {
-    /// The ids of the projects and workspaces that it is attached to.
-    pub(crate) fn scopes(&self) -> BTreeSet<&str> {
-        self.scopes.split_whitespace().collect()
+    /// How far it reaches.
+    pub(crate) fn reach(&self) -> Reach {
+        Reach::of(self.global, &self.scopes)
     }
 
-    /// Attaches it to these, and to nothing else.
-    pub(crate) fn attach(&mut self, scopes: &BTreeSet<String>) {
-        let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
-        self.scopes = scopes.join(" ");
+    /// Has it reach so far, and no further.
+    pub(crate) fn set_reach(&mut self, reach: &Reach) {
+        self.global = reach.global;
+        self.scopes = reach.text();
     }
 }
 

@@ -11,11 +11,12 @@
 use statehouse_model::{HouseCode, ProjectId, Role, UserId, WorkspaceId};
 
 use super::given::{Rank, owners, strongest};
-use super::set::{self, SetView, To};
+use super::set::{self, SetView};
 use super::sql::VariableSet;
 use super::*;
 use crate::access::{self, Scope};
 use crate::project::{self, Project};
+use crate::reach::{self, To};
 use crate::testing::{World, for_each_engine, name};
 use crate::workspace::sql::Workspace as WorkspaceRow;
 
@@ -252,7 +253,7 @@ async fn a_set_reaches_what_it_is_attached_to_and_nothing_else() {
             .await
             .unwrap();
         let global = set::Wish {
-            global: Some(true),
+            reach: reach::Wish::global(true),
             ..set::Wish::default()
         };
         set::update(&ctx, &c, global.clone()).await.unwrap();
@@ -273,8 +274,10 @@ async fn a_set_reaches_what_it_is_attached_to_and_nothing_else() {
             Trouble::Conflict
         );
         let narrow = set::Wish {
-            global: Some(false),
-            workspaces: Some(vec![workspace_id(&beside)]),
+            reach: reach::Wish {
+                global: Some(false),
+                ..reach::Wish::workspaces([workspace_id(&beside)])
+            },
             ..set::Wish::default()
         };
         set::update(&ctx, &a, narrow).await.unwrap();
@@ -296,8 +299,10 @@ async fn what_a_set_was_attached_to_may_go_and_come_back() {
         let folder: ProjectId = folder.id.parse().unwrap();
         let web = world.workspace("web").await;
         let wish = set::Wish {
-            projects: Some(vec![folder.clone()]),
-            workspaces: Some(vec![workspace_id(&web)]),
+            reach: reach::Wish {
+                projects: Some(vec![folder.clone()]),
+                ..reach::Wish::workspaces([workspace_id(&web)])
+            },
             ..named("s")
         };
         let made = set::create(&ctx, wish).await.unwrap();
@@ -510,7 +515,7 @@ async fn who_sees_one_workspace_is_not_told_where_else_a_set_reaches() {
         let ctx = world.ask();
         let (web, db) = (world.workspace("web").await, world.workspace("db").await);
         let wish = set::Wish {
-            workspaces: Some(vec![workspace_id(&web), workspace_id(&db)]),
+            reach: reach::Wish::workspaces([workspace_id(&web), workspace_id(&db)]),
             ..named("s")
         };
         set::create(&ctx, wish).await.unwrap();
@@ -592,7 +597,7 @@ async fn a_set_that_cannot_be_is_refused() {
         );
         assert_eq!(kind(set::detach(&ctx, &id, to).await), Trouble::Invalid);
         let all = set::Wish {
-            workspaces: Some(many().collect()),
+            reach: reach::Wish::workspaces(many()),
             ..set::Wish::default()
         };
         assert_eq!(kind(set::update(&ctx, &id, all).await), Trouble::Invalid);

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use statehouse_core::Ctx;
 use statehouse_core::project::Project;
-use statehouse_core::variable::set::{self, SetView, To, Wish};
+use statehouse_core::reach::{self, To};
+use statehouse_core::variable::set::{self, SetView, Wish};
 use statehouse_model::{Name, ProjectId, VariableSetId};
 
 use super::document::{Document, to, to_many};
@@ -115,10 +116,12 @@ fn wish(ctx: &Ctx, sent: Sent<Wished>) -> Result<Wish, Problem> {
     Ok(Wish {
         name: wished.name,
         description: wished.description,
-        global: wished.global,
         priority: wished.priority,
-        projects: relations.said("projects", projects::KIND)?,
-        workspaces: relations.said("workspaces", workspaces::KIND)?,
+        reach: reach::Wish {
+            global: wished.global,
+            projects: relations.said("projects", projects::KIND)?,
+            workspaces: relations.said("workspaces", workspaces::KIND)?,
+        },
     })
 }
 

@@ -3,7 +3,8 @@
 use statehouse_model::{VariableId, VariableSetId, WorkspaceId};
 
 use super::*;
-use crate::variable::set::{self, To};
+use crate::reach::{self, To};
+use crate::variable::set;
 use crate::variable::{self, Category};
 
 fn secret(value: &str) -> variable::Wish {
@@ -139,14 +140,14 @@ async fn a_run_is_given_the_strongest_of_what_is_said_for_it() {
         let literal = |text: &str| Some((text.to_owned(), true));
         assert_eq!(region(&bench, None).await, None);
         let global = set::Wish {
-            global: Some(true),
+            reach: reach::Wish::global(true),
             ..called("global")
         };
         let global = set_of(&world, global, says("global")).await;
         assert_eq!(region(&bench, None).await, text("global"));
         let id: WorkspaceId = bench.workspace.to_string().parse().unwrap();
         let narrow = set::Wish {
-            workspaces: Some(vec![id]),
+            reach: reach::Wish::workspaces([id]),
             ..called("narrow")
         };
         set_of(&world, narrow, says("narrow")).await;
@@ -199,7 +200,7 @@ impl Sets {
         let world = bench.world;
         let workspace: WorkspaceId = bench.workspace.to_string().parse().unwrap();
         let attached = set::Wish {
-            workspaces: Some(vec![workspace.clone()]),
+            reach: reach::Wish::workspaces([workspace.clone()]),
             ..called(&format!("a{number}"))
         };
         let there = set_of(world, attached, says("1")).await;
@@ -248,7 +249,7 @@ impl Sets {
             Meanwhile::Overruled => {
                 let wish = set::Wish {
                     priority: Some(true),
-                    workspaces: Some(vec![self.workspace.clone()]),
+                    reach: reach::Wish::workspaces([self.workspace.clone()]),
                     ..called(&format!("c{}", self.number))
                 };
                 set_of(world, wish, says("2")).await;
