@@ -35,6 +35,7 @@ use crate::memo::Memo;
 use crate::notification::{self, Deliver};
 use crate::oauth;
 use crate::org::{self, OrganizationView};
+use crate::policy::Judge;
 use crate::record::Rows;
 use crate::session::{self, Visitor};
 use crate::token::{self, TokenView, Wish};
@@ -67,6 +68,8 @@ pub struct Options {
     pub longest: Longest,
     /// What sends notifications; a process without it sends none.
     pub deliver: Option<Arc<dyn Deliver>>,
+    /// What judges by policies. In a process without it nothing is applied that a policy set reaches.
+    pub judge: Option<Arc<dyn Judge>>,
 }
 
 /// Who a request's token stands for, before it names an organization.
@@ -211,6 +214,7 @@ impl Core {
             witness: None,
             work: work.clone(),
             longest: options.longest,
+            judge: options.judge.clone(),
         };
         let site = House::open(opening).await?;
         let (witness, heads) = mpsc::unbounded_channel();
@@ -650,6 +654,7 @@ impl Core {
             witness: Some(self.witness.clone()),
             work: self.work.clone(),
             longest: self.options.longest,
+            judge: self.options.judge.clone(),
         };
         House::open(opening).await
     }

@@ -16,9 +16,10 @@ mod open;
 mod refusals;
 mod schema;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use statehouse_ledger::Hash;
 use statehouse_ledger::checkpoint::Checkpoint;
@@ -36,6 +37,7 @@ use crate::job::{Bell, Longest};
 use crate::ledger::{self, Anchors, Head, Signed};
 use crate::memo::{Memo, Sight};
 use crate::permit::Permits;
+use crate::policy::Judge;
 use crate::state;
 use crate::token;
 use follow::{follow, spawn_writer, sweep};
@@ -109,6 +111,8 @@ pub(crate) struct Opening {
     pub(crate) work: Arc<Bell>,
     /// How long jobs may take.
     pub(crate) longest: Longest,
+    /// What judges by policies.
+    pub(crate) judge: Option<Arc<dyn Judge>>,
 }
 
 /// An open house.
@@ -129,6 +133,8 @@ pub struct House {
     follower: tokio::task::AbortHandle,
     work: Arc<Bell>,
     longest: Longest,
+    judge: Option<Arc<dyn Judge>>,
+    judging: Mutex<HashSet<RunId>>,
     grown: broadcast::Sender<RunId>,
 }
 
@@ -204,6 +210,8 @@ impl House {
             follower,
             work: opening.work,
             longest: opening.longest,
+            judge: opening.judge,
+            judging: Mutex::default(),
             grown: broadcast::Sender::new(GROWN_MAX),
         }))
     }
@@ -221,6 +229,17 @@ impl House {
     /// How long jobs may take.
     pub(crate) fn longest(&self) -> Longest {
         self.longest
+    }
+
+    /// What judges by policies.
+    pub(crate) fn judge(&self) -> Option<&Arc<dyn Judge>> {
+        self.judge.as_ref()
+    }
+
+    /// The runs that this process judges at this moment.
+    pub(crate) fn judging(&self) -> MutexGuard<'_, HashSet<RunId>> {
+        // Nothing is half done while it is held.
+        self.judging.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn why_read_only(&self) -> Option<Arc<ReadOnly>> {

@@ -10,7 +10,7 @@ use std::io::Read;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use statehouse_control::Beside;
-use statehouse_model::{ConfigurationId, DestinationId, FileId, ValueId};
+use statehouse_model::{ConfigurationId, DestinationId, FileId, PolicyBundleId, ValueId};
 use statehouse_seal::Context;
 use zeroize::Zeroizing;
 
@@ -19,6 +19,7 @@ use crate::configuration::sql::Configuration;
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::notification::sql::Notification;
+use crate::policy::sql::PolicyBundle;
 use crate::record::Rows;
 use crate::run::sql::RunFile;
 use crate::variable::sql::Variable;
@@ -91,6 +92,21 @@ impl From<&Notification> for Object {
             owner: row.workspace.to_string(),
             id: row.destination.to_string(),
             name: row.id.to_string(),
+            part: None,
+            size: row.size,
+            body_digest: row.body_digest.clone(),
+            commitment: row.commitment.clone(),
+        }
+    }
+}
+
+impl From<&PolicyBundle> for Object {
+    fn from(row: &PolicyBundle) -> Self {
+        Self {
+            kind: "policy-bundle",
+            owner: row.policy_set.to_string(),
+            id: row.id.to_string(),
+            name: hex::encode(&row.digest),
             part: None,
             size: row.size,
             body_digest: row.body_digest.clone(),
@@ -199,6 +215,10 @@ pub(crate) async fn find(rows: &mut Rows, id: &str) -> Result<Option<Object>> {
         let found = crate::notification::sql::by_destination(rows, &id).await?;
         return Ok(found.as_ref().map(Object::from));
     }
+    if let Ok(id) = id.parse::<PolicyBundleId>() {
+        let found = crate::policy::sql::bundle(rows, &id).await?;
+        return Ok(found.as_ref().map(Object::from));
+    }
     Ok(None)
 }
 
@@ -207,7 +227,8 @@ pub(crate) async fn all(rows: &mut Rows) -> Result<Vec<String>> {
     let sql = "SELECT id FROM configuration WHERE status = 'uploaded'
         UNION ALL SELECT id FROM run_file
         UNION ALL SELECT value FROM variable
-        UNION ALL SELECT destination FROM notification ORDER BY 1";
+        UNION ALL SELECT destination FROM notification
+        UNION ALL SELECT id FROM policy_bundle ORDER BY 1";
     let found = rows.transaction.query(sql, &[]).await?;
     found
         .iter()

@@ -19,8 +19,9 @@ use statehouse_ledger::row::{self, Cell};
 use statehouse_model::{
     ActorId, AgentPoolId, ApprovalId, CodeId, ConfigurationId, DeliveryId, DestinationId, FileId,
     GrantId, HouseCode, HouseTokenId, JobId, JsonStateId, Name, NotificationId, OrganizationId,
-    Permission, ProjectId, Role, RunId, SessionId, Subject, TagId, TeamId, TokenId, TokenOwner,
-    UrlId, UserId, ValueId, VariableId, VariableOwner, VariableSetId, VersionId, WorkspaceId,
+    OverrideId, Permission, PolicyBundleId, PolicySetId, ProjectId, Role, RunId, SessionId,
+    Subject, TagId, TeamId, TokenId, TokenOwner, UrlId, UserId, ValueId, VariableId, VariableOwner,
+    VariableSetId, VersionId, WorkspaceId,
 };
 use statehouse_seal::Keyring;
 
@@ -179,7 +180,10 @@ text_columns!(
     Name,
     NotificationId,
     OrganizationId,
+    OverrideId,
     Permission,
+    PolicyBundleId,
+    PolicySetId,
     ProjectId,
     Role,
     RunId,

@@ -17,6 +17,7 @@
 
 pub(crate) mod evidence;
 pub(crate) mod faults;
+pub(crate) mod judge;
 pub(crate) mod post;
 pub(crate) mod postgres;
 
@@ -117,6 +118,7 @@ impl World {
             places_max: 0,
             longest: crate::job::Longest::default(),
             deliver: Some(post.clone()),
+            judge: Some(Arc::new(judge::Bench)),
         };
         let script = Script::quiet();
         let core = Core::open_with(options.clone(), Faults::new(script.clone()))

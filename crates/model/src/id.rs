@@ -191,6 +191,9 @@ id!(/** A piece of work for a runner: the plan of a run, or its apply. */ JobId,
 id!(/** Something that a run made and that is kept sealed: a plan file, its JSON, a piece of a log. */ FileId, "rf", house);
 id!(/** A variable of a workspace, or of a set. */ VariableId, "var", house);
 id!(/** A set of variables: given to the runs of many workspaces. */ VariableSetId, "varset", house);
+id!(/** A set of policies: what the runs of many workspaces are judged by. */ PolicySetId, "polset", house);
+id!(/** One bundle that was published for a set of policies. */ PolicyBundleId, "polsetver", house);
+id!(/** Somebody's word that a plan may be applied although a policy is against it. */ OverrideId, "povr", house);
 id!(/** One value that a variable had. */ ValueId, "vv", house);
 id!(/** Where notifications of a workspace are sent, and of what. */ NotificationId, "nc", house);
 id!(/** One address, with the token for it, that notifications were sent to. */ DestinationId, "nd", house);

@@ -21,9 +21,10 @@ pub use actor::{Actor, ActorId, Subject, TokenOwner};
 pub use id::{
     AgentPoolId, ApplyId, ApprovalId, AssessmentId, CodeId, ConfigurationId, DeliveryId,
     DestinationId, FileId, GrantId, HouseCode, HouseId, HouseTokenId, IdError, JobId, JsonStateId,
-    MembershipId, NotificationId, OrganizationId, OutputId, PlanId, ProjectId, RequestId, RunId,
-    SessionId, TagId, TeamId, TeamProjectId, TeamWorkspaceId, TokenId, UrlId, UserId, ValueId,
-    VariableId, VariableSetId, VersionId, WorkspaceId,
+    MembershipId, NotificationId, OrganizationId, OutputId, OverrideId, PlanId, PolicyBundleId,
+    PolicySetId, ProjectId, RequestId, RunId, SessionId, TagId, TeamId, TeamProjectId,
+    TeamWorkspaceId, TokenId, UrlId, UserId, ValueId, VariableId, VariableSetId, VersionId,
+    WorkspaceId,
 };
 pub use name::{Name, NameError};
 pub use permission::{Level, Permission, Role, UnknownName};

@@ -205,6 +205,12 @@ permissions! {
     VariableRead = "variable.read", House, "omwp";
     /// Set and remove variables; over the organization, also sets of them and what they are attached to.
     VariableWrite = "variable.write", House, "omw";
+    /// See policy sets and what they hold.
+    PolicyRead = "policy.read", House, "omwpra";
+    /// Make, publish, attach and remove policy sets.
+    PolicyWrite = "policy.write", House, "om";
+    /// Let a run be applied that a soft-mandatory policy is against, and say why.
+    PolicyOverride = "policy.override", House, "om";
     /// See where notifications of runs are sent, and what came of it; an address can be as good as a token, and tokens are shown to nobody.
     NotificationRead = "notification.read", House, "om";
     /// Say where notifications of runs are sent.

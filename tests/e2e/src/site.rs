@@ -50,6 +50,7 @@ impl Site {
             places_max: 0,
             longest: statehouse_core::job::Longest::default(),
             deliver: Some(Arc::new(Taken)),
+            judge: None,
         }
     }
 

@@ -6,7 +6,7 @@ use crate::db::Migration;
 use crate::record::Table;
 use crate::{
     access, agent, configuration, drift, execution, job, key, ledger, notification, oauth, org,
-    project, retention, run, session, state, team, token, url, user, variable, workspace,
+    policy, project, retention, run, session, state, team, token, url, user, variable, workspace,
 };
 
 const COMMON: &str = include_str!("../../migrations/common/0001_ledger.sql");
@@ -27,6 +27,7 @@ const DRIFT: &str = include_str!("../../migrations/house/0012_drift.sql");
 const JOB_REASON: &str = include_str!("../../migrations/house/0013_job_reason.sql");
 const BOUNDS: &str = include_str!("../../migrations/house/0014_bounds.sql");
 const EXECUTION_TOOL: &str = include_str!("../../migrations/house/0015_execution_tool.sql");
+const POLICY: &str = include_str!("../../migrations/house/0016_policy.sql");
 
 /// The evidential tables that the site and every organization have.
 const SHARED_TABLES: [Table; 2] = [
@@ -48,7 +49,7 @@ static SITE_TABLES: [Table; 9] = [
 ];
 
 /// The evidential tables of an organization.
-static HOUSE_TABLES: [Table; 38] = [
+static HOUSE_TABLES: [Table; 41] = [
     SHARED_TABLES[0],
     SHARED_TABLES[1],
     Table::of::<access::sql::Grant>(),
@@ -87,6 +88,9 @@ static HOUSE_TABLES: [Table; 38] = [
     Table::of::<job::sql::Term>(),
     Table::of::<run::removal::sql::Removal>(),
     Table::of::<execution::sql::ExecutionTool>(),
+    Table::of::<policy::sql::PolicySet>(),
+    Table::of::<policy::sql::PolicyBundle>(),
+    Table::of::<policy::sql::PolicyOverride>(),
 ];
 
 /// Every evidential table of a house, in the order they are verified in.
@@ -115,6 +119,7 @@ pub(crate) fn migrations(code: HouseCode) -> Vec<Migration> {
             ("job_reason", JOB_REASON),
             ("bounds", BOUNDS),
             ("execution_tool", EXECUTION_TOOL),
+            ("policy", POLICY),
         ]
     };
     [("ledger", COMMON)]

@@ -13,6 +13,7 @@ use crate::access::Rights;
 use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Target, actions};
 use crate::error::{Error, Kind, Result};
+use crate::policy;
 use crate::record::Rows;
 use crate::variable;
 use crate::workspace;
@@ -202,6 +203,7 @@ pub async fn delete(ctx: &Ctx, project: &Project) -> Result<()> {
                     .hint("move them to another project or delete them first"));
             }
             variable::set::leave_project(tx, &project.id).await?;
+            policy::leave_project(tx, &project.id).await?;
             tx.remove::<Row>(&[project.id.as_str().into()]).await?;
             Ok(Outcome::Recorded((), Entry::new(&project.id)))
         })

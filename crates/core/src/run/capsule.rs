@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use statehouse_capsule::{
     Approval, Assessment, Backend, BaseState, Capsule, Consequence, Evidence, Facts, FoundApproval,
     Lock, Mismatch, Provider, Requirement, Sandbox, SignedCapsule, Terms, Tool, Variables,
-    Verified, tally, verify,
+    Verified, policies_digest, tally, verify,
 };
 use statehouse_ledger::note::VerifierKey;
 use statehouse_ledger::{Hash, hash_from_hex};
@@ -32,6 +32,8 @@ use crate::house::House;
 use crate::job::{self, Step};
 use crate::key;
 use crate::ledger;
+use crate::policy::force;
+use crate::policy::judge::{self, Verdicts};
 use crate::record::Rows;
 use crate::state::{self, sql::Version};
 use crate::team;
@@ -80,6 +82,11 @@ impl Found {
             .map_err(|error| Error::internal(format!("what a runner found: {error}")))
     }
 
+    /// The digest of the plan file.
+    pub(crate) fn plan_digest(&self) -> Result<Hash> {
+        hash(&self.plan, "digest of the plan")
+    }
+
     /// What the runner says, in the words of the capsule.
     fn facts(&self, own: Own) -> Result<Facts> {
         let mut providers = BTreeMap::new();
@@ -106,7 +113,7 @@ impl Found {
             house: own.run.id.house(),
             workspace: own.run.workspace,
             run: own.run.id,
-            plan: hash(&self.plan, "digest of the plan")?,
+            plan: self.plan_digest()?,
             plan_json: hash(&self.plan_json, "digest of the plan's JSON")?,
             plan_shown: hash(&self.plan_shown, "digest of what is shown of the plan")?,
             base: own.base,
@@ -215,21 +222,12 @@ async fn own(rows: &mut Rows, house: &House, run: &Run, on: Option<Version>) -> 
     })
 }
 
-/// Policies and prices: none are in force yet, and the capsule says exactly that.
-fn assessment() -> Assessment {
-    Assessment {
-        policies: None,
-        verdicts: Vec::new(),
-        estimate: None,
-    }
-}
-
 /// The signed capsule of a plan: what an apply will be held against.
 pub(crate) async fn make(
     rows: &mut Rows,
     house: &House,
     run: &Run,
-    found: &Found,
+    (found, assessment): (&Found, Assessment),
     now: i64,
 ) -> Result<SignedCapsule> {
     let on = planned_on(rows, run).await?;
@@ -238,7 +236,7 @@ pub(crate) async fn make(
     let terms = Terms {
         requirement: requirement(rows, &workspace).await?,
         facts: found.facts(own)?,
-        assessment: assessment(),
+        assessment,
         author: run.actor.clone(),
         created_at: now,
         expires_at: now.saturating_add(LIFE_US),
@@ -472,10 +470,10 @@ pub(crate) async fn verified(
     rows: &mut Rows,
     house: &House,
     run: &Run,
-    of_runner: &OfRunner,
+    (of_runner, verdicts): (&OfRunner, Option<&Verdicts>),
     (written, now): (Written, i64),
 ) -> Result<std::result::Result<Verified, Refusal>> {
-    match look(rows, house, run, of_runner, (written, now)).await {
+    match look(rows, house, run, (of_runner, verdicts), (written, now)).await {
         Err(error) if *error.kind() == Trouble::Tampered => Ok(Err(Refusal::unreadable(
             "unreadable",
             error.message().to_owned(),
@@ -488,10 +486,10 @@ async fn look(
     rows: &mut Rows,
     house: &House,
     run: &Run,
-    of_runner: &OfRunner,
+    found: (&OfRunner, Option<&Verdicts>),
     (written, now): (Written, i64),
 ) -> Result<std::result::Result<Verified, Refusal>> {
-    let verified = match judged(rows, house, run, of_runner, now).await? {
+    let verified = match judged(rows, house, run, found, now).await? {
         Ok(verified) => verified,
         Err(mismatches) => return Ok(Err(Refusal::of(&mismatches))),
     };
@@ -510,7 +508,7 @@ async fn judged(
     rows: &mut Rows,
     house: &House,
     run: &Run,
-    of_runner: &OfRunner,
+    (of_runner, verdicts): (&OfRunner, Option<&Verdicts>),
     now: i64,
 ) -> Result<std::result::Result<Verified, Vec<Mismatch>>> {
     let signed = read(rows, house, run).await?;
@@ -530,11 +528,12 @@ async fn judged(
         let execution = execution::of(rows, &workspace).await?;
         found.tool.name = execution.needed_tool(&workspace)?;
     }
+    let assessment = assessed(rows, (run, &workspace), (&found.plan, verdicts), now).await?;
     Ok(verify(&Evidence {
         signed: &signed,
         keys: &keys,
         found: &found,
-        assessment: &assessment(),
+        assessment: &assessment,
         requirement: &requirement,
         approvals: &approvals,
         lock: &lock(run, &workspace),
@@ -543,6 +542,29 @@ async fn judged(
         nonce_is_consumed: row.status != OPEN,
         now,
     }))
+}
+
+/// What the policies in force say of a plan, as far as they were asked: where others are in force by now, that alone.
+async fn assessed(
+    rows: &mut Rows,
+    (run, workspace): (&Run, &WorkspaceRow),
+    (plan, verdicts): (&Hash, Option<&Verdicts>),
+    now: i64,
+) -> Result<Assessment> {
+    let in_force = force::digests(rows, workspace).await?;
+    let Some(verdicts) = verdicts else {
+        return Ok(Assessment {
+            policies: policies_digest(&in_force),
+            ..Assessment::default()
+        });
+    };
+    let of = (run, workspace);
+    let overridden = judge::overridden(rows, of, (plan, verdicts), now).await?;
+    let assessment = verdicts.assessment(&overridden)?;
+    Ok(Assessment {
+        policies: policies_digest(&in_force),
+        ..assessment
+    })
 }
 
 /// Whether runs of the workspace happen with a runner, and where this one was planned

@@ -37,6 +37,8 @@ pub enum Kind {
     Found,
     /// What was planned and judged, signed.
     Capsule,
+    /// What policies said of it.
+    Verdicts,
     /// A copy of the state that a backend elsewhere had before the plan.
     StateBefore,
     /// A copy of the one that it had after the apply.
@@ -57,6 +59,7 @@ impl Kind {
             Self::PlanShown => "plan-shown",
             Self::Found => "found",
             Self::Capsule => "capsule",
+            Self::Verdicts => "verdicts",
             Self::StateBefore => "state-before",
             Self::StateAfter => "state-after",
             Self::PlanLog => "plan-log",
@@ -83,7 +86,7 @@ impl Kind {
             | Self::Plan
             | Self::PlanJson
             | Self::PlanShown => 256 * 1024 * 1024,
-            Self::PlanLog | Self::ApplyLog => 4 * 1024 * 1024,
+            Self::Verdicts | Self::PlanLog | Self::ApplyLog => 4 * 1024 * 1024,
         }
     }
 }

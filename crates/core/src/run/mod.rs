@@ -9,6 +9,7 @@
 //! Deliberately absent: running anything. That is a runner's, in a process of its own.
 
 pub mod act;
+mod assess;
 pub mod capsule;
 pub mod copies;
 pub mod counted;

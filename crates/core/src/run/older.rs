@@ -11,23 +11,27 @@ use crate::error::{Error, Result};
 use crate::execution::sql::{Execution, ExecutionTool};
 use crate::house::Base;
 use crate::ledger::{self, Concern, Since};
+use crate::policy::sql::{PolicyBundle, PolicyOverride, PolicySet};
 use crate::record::{Rows, Table};
 use crate::team::sql::{Team, TeamMember};
 use crate::workspace::freeze::sql::Freeze;
 use crate::workspace::sql::Workspace;
 
-/// Rows that decide whether somebody's word counts: all of them.
-const OF_ALL: [Table; 3] = [
+/// Rows that decide whether somebody's word counts, and by what is judged: all of them.
+const OF_ALL: [Table; 5] = [
     Table::of::<Grant>(),
     Table::of::<Team>(),
     Table::of::<TeamMember>(),
+    Table::of::<PolicySet>(),
+    Table::of::<PolicyBundle>(),
 ];
 
 /// Rows that are about a run, its workspace, or what an apply there needs.
-const OF_THIS: [Table; 9] = [
+const OF_THIS: [Table; 10] = [
     Table::of::<Run>(),
     Table::of::<CapsuleRow>(),
     Table::of::<ApprovalRow>(),
+    Table::of::<PolicyOverride>(),
     Table::of::<RunFile>(),
     Table::of::<Configuration>(),
     Table::of::<Workspace>(),

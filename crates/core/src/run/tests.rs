@@ -15,6 +15,7 @@ mod approvals;
 mod ends;
 mod files;
 mod given;
+mod judged;
 mod kept;
 mod lost;
 mod notified;
@@ -157,9 +158,13 @@ impl<'w> Bench<'w> {
     }
 
     async fn round(&self) -> bool {
-        turn::round(&self.world.house, self.world.options.jobs_max)
-            .await
-            .unwrap()
+        let house = &self.world.house;
+        let round = turn::round(house, self.world.options.jobs_max).await;
+        // Policies are asked beside the round.
+        while !house.judging().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        round.unwrap()
     }
 
     async fn claim(&self) -> Option<Line> {

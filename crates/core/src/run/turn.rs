@@ -13,20 +13,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use statehouse_capsule::Requirement;
 use statehouse_model::{Actor, AgentPoolId, JobId, RunId, WorkspaceId};
 
-use super::capsule::{self, Found};
-use super::files::{self, Kind};
-use super::machine::{self, Act, Assessed, Event, Status, Step};
-use super::sql::{self, CapsuleRow, Run};
+use super::assess::assess;
+use super::capsule;
+use super::machine::{self, Act, Event, Status, Step};
+use super::sql::{self, Run};
 use super::{arrow, needed};
 use crate::access::{DRIFT, RUNS};
 use crate::agent;
 use crate::ctx::Ctx;
-use crate::door::{self, Outcome, Plan, Target, actions};
-use crate::error::{Error, Kind as Trouble, Result};
+use crate::door::{self, Outcome, Target, actions};
+use crate::error::{Kind as Trouble, Result};
 use crate::house::House;
 use crate::job::{self, sql::Job};
 use crate::record::Rows;
@@ -36,8 +34,6 @@ use crate::workspace::{self, Workspace};
 actions! {
     /// Give a run its turn to be planned.
     StartRun = "run.start" needs RunPlan;
-    /// Judge its plan.
-    AssessRun = "run.assess" needs RunPlan;
     /// Give it its turn to be applied.
     QueueRun = "run.queue" needs RunApply;
     /// End what is over: a lease, a capsule, a lock that was taken away.
@@ -93,7 +89,7 @@ pub(crate) async fn round(house: &Arc<House>, jobs_max: u64) -> Result<bool> {
 }
 
 /// One run that does not go on keeps no other from it.
-fn told(id: &RunId, done: Result<()>) {
+pub(super) fn told(id: &RunId, done: Result<()>) {
     if let Err(error) = done {
         tracing::warn!(run = %id, %error, "a run did not go on");
     }
@@ -290,7 +286,7 @@ const HOLDING: [Status; 10] = [
 /// Statuses in which a plan is to be judged.
 const TO_JUDGE: [Status; 2] = [Status::Planned, Status::Assessing];
 
-fn target(id: &RunId) -> Target {
+pub(super) fn target(id: &RunId) -> Target {
     Target::Workspace(Workspace::OfRun(id.clone()))
 }
 
@@ -452,121 +448,6 @@ async fn start(task: &Ctx, id: &RunId, jobs_max: u64) -> Result<()> {
         })
     })
     .await
-}
-
-/// Judges a plan: what it was made from and what it is are bound by a capsule.
-async fn assess(task: &Ctx, id: &RunId) -> Result<()> {
-    begin_assessing(task, id).await?;
-    let made = bind(task, id).await;
-    let (file, row, bound) = match made {
-        Ok(Some(sealed)) => sealed,
-        Ok(None) => return Ok(()),
-        Err(error) if *error.kind() == Trouble::Unavailable => return Err(error),
-        Err(error) => return fail(task, id, error).await,
-    };
-    let plan = Plan {
-        weight: file.weight(),
-        asks: Vec::new(),
-    };
-    let (wanted, sealed) = (id.clone(), Arc::new((file, row, bound)));
-    door::planned(task, AssessRun, target(id), plan, move |tx| {
-        let (wanted, sealed) = (wanted.clone(), sealed.clone());
-        Box::pin(async move {
-            let mut run = needed(tx, &wanted).await?;
-            if run.state()?.status() != Status::Assessing {
-                return Ok(Outcome::Unchanged(()));
-            }
-            let (file, row, bound) = &*sealed;
-            files::store(tx, file).await?;
-            tx.put(row).await?;
-            let digest = row.digest.as_slice().try_into();
-            let passed = Assessed::Passed {
-                capsule: digest.map_err(|_| Error::internal("a digest of another length"))?,
-                sufficient: capsule::needs_nobody(tx, &run, bound).await?,
-                under_policies: false,
-            };
-            let entry = arrow(tx, &mut run, Event::Server(Step::Assessed(passed))).await?;
-            let entry = files::told(entry, &file.row).fact("capsule", hex::encode(&row.digest));
-            Ok(Outcome::Recorded((), entry))
-        })
-    })
-    .await
-}
-
-/// Ends a run whose plan cannot be judged, and says why beside the leaf.
-async fn fail(task: &Ctx, id: &RunId, error: Error) -> Result<()> {
-    tracing::warn!(run = %id, %error, "a plan cannot be bound");
-    let given = Arc::new((id.clone(), error));
-    door::change(task, AssessRun, target(id), move |tx| {
-        let given = given.clone();
-        Box::pin(async move {
-            let (wanted, error) = &*given;
-            let mut run = needed(tx, wanted).await?;
-            if run.state()?.status() != Status::Assessing {
-                return Ok(Outcome::Unchanged(()));
-            }
-            let (reason, step) = match error.kind() {
-                Trouble::Tampered => ("tampered", Step::FindAltered),
-                _ => ("unbound", Step::Fail),
-            };
-            reason.clone_into(&mut run.reason);
-            let entry = arrow(tx, &mut run, Event::Server(step)).await?;
-            Ok(Outcome::Recorded((), entry.detail(Some(error.message()))))
-        })
-    })
-    .await
-}
-
-async fn begin_assessing(task: &Ctx, id: &RunId) -> Result<()> {
-    let wanted = id.clone();
-    door::change(task, AssessRun, target(id), move |tx| {
-        let wanted = wanted.clone();
-        Box::pin(async move {
-            let mut run = needed(tx, &wanted).await?;
-            if run.state()?.status() != Status::Planned {
-                return Ok(Outcome::Unchanged(()));
-            }
-            let entry = arrow(tx, &mut run, Event::Server(Step::Assess)).await?;
-            Ok(Outcome::Recorded((), entry))
-        })
-    })
-    .await
-}
-
-/// A capsule that is sealed and not stored yet, and the approvals that it binds.
-type Bound = (files::Prepared, CapsuleRow, Requirement);
-
-/// The capsule of a run, sealed; `None` where the run is somewhere else by now.
-async fn bind(task: &Ctx, id: &RunId) -> Result<Option<Bound>> {
-    let (wanted, house, now) = (id.clone(), task.house().clone(), task.house().now());
-    let made = door::read(task, AssessRun, &target(id), move |rows| {
-        Box::pin(async move {
-            let run = needed(rows, &wanted).await?;
-            if run.state()?.status() != Status::Assessing {
-                return Ok(None);
-            }
-            let found = capsule::open(rows, &house, &run, Kind::Found).await?;
-            let found = Found::read(&found)?;
-            let signed = capsule::make(rows, &house, &run, &found, now).await?;
-            Ok(Some(signed))
-        })
-    })
-    .await?;
-    let Some(signed) = made else { return Ok(None) };
-    let row = CapsuleRow {
-        run: id.clone(),
-        digest: signed.capsule().digest().to_vec(),
-        status: capsule::OPEN.to_owned(),
-        created_at: now,
-        expires_at: signed.capsule().terms().expires_at,
-    };
-    let text = Bytes::from(signed.to_string());
-    let file = files::prepare(task, id, Kind::Capsule, 0, text).await?;
-    Ok(Some((
-        file,
-        row,
-        signed.capsule().terms().requirement.clone(),
-    )))
 }
 
 /// Gives a run that is agreed on its turn to be applied. Where it is not agreed

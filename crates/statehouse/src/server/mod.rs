@@ -98,6 +98,7 @@ pub(crate) async fn options(config: &Config, environment: &Environment) -> Resul
             apply_minutes: config.runs.apply_minutes_max,
         },
         deliver: None,
+        judge: None,
     })
 }
 

@@ -273,6 +273,7 @@ pub(crate) fn options(place: &Path, clock: Arc<AtomicI64>) -> Options {
         places_max: 0,
         longest: statehouse_core::job::Longest::default(),
         deliver: Some(Arc::new(Post)),
+        judge: None,
     }
 }
 

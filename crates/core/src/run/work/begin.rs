@@ -12,6 +12,7 @@ use super::{BeginApply, Line, ReadJob};
 use crate::door::{self, Outcome, Tx};
 use crate::error::{Error, Kind as Trouble, Result};
 use crate::job;
+use crate::policy::judge::{self, Stage};
 use crate::run::capsule::{self, OfRunner, Refusal};
 use crate::run::files::{self, Kind};
 use crate::run::machine::{Event, Report};
@@ -52,12 +53,17 @@ impl Line {
             Some((kind, why)) => Err((kind.as_str(), why)),
             None => self.written().await?.map_err(|why| ("unreadable", why)),
         };
+        // What policies say now of what is stored: asked before the change, which may not take as long.
+        let verdicts = match &before {
+            Ok(_) => judge::judge(&self.ctx, &self.run, Stage::Apply).await?,
+            Err(_) => None,
+        };
         let house = self.ctx.house().clone();
-        let given = Arc::new((self.clone(), found, house, before));
+        let given = Arc::new((self.clone(), (found, verdicts), house, before));
         door::change(&self.ctx, BeginApply, self.target(), move |tx| {
             let given = given.clone();
             Box::pin(async move {
-                let (line, found, house, before) = &*given;
+                let (line, (found, verdicts), house, before) = &*given;
                 job::held(tx, &line.job).await?;
                 let run = needed(tx, &line.run).await?;
                 let workspace = workspace::sql::needed(tx, &line.workspace()).await?;
@@ -67,6 +73,7 @@ impl Line {
                     Err((name, why)) => Err(Refusal::unreadable(name, why.clone())),
                     Ok(written) => {
                         let known = (written.clone(), now);
+                        let found = (found, verdicts.as_ref());
                         capsule::verified(tx, house, &run, found, known).await?
                     }
                 };

@@ -117,6 +117,7 @@ pub(crate) async fn begin(
         places_max: 0,
         longest: statehouse_core::job::Longest::default(),
         deliver: None,
+        judge: None,
     };
     let core = Core::open(options).await?;
     let machine = core.machine();

@@ -1,0 +1,463 @@
+//! Judging a plan: what every set in force says of it, after the plan and again before the apply.
+//!
+//! The rows say which sets are in force; their bundles, the stored JSON of the plan and what is known of run and workspace go to a [`Judge`], which
+//! evaluates them in a process apart and answers in bounded time. What does not come to an answer is against the plan, as strictly as there is.
+//!
+//! What changes between plan and apply (the time, the approvals so far, which of both it is) is seen by policies and is no part of the digest of what
+//! they were given: a capsule binds that digest, and the verdict must be the same both times.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use statehouse_capsule::{Assessment, Outcome as Bound, Verdict as BoundVerdict, policies_digest};
+use statehouse_ledger::{Hash, hash_from_hex};
+use statehouse_model::RunId;
+
+use super::force::{self, InForce};
+use super::{Enforcement, Exception, PolicyView, read};
+use crate::access;
+use crate::blob::Stored;
+use crate::ctx::Ctx;
+use crate::door::{self, Target, actions};
+use crate::error::{Error, Result};
+use crate::execution;
+use crate::house::House;
+use crate::job;
+use crate::object::Object;
+use crate::record::Rows;
+use crate::run::files::{self, Kind};
+use crate::run::sql::{self as runs, Run};
+use crate::run::{capsule, needed as needed_run};
+use crate::workspace::sql::{self as workspaces, Workspace as WorkspaceRow};
+use crate::workspace::{self, Workspace};
+
+actions! {
+    /// Look up what a run is to be judged by.
+    JudgeRun = "policy.judge" needs RunPlan;
+}
+
+/// An answer on its way.
+pub type Judging<'a, T> = Pin<Box<dyn Future<Output = std::result::Result<T, String>> + Send + 'a>>;
+
+/// What evaluates policies, somewhere else than in this process.
+pub trait Judge: Send + Sync {
+    /// Reads the archive of a bundle as it would be to judge by it, with these parameters. Says everything that is wrong, a line each.
+    fn check<'a>(
+        &'a self,
+        archive: Bytes,
+        parameters: &'a Map<String, Value>,
+    ) -> Judging<'a, Checked>;
+
+    /// What each set says, in the order in which they are given.
+    fn assess(&self, question: Question) -> Judging<'_, Vec<Said>>;
+}
+
+/// A bundle that can judge.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// SHA-256 over what is in it.
+    pub digest: Hash,
+    /// Its policies.
+    pub policies: Vec<PolicyView>,
+}
+
+/// When it is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// After the plan.
+    Plan,
+    /// Before the apply.
+    Apply,
+}
+
+/// A set, as it judges.
+#[derive(Debug, Clone)]
+pub struct Set {
+    /// Its name.
+    pub name: String,
+    /// The archive of its bundle.
+    pub archive: Bytes,
+    /// The strictest level that its policies have.
+    pub enforcement: Enforcement,
+    /// Values of its parameters.
+    pub parameters: Map<String, Value>,
+    /// What it does not hold against whom.
+    pub exceptions: Vec<Exception>,
+}
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// When.
+    pub stage: Stage,
+    /// By which sets.
+    pub sets: Vec<Set>,
+    /// Of which plan: the text that `terraform show -json` gives of it.
+    pub plan: Bytes,
+    /// What else is known, by its name in the documents of policies.
+    pub facts: Map<String, Value>,
+    /// When it is, in microseconds since 1970.
+    pub now: i64,
+}
+
+/// What a set says, from where it was evaluated.
+#[derive(Debug, Clone)]
+pub struct Said {
+    /// What it comes to.
+    pub outcome: Outcome,
+    /// SHA-256 of what it was given, except what changes between plan and apply.
+    pub input: Hash,
+    /// What evaluated it: its name and version.
+    pub engine: String,
+    /// What each of its policies says.
+    pub results: Vec<PolicyResult>,
+}
+
+/// What a set comes to, the mildest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Nothing against it.
+    Passed,
+    /// Something against it, which is advice.
+    Advised,
+    /// Something against it, which may be let pass.
+    SoftFailed,
+    /// It must not be applied.
+    HardFailed,
+}
+
+impl Outcome {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Advised => "advised",
+            Self::SoftFailed => "soft-failed",
+            Self::HardFailed => "hard-failed",
+        }
+    }
+}
+
+/// What one policy says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PolicyResult {
+    /// Its name.
+    pub policy: String,
+    /// What it is about.
+    pub title: String,
+    /// How strictly it is meant here.
+    pub level: String,
+    /// `passed`, `failed`, `excepted` or `errored`.
+    pub outcome: String,
+    /// What it has against the plan, or what went wrong.
+    pub messages: Vec<Message>,
+}
+
+/// Something that a policy has against a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Message {
+    /// In words.
+    pub text: String,
+    /// Of which resource.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub address: Option<String>,
+}
+
+/// What a set said of a run, as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Verdict {
+    /// The set's id.
+    pub set: String,
+    /// Its name.
+    pub name: String,
+    /// SHA-256 over everything that decides what it says, in hex.
+    pub digest: String,
+    /// The id of its bundle.
+    pub bundle: String,
+    /// SHA-256 over what is in that, in hex.
+    pub bundle_digest: String,
+    /// SHA-256 of what it was given, in hex.
+    pub input: String,
+    /// What evaluated it.
+    pub engine: String,
+    /// What it comes to.
+    pub outcome: Outcome,
+    /// What each of its policies says.
+    pub results: Vec<PolicyResult>,
+}
+
+impl Verdict {
+    /// What it has against the plan, as somebody would override it.
+    pub(crate) fn words(&self) -> Result<Hash> {
+        let text = serde_json::to_vec(&self.results);
+        let text = text.map_err(|error| Error::internal(format!("a verdict: {error}")))?;
+        Ok(statehouse_ledger::sha256(&text))
+    }
+}
+
+/// What all sets in force said of a run, in order of their digests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Verdicts {
+    /// When they were asked.
+    pub stage: Stage,
+    /// What each said.
+    pub sets: Vec<Verdict>,
+}
+
+impl Verdicts {
+    /// What they come to together.
+    pub fn outcome(&self) -> Outcome {
+        let outcomes = self.sets.iter().map(|set| set.outcome);
+        outcomes.max().unwrap_or(Outcome::Passed)
+    }
+
+    /// The sets by their digests.
+    pub(crate) fn digests(&self) -> Result<Vec<Hash>> {
+        self.sets.iter().map(|set| hash(&set.digest)).collect()
+    }
+
+    /// In the words of a capsule. Those of `overridden` may be let pass.
+    pub(crate) fn assessment(&self, overridden: &[Hash]) -> Result<Assessment> {
+        let mut verdicts = Vec::new();
+        for set in &self.sets {
+            let policy_set = hash(&set.digest)?;
+            verdicts.push(BoundVerdict {
+                policy_set,
+                input: hash(&set.input)?,
+                outcome: match set.outcome {
+                    Outcome::Passed => Bound::Passed,
+                    Outcome::Advised => Bound::Advised,
+                    Outcome::SoftFailed if overridden.contains(&policy_set) => Bound::Overridden,
+                    Outcome::SoftFailed | Outcome::HardFailed => Bound::Failed,
+                },
+            });
+        }
+        Ok(Assessment {
+            policies: policies_digest(&self.digests()?),
+            verdicts,
+            estimate: None,
+        })
+    }
+
+    /// As it is kept.
+    pub(crate) fn text(&self) -> Result<Bytes> {
+        let text = serde_json::to_vec(self);
+        let text = text.map_err(|error| Error::internal(format!("verdicts: {error}")))?;
+        Ok(text.into())
+    }
+
+    /// Reads what was kept.
+    pub(crate) fn read(text: &[u8]) -> Result<Self> {
+        serde_json::from_slice(text)
+            .map_err(|error| Error::tampered(format!("the verdicts on a run: {error}")))
+    }
+}
+
+fn hash(text: &str) -> Result<Hash> {
+    hash_from_hex(text).ok_or_else(|| Error::tampered("a verdict names no SHA-256"))
+}
+
+/// What judges here. Where nothing does, nothing passes.
+pub(crate) fn needed(house: &House) -> Result<Arc<dyn Judge>> {
+    let found = house.judge().cloned();
+    found.ok_or_else(|| {
+        Error::unavailable("this server has nothing that evaluates policies")
+            .hint("ask another, or start it as `statehouse serve`")
+    })
+}
+
+/// What was looked up for one question.
+struct Gathered {
+    sets: Vec<(InForce, (Object, Stored))>,
+    plan: (Object, Stored),
+    facts: Map<String, Value>,
+}
+
+/// What the sets in force say of a run; `None` where none is.
+pub(crate) async fn judge(ctx: &Ctx, id: &RunId, stage: Stage) -> Result<Option<Verdicts>> {
+    let (wanted, house) = (id.clone(), ctx.house().clone());
+    let target = Target::Workspace(Workspace::OfRun(id.clone()));
+    let gathered = door::read(ctx, JudgeRun, &target, move |rows| {
+        Box::pin(async move { gather(rows, &house, &wanted).await })
+    })
+    .await?;
+    let Some(gathered) = gathered else {
+        return Ok(None);
+    };
+    let (object, stored) = gathered.plan;
+    let plan = object.open(ctx, stored).await?;
+    let (mut sets, mut asked) = (Vec::new(), Vec::new());
+    for (in_force, (object, stored)) in gathered.sets {
+        asked.push(Set {
+            name: in_force.set.name.clone(),
+            archive: object.open(ctx, stored).await?,
+            enforcement: in_force.set.enforcement.parse()?,
+            parameters: read(&in_force.set.parameters)?,
+            exceptions: read(&in_force.set.exceptions)?,
+        });
+        sets.push(in_force);
+    }
+    let question = Question {
+        stage,
+        sets: asked,
+        plan,
+        facts: gathered.facts,
+        now: ctx.house().now(),
+    };
+    let said = needed(ctx.house())?.assess(question).await;
+    let said = said.and_then(|said| {
+        let is_whole = said.len() == sets.len();
+        is_whole
+            .then_some(said)
+            .ok_or_else(|| "not every policy set was answered for".to_owned())
+    });
+    let sets = match said {
+        Ok(said) => sets
+            .iter()
+            .zip(said)
+            .map(|(set, said)| verdict(set, said))
+            .collect(),
+        // Whoever does not answer is against it.
+        Err(why) => sets
+            .iter()
+            .map(|set| verdict(set, unanswered(&why)))
+            .collect(),
+    };
+    Ok(Some(Verdicts { stage, sets }))
+}
+
+fn verdict(by: &InForce, said: Said) -> Verdict {
+    Verdict {
+        set: by.set.id.to_string(),
+        name: by.set.name.clone(),
+        digest: hex::encode(by.digest()),
+        bundle: by.bundle.id.to_string(),
+        bundle_digest: hex::encode(&by.bundle.digest),
+        input: hex::encode(said.input),
+        engine: said.engine,
+        outcome: said.outcome,
+        results: said.results,
+    }
+}
+
+/// What stands for a set that was not evaluated.
+fn unanswered(why: &str) -> Said {
+    let message = Message {
+        text: format!("the policies were not evaluated: {why}"),
+        address: None,
+    };
+    Said {
+        outcome: Outcome::HardFailed,
+        input: [0; 32],
+        engine: "none".to_owned(),
+        results: vec![PolicyResult {
+            policy: "all".to_owned(),
+            title: String::new(),
+            level: Enforcement::HardMandatory.as_str().to_owned(),
+            outcome: "errored".to_owned(),
+            messages: vec![message],
+        }],
+    }
+}
+
+async fn gather(rows: &mut Rows, house: &House, id: &RunId) -> Result<Option<Gathered>> {
+    let run = needed_run(rows, id).await?;
+    let workspace = capsule::workspace_of(rows, &run).await?;
+    let in_force = force::in_force(rows, &workspace).await?;
+    if in_force.is_empty() {
+        return Ok(None);
+    }
+    let mut sets = Vec::new();
+    for each in in_force {
+        let object = Object::from(&each.bundle);
+        let stored = object.stored(rows).await?;
+        sets.push((each, (object, stored)));
+    }
+    let plan = files::find(rows, &run.id, Kind::PlanJson).await?;
+    let plan = plan.ok_or_else(|| Error::tampered(format!("the plan of {id} is missing")))?;
+    let facts = facts(rows, house, (&run, &workspace)).await?;
+    Ok(Some(Gathered { sets, plan, facts }))
+}
+
+/// What is known of a run and its workspace, by its name in the documents of policies.
+async fn facts(
+    rows: &mut Rows,
+    house: &House,
+    (run, workspace): (&Run, &WorkspaceRow),
+) -> Result<Map<String, Value>> {
+    let options = capsule::options(rows, house, run).await?;
+    let setting = workspaces::setting(rows, &workspace.id).await?;
+    let setting = setting.unwrap_or_else(|| workspace::unset(workspace.id.clone()));
+    let execution = execution::of(rows, workspace).await?;
+    let project = crate::project::Project::Id(workspace.project.clone());
+    let project = crate::project::sql::needed(rows, &project).await?;
+    let job = job::sql::last_of(rows, &run.id, job::Step::Plan.as_str()).await?;
+    let tags = force::tags_of(rows, workspace).await?;
+    let approvals = runs::approvals(rows, &run.id).await?;
+    let approvals: Vec<Value> = approvals
+        .iter()
+        .filter(|each| each.withdrawn_at.is_none() && run.capsule.as_ref() == Some(&each.capsule))
+        .map(|each| json!({ "user": each.actor.as_str(), "decision": each.decision }))
+        .collect();
+    let facts = json!({
+        "workspace": {
+            "id": workspace.id.as_str(), "name": workspace.name.as_str(), "tags": tags, "project": project.name.as_str(),
+            "terraform_version": setting.terraform_version, "working_directory": setting.working_directory,
+            "execution_mode": execution.mode.as_str(), "auto_apply": run.auto_apply, "approvals_required": execution.approvals,
+        },
+        "project": { "id": project.id.as_str(), "name": project.name.as_str() },
+        "organization": { "id": house.code().to_string() },
+        "run": {
+            "id": run.id.as_str(), "kind": run.kind, "message": options.message, "author": run.actor.as_str(),
+            "created_at_us": run.created_at, "is_destroy": options.destroy, "refresh_only": options.refresh_only,
+            "targets": options.targets, "replace": options.replace,
+        },
+        "sandbox": { "level": job.and_then(|job| job.sandbox) },
+        "approvals": approvals,
+    });
+    match facts {
+        Value::Object(facts) => Ok(facts),
+        _ => Err(Error::internal("facts of another form")),
+    }
+}
+
+/// The sets of a workspace whose verdict on a plan somebody overrode who may do so now.
+pub(crate) async fn overridden(
+    rows: &mut Rows,
+    (run, workspace): (&Run, &WorkspaceRow),
+    (plan, verdicts): (&Hash, &Verdicts),
+    now: i64,
+) -> Result<Vec<Hash>> {
+    let said = super::sql::overrides(rows, &run.id).await?;
+    let mut found = Vec::new();
+    if said.is_empty() {
+        return Ok(found);
+    }
+    let target = Target::Workspace(Workspace::Id(workspace.id.clone()));
+    for set in &verdicts.sets {
+        let (digest, words) = (hash(&set.digest)?, set.words()?);
+        for each in &said {
+            let is_about = each.plan == plan && each.policy_set == digest && each.words == words;
+            let is_good = each.withdrawn_at.is_none() && now < each.expires_at;
+            let permission = statehouse_model::Permission::PolicyOverride;
+            if is_about
+                && is_good
+                && access::actor_holds(rows, &each.actor, permission, &target, now).await?
+            {
+                found.push(digest);
+                break;
+            }
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,207 @@
+//! Overrides: somebody lets one plan be applied although a soft-mandatory policy is against it.
+//!
+//! An override names the plan file, the set as it was in force, and its very words; it ends with any of them, with its time, and when its author may not
+//! override any more. Where a workspace asks for approvals of somebody else than the author, nobody overrides what is said of their own run.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use statehouse_ledger::Hash;
+use statehouse_model::{ActorId, OverrideId, RunId};
+
+use super::judge::{Outcome as Verdict, Verdicts};
+use super::sql::PolicyOverride;
+use crate::ctx::Ctx;
+use crate::door::{self, Outcome, Plan, Target, actions};
+use crate::error::{Error, Kind as Trouble, Result};
+use crate::house::House;
+use crate::record::Rows;
+use crate::run::capsule::{self, Found, LIFE_US};
+use crate::run::files::{self, Kind};
+use crate::run::machine::{Act, Event, Status};
+use crate::run::sql::{CapsuleRow, Run};
+use crate::run::{arrow, needed};
+use crate::workspace::Workspace;
+
+actions! {
+    /// Let a plan pass that a soft-mandatory policy is against.
+    OverridePolicy = "policy.override" needs PolicyOverride;
+    /// See what policies said of a run.
+    ShowVerdicts = "policy.verdicts" needs RunRead;
+}
+
+/// Longest reason, in bytes.
+const REASON_BYTES_MAX: usize = 4096;
+
+/// What was looked up for an override.
+struct Looked {
+    run: Run,
+    signed: statehouse_capsule::SignedCapsule,
+    overrides: Vec<PolicyOverride>,
+}
+
+/// Lets the plan of a run pass, for a reason. `hours` is how long the word is good, a week at most.
+pub async fn overrule(ctx: &Ctx, id: &RunId, reason: String, hours: Option<u32>) -> Result<()> {
+    if reason.trim().is_empty() || reason.len() > REASON_BYTES_MAX {
+        let words = format!("an override needs a reason, of at most {REASON_BYTES_MAX} bytes");
+        return Err(Error::invalid(words));
+    }
+    let (house, now) = (ctx.house().clone(), ctx.house().now());
+    let life = hours
+        .map_or(LIFE_US, |hours| i64::from(hours) * 3600 * 1_000_000)
+        .min(LIFE_US);
+    let target = Target::Workspace(Workspace::OfRun(id.clone()));
+    let (wanted, asked) = (id.clone(), ctx.clone());
+    let looked = door::read(ctx, OverridePolicy, &target, move |rows| {
+        Box::pin(async move {
+            look(
+                rows,
+                (&house, &asked),
+                &wanted,
+                (now, now.saturating_add(life)),
+            )
+            .await
+        })
+    })
+    .await?;
+    let row = CapsuleRow {
+        run: id.clone(),
+        digest: looked.signed.capsule().digest().to_vec(),
+        status: capsule::OPEN.to_owned(),
+        created_at: now,
+        expires_at: looked.signed.capsule().terms().expires_at,
+    };
+    let text = Bytes::from(looked.signed.to_string());
+    let file = files::prepare(ctx, id, Kind::Capsule, 0, text).await?;
+    let plan = Plan {
+        weight: file.weight(),
+        asks: Vec::new(),
+    };
+    let given = Arc::new((looked, row, file, reason));
+    door::planned(ctx, OverridePolicy, target, plan, move |tx| {
+        let given = given.clone();
+        Box::pin(async move {
+            let (looked, row, file, reason) = &*given;
+            let mut run = needed(tx, &looked.run.id).await?;
+            if run.changed_at != looked.run.changed_at {
+                return Err(Error::new(Trouble::Conflict, "the run changed meanwhile")
+                    .hint("look at it again"));
+            }
+            files::store(tx, file).await?;
+            tx.put(row).await?;
+            for each in &looked.overrides {
+                tx.put(each).await?;
+            }
+            let capsule = Hash::try_from(row.digest.as_slice());
+            let capsule = capsule.map_err(|_| Error::internal("a digest of another length"))?;
+            let bound = &looked.signed.capsule().terms().requirement;
+            let sufficient = capsule::needs_nobody(tx, &run, bound).await?;
+            let act = Act::Override {
+                capsule,
+                sufficient,
+            };
+            let entry = arrow(tx, &mut run, Event::Person(act)).await?;
+            let entry = files::told(entry, &file.row).fact("capsule", hex::encode(&row.digest));
+            let numbered = looked.overrides.iter().zip(1..);
+            let entry = numbered.fold(entry, |entry, (each, number)| {
+                entry.fact(&format!("override-{number}"), each.id.as_str())
+            });
+            Ok(Outcome::Recorded((), entry.detail(Some(reason))))
+        })
+    })
+    .await?;
+    ctx.house().work_is_there();
+    Ok(())
+}
+
+async fn look(
+    rows: &mut Rows,
+    (house, ctx): (&House, &Ctx),
+    id: &RunId,
+    (now, until): (i64, i64),
+) -> Result<Looked> {
+    let run = needed(rows, id).await?;
+    if run.state()?.status() != Status::PolicyFailed {
+        let words = format!("no policy holds {id} up; it is {}", run.status);
+        return Err(Error::new(Trouble::Conflict, words));
+    }
+    let workspace = capsule::workspace_of(rows, &run).await?;
+    let actor = ActorId::from(ctx.actor());
+    let requirement = capsule::requirement(rows, &workspace).await?;
+    if requirement.count > 0
+        && !requirement.author_counts
+        && capsule::stands_behind(rows, &run, &actor).await?
+    {
+        let words = "nobody overrides what policies say of their own run here: the workspace asks for approvals of others";
+        return Err(Error::new(Trouble::Denied, words).hint("ask somebody else who may override"));
+    }
+    let verdicts = kept(rows, house, &run).await?;
+    let verdicts =
+        verdicts.ok_or_else(|| Error::tampered(format!("the verdicts on {id} are missing")))?;
+    if let Some(hard) = verdicts
+        .sets
+        .iter()
+        .find(|set| set.outcome == Verdict::HardFailed)
+    {
+        let words = format!(
+            "the policy set `{}` is against it at hard-mandatory, which nobody overrides",
+            hard.name
+        );
+        return Err(Error::new(Trouble::Conflict, words)
+            .hint("change the configuration, or the policy set"));
+    }
+    if super::force::digests(rows, &workspace).await? != verdicts.digests()? {
+        let words = "other policies are in force by now than judged this run";
+        return Err(Error::new(Trouble::Conflict, words).hint("start another run"));
+    }
+    let found = Found::read(&capsule::open(rows, house, &run, Kind::Found).await?)?;
+    let plan = found.plan_digest()?;
+    let mut overrides = Vec::new();
+    for set in verdicts
+        .sets
+        .iter()
+        .filter(|set| set.outcome == Verdict::SoftFailed)
+    {
+        overrides.push(PolicyOverride {
+            id: OverrideId::from_entropy(house.code(), crate::entropy()),
+            run: run.id.clone(),
+            plan: plan.to_vec(),
+            policy_set: hex::decode(&set.digest).unwrap_or_default(),
+            words: set.words()?.to_vec(),
+            actor: actor.clone(),
+            created_at: now,
+            expires_at: until,
+            withdrawn_at: None,
+        });
+    }
+    let overridden = verdicts.digests()?;
+    let assessment = verdicts.assessment(&overridden)?;
+    let signed = capsule::make(rows, house, &run, (&found, assessment), now).await?;
+    Ok(Looked {
+        run,
+        signed,
+        overrides,
+    })
+}
+
+/// The verdicts that are kept of a run, the last ones.
+async fn kept(rows: &mut Rows, house: &House, run: &Run) -> Result<Option<Verdicts>> {
+    if files::find(rows, &run.id, Kind::Verdicts).await?.is_none() {
+        return Ok(None);
+    }
+    let text = capsule::open(rows, house, run, Kind::Verdicts).await?;
+    Verdicts::read(&text).map(Some)
+}
+
+/// What policies said of a run, the last time; `None` where they were not asked.
+pub async fn verdicts(ctx: &Ctx, id: &RunId) -> Result<Option<Verdicts>> {
+    let (wanted, house) = (id.clone(), ctx.house().clone());
+    let target = Target::Workspace(Workspace::OfRun(id.clone()));
+    door::read(ctx, ShowVerdicts, &target, move |rows| {
+        Box::pin(async move {
+            let run = needed(rows, &wanted).await?;
+            kept(rows, &house, &run).await
+        })
+    })
+    .await
+}

@@ -1,0 +1,134 @@
+//! Publishing: a bundle is checked where it will be used, and put in force.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use statehouse_model::{ActorId, PolicyBundleId, PolicySetId};
+
+use super::judge::needed;
+use super::sql::{self, PolicyBundle, PolicySet};
+use super::{BundleView, ListSets, data};
+use crate::blob;
+use crate::ctx::Ctx;
+use crate::door::{self, Entry, Outcome, Plan, Target, actions};
+use crate::error::{Error, Result};
+use crate::object::Object;
+
+actions! {
+    /// Put a bundle in force.
+    PublishSet = "policy-set.publish" needs PolicyWrite;
+}
+
+/// Longest archive of a bundle, in bytes: a thousand policies have two million.
+pub const ARCHIVE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Checks an archive (`tar.gz`) and puts it in force for a set. The same content again changes nothing.
+///
+/// What does not read, or would not judge, is refused with every reason, each naming file, line and column.
+pub async fn publish(ctx: &Ctx, id: &PolicySetId, archive: Bytes) -> Result<BundleView> {
+    if archive.len() > ARCHIVE_BYTES_MAX {
+        let words = format!(
+            "a bundle of policies has at most {ARCHIVE_BYTES_MAX} bytes, not {}",
+            archive.len()
+        );
+        return Err(Error::invalid(words).hint("leave out what is no policy, test or data"));
+    }
+    let set = set_to_publish(ctx, id).await?;
+    let judge = needed(ctx.house())?;
+    let checked = judge
+        .check(archive.clone(), &super::read(&set.parameters)?)
+        .await;
+    let checked = checked.map_err(|why| Error::invalid(why).hint("nothing was published"))?;
+    let mut row = PolicyBundle {
+        id: PolicyBundleId::from_entropy(ctx.house().code(), crate::entropy()),
+        policy_set: id.clone(),
+        digest: checked.digest.to_vec(),
+        policies: data("the policies", &checked.policies)?,
+        size: u64::try_from(archive.len()).unwrap_or(u64::MAX),
+        body_digest: Vec::new(),
+        commitment: Vec::new(),
+        actor: ActorId::from(ctx.actor()),
+        created_at: ctx.house().now(),
+    };
+    let (stored, _) = Object::from(&row).seal(ctx, archive).await?;
+    row.body_digest = stored.body_digest.to_vec();
+    row.commitment = stored.commitment.to_vec();
+    let plan = Plan {
+        weight: stored.body.as_ref().map_or(0, Vec::len),
+        asks: Vec::new(),
+    };
+    let object = row.id.clone();
+    let given = Arc::new((row, stored));
+    let published = door::planned(ctx, PublishSet, Target::House, plan, move |tx| {
+        let given = given.clone();
+        Box::pin(async move {
+            let (row, stored) = &*given;
+            let mut set = sql::needed_set(tx, &row.policy_set).await?;
+            if let Some(there) = super::force::bundle_of(tx, &set).await?
+                && there.digest == row.digest
+            {
+                return Ok(Outcome::Unchanged((there.try_into()?, false)));
+            }
+            tx.put(row).await?;
+            blob::sql::insert_object(tx, row.id.as_str(), stored).await?;
+            set.bundle = Some(row.id.clone());
+            set.updated_at = tx.now();
+            tx.put(&set).await?;
+            let entry = Entry::new(&set.id)
+                .fact("bundle", row.id.as_str())
+                .fact("digest", hex::encode(&row.digest))
+                .fact("size", row.size)
+                .fact("body", hex::encode(&row.body_digest))
+                .fact("commitment", hex::encode(&row.commitment));
+            Ok(Outcome::Recorded((row.clone().try_into()?, true), entry))
+        })
+    })
+    .await;
+    let is_named = match &published {
+        Ok((_, is_new)) => *is_new,
+        // Whether an unanswered change was made is not known: the body stays.
+        Err(error) => *error.kind() == crate::error::Kind::Unavailable,
+    };
+    if !is_named {
+        ctx.house().blobs().forget(object.as_str());
+    }
+    published.map(|(view, _)| view)
+}
+
+/// The set, for who may publish: nothing is checked for anybody else.
+async fn set_to_publish(ctx: &Ctx, id: &PolicySetId) -> Result<PolicySet> {
+    let id = id.clone();
+    door::read(ctx, PublishSet, &Target::House, move |rows| {
+        Box::pin(async move { sql::needed_set(rows, &id).await })
+    })
+    .await
+}
+
+/// The bundles that were published for a set, the newest first.
+pub async fn history(ctx: &Ctx, id: &PolicySetId) -> Result<Vec<BundleView>> {
+    let id = id.clone();
+    door::read(ctx, ListSets, &Target::House, move |rows| {
+        Box::pin(async move {
+            sql::needed_set(rows, &id).await?;
+            let bundles = sql::bundles_of(rows, &id).await?;
+            bundles.into_iter().map(TryFrom::try_from).collect()
+        })
+    })
+    .await
+}
+
+/// The archive of a bundle, as it was published.
+pub async fn archive(ctx: &Ctx, id: &PolicyBundleId) -> Result<Bytes> {
+    let id = id.clone();
+    let (object, stored) = door::read(ctx, ListSets, &Target::House, move |rows| {
+        Box::pin(async move {
+            let found = sql::bundle(rows, &id).await?;
+            let found = found.ok_or_else(|| Error::not_found("policy bundle"))?;
+            let object = Object::from(&found);
+            let stored = object.stored(rows).await?;
+            Ok((object, stored))
+        })
+    })
+    .await?;
+    object.open(ctx, stored).await
+}

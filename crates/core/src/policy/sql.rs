@@ -1,0 +1,110 @@
+//! Every statement on `policy_set`, `policy_bundle` and `policy_override`.
+
+use statehouse_model::{ActorId, OverrideId, PolicyBundleId, PolicySetId, RunId};
+
+use crate::error::{Error, Result};
+use crate::reach::Reach;
+use crate::record::{Rows, record};
+
+record! {
+    /// A set of policies, and where it reaches.
+    pub(crate) struct PolicySet in "policy_set" key 1 {
+        id: PolicySetId,
+        name: String,
+        description: String,
+        /// Whether it reaches every workspace.
+        global: bool,
+        /// The ids of the projects and workspaces that it reaches, separated by spaces.
+        scopes: String,
+        /// The tags of the workspaces that it reaches, a line each: `key`, or `key=value`.
+        tags: String,
+        /// The ids of the workspaces that it does not reach all the same, separated by spaces.
+        excluded: String,
+        /// The strictest level that its policies have; a word of [`super::Enforcement`].
+        enforcement: String,
+        /// Values of its parameters, JSON.
+        parameters: String,
+        /// What it does not hold against whom, and until when, JSON.
+        exceptions: String,
+        /// The bundle that is in force.
+        bundle: Option<PolicyBundleId>,
+        created_at: i64,
+        updated_at: i64,
+    }
+}
+
+record! {
+    /// A bundle that was published for a set.
+    pub(crate) struct PolicyBundle in "policy_bundle" key 1 {
+        id: PolicyBundleId,
+        policy_set: PolicySetId,
+        /// Over what is in it, however it was packed.
+        digest: Vec<u8>,
+        /// What policies it has, JSON.
+        policies: String,
+        /// Bytes of the archive.
+        size: u64,
+        body_digest: Vec<u8>,
+        commitment: Vec<u8>,
+        actor: ActorId,
+        created_at: i64,
+    }
+}
+
+record! {
+    /// Somebody's word that a plan may be applied although a policy is against it.
+    pub(crate) struct PolicyOverride in "policy_override" key 1 {
+        id: OverrideId,
+        run: RunId,
+        /// Of the plan file.
+        plan: Vec<u8>,
+        /// Of the policy set, as it was in force.
+        policy_set: Vec<u8>,
+        /// Of what it said against the plan.
+        words: Vec<u8>,
+        actor: ActorId,
+        created_at: i64,
+        expires_at: i64,
+        withdrawn_at: Option<i64>,
+    }
+}
+
+impl PolicySet {
+    /// How far it reaches, tags and exclusions aside.
+    pub(crate) fn reach(&self) -> Reach {
+        Reach::of(self.global, &self.scopes)
+    }
+
+    /// Has it reach so far, and no further.
+    pub(crate) fn set_reach(&mut self, reach: &Reach) {
+        self.global = reach.global;
+        self.scopes = reach.text();
+    }
+}
+
+/// Every set, by name.
+pub(crate) async fn sets(rows: &mut Rows) -> Result<Vec<PolicySet>> {
+    rows.find("ORDER BY name", &[]).await
+}
+
+/// The set of that id, which must be there.
+pub(crate) async fn needed_set(rows: &mut Rows, id: &PolicySetId) -> Result<PolicySet> {
+    let found = rows.by_key(vec![id.as_str().into()]).await?;
+    found.ok_or_else(|| Error::not_found("policy set"))
+}
+
+pub(crate) async fn bundle(rows: &mut Rows, id: &PolicyBundleId) -> Result<Option<PolicyBundle>> {
+    rows.by_key(vec![id.as_str().into()]).await
+}
+
+/// The bundles of a set, the newest first.
+pub(crate) async fn bundles_of(rows: &mut Rows, set: &PolicySetId) -> Result<Vec<PolicyBundle>> {
+    let clause = "WHERE policy_set = $1 ORDER BY created_at DESC, id";
+    rows.find(clause, &[set.as_str().into()]).await
+}
+
+/// Every word against the verdicts on a run, the oldest first.
+pub(crate) async fn overrides(rows: &mut Rows, run: &RunId) -> Result<Vec<PolicyOverride>> {
+    let clause = "WHERE run = $1 ORDER BY created_at, id";
+    rows.find(clause, &[run.as_str().into()]).await
+}

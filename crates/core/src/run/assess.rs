@@ -1,0 +1,265 @@
+//! Judging a plan: what it was made from, what it is and what policies say of it are bound by a capsule, or hold the run up.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use statehouse_capsule::{Assessment, Requirement};
+use statehouse_model::RunId;
+
+use super::capsule::{self, Found};
+use super::files::{self, Kind};
+use super::machine::{Assessed, Event, Status, Step};
+use super::sql::{CapsuleRow, Run};
+use super::turn::{target, told};
+use super::{arrow, needed};
+use crate::ctx::Ctx;
+use crate::door::{self, Entry, Outcome, Plan, Tx, actions};
+use crate::error::{Error, Kind as Trouble, Result};
+use crate::policy::force;
+use crate::policy::judge::{self, Outcome as Verdict, Stage, Verdicts};
+use crate::record::Rows;
+
+actions! {
+    /// Judge a plan.
+    AssessRun = "run.assess" needs RunPlan;
+}
+
+/// Why a run does not go on that policies are against: a word of its reason.
+const POLICIES: &str = "policies";
+
+/// Judges a plan: what it was made from, what it is and what policies say of it are bound by a capsule. While policies are asked, the rest of the
+/// house goes on.
+pub(super) async fn assess(task: &Ctx, id: &RunId) -> Result<()> {
+    begin_assessing(task, id).await?;
+    if !are_policies_in_force(task, id).await? {
+        return settle(task, id, None).await;
+    }
+    if task.house().judging().insert(id.clone()) {
+        let judging = Judging(task.clone(), id.clone());
+        tokio::spawn(async move {
+            let Judging(task, id) = &judging;
+            told(id, ask_policies(task, id).await);
+        });
+    }
+    Ok(())
+}
+
+/// A run whose policies this process asks; over when it is dropped, however that came.
+struct Judging(Ctx, RunId);
+
+impl Drop for Judging {
+    fn drop(&mut self) {
+        let house = self.0.house();
+        house.judging().remove(&self.1);
+        house.work_is_there();
+    }
+}
+
+async fn are_policies_in_force(task: &Ctx, id: &RunId) -> Result<bool> {
+    let wanted = id.clone();
+    door::read(task, AssessRun, &target(id), move |rows| {
+        Box::pin(async move {
+            let run = needed(rows, &wanted).await?;
+            let workspace = capsule::workspace_of(rows, &run).await?;
+            Ok(!force::in_force(rows, &workspace).await?.is_empty())
+        })
+    })
+    .await
+}
+
+async fn ask_policies(task: &Ctx, id: &RunId) -> Result<()> {
+    match judge::judge(task, id, Stage::Plan).await {
+        Ok(verdicts) => settle(task, id, verdicts).await,
+        Err(error) if *error.kind() == Trouble::Unavailable => Err(error),
+        Err(error) => fail(task, id, error).await,
+    }
+}
+
+/// Binds a plan with what was said of it, or holds it up by that.
+async fn settle(task: &Ctx, id: &RunId, verdicts: Option<Verdicts>) -> Result<()> {
+    let forbids = verdicts.as_ref().map(Verdicts::outcome) >= Some(Verdict::SoftFailed);
+    let kept = match &verdicts {
+        Some(said) => Some(files::prepare(task, id, Kind::Verdicts, 0, said.text()?).await?),
+        None => None,
+    };
+    let said = Arc::new((verdicts, kept));
+    if forbids {
+        return hold_up(task, id, said).await;
+    }
+    let made = bind(task, id, said.0.as_ref()).await;
+    let (file, row, bound) = match made {
+        Ok(Some(sealed)) => sealed,
+        Ok(None) => return Ok(()),
+        Err(error) if *error.kind() == Trouble::Unavailable => return Err(error),
+        Err(error) => return fail(task, id, error).await,
+    };
+    let plan = Plan {
+        weight: file.weight(),
+        asks: Vec::new(),
+    };
+    let (wanted, sealed) = (id.clone(), Arc::new((file, row, bound)));
+    door::planned(task, AssessRun, target(id), plan, move |tx| {
+        let (wanted, sealed, said) = (wanted.clone(), sealed.clone(), said.clone());
+        Box::pin(async move {
+            let Some((mut run, verdicts)) = still_judged_so(tx, &wanted, &said.0).await? else {
+                return Ok(Outcome::Unchanged(()));
+            };
+            let (file, row, bound) = &*sealed;
+            files::store(tx, file).await?;
+            tx.put(row).await?;
+            let digest = row.digest.as_slice().try_into();
+            let passed = Assessed::Passed {
+                capsule: digest.map_err(|_| Error::internal("a digest of another length"))?,
+                sufficient: capsule::needs_nobody(tx, &run, bound).await?,
+                under_policies: verdicts.is_some(),
+            };
+            let entry = arrow(tx, &mut run, Event::Server(Step::Assessed(passed))).await?;
+            let entry = files::told(entry, &file.row).fact("capsule", hex::encode(&row.digest));
+            Ok(Outcome::Recorded(
+                (),
+                with_verdicts(tx, entry, &said.1).await?,
+            ))
+        })
+    })
+    .await
+}
+
+/// What policies said of a plan, and the sealed file of that.
+type Said = Arc<(Option<Verdicts>, Option<files::Prepared>)>;
+
+/// Holds a run up that policies are against.
+async fn hold_up(task: &Ctx, id: &RunId, said: Said) -> Result<()> {
+    let wanted = id.clone();
+    door::change(task, AssessRun, target(id), move |tx| {
+        let (wanted, said) = (wanted.clone(), said.clone());
+        Box::pin(async move {
+            let Some((mut run, _)) = still_judged_so(tx, &wanted, &said.0).await? else {
+                return Ok(Outcome::Unchanged(()));
+            };
+            POLICIES.clone_into(&mut run.reason);
+            let failed = Step::Assessed(Assessed::Failed);
+            let entry = arrow(tx, &mut run, Event::Server(failed)).await?;
+            Ok(Outcome::Recorded(
+                (),
+                with_verdicts(tx, entry, &said.1).await?,
+            ))
+        })
+    })
+    .await
+}
+
+/// The run, if it waits to be judged still and the same policies are in force that were asked.
+async fn still_judged_so<'a>(
+    rows: &mut Rows,
+    id: &RunId,
+    verdicts: &'a Option<Verdicts>,
+) -> Result<Option<(Run, Option<&'a Verdicts>)>> {
+    let run = needed(rows, id).await?;
+    if run.state()?.status() != Status::Assessing {
+        return Ok(None);
+    }
+    let workspace = capsule::workspace_of(rows, &run).await?;
+    let in_force = force::digests(rows, &workspace).await?;
+    let asked = match verdicts {
+        Some(verdicts) => verdicts.digests()?,
+        None => Vec::new(),
+    };
+    Ok((in_force == asked).then_some((run, verdicts.as_ref())))
+}
+
+/// Stores what policies said beside the change that it brings about.
+async fn with_verdicts(
+    tx: &mut Tx<AssessRun>,
+    entry: Entry,
+    kept: &Option<files::Prepared>,
+) -> Result<Entry> {
+    let Some(file) = kept else {
+        return Ok(entry);
+    };
+    files::store(tx, file).await?;
+    Ok(entry
+        .fact("verdicts", file.row.id.as_str())
+        .fact("verdicts-body", hex::encode(&file.row.body_digest))
+        .fact("verdicts-commitment", hex::encode(&file.row.commitment)))
+}
+
+/// Ends a run whose plan cannot be judged, and says why beside the leaf.
+async fn fail(task: &Ctx, id: &RunId, error: Error) -> Result<()> {
+    tracing::warn!(run = %id, %error, "a plan cannot be bound");
+    let given = Arc::new((id.clone(), error));
+    door::change(task, AssessRun, target(id), move |tx| {
+        let given = given.clone();
+        Box::pin(async move {
+            let (wanted, error) = &*given;
+            let mut run = needed(tx, wanted).await?;
+            if run.state()?.status() != Status::Assessing {
+                return Ok(Outcome::Unchanged(()));
+            }
+            let (reason, step) = match error.kind() {
+                Trouble::Tampered => ("tampered", Step::FindAltered),
+                _ => ("unbound", Step::Fail),
+            };
+            reason.clone_into(&mut run.reason);
+            let entry = arrow(tx, &mut run, Event::Server(step)).await?;
+            Ok(Outcome::Recorded((), entry.detail(Some(error.message()))))
+        })
+    })
+    .await
+}
+
+async fn begin_assessing(task: &Ctx, id: &RunId) -> Result<()> {
+    let wanted = id.clone();
+    door::change(task, AssessRun, target(id), move |tx| {
+        let wanted = wanted.clone();
+        Box::pin(async move {
+            let mut run = needed(tx, &wanted).await?;
+            if run.state()?.status() != Status::Planned {
+                return Ok(Outcome::Unchanged(()));
+            }
+            let entry = arrow(tx, &mut run, Event::Server(Step::Assess)).await?;
+            Ok(Outcome::Recorded((), entry))
+        })
+    })
+    .await
+}
+
+/// A capsule that is sealed and not stored yet, and the approvals that it binds.
+type Bound = (files::Prepared, CapsuleRow, Requirement);
+
+/// The capsule of a run, sealed; `None` where the run is somewhere else by now.
+async fn bind(task: &Ctx, id: &RunId, verdicts: Option<&Verdicts>) -> Result<Option<Bound>> {
+    let (wanted, house, now) = (id.clone(), task.house().clone(), task.house().now());
+    let assessment = match verdicts {
+        Some(verdicts) => verdicts.assessment(&[])?,
+        None => Assessment::default(),
+    };
+    let made = door::read(task, AssessRun, &target(id), move |rows| {
+        Box::pin(async move {
+            let run = needed(rows, &wanted).await?;
+            if run.state()?.status() != Status::Assessing {
+                return Ok(None);
+            }
+            let found = capsule::open(rows, &house, &run, Kind::Found).await?;
+            let found = Found::read(&found)?;
+            let found = (&found, assessment);
+            let signed = capsule::make(rows, &house, &run, found, now).await?;
+            Ok(Some(signed))
+        })
+    })
+    .await?;
+    let Some(signed) = made else { return Ok(None) };
+    let row = CapsuleRow {
+        run: id.clone(),
+        digest: signed.capsule().digest().to_vec(),
+        status: capsule::OPEN.to_owned(),
+        created_at: now,
+        expires_at: signed.capsule().terms().expires_at,
+    };
+    let text = Bytes::from(signed.to_string());
+    let file = files::prepare(task, id, Kind::Capsule, 0, text).await?;
+    Ok(Some((
+        file,
+        row,
+        signed.capsule().terms().requirement.clone(),
+    )))
+}

@@ -1,0 +1,353 @@
+//! What policies say of a plan decides how it goes on, and holds until it is applied.
+
+use statehouse_capsule::{Decision, Outcome as Bound};
+use statehouse_model::{PolicySetId, Role};
+
+use super::*;
+use crate::policy::judge::Outcome;
+use crate::policy::{self, Enforcement, overrule, publish};
+use crate::reach;
+use crate::testing::judge::{says, turns};
+
+/// A set that reaches the whole organization, with this bundle.
+async fn set(world: &World, text: &str, bundle: Bytes) -> PolicySetId {
+    let wish = policy::Wish {
+        name: Some(text.to_owned()),
+        reach: reach::Wish::global(true),
+        ..policy::Wish::default()
+    };
+    let made = policy::create(&world.ask(), wish).await.unwrap();
+    let id: PolicySetId = made.id.parse().unwrap();
+    publish::publish(&world.ask(), &id, bundle).await.unwrap();
+    id
+}
+
+async fn change(world: &World, id: &PolicySetId, wish: policy::Wish) {
+    policy::update(&world.ask(), id, wish).await.unwrap();
+}
+
+/// The same set with its parameter `says`.
+fn speaks(word: &str) -> policy::Wish {
+    let parameters = [("says".to_owned(), serde_json::Value::from(word))];
+    policy::Wish {
+        parameters: Some(parameters.into_iter().collect()),
+        ..policy::Wish::default()
+    }
+}
+
+async fn overrule(world: &World, who: &UserId, run: &RunId) -> Result<()> {
+    overrule::overrule(&world.by(who), run, "it is an emergency".to_owned(), None).await
+}
+
+/// What the capsule of a run binds of policies.
+async fn bound(bench: &Bench<'_>, run: &RunId) -> Vec<Bound> {
+    let (run, house) = (run.clone(), bench.world.house.clone());
+    let target = Target::Workspace(bench.workspace.clone());
+    let signed = door::read(
+        &task(&bench.world.house),
+        work::ReadJob,
+        &target,
+        move |rows| {
+            Box::pin(async move {
+                let run = needed(rows, &run).await?;
+                capsule::read(rows, &house, &run).await
+            })
+        },
+    )
+    .await
+    .unwrap();
+    let assessment = &signed.capsule().terms().assessment;
+    assessment
+        .verdicts
+        .iter()
+        .map(|each| each.outcome)
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_goes_on_as_the_strictest_of_its_policies_says() {
+    for_each_engine(async |world| {
+        let id = set(&world, "one", says("passed")).await;
+        set(&world, "other", says("passed")).await;
+        for (number, (word, status)) in [
+            ("passed", Status::PlannedAndSaved),
+            ("advised", Status::PlannedAndSaved),
+            ("soft-failed", Status::PolicyFailed),
+            ("hard-failed", Status::PolicyFailed),
+            ("error", Status::PolicyFailed),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            change(&world, &id, speaks(word)).await;
+            let bench = Bench::new(&world, &format!("web-{number}")).await;
+            let run = bench.offered(Kind::PlanAndApply).await;
+            let status = match status {
+                Status::PlannedAndSaved => Status::AwaitingApproval,
+                status => status,
+            };
+            bench.is(&run, status).await;
+            let told = overrule::verdicts(&world.ask(), &run)
+                .await
+                .unwrap()
+                .unwrap();
+            assert_eq!(told.sets.len(), 2);
+            let expected = match word {
+                "error" => Outcome::HardFailed,
+                word => serde_json::from_value(word.into()).unwrap(),
+            };
+            assert_eq!(told.outcome(), expected);
+            if status == Status::PolicyFailed {
+                assert_eq!(bench.see(&run).await.reason, "policies");
+                act::discard(&world.ask(), &run, None).await.unwrap();
+            } else {
+                assert_eq!(bound(&bench, &run).await.len(), 2);
+                act::confirm(&world.ask(), &run, None).await.unwrap();
+                let line = bench.line(&run).await;
+                let begun = line.begin(found(&line)).await.unwrap();
+                let Begun::Verified(words) = begun else {
+                    panic!("{begun:?}");
+                };
+                assert!(
+                    words
+                        .iter()
+                        .any(|each| each.contains("the policies in force say")),
+                    "{words:?}"
+                );
+                line.done(Ended::Applied).await.unwrap();
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_set_judges_where_it_reaches_and_nowhere_else() {
+    for_each_engine(async |world| {
+        let id = set(&world, "one", says("hard-failed")).await;
+        let judges = async |text: &str| {
+            let bench = Bench::new(&world, text).await;
+            let run = bench.offered(Kind::PlanAndApply).await;
+            let judged = bench.see(&run).await.state.status() == Status::PolicyFailed;
+            act::discard(&world.ask(), &run, None).await.unwrap();
+            judged
+        };
+        assert!(judges("everywhere").await);
+        let nowhere = policy::Wish {
+            reach: reach::Wish::global(false),
+            ..policy::Wish::default()
+        };
+        change(&world, &id, nowhere).await;
+        assert!(!judges("nowhere").await);
+        let there = Bench::new(&world, "there").await;
+        let there: statehouse_model::WorkspaceId = there.workspace.to_string().parse().unwrap();
+        policy::attach(&world.ask(), &id, vec![reach::To::Workspace(there.clone())])
+            .await
+            .unwrap();
+        assert!(!judges("beside").await);
+        let tagged = policy::Wish {
+            tags: Some(vec!["env=prod".to_owned()]),
+            ..policy::Wish::default()
+        };
+        change(&world, &id, tagged).await;
+        for (text, value, expected) in [("prod", "prod", true), ("test", "test", false)] {
+            let bench = Bench::new(&world, text).await;
+            let tag = workspace::WishedTag {
+                key: "env".to_owned(),
+                value: value.to_owned(),
+            };
+            workspace::add_tags(&world.ask(), &bench.workspace, vec![tag])
+                .await
+                .unwrap();
+            let run = bench.offered(Kind::PlanAndApply).await;
+            let judged = bench.see(&run).await.state.status() == Status::PolicyFailed;
+            assert_eq!(judged, expected, "{text}");
+        }
+        let all_but = policy::Wish {
+            reach: reach::Wish::global(true),
+            excluded: Some(vec![there.clone()]),
+            ..policy::Wish::default()
+        };
+        change(&world, &id, all_but).await;
+        let shown = policy::of_workspace(&world.ask(), &Workspace::Id(there))
+            .await
+            .unwrap();
+        assert!(shown.is_empty());
+        assert!(judges("all").await);
+        policy::remove(&world.ask(), &id).await.unwrap();
+        assert!(!judges("gone").await);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_soft_mandatory_verdict_is_let_pass_by_who_may_and_with_a_reason() {
+    for_each_engine(async |world| {
+        let id = set(&world, "one", says("soft-failed")).await;
+        let bench = Bench::new(&world, "web").await;
+        let run = bench.offered(Kind::PlanAndApply).await;
+        let (writer, _) = world.member(Role::Writer).await;
+        let (maintainer, _) = world.member(Role::Maintainer).await;
+        assert_eq!(kind(overrule(&world, &writer, &run).await), Trouble::Denied);
+        for reason in ["", "  ", &"long".repeat(2000)] {
+            let said =
+                overrule::overrule(&world.by(&maintainer), &run, reason.to_owned(), None).await;
+            assert_eq!(kind(said), Trouble::Invalid);
+        }
+        // Nothing else lets it go on.
+        assert_eq!(
+            kind(act::confirm(&world.ask(), &run, None).await),
+            Trouble::Conflict
+        );
+        bench.is(&run, Status::PolicyFailed).await;
+        overrule(&world, &maintainer, &run).await.unwrap();
+        bench.is(&run, Status::AwaitingApproval).await;
+        assert_eq!(bound(&bench, &run).await, [Bound::Overridden]);
+        assert_eq!(
+            kind(overrule(&world, &maintainer, &run).await),
+            Trouble::Conflict
+        );
+        act::confirm(&world.ask(), &run, None).await.unwrap();
+        let line = bench.line(&run).await;
+        let begun = line.begin(found(&line)).await.unwrap();
+        assert!(matches!(begun, Begun::Verified(_)), "{begun:?}");
+        line.done(Ended::Applied).await.unwrap();
+
+        // What is forbidden hard nobody lets pass.
+        change(&world, &id, speaks("hard-failed")).await;
+        let run = bench.offered(Kind::PlanAndApply).await;
+        assert_eq!(
+            kind(overrule(&world, &maintainer, &run).await),
+            Trouble::Conflict
+        );
+        bench.is(&run, Status::PolicyFailed).await;
+        act::discard(&world.ask(), &run, None).await.unwrap();
+
+        // Where others must agree, nobody lets their own pass.
+        change(&world, &id, speaks("soft-failed")).await;
+        bench.require(1).await;
+        let run = bench.offered_by(&maintainer, Kind::PlanAndApply).await;
+        assert_eq!(
+            kind(overrule(&world, &maintainer, &run).await),
+            Trouble::Denied
+        );
+        overrule(&world, &world.owner, &run).await.unwrap();
+        act::confirm(&world.ask(), &run, None).await.unwrap();
+        bench.is(&run, Status::AwaitingApproval).await;
+        let seen = bench.see(&run).await.state.capsule().unwrap();
+        act::decide(&world.ask(), &run, Decision::Approve, seen, None)
+            .await
+            .unwrap();
+        bench.is(&run, Status::Approved).await;
+    })
+    .await;
+}
+
+/// What happens after a plan was agreed on that policies judged.
+enum Meanwhile {
+    /// Another bundle is in force.
+    Published,
+    /// A parameter is another.
+    Parameters,
+    /// The set is meant less strictly.
+    Softened,
+    /// Another set is in force, too.
+    More,
+    /// No set is in force any more.
+    Removed,
+    /// The set says something else than it said.
+    Turned,
+    /// Nobody answers for it any more.
+    Silent,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn policies_that_changed_since_it_was_judged_stop_an_apply_and_say_so() {
+    for_each_engine(async |world| {
+        for (number, (meanwhile, names)) in [
+            (Meanwhile::Published, "policies"),
+            (Meanwhile::Parameters, "policies"),
+            (Meanwhile::Softened, "policies"),
+            (Meanwhile::More, "policies"),
+            (Meanwhile::Removed, "policies"),
+            (Meanwhile::Turned, "verdicts,verdict-failed"),
+            (Meanwhile::Silent, "verdicts,verdict-failed"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let bundle = match meanwhile {
+                Meanwhile::Turned => turns("passed", "hard-failed"),
+                Meanwhile::Silent => turns("passed", "error"),
+                _ => says("passed"),
+            };
+            let id = set(&world, &format!("set-{number}"), bundle).await;
+            let bench = Bench::new(&world, &format!("web-{number}")).await;
+            let (run, line) = bench.confirmed(Kind::PlanAndApply).await;
+            match meanwhile {
+                Meanwhile::Published => {
+                    publish::publish(&world.ask(), &id, says("advised"))
+                        .await
+                        .unwrap();
+                }
+                Meanwhile::Parameters => change(&world, &id, speaks("passed")).await,
+                Meanwhile::Softened => {
+                    let wish = policy::Wish {
+                        enforcement: Some(Enforcement::Advisory),
+                        ..policy::Wish::default()
+                    };
+                    change(&world, &id, wish).await;
+                }
+                Meanwhile::More => {
+                    let more = set(&world, "more", says("passed")).await;
+                    bench.refused(&run, &line, Status::Stale, names).await;
+                    policy::remove(&world.ask(), &more).await.unwrap();
+                    policy::remove(&world.ask(), &id).await.unwrap();
+                    continue;
+                }
+                Meanwhile::Removed => policy::remove(&world.ask(), &id).await.unwrap(),
+                Meanwhile::Turned | Meanwhile::Silent => {}
+            }
+            bench.refused(&run, &line, Status::Stale, names).await;
+            if !matches!(meanwhile, Meanwhile::Removed) {
+                policy::remove(&world.ask(), &id).await.unwrap();
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_override_ends_with_its_words_its_time_and_the_right_of_who_gave_it() {
+    for_each_engine(async |world| {
+        for (number, what) in ["words", "time", "right"].into_iter().enumerate() {
+            let bundle = match what {
+                "words" => turns("soft-failed", "hard-failed"),
+                _ => says("soft-failed"),
+            };
+            let id = set(&world, &format!("set-{number}"), bundle).await;
+            let bench = Bench::new(&world, &format!("web-{number}")).await;
+            let run = bench.offered(Kind::PlanAndApply).await;
+            let (who, grant) = world.member(Role::Maintainer).await;
+            let reason = "it is an emergency".to_owned();
+            overrule::overrule(&world.by(&who), &run, reason, Some(1))
+                .await
+                .unwrap();
+            act::confirm(&world.ask(), &run, None).await.unwrap();
+            match what {
+                "time" => world.pass_minutes(61),
+                "right" => {
+                    let grant = grant.id.parse().unwrap();
+                    crate::access::take(&world.ask(), grant).await.unwrap();
+                }
+                _ => {}
+            }
+            let line = bench.line(&run).await;
+            bench
+                .refused(&run, &line, Status::Stale, "verdicts,verdict-failed")
+                .await;
+            policy::remove(&world.ask(), &id).await.unwrap();
+        }
+    })
+    .await;
+}
