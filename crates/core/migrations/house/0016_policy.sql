@@ -55,3 +55,6 @@ CREATE TABLE policy_override (
 );
 
 CREATE INDEX policy_override_run ON policy_override (run);
+
+-- A replay goes through all runs since a time.
+CREATE INDEX run_created ON run (created_at, id);

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use statehouse_capsule::{Assessment, Outcome as Bound, Verdict as BoundVerdict, policies_digest};
 use statehouse_ledger::{Hash, hash_from_hex};
-use statehouse_model::RunId;
+use statehouse_model::{Permission, PolicySetId, RunId};
 
 use super::force::{self, InForce};
 use super::{Enforcement, Exception, PolicyView, read};
@@ -23,7 +23,7 @@ use crate::access;
 use crate::blob::Stored;
 use crate::ctx::Ctx;
 use crate::door::{self, Target, actions};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind as Trouble, Result};
 use crate::execution;
 use crate::house::House;
 use crate::job;
@@ -283,6 +283,88 @@ struct Gathered {
     facts: Map<String, Value>,
 }
 
+impl InForce {
+    /// As it judges, with its bundle opened.
+    async fn opened(&self, ctx: &Ctx, (object, stored): (Object, Stored)) -> Result<Set> {
+        Ok(Set {
+            name: self.set.name.clone(),
+            archive: object.open(ctx, stored).await?,
+            enforcement: self.set.enforcement.parse()?,
+            parameters: read(&self.set.parameters)?,
+            exceptions: read(&self.set.exceptions)?,
+        })
+    }
+}
+
+/// What one set could be asked of a stored plan.
+pub(crate) struct OfOne {
+    /// The set with the bundle that is in force, if one is.
+    pub(crate) in_force: Option<Set>,
+    pub(crate) plan: Bytes,
+    pub(crate) facts: Map<String, Value>,
+    pub(crate) project: String,
+    pub(crate) approvals: usize,
+}
+
+/// Looks up what a set is asked of a run's plan; `None` where it does not reach the run, or the plan is not kept.
+pub(crate) async fn gathered_for(
+    ctx: &Ctx,
+    id: &RunId,
+    set: &PolicySetId,
+) -> Result<Option<OfOne>> {
+    let (wanted, house, set) = (id.clone(), ctx.house().clone(), set.clone());
+    let target = Target::Workspace(Workspace::OfRun(id.clone()));
+    let looked = door::read(ctx, JudgeRun, &target, move |rows| {
+        Box::pin(async move {
+            let run = needed_run(rows, &wanted).await?;
+            let workspace = capsule::workspace_of(rows, &run).await?;
+            let reaching = force::reaching(rows, &workspace).await?;
+            let Some(set) = reaching.into_iter().find(|each| each.id == set) else {
+                return Ok(None);
+            };
+            let plan = match files::find(rows, &run.id, Kind::PlanJson).await {
+                Ok(Some(plan)) => plan,
+                Ok(None) => return Ok(None),
+                // Retention removed it.
+                Err(error) if *error.kind() == Trouble::Conflict => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            let in_force = match force::bundle_of(rows, &set).await? {
+                Some(bundle) => {
+                    let object = Object::from(&bundle);
+                    let stored = object.stored(rows).await?;
+                    Some((InForce { set, bundle }, (object, stored)))
+                }
+                None => None,
+            };
+            let facts = facts(rows, &house, (&run, &workspace)).await?;
+            let approvals = runs::approvals(rows, &run.id).await?.len();
+            let project = workspace.project.to_string();
+            Ok(Some((in_force, plan, facts, (project, approvals))))
+        })
+    })
+    .await;
+    let looked = match looked {
+        // Its workspace was deleted.
+        Err(error) if *error.kind() == Trouble::NotFound => None,
+        looked => looked?,
+    };
+    let Some((in_force, (object, stored), facts, (project, approvals))) = looked else {
+        return Ok(None);
+    };
+    let in_force = match in_force {
+        Some((set, body)) => Some(set.opened(ctx, body).await?),
+        None => None,
+    };
+    Ok(Some(OfOne {
+        in_force,
+        plan: object.open(ctx, stored).await?,
+        facts,
+        project,
+        approvals,
+    }))
+}
+
 /// What the sets in force say of a run; `None` where none is.
 pub(crate) async fn judge(ctx: &Ctx, id: &RunId, stage: Stage) -> Result<Option<Verdicts>> {
     let (wanted, house) = (id.clone(), ctx.house().clone());
@@ -297,14 +379,8 @@ pub(crate) async fn judge(ctx: &Ctx, id: &RunId, stage: Stage) -> Result<Option<
     let (object, stored) = gathered.plan;
     let plan = object.open(ctx, stored).await?;
     let (mut sets, mut asked) = (Vec::new(), Vec::new());
-    for (in_force, (object, stored)) in gathered.sets {
-        asked.push(Set {
-            name: in_force.set.name.clone(),
-            archive: object.open(ctx, stored).await?,
-            enforcement: in_force.set.enforcement.parse()?,
-            parameters: read(&in_force.set.parameters)?,
-            exceptions: read(&in_force.set.exceptions)?,
-        });
+    for (in_force, body) in gathered.sets {
+        asked.push(in_force.opened(ctx, body).await?);
         sets.push(in_force);
     }
     let question = Question {
@@ -449,7 +525,7 @@ pub(crate) async fn overridden(
         for each in &said {
             let is_about = each.plan == plan && each.policy_set == digest && each.words == words;
             let is_good = each.withdrawn_at.is_none() && now < each.expires_at;
-            let permission = statehouse_model::Permission::PolicyOverride;
+            let permission = Permission::PolicyOverride;
             if is_about
                 && is_good
                 && access::actor_holds(rows, &each.actor, permission, &target, now).await?

@@ -13,6 +13,7 @@ pub(crate) mod force;
 pub mod judge;
 pub mod overrule;
 pub mod publish;
+pub mod replay;
 pub(crate) mod sql;
 
 use std::collections::BTreeSet;

@@ -152,6 +152,25 @@ pub(crate) async fn page(
     rows.find(clause, &values).await
 }
 
+/// Runs that were made at a time or later, the oldest first, and after one that is given.
+pub(crate) async fn since(
+    rows: &mut Rows,
+    since: i64,
+    after: Option<&RunId>,
+    limit: i64,
+) -> Result<Vec<Run>> {
+    let mut values = vec![Value::Int(since), Value::Int(limit)];
+    let further = match after {
+        None => "",
+        Some(after) => {
+            values.push(after.as_str().into());
+            "AND (created_at, id) > (SELECT created_at, id FROM run WHERE id = $3)"
+        }
+    };
+    let clause = format!("WHERE created_at >= $1 {further} ORDER BY created_at, id LIMIT $2");
+    rows.find(&clause, &values).await
+}
+
 /// The last copy that runs of a workspace before this one kept of a state elsewhere.
 pub(crate) async fn last_copy(rows: &mut Rows, of: &Run) -> Result<Option<RunFile>> {
     let clause = "WHERE kind IN ('state-before', 'state-after') AND run IN (
