@@ -277,14 +277,14 @@ pub(crate) async fn open(rows: &mut Rows, house: &House, run: &Run, kind: Kind) 
     Ok(Bytes::from_owner(zeroize::Zeroizing::new(bytes)))
 }
 
-pub(super) async fn workspace_of(rows: &mut Rows, run: &Run) -> Result<WorkspaceRow> {
+pub(crate) async fn workspace_of(rows: &mut Rows, run: &Run) -> Result<WorkspaceRow> {
     let wanted = Workspace::Id(run.workspace.clone());
     workspace::sql::needed(rows, &wanted).await
 }
 
 /// How many must approve now, whether the author may be one of them, and whether who applies derives again what they approve. A place
 /// of this server trusts what another of them derived. What agents are called they say themselves, so that none trusts another.
-pub(super) async fn requirement(rows: &mut Rows, workspace: &WorkspaceRow) -> Result<Requirement> {
+pub(crate) async fn requirement(rows: &mut Rows, workspace: &WorkspaceRow) -> Result<Requirement> {
     let execution = execution::of(rows, workspace).await?;
     let count = u32::try_from(execution.approvals).unwrap_or(u32::MAX);
     Ok(Requirement {

@@ -231,11 +231,15 @@ async fn a_soft_mandatory_verdict_is_let_pass_by_who_may_and_with_a_reason() {
             kind(overrule(&world, &maintainer, &run).await),
             Trouble::Denied
         );
-        overrule(&world, &world.owner, &run).await.unwrap();
+        // The owner uploaded what it plans.
+        let of_owner = overrule(&world, &world.owner, &run).await;
+        assert_eq!(kind(of_owner), Trouble::Denied);
+        let (other, _) = world.member(Role::Maintainer).await;
+        overrule(&world, &other, &run).await.unwrap();
         act::confirm(&world.ask(), &run, None).await.unwrap();
         bench.is(&run, Status::AwaitingApproval).await;
         let seen = bench.see(&run).await.state.capsule().unwrap();
-        act::decide(&world.ask(), &run, Decision::Approve, seen, None)
+        act::decide(&world.by(&other), &run, Decision::Approve, seen, None)
             .await
             .unwrap();
         bench.is(&run, Status::Approved).await;
@@ -270,8 +274,8 @@ async fn policies_that_changed_since_it_was_judged_stop_an_apply_and_say_so() {
             (Meanwhile::Softened, "policies"),
             (Meanwhile::More, "policies"),
             (Meanwhile::Removed, "policies"),
-            (Meanwhile::Turned, "verdicts,verdict-failed"),
-            (Meanwhile::Silent, "verdicts,verdict-failed"),
+            (Meanwhile::Turned, "verdict-failed,verdicts"),
+            (Meanwhile::Silent, "verdict-failed,verdicts"),
         ]
         .into_iter()
         .enumerate()
@@ -308,7 +312,12 @@ async fn policies_that_changed_since_it_was_judged_stop_an_apply_and_say_so() {
                 Meanwhile::Removed => policy::remove(&world.ask(), &id).await.unwrap(),
                 Meanwhile::Turned | Meanwhile::Silent => {}
             }
-            bench.refused(&run, &line, Status::Stale, names).await;
+            // What is forbidden is no older plan: it says what to change.
+            let status = match meanwhile {
+                Meanwhile::Turned | Meanwhile::Silent => Status::Errored,
+                _ => Status::Stale,
+            };
+            bench.refused(&run, &line, status, names).await;
             if !matches!(meanwhile, Meanwhile::Removed) {
                 policy::remove(&world.ask(), &id).await.unwrap();
             }
@@ -344,7 +353,7 @@ async fn an_override_ends_with_its_words_its_time_and_the_right_of_who_gave_it()
             }
             let line = bench.line(&run).await;
             bench
-                .refused(&run, &line, Status::Stale, "verdicts,verdict-failed")
+                .refused(&run, &line, Status::Errored, "verdict-failed,verdicts")
                 .await;
             policy::remove(&world.ask(), &id).await.unwrap();
         }
