@@ -202,6 +202,8 @@ id!(/** Somebody's word about what a run would apply. */ ApprovalId, "apv", hous
 id!(/** The plan of a run, as the platform's clients name it. */ PlanId, "plan", house);
 id!(/** The apply of a run, as the platform's clients name it. */ ApplyId, "apply", house);
 id!(/** What a run found that looked for drift, as the platform's clients name it. */ AssessmentId, "asmtres", house);
+id!(/** What policies say of the plan of a run, as the platform's clients name it: a stage of the run. */ TaskStageId, "ts", house);
+id!(/** The evaluation of policies in that stage, as the platform's clients name it. */ PolicyEvaluationId, "poleval", house);
 id!(/** A signed address: who may do what to one object, and until when. */ UrlId, "url", house);
 id!(/** One role given to one subject at one scope. */ GrantId, "gr", house);
 id!(/** A team: people of an organization who hold roles together. */ TeamId, "team", house);
@@ -238,6 +240,31 @@ impl HouseId for OutputId {
     fn house(&self) -> HouseCode {
         self.version()
             .map_or(HouseCode::SITE, |version| version.house())
+    }
+}
+
+id!(@common /** What one policy set said of a run: it names the run, and the set by its random part. */ PolicyOutcomeId, "psout", CODE_LEN + 2 * RANDOM_LEN);
+
+impl PolicyOutcomeId {
+    /// What `set` said of `run`; both are of one house.
+    pub fn of(run: &RunId, set: &PolicySetId) -> Self {
+        let run = run.as_str().trim_start_matches("run-");
+        let start = set.as_str().len().saturating_sub(RANDOM_LEN);
+        let set = set.as_str().get(start..).unwrap_or_default();
+        Self(format!("psout-{run}{set}").into())
+    }
+
+    /// The run that it is about.
+    pub fn run(&self) -> Option<RunId> {
+        let start = "psout-".len();
+        let run = self.0.get(start..start + CODE_LEN + RANDOM_LEN)?;
+        format!("run-{run}").parse().ok()
+    }
+}
+
+impl HouseId for PolicyOutcomeId {
+    fn house(&self) -> HouseCode {
+        self.run().map_or(HouseCode::SITE, |run| run.house())
     }
 }
 
@@ -298,6 +325,30 @@ impl From<&RunId> for AssessmentId {
 impl From<&AssessmentId> for RunId {
     fn from(assessment: &AssessmentId) -> Self {
         Self(renamed(assessment.as_str(), "run"))
+    }
+}
+
+impl From<&RunId> for TaskStageId {
+    fn from(run: &RunId) -> Self {
+        Self(renamed(run.as_str(), "ts"))
+    }
+}
+
+impl From<&TaskStageId> for RunId {
+    fn from(stage: &TaskStageId) -> Self {
+        Self(renamed(stage.as_str(), "run"))
+    }
+}
+
+impl From<&RunId> for PolicyEvaluationId {
+    fn from(run: &RunId) -> Self {
+        Self(renamed(run.as_str(), "poleval"))
+    }
+}
+
+impl From<&PolicyEvaluationId> for RunId {
+    fn from(evaluation: &PolicyEvaluationId) -> Self {
+        Self(renamed(evaluation.as_str(), "run"))
     }
 }
 
@@ -396,6 +447,15 @@ mod tests {
         assert_eq!(plan.as_str().parse(), Ok(plan.clone()));
         assert_eq!(RunId::from(&plan), run);
         assert_eq!(RunId::from(&apply), run);
+        let (stage, evaluation) = (TaskStageId::from(&run), PolicyEvaluationId::from(&run));
+        assert_eq!(stage.as_str().parse(), Ok(stage.clone()));
+        assert_eq!(evaluation.as_str().parse(), Ok(evaluation.clone()));
+        assert_eq!(RunId::from(&stage), run);
+        assert_eq!(RunId::from(&evaluation), run);
+        let set = PolicySetId::from_entropy(house, u128::MAX / 11);
+        let outcome = PolicyOutcomeId::of(&run, &set);
+        assert_eq!(outcome.as_str().parse(), Ok(outcome.clone()));
+        assert_eq!((outcome.house(), outcome.run()), (house, Some(run.clone())));
         let assessment = AssessmentId::from(&run);
         assert_eq!(assessment.as_str().parse(), Ok(assessment.clone()));
         assert_eq!(RunId::from(&assessment), run);

@@ -22,9 +22,9 @@ pub use id::{
     AgentPoolId, ApplyId, ApprovalId, AssessmentId, CodeId, ConfigurationId, DeliveryId,
     DestinationId, FileId, GrantId, HouseCode, HouseId, HouseTokenId, IdError, JobId, JsonStateId,
     MembershipId, NotificationId, OrganizationId, OutputId, OverrideId, PlanId, PolicyBundleId,
-    PolicySetId, ProjectId, RequestId, RunId, SessionId, TagId, TeamId, TeamProjectId,
-    TeamWorkspaceId, TokenId, UrlId, UserId, ValueId, VariableId, VariableSetId, VersionId,
-    WorkspaceId,
+    PolicyEvaluationId, PolicyOutcomeId, PolicySetId, ProjectId, RequestId, RunId, SessionId,
+    TagId, TaskStageId, TeamId, TeamProjectId, TeamWorkspaceId, TokenId, UrlId, UserId, ValueId,
+    VariableId, VariableSetId, VersionId, WorkspaceId,
 };
 pub use name::{Name, NameError};
 pub use permission::{Level, Permission, Role, UnknownName};

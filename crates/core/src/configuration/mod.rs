@@ -96,7 +96,7 @@ pub async fn wish(ctx: &Ctx, workspace: &Workspace, wish: Wish) -> Result<Config
     let address = Arc::new(url::wished(
         ctx,
         &Purpose::PutConfiguration(id.clone()),
-        &found,
+        found.as_str(),
     )?);
     let actor = ctx.actor().id().to_owned();
     let wanted = Workspace::Id(found);
@@ -221,7 +221,7 @@ async fn take(
 ) -> Result<()> {
     let (id, target) = (
         open.id.clone(),
-        Target::Workspace(granted.workspace.clone()),
+        Target::Workspace(granted.workspace()?.clone()),
     );
     let digest = inspected(bytes.clone()).await?;
     let keyring = ctx.house().keyring();
@@ -266,7 +266,7 @@ async fn take(
         .is_err_and(|error| *error.kind() != Kind::Unavailable)
     {
         // Whether an unanswered change was made is not known: then the file stays.
-        forget_unless_named(ctx, &granted.workspace, &id).await;
+        forget_unless_named(ctx, granted.workspace()?, &id).await;
     }
     result
 }
@@ -295,7 +295,7 @@ async fn standing(
     id: &ConfigurationId,
     archive: &[u8; 32],
 ) -> Result<Standing> {
-    let row = row_of(ctx, &granted.workspace, id).await?;
+    let row = row_of(ctx, granted.workspace()?, id).await?;
     if row.status != UPLOADED {
         return Ok(Standing::Open(row));
     }

@@ -9,12 +9,15 @@
 //!
 //! Absent on purpose: the evaluation of policies, which is the crate `policy`; and sets that belong to a project.
 
+pub mod exclude;
 pub(crate) mod force;
 pub mod judge;
 pub mod overrule;
 pub mod publish;
 pub mod replay;
+pub mod seen;
 pub(crate) mod sql;
+pub mod upload;
 
 use std::collections::BTreeSet;
 use std::str::FromStr;

@@ -121,21 +121,59 @@ async fn look(
     (now, until): (i64, i64),
 ) -> Result<Looked> {
     let run = needed(rows, id).await?;
+    let verdicts = overridable(rows, (house, ctx), &run).await?;
+    let found = Found::read(&capsule::open(rows, house, &run, Kind::Found).await?)?;
+    let plan = found.plan_digest()?;
+    let mut overrides = Vec::new();
+    for set in verdicts
+        .sets
+        .iter()
+        .filter(|set| set.outcome == Verdict::SoftFailed)
+    {
+        overrides.push(PolicyOverride {
+            id: OverrideId::from_entropy(house.code(), crate::entropy()),
+            run: run.id.clone(),
+            plan: plan.to_vec(),
+            policy_set: hex::decode(&set.digest).unwrap_or_default(),
+            words: set.words()?.to_vec(),
+            actor: ActorId::from(ctx.actor()),
+            created_at: now,
+            expires_at: until,
+            withdrawn_at: None,
+        });
+    }
+    let overridden = verdicts.digests()?;
+    let assessment = verdicts.assessment(&overridden)?;
+    let signed = capsule::make(rows, house, &run, (&found, assessment), now).await?;
+    Ok(Looked {
+        run,
+        signed,
+        overrides,
+    })
+}
+
+/// The verdicts that hold a run up, where the caller may let it pass, their permission aside; else why not.
+pub(super) async fn overridable(
+    rows: &mut Rows,
+    (house, ctx): (&House, &Ctx),
+    run: &Run,
+) -> Result<Verdicts> {
+    let id = &run.id;
     if run.state()?.status() != Status::PolicyFailed {
         let words = format!("no policy holds {id} up; it is {}", run.status);
         return Err(Error::new(Trouble::Conflict, words));
     }
-    let workspace = capsule::workspace_of(rows, &run).await?;
+    let workspace = capsule::workspace_of(rows, run).await?;
     let actor = ActorId::from(ctx.actor());
     let requirement = capsule::requirement(rows, &workspace).await?;
     if requirement.count > 0
         && !requirement.author_counts
-        && capsule::stands_behind(rows, &run, &actor).await?
+        && capsule::stands_behind(rows, run, &actor).await?
     {
         let words = "nobody overrides what policies say of their own run here: the workspace asks for approvals of others";
         return Err(Error::new(Trouble::Denied, words).hint("ask somebody else who may override"));
     }
-    let verdicts = kept(rows, house, &run).await?;
+    let verdicts = kept(rows, house, run).await?;
     let verdicts =
         verdicts.ok_or_else(|| Error::tampered(format!("the verdicts on {id} are missing")))?;
     if let Some(hard) = verdicts
@@ -154,38 +192,11 @@ async fn look(
         let words = "other policies are in force by now than judged this run";
         return Err(Error::new(Trouble::Conflict, words).hint("start another run"));
     }
-    let found = Found::read(&capsule::open(rows, house, &run, Kind::Found).await?)?;
-    let plan = found.plan_digest()?;
-    let mut overrides = Vec::new();
-    for set in verdicts
-        .sets
-        .iter()
-        .filter(|set| set.outcome == Verdict::SoftFailed)
-    {
-        overrides.push(PolicyOverride {
-            id: OverrideId::from_entropy(house.code(), crate::entropy()),
-            run: run.id.clone(),
-            plan: plan.to_vec(),
-            policy_set: hex::decode(&set.digest).unwrap_or_default(),
-            words: set.words()?.to_vec(),
-            actor: actor.clone(),
-            created_at: now,
-            expires_at: until,
-            withdrawn_at: None,
-        });
-    }
-    let overridden = verdicts.digests()?;
-    let assessment = verdicts.assessment(&overridden)?;
-    let signed = capsule::make(rows, house, &run, (&found, assessment), now).await?;
-    Ok(Looked {
-        run,
-        signed,
-        overrides,
-    })
+    Ok(verdicts)
 }
 
 /// The verdicts that are kept of a run, the last ones.
-async fn kept(rows: &mut Rows, house: &House, run: &Run) -> Result<Option<Verdicts>> {
+pub(super) async fn kept(rows: &mut Rows, house: &House, run: &Run) -> Result<Option<Verdicts>> {
     if files::find(rows, &run.id, Kind::Verdicts).await?.is_none() {
         return Ok(None);
     }

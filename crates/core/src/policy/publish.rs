@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use statehouse_model::{ActorId, PolicyBundleId, PolicySetId};
+use statehouse_ledger::Hash;
+use statehouse_model::{ActorId, PolicyBundleId, PolicySetId, UrlId};
 
-use super::judge::needed;
+use super::judge::{Checked, needed};
 use super::sql::{self, PolicyBundle, PolicySet};
 use super::{BundleView, ListSets, data};
 use crate::blob;
 use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Plan, Target, actions};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::object::Object;
+use crate::url;
 
 actions! {
     /// Put a bundle in force.
@@ -26,6 +28,12 @@ pub const ARCHIVE_BYTES_MAX: usize = 8 * 1024 * 1024;
 ///
 /// What does not read, or would not judge, is refused with every reason, each naming file, line and column.
 pub async fn publish(ctx: &Ctx, id: &PolicySetId, archive: Bytes) -> Result<BundleView> {
+    let new = PolicyBundleId::from_entropy(ctx.house().code(), crate::entropy());
+    publish_as(ctx, id, archive, (new, None)).await
+}
+
+/// Checks an archive as the set would judge by it.
+pub(super) async fn checked(ctx: &Ctx, id: &PolicySetId, archive: &Bytes) -> Result<Checked> {
     if archive.len() > ARCHIVE_BYTES_MAX {
         let words = format!(
             "a bundle of policies has at most {ARCHIVE_BYTES_MAX} bytes, not {}",
@@ -35,12 +43,21 @@ pub async fn publish(ctx: &Ctx, id: &PolicySetId, archive: Bytes) -> Result<Bund
     }
     let set = set_to_publish(ctx, id).await?;
     let judge = needed(ctx.house())?;
-    let checked = judge
-        .check(archive.clone(), &super::read(&set.parameters)?)
-        .await;
-    let checked = checked.map_err(|why| Error::invalid(why).hint("nothing was published"))?;
+    let parameters = super::read(&set.parameters)?;
+    let checked = judge.check(archive.clone(), &parameters).await;
+    checked.map_err(|why| Error::invalid(why).hint("nothing was published"))
+}
+
+/// The same under an id that was given out before, with the address that it was given out with.
+pub(super) async fn publish_as(
+    ctx: &Ctx,
+    id: &PolicySetId,
+    archive: Bytes,
+    (new, address): (PolicyBundleId, Option<UrlId>),
+) -> Result<BundleView> {
+    let checked = checked(ctx, id, &archive).await?;
     let mut row = PolicyBundle {
-        id: PolicyBundleId::from_entropy(ctx.house().code(), crate::entropy()),
+        id: new,
         policy_set: id.clone(),
         digest: checked.digest.to_vec(),
         policies: data("the policies", &checked.policies)?,
@@ -58,16 +75,27 @@ pub async fn publish(ctx: &Ctx, id: &PolicySetId, archive: Bytes) -> Result<Bund
         asks: Vec::new(),
     };
     let object = row.id.clone();
-    let given = Arc::new((row, stored));
+    let given = Arc::new((row, stored, address));
     let published = door::planned(ctx, PublishSet, Target::House, plan, move |tx| {
         let given = given.clone();
         Box::pin(async move {
-            let (row, stored) = &*given;
+            let (row, stored, address) = &*given;
             let mut set = sql::needed_set(tx, &row.policy_set).await?;
+            if let Some(address) = address {
+                if url::is_used(tx, address).await? {
+                    return Err(used_already());
+                }
+                url::used(tx, address).await?;
+            }
             if let Some(there) = super::force::bundle_of(tx, &set).await?
                 && there.digest == row.digest
             {
-                return Ok(Outcome::Unchanged((there.try_into()?, false)));
+                let entry = Entry::new(&set.id).fact("bundle", there.id.as_str());
+                let view = (there.try_into()?, false);
+                return Ok(match address {
+                    Some(_) => Outcome::Recorded(view, entry),
+                    None => Outcome::Unchanged(view),
+                });
             }
             tx.put(row).await?;
             blob::sql::insert_object(tx, row.id.as_str(), stored).await?;
@@ -87,12 +115,38 @@ pub async fn publish(ctx: &Ctx, id: &PolicySetId, archive: Bytes) -> Result<Bund
     let is_named = match &published {
         Ok((_, is_new)) => *is_new,
         // Whether an unanswered change was made is not known: the body stays.
-        Err(error) => *error.kind() == crate::error::Kind::Unavailable,
+        Err(error) => *error.kind() == Kind::Unavailable,
     };
     if !is_named {
         ctx.house().blobs().forget(object.as_str());
     }
     published.map(|(view, _)| view)
+}
+
+/// What is said where an address was used, for something else or at the same time.
+pub(super) fn used_already() -> Error {
+    let words = "this address was used already; nothing was published";
+    Error::new(Kind::Conflict, words).hint("announce another version for the archive")
+}
+
+/// Whether these contents are what became of a bundle that was announced: it, or what was in force already.
+pub(super) async fn is_published(
+    ctx: &Ctx,
+    (set, bundle): (&PolicySetId, &PolicyBundleId),
+    digest: &Hash,
+) -> Result<bool> {
+    let (set, bundle, digest) = (set.clone(), bundle.clone(), digest.to_vec());
+    door::read(ctx, PublishSet, &Target::House, move |rows| {
+        Box::pin(async move {
+            let set = sql::needed_set(rows, &set).await?;
+            let there = match sql::bundle(rows, &bundle).await? {
+                Some(there) => Some(there),
+                None => super::force::bundle_of(rows, &set).await?,
+            };
+            Ok(there.is_some_and(|there| there.digest == digest))
+        })
+    })
+    .await
 }
 
 /// The set, for who may publish: nothing is checked for anybody else.

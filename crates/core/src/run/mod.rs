@@ -46,6 +46,7 @@ use crate::error::{Error, Kind as Trouble, Result};
 use crate::execution::{self, Mode};
 use crate::job::{self, sandbox::SandboxView};
 use crate::object::Object;
+use crate::policy::seen::{self, Standing};
 use crate::record::Rows;
 use crate::state::lock;
 use crate::workspace::sql::Workspace as WorkspaceRow;
@@ -172,6 +173,8 @@ pub struct RunView {
     pub sandbox: Option<SandboxView>,
     /// The approvals that it needs and has, where one run is asked for that waits for them or began to apply.
     pub approvals: Option<counted::Approvals>,
+    /// What policies are to it, where one run is asked for.
+    pub policies: Standing,
     /// How it plans, where one run is asked for.
     pub options: Option<Options>,
     /// When it was started, in microseconds since 1970.
@@ -185,12 +188,13 @@ pub struct RunView {
 }
 
 /// Permissions that [`RunView::may`] speaks of.
-const TOLD: [Permission; 5] = [
+const TOLD: [Permission; 6] = [
     Permission::RunRead,
     Permission::RunPlan,
     Permission::RunApply,
     Permission::RunApprove,
     Permission::RunForce,
+    Permission::PolicyOverride,
 ];
 
 impl RunView {
@@ -206,6 +210,7 @@ impl RunView {
             base: run.base.map(|base| base.to_string()),
             sandbox: None,
             approvals: None,
+            policies: Standing::Untold,
             options: None,
             created_at: run.created_at,
             changed_at: run.changed_at,
@@ -536,9 +541,11 @@ pub async fn show(ctx: &Ctx, id: &RunId) -> Result<RunView> {
             let may = allowed(rows, &asked, &run).await?;
             let sandbox = job::sandbox::of_run(rows, &run.id).await?;
             let approvals = counted::of(rows, &asked, &run, &may).await?;
+            let policies = seen::standing(rows, asked.house(), &run).await?;
             let view = RunView {
                 sandbox,
                 approvals,
+                policies,
                 ..RunView::of(run, may)?
             };
             Ok((view, options))

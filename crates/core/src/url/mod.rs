@@ -13,7 +13,9 @@ pub(crate) mod sql;
 
 use std::sync::Arc;
 
-use statehouse_model::{ConfigurationId, RunId, UrlId, VersionId, WorkspaceId};
+use statehouse_model::{
+    ConfigurationId, PolicyBundleId, PolicySetId, RunId, UrlId, VersionId, WorkspaceId,
+};
 use statehouse_seal::Keyring;
 
 use crate::ctx::Ctx;
@@ -56,6 +58,8 @@ pub enum Purpose {
     GetJson(VersionId),
     /// Upload a configuration, once.
     PutConfiguration(ConfigurationId),
+    /// Upload a bundle of policies, once.
+    PutPolicies(PolicyBundleId),
     /// Follow the log of a plan.
     GetPlanLog(RunId),
     /// Follow the log of an apply.
@@ -71,19 +75,21 @@ impl Purpose {
             "state.get" => object.parse().ok().map(Self::GetState),
             "json.get" => object.parse().ok().map(Self::GetJson),
             "configuration.put" => object.parse().ok().map(Self::PutConfiguration),
+            "policies.put" => object.parse().ok().map(Self::PutPolicies),
             "plan-log.get" => object.parse().ok().map(Self::GetPlanLog),
             "apply-log.get" => object.parse().ok().map(Self::GetApplyLog),
             _ => None,
         }
     }
 
-    fn as_str(&self) -> &'static str {
+    pub(crate) fn as_str(&self) -> &'static str {
         match self {
             Self::PutState(_) => "state.put",
             Self::PutJson(_) => "json.put",
             Self::GetState(_) => "state.get",
             Self::GetJson(_) => "json.get",
             Self::PutConfiguration(_) => "configuration.put",
+            Self::PutPolicies(_) => "policies.put",
             Self::GetPlanLog(_) => "plan-log.get",
             Self::GetApplyLog(_) => "apply-log.get",
         }
@@ -95,13 +101,17 @@ impl Purpose {
                 id.as_str()
             }
             Self::PutConfiguration(id) => id.as_str(),
+            Self::PutPolicies(id) => id.as_str(),
             Self::GetPlanLog(id) | Self::GetApplyLog(id) => id.as_str(),
         }
     }
 
     fn life_us(&self) -> i64 {
         match self {
-            Self::PutState(_) | Self::PutJson(_) | Self::PutConfiguration(_) => UPLOAD_LIFE_US,
+            Self::PutState(_)
+            | Self::PutJson(_)
+            | Self::PutConfiguration(_)
+            | Self::PutPolicies(_) => UPLOAD_LIFE_US,
             Self::GetState(_) | Self::GetJson(_) => DOWNLOAD_LIFE_US,
             Self::GetPlanLog(_) | Self::GetApplyLog(_) => LOG_LIFE_US,
         }
@@ -117,6 +127,25 @@ pub struct Signed {
     pub signature: String,
 }
 
+/// What an object belongs to.
+#[derive(Debug, Clone)]
+pub enum Within {
+    /// A workspace.
+    Workspace(Workspace),
+    /// A policy set.
+    PolicySet(PolicySetId),
+}
+
+impl Within {
+    /// What a row holds as an id.
+    fn read(id: &str) -> Option<Self> {
+        let workspace = id
+            .parse()
+            .map(|id: WorkspaceId| Self::Workspace(Workspace::Id(id)));
+        workspace.or_else(|_| id.parse().map(Self::PolicySet)).ok()
+    }
+}
+
 /// What a genuine address allows.
 #[derive(Debug, Clone)]
 pub struct Granted {
@@ -124,10 +153,20 @@ pub struct Granted {
     pub id: UrlId,
     /// What for, and of what.
     pub purpose: Purpose,
-    /// Of which workspace.
-    pub workspace: Workspace,
+    /// What that belongs to.
+    pub within: Within,
     pub(crate) actor: String,
     pub(crate) token: String,
+}
+
+impl Granted {
+    /// The workspace that its object belongs to, where it is one of a workspace.
+    pub fn workspace(&self) -> Result<&Workspace> {
+        match &self.within {
+            Within::Workspace(workspace) => Ok(workspace),
+            Within::PolicySet(_) => Err(Error::not_found("address")),
+        }
+    }
 }
 
 fn message(id: &UrlId) -> Vec<u8> {
@@ -143,7 +182,7 @@ pub(crate) fn signed(keyring: &Keyring, row: &SignedUrl) -> Signed {
 }
 
 /// A grant to be stored, for the caller's own actor and token.
-pub(crate) fn wished(ctx: &Ctx, purpose: &Purpose, workspace: &WorkspaceId) -> Result<SignedUrl> {
+pub(crate) fn wished(ctx: &Ctx, purpose: &Purpose, within: &str) -> Result<SignedUrl> {
     let token = ctx.actor().token().map(str::to_owned);
     let token =
         token.ok_or_else(|| Error::invalid("signed addresses are for callers with a token"))?;
@@ -153,7 +192,7 @@ pub(crate) fn wished(ctx: &Ctx, purpose: &Purpose, workspace: &WorkspaceId) -> R
         token,
         purpose: purpose.as_str().to_owned(),
         version: purpose.object().to_owned(),
-        workspace: workspace.clone(),
+        workspace: within.to_owned(),
         created_at: 0,
         expires_at: purpose.life_us(),
         used_at: None,
@@ -182,6 +221,12 @@ pub(crate) async fn used<A: Action>(tx: &mut Tx<A>, id: &UrlId) -> Result<()> {
         tx.put(&row).await?;
     }
     Ok(())
+}
+
+/// Whether what an address allows once was done.
+pub(crate) async fn is_used(rows: &mut Rows, id: &UrlId) -> Result<bool> {
+    let found = sql::by_id(rows, id).await?;
+    Ok(found.is_none_or(|row| row.used_at.is_some()))
 }
 
 /// An address that the caller was given for this and that is good for a while.
@@ -232,13 +277,14 @@ async fn sign<A: Action>(
     purpose: &Purpose,
     workspace: &WorkspaceId,
 ) -> Result<Signed> {
-    let row = Arc::new(wished(ctx, purpose, workspace)?);
-    let target = Target::Workspace(Workspace::Id(workspace.clone()));
-    door::change(ctx, action, target, move |tx| {
-        let row = row.clone();
+    let of = Workspace::Id(workspace.clone());
+    let given = Arc::new((wished(ctx, purpose, workspace.as_str())?, of.clone()));
+    door::change(ctx, action, Target::Workspace(of), move |tx| {
+        let given = given.clone();
         Box::pin(async move {
-            workspace::sql::needed(tx, &Workspace::Id(row.workspace.clone())).await?;
-            let signed = store(tx, &row).await?;
+            let (row, of) = &*given;
+            workspace::sql::needed(tx, of).await?;
+            let signed = store(tx, row).await?;
             let entry = Entry::new(&row.version)
                 .fact("url", row.id.as_str())
                 .fact("purpose", row.purpose.as_str());
@@ -276,7 +322,7 @@ pub(crate) async fn open(house: &Arc<House>, id: &UrlId, signature: &str) -> Res
     Ok(Granted {
         id: row.id,
         purpose,
-        workspace: Workspace::Id(row.workspace),
+        within: Within::read(&row.workspace).ok_or_else(unknown)?,
         actor: row.actor,
         token: row.token,
     })

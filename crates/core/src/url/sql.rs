@@ -1,6 +1,6 @@
 //! Every statement on `signed_url`.
 
-use statehouse_model::{UrlId, WorkspaceId};
+use statehouse_model::UrlId;
 
 use crate::db::Value;
 use crate::error::Result;
@@ -17,7 +17,8 @@ record! {
         purpose: String,
         /// The id of the object: of a version at first, now of other things, too.
         version: String,
-        workspace: WorkspaceId,
+        /// The id of what the object belongs to: a workspace, or a policy set.
+        workspace: String,
         created_at: i64,
         expires_at: i64,
         /// When it was used, for what is done once.
@@ -46,6 +47,16 @@ pub(crate) async fn of_object(
         Value::Int(until),
     ];
     rows.one(clause, &values).await
+}
+
+/// The address of an object for a purpose, whoever was given it.
+pub(crate) async fn any_of_object(
+    rows: &mut Rows,
+    object: &str,
+    purpose: &str,
+) -> Result<Option<SignedUrl>> {
+    let clause = "WHERE version = $1 AND purpose = $2 ORDER BY expires_at LIMIT 1";
+    rows.one(clause, &[object.into(), purpose.into()]).await
 }
 
 /// Addresses that ended before `now`.

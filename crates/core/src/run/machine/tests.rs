@@ -357,8 +357,8 @@ fn a_client_reads_a_word_that_it_knows() {
     check(Status::Fetching, "plan_queued");
     check(Status::Planning, "planning");
     check(Status::Planned, "planning");
-    check(Status::Assessing, "planning");
-    check(Status::PolicyFailed, "policy_soft_failed");
+    check(Status::Assessing, "post_plan_running");
+    check(Status::PolicyFailed, "policy_override");
     check(Status::AwaitingApproval, "planned");
     check(Status::Approved, "confirmed");
     check(Status::Verifying, "apply_queued");
@@ -405,7 +405,7 @@ fn a_run_that_applies_by_itself_never_rests_where_it_could_be_confirmed() {
             "plan_queued",
             "planning",
             "planning",
-            "planning",
+            "post_plan_running",
             "confirmed"
         ]
     );

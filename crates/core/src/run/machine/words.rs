@@ -26,8 +26,10 @@ impl Status {
         match self {
             Self::Pending => "pending",
             Self::Fetching => "plan_queued",
-            Self::Planning | Self::Planned | Self::Assessing => "planning",
-            Self::PolicyFailed => "policy_soft_failed",
+            Self::Planning | Self::Planned => "planning",
+            Self::Assessing => "post_plan_running",
+            // Terraform asks for an override in this status and in one other, and only in this one it knows why a saved plan does not go on.
+            Self::PolicyFailed => "policy_override",
             Self::AwaitingApproval => "planned",
             Self::Approved => "confirmed",
             Self::Verifying => "apply_queued",

@@ -94,8 +94,8 @@ pub async fn announce(ctx: &Ctx, workspace: &Workspace, wish: Wish) -> Result<An
     }
     let id = VersionId::from_entropy(ctx.house().code(), crate::entropy());
     let found = workspace::id_of(ctx, AnnounceState, workspace).await?;
-    let state = url::wished(ctx, &Purpose::PutState(id.clone()), &found)?;
-    let json = url::wished(ctx, &Purpose::PutJson(id.clone()), &found)?;
+    let state = url::wished(ctx, &Purpose::PutState(id.clone()), found.as_str())?;
+    let json = url::wished(ctx, &Purpose::PutJson(id.clone()), found.as_str())?;
     let urls = Arc::new((state, json));
     let (wanted, actor) = (Workspace::Id(found), ctx.actor().id().to_owned());
     let target = Target::Workspace(wanted.clone());
@@ -184,7 +184,7 @@ pub async fn upload(ctx: &Ctx, granted: &Granted, id: &VersionId, bytes: Bytes) 
     };
     // A caller that goes away does not end this: the claim is held until the
     // change is made or refused, so that nobody writes the same body meanwhile.
-    let (caller, workspace) = (ctx.clone(), granted.workspace.clone());
+    let (caller, workspace) = (ctx.clone(), granted.workspace()?.clone());
     let put = tokio::spawn(async move {
         let put = put_as(&caller, &workspace, upload, Some(cloud)).await;
         drop(claim);
@@ -211,7 +211,7 @@ fn under_way() -> Error {
 
 /// Whether the announced bytes are there, and are these.
 async fn standing(ctx: &Ctx, granted: &Granted, id: &VersionId, bytes: &Bytes) -> Result<Standing> {
-    let (id, wanted) = (id.clone(), granted.workspace.clone());
+    let (id, wanted) = (id.clone(), granted.workspace()?.clone());
     let target = Target::Workspace(wanted.clone());
     let found = door::read(ctx, WriteState, &target, move |rows| {
         Box::pin(async move {

@@ -54,7 +54,7 @@ fn prepare(
                 .hint("nothing of it was stored; was it cut short?"),
         );
     }
-    let Workspace::Id(workspace) = &granted.workspace else {
+    let Workspace::Id(workspace) = granted.workspace()? else {
         return Err(Error::internal("an address without a workspace's id"));
     };
     let keyring = ctx.house().keyring();
@@ -81,7 +81,7 @@ fn prepare(
 /// Takes the JSON form of an announced version, at its signed address. The
 /// same bytes again are answered alike; others are refused.
 pub async fn upload(ctx: &Ctx, granted: &Granted, version: &VersionId, bytes: Bytes) -> Result<()> {
-    let target = Target::Workspace(granted.workspace.clone());
+    let target = Target::Workspace(granted.workspace()?.clone());
     door::may(ctx, WriteJson, &target).await?;
     let (asked, of, version) = (ctx.clone(), granted.clone(), version.clone());
     let prepared = tokio::task::spawn_blocking(move || {
@@ -111,7 +111,7 @@ pub async fn upload(ctx: &Ctx, granted: &Granted, version: &VersionId, bytes: By
                 let words = "this version has a JSON form already, and it is another";
                 return Err(Error::new(Kind::Conflict, words));
             }
-            let workspace = workspace::sql::needed(tx, &granted.workspace).await?;
+            let workspace = workspace::sql::needed(tx, granted.workspace()?).await?;
             let announced = super::announce::sql::by_id(tx, &form.version).await?;
             let version = super::sql::by_id(tx, &form.version).await?;
             if announced.is_none() && version.is_none() {
