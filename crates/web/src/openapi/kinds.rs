@@ -6,9 +6,9 @@ use crate::agent;
 use crate::routes::operation::SchemaOf;
 use crate::tfe::{
     agent_pools, authentication_tokens, configurations, drift, executions, grants, keys, ledgers,
-    locks, looks, memberships, notifications, organizations, outputs, permissions, plans, projects,
-    reach, resources, retention, runs, service, tags, teams, tokens, users, variable_sets,
-    variables, versions, workspaces,
+    locks, looks, memberships, notifications, organizations, outputs, permissions, plans,
+    policy_sets, policy_versions, projects, reach, resources, retention, runs, service, tags,
+    task_stages, teams, tokens, users, variable_sets, variables, versions, workspaces,
 };
 
 /// A type of resource.
@@ -135,6 +135,35 @@ pub(crate) const ALL: &[Kind] = &[
     ),
     kind::<permissions::Told>("permissions", "Something that may be allowed.", &[]),
     kind::<plans::Told>("plans", "The plan of a run.", &[]),
+    kind::<task_stages::Evaluated>(
+        "policy-evaluations",
+        "What policies came to, of the plan of a run.",
+        &["policy-attachable"],
+    ),
+    kind::<task_stages::SetTold>(
+        "policy-set-outcomes",
+        "What one policy set said of the plan of a run.",
+        &["policy-evaluation", "policy-set"],
+    ),
+    kind::<policy_versions::Told>(
+        "policy-set-versions",
+        "A bundle of policies, published for a set or on its way.",
+        &["policy-set"],
+    )
+    .leads(&["upload", "download"]),
+    kind::<policy_sets::Told>(
+        "policy-sets",
+        "A set of policies, by which the runs of many workspaces are judged.",
+        &[
+            "organization",
+            "projects",
+            "workspaces",
+            "workspace-exclusions",
+            "policies",
+            "current-version",
+            "newest-version",
+        ],
+    ),
     kind::<projects::Told>("projects", "A folder of workspaces.", &["organization"]),
     kind::<resources::Blamed>(
         "resource-blames",
@@ -185,6 +214,11 @@ pub(crate) const ALL: &[Kind] = &[
     ),
     kind::<tags::Bound>("tag-bindings", "A tag that is a key with a value.", &[]),
     kind::<tags::Plain>("tags", "A plain tag.", &[]),
+    kind::<task_stages::Told>(
+        "task-stages",
+        "The stage of a run in which policies judge its plan.",
+        &["run", "task-results", "policy-evaluations"],
+    ),
     kind::<reach::Told>(
         "team-projects",
         "What a team may do in a project.",

@@ -413,7 +413,7 @@ routes! {
         GET    "/api/v2/state-version-outputs/{output}" => tfe::outputs::show,
             one("state-version-outputs", "One output with its value, also a sensitive one.").needs(May::OutputReadSensitive);
         PUT    "/api/v2/uploads/{url}/{signature}" => tfe::transfers::upload,
-            taken("Take the bytes of an announced version, their JSON form, or the archive of a configuration: whichever the address is for.").always();
+            taken("Take the bytes of an announced version, their JSON form, the archive of a configuration or of policies: whichever the address is for.").always();
         GET    "/api/v2/downloads/{url}/{signature}" => tfe::transfers::download,
             state("The bytes that the address is for.");
         POST   "/api/v2/state-versions/{version}/actions/accept" => tfe::versions::accept,
@@ -509,6 +509,55 @@ routes! {
             one("vars", "Change a variable of a set. A sensitive one stays so.").needs(May::VariableWrite);
         DELETE "/api/v2/varsets/{varset}/relationships/vars/{variable}" => tfe::variables::delete_of_set,
             nothing("Remove a variable of a set.").needs(May::VariableWrite);
+        GET    "/api/v2/workspaces/{workspace}/policy-sets" => tfe::policy_sets::list_of_workspace,
+            page("policy-sets", "The policy sets that judge the runs of a workspace.").needs(May::PolicyRead)
+                .asks(tfe::policy_sets::ASKED).passes(tfe::policy_sets::PASSED);
+        GET    "/api/v2/organizations/{organization}/policy-sets" => tfe::policy_sets::list,
+            page("policy-sets", "The policy sets of an organization.").needs(May::PolicyRead)
+                .asks(tfe::policy_sets::ASKED).passes(tfe::policy_sets::PASSED);
+        POST   "/api/v2/organizations/{organization}/policy-sets" => tfe::policy_sets::create,
+            made("policy-sets", "Make a policy set, which judges nothing until a bundle is published for it.").needs(May::PolicyWrite);
+        GET    "/api/v2/policy-sets/{policyset}" => tfe::policy_sets::show,
+            one("policy-sets", "One policy set.").needs(May::PolicyRead).passes(tfe::policy_sets::PASSED);
+        PATCH  "/api/v2/policy-sets/{policyset}" => tfe::policy_sets::update,
+            one("policy-sets", "Change a policy set; the projects, workspaces or exclusions that it relates to, and no others of their kind.")
+                .needs(May::PolicyWrite).passes(tfe::policy_sets::PASSED);
+        DELETE "/api/v2/policy-sets/{policyset}" => tfe::policy_sets::delete,
+            nothing("Remove a policy set. What it said of runs stays.").needs(May::PolicyWrite);
+        POST   "/api/v2/policy-sets/{policyset}/relationships/workspaces" => tfe::policy_sets::attach_workspaces,
+            nothing("Attach a policy set to workspaces.").needs(May::PolicyWrite);
+        DELETE "/api/v2/policy-sets/{policyset}/relationships/workspaces" => tfe::policy_sets::detach_workspaces,
+            nothing("Take a policy set from workspaces.").needs(May::PolicyWrite);
+        POST   "/api/v2/policy-sets/{policyset}/relationships/projects" => tfe::policy_sets::attach_projects,
+            nothing("Attach a policy set to projects.").needs(May::PolicyWrite);
+        DELETE "/api/v2/policy-sets/{policyset}/relationships/projects" => tfe::policy_sets::detach_projects,
+            nothing("Take a policy set from projects.").needs(May::PolicyWrite);
+        POST   "/api/v2/policy-sets/{policyset}/relationships/workspace-exclusions" => tfe::policy_sets::exclude,
+            nothing("Have a policy set leave out workspaces.").needs(May::PolicyWrite);
+        DELETE "/api/v2/policy-sets/{policyset}/relationships/workspace-exclusions" => tfe::policy_sets::include,
+            nothing("Have a policy set leave them out no more.").needs(May::PolicyWrite);
+        POST   "/api/v2/policy-sets/{policyset}/versions" => tfe::policy_versions::create,
+            made("policy-set-versions", "Announce a bundle of policies: the answer links to the signed address that its archive (`tar.gz`) goes to.")
+                .needs(May::PolicyWrite);
+        GET    "/api/v2/policy-sets/{policyset}/versions" => tfe::policy_versions::list,
+            page("policy-set-versions", "The bundles that were published for a policy set, the newest first.").needs(May::PolicyRead);
+        GET    "/api/v2/policy-set-versions/{bundle}" => tfe::policy_versions::show,
+            one("policy-set-versions", "One bundle, announced or published.").needs(May::PolicyRead);
+        GET    "/api/v2/policy-set-versions/{bundle}/download" => tfe::policy_versions::download,
+            bytes(tfe::policy_versions::GZIP, "The archive of a bundle, as it was published.").needs(May::PolicyRead);
+        GET    "/api/v2/runs/{run}/task-stages" => tfe::task_stages::list,
+            page("task-stages", "The stage of a run in which policies judge its plan; none where no policy set reaches it.").needs(May::RunRead);
+        GET    "/api/v2/task-stages/{stage}" => tfe::task_stages::show,
+            one("task-stages", "One stage.").needs(May::RunRead)
+                .includes(tfe::task_stages::INCLUDES).passes(tfe::task_stages::PASSED);
+        GET    "/api/v2/task-stages/{stage}/policy-evaluations" => tfe::task_stages::evaluations,
+            page("policy-evaluations", "The evaluation of policies in a stage.").needs(May::RunRead);
+        POST   "/api/v2/task-stages/{stage}/actions/override" => tfe::task_stages::overrule,
+            one("task-stages", "Let a plan pass that soft-mandatory policies are against, for a reason.").needs(May::PolicyOverride).loose();
+        GET    "/api/v2/policy-evaluations/{evaluation}/policy-set-outcomes" => tfe::task_stages::outcomes,
+            page("policy-set-outcomes", "What each policy set said in an evaluation.").needs(May::RunRead);
+        GET    "/api/v2/policy-set-outcomes/{outcome}" => tfe::task_stages::outcome,
+            one("policy-set-outcomes", "What one policy set said of a run.").needs(May::RunRead);
         GET    "/api/v2/workspaces/{workspace}/notification-configurations" => tfe::notifications::list,
             page("notification-configurations", "Where notifications of a workspace's runs are sent, and what came of the last.")
                 .needs(May::NotificationRead);

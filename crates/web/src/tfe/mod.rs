@@ -4,6 +4,7 @@
 //! the fields of the core's views, spelled with hyphens, instants as RFC 3339 in microseconds.
 
 pub(crate) mod agent_pools;
+mod attached;
 pub(crate) mod authentication_tokens;
 pub(crate) mod backups;
 pub(crate) mod configurations;
@@ -24,6 +25,8 @@ pub(crate) mod organizations;
 pub(crate) mod outputs;
 pub(crate) mod permissions;
 pub(crate) mod plans;
+pub(crate) mod policy_sets;
+pub(crate) mod policy_versions;
 pub(crate) mod projects;
 pub(crate) mod query;
 pub(crate) mod reach;
@@ -34,6 +37,7 @@ pub(crate) mod sent;
 pub(crate) mod service;
 mod stream;
 pub(crate) mod tags;
+pub(crate) mod task_stages;
 pub(crate) mod teams;
 pub(crate) mod tokens;
 pub(crate) mod transfers;

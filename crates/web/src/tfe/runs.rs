@@ -30,7 +30,13 @@ pub(super) use told::resource;
 const PAGE: Sizes = Sizes::whole(PAGE_MAX);
 
 /// What may be beside one run.
-pub(crate) const INCLUDES: &[&str] = &["workspace", "plan", "apply", "configuration-version"];
+pub(crate) const INCLUDES: &[&str] = &[
+    "workspace",
+    "plan",
+    "apply",
+    "configuration-version",
+    "task-stages",
+];
 /// What clients ask to be beside runs, and what is never there.
 pub(crate) const PASSED: &[&str] = &[
     "task-stages",
@@ -145,7 +151,7 @@ pub(super) fn refused(error: Error) -> Problem {
     Problem::from(error).into_conflict().in_detail(None)
 }
 
-async fn of_run(asker: &Asker, text: &str) -> Result<(Ctx, RunId), Problem> {
+pub(super) async fn of_run(asker: &Asker, text: &str) -> Result<(Ctx, RunId), Problem> {
     let id: RunId = auth::id(text)?;
     Ok((asker.house_of(&id).await?, id))
 }
@@ -174,6 +180,9 @@ pub(crate) async fn show(
         let id = auth::id(&found.configuration)?;
         let of = statehouse_core::configuration::show(&ctx, &id).await?;
         beside.push(super::configurations::resource(asker.origin(), &of));
+    }
+    if query.includes("task-stages") && super::task_stages::is_judged(&found) {
+        beside.push(super::task_stages::of(&ctx, &found).await?);
     }
     Ok(Document::one(resource(&found)).including(beside))
 }

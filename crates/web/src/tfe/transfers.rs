@@ -141,7 +141,10 @@ pub(super) fn address(origin: &str, what: &str, signed: &Signed) -> String {
 }
 
 async fn store(ctx: &Ctx, granted: &Granted, bytes: Bytes) -> Result<StatusCode, Problem> {
-    let workspace = &granted.workspace;
+    if let Purpose::PutPolicies(id) = &granted.purpose {
+        return super::policy_versions::receive(ctx, granted, id, bytes).await;
+    }
+    let workspace = granted.workspace()?;
     let done = match &granted.purpose {
         Purpose::PutConfiguration(id) => {
             return super::configurations::upload(ctx, granted, id, bytes).await;
@@ -175,7 +178,7 @@ pub(crate) async fn upload(
 /// Gives the bytes that the address is for.
 pub(crate) async fn download(bearer: Bearer) -> Result<Response, Problem> {
     let (ctx, granted) = bearer.enter().await?;
-    let workspace = &granted.workspace;
+    let workspace = granted.workspace()?;
     match &granted.purpose {
         Purpose::GetState(version) => Ok(bytes(
             state::get(ctx, workspace, Which::Version(version.clone())).await?,

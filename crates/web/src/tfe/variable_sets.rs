@@ -6,20 +6,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use statehouse_core::Ctx;
 use statehouse_core::project::Project;
-use statehouse_core::reach::{self, To};
+use statehouse_core::reach;
 use statehouse_core::variable::set::{self, SetView, Wish};
 use statehouse_model::{Name, ProjectId, VariableSetId};
 
 use super::document::{Document, to, to_many};
 use super::instant::{self, Instant};
 use super::query::{PAGE, Query};
-use super::sent::{References, Relationships, Sent, only};
-use super::{projects, variables, workspaces};
+use super::sent::{References, Sent, only};
+use super::{attached, projects, variables, workspaces};
 use crate::auth::{self, Asker, At};
 use crate::problem::Problem;
 
 pub(super) const KIND: &str = "varsets";
-const ORGANIZATIONS: &str = "organizations";
 
 /// What clients ask to be beside sets: the references are there already, and there are no stacks.
 pub(crate) const PASSED: &[&str] = &["organization", "projects", "stacks", "vars", "workspaces"];
@@ -63,7 +62,10 @@ fn resource(ctx: &Ctx, set: &SetView) -> Value {
             can_update: set.manageable,
         },
     };
-    let organization = to(ORGANIZATIONS, ctx.organization().map(Name::as_str));
+    let organization = to(
+        attached::ORGANIZATIONS,
+        ctx.organization().map(Name::as_str),
+    );
     let many = |kind, ids: &[String]| to_many(kind, ids.iter().map(String::as_str));
     json!({
         "type": KIND,
@@ -105,7 +107,7 @@ pub(crate) struct Wished {
 fn wish(ctx: &Ctx, sent: Sent<Wished>) -> Result<Wish, Problem> {
     let (wished, relations) = (sent.attributes, sent.relationships);
     only(&wished.rest, &json!({}))?;
-    of_organization(ctx, &relations)?;
+    attached::of_organization(ctx, &relations)?;
     for absent in ["vars", "stacks"] {
         if !relations.items::<Value>(absent)?.is_empty() {
             return Err(Problem::unprocessable(format!(
@@ -123,18 +125,6 @@ fn wish(ctx: &Ctx, sent: Sent<Wished>) -> Result<Wish, Problem> {
             workspaces: relations.said("workspaces", workspaces::KIND)?,
         },
     })
-}
-
-/// Whose it is to be: sets belong to organizations, and to no projects.
-fn of_organization(ctx: &Ctx, relations: &Relationships) -> Result<(), Problem> {
-    let parent: Option<String> = relations.maybe("parent", ORGANIZATIONS)?;
-    match parent {
-        Some(parent) if ctx.organization().map(Name::as_str) != Some(&parent) => {
-            let words = "the relation `parent` names another organization than the address";
-            Err(Problem::unprocessable(words))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// A page of these sets, of those that are looked for.
@@ -232,27 +222,13 @@ pub(crate) async fn delete(asker: Asker, At(id): At<String>) -> Result<StatusCod
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn to_workspaces(references: References) -> Result<Vec<To>, Problem> {
-    let ids = references.of(workspaces::KIND)?;
-    ids.iter()
-        .map(|id| Ok(To::Workspace(auth::id(id)?)))
-        .collect()
-}
-
-fn to_projects(references: References) -> Result<Vec<To>, Problem> {
-    let ids = references.of(projects::KIND)?;
-    ids.iter()
-        .map(|id| Ok(To::Project(auth::id(id)?)))
-        .collect()
-}
-
 /// Attaches a set to workspaces.
 pub(crate) async fn attach_workspaces(
     asker: Asker,
     At(id): At<String>,
     references: References,
 ) -> Result<StatusCode, Problem> {
-    let to = to_workspaces(references)?;
+    let to = attached::workspaces(references)?;
     let (ctx, id) = of_id(&asker, &id).await?;
     set::attach(&ctx, &id, to).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -264,7 +240,7 @@ pub(crate) async fn detach_workspaces(
     At(id): At<String>,
     references: References,
 ) -> Result<StatusCode, Problem> {
-    let from = to_workspaces(references)?;
+    let from = attached::workspaces(references)?;
     let (ctx, id) = of_id(&asker, &id).await?;
     set::detach(&ctx, &id, from).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -276,7 +252,7 @@ pub(crate) async fn attach_projects(
     At(id): At<String>,
     references: References,
 ) -> Result<StatusCode, Problem> {
-    let to = to_projects(references)?;
+    let to = attached::projects(references)?;
     let (ctx, id) = of_id(&asker, &id).await?;
     set::attach(&ctx, &id, to).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -288,7 +264,7 @@ pub(crate) async fn detach_projects(
     At(id): At<String>,
     references: References,
 ) -> Result<StatusCode, Problem> {
-    let from = to_projects(references)?;
+    let from = attached::projects(references)?;
     let (ctx, id) = of_id(&asker, &id).await?;
     set::detach(&ctx, &id, from).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -3,13 +3,16 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
+use statehouse_core::policy::judge::Outcome;
+use statehouse_core::policy::seen::Standing;
 use statehouse_core::run::RunView;
 use statehouse_core::run::counted;
-use statehouse_core::run::machine::Kind;
-use statehouse_model::{ApplyId, Permission, PlanId};
+use statehouse_core::run::machine::{Kind, Status};
+use statehouse_model::{ApplyId, Permission, PlanId, TaskStageId};
 
 use super::super::document::{to, to_many, to_one};
 use super::super::instant::{self, Instant};
+use super::super::task_stages;
 
 const KIND: &str = "runs";
 
@@ -57,6 +60,10 @@ pub(crate) struct Told {
     /// The approvals that it needs and has: while it waits for them, and as they were when it began to apply; absent otherwise, and in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     approvals: Option<Approvals>,
+    /// What policies are to it: `awaited` until they were asked of its plan, then what they came to: `passed`, `advised`, `soft-failed` or `hard-failed`;
+    /// absent where they have nothing to do with it, and in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policies: Option<&'static str>,
     /// Always 0, unless a queue is asked for.
     position_in_queue: u64,
     created_at: Option<Instant>,
@@ -125,6 +132,22 @@ struct May {
     can_approve: bool,
 }
 
+/// Its status in the words of the platform's clients. What nobody can let pass has failed, for who waits for it to go on.
+fn status(run: &RunView) -> &'static str {
+    match (run.state.status(), run.policies) {
+        (Status::PolicyFailed, Standing::Said(Outcome::HardFailed)) => "errored",
+        _ => run.state.platform_word(),
+    }
+}
+
+fn policies(run: &RunView) -> Option<&'static str> {
+    match run.policies {
+        Standing::Untold => None,
+        Standing::Awaited => Some("awaited"),
+        Standing::Said(outcome) => Some(outcome.as_str()),
+    }
+}
+
 impl From<&RunView> for Told {
     fn from(run: &RunView) -> Self {
         let kind = run.state.kind();
@@ -138,7 +161,7 @@ impl From<&RunView> for Told {
             may(Permission::RunPlan)
         };
         Self {
-            status: run.state.platform_word(),
+            status: status(run),
             stage: run.state.status().as_str(),
             purpose: kind.as_str(),
             reason: run.reason.clone(),
@@ -162,6 +185,7 @@ impl From<&RunView> for Told {
                 .as_ref()
                 .and_then(|sandbox| sandbox.reason.clone()),
             approvals: run.approvals.as_ref().map(Approvals::from),
+            policies: policies(run),
             position_in_queue: 0,
             created_at: instant::at(run.created_at),
             changed_at: instant::at(run.changed_at),
@@ -178,7 +202,7 @@ impl From<&RunView> for Told {
                 can_discard: apply,
                 can_force_cancel: may(Permission::RunForce),
                 can_force_execute: false,
-                can_override_policy_check: false,
+                can_override_policy_check: may(Permission::PolicyOverride),
                 can_approve: may(Permission::RunApprove),
             },
         }
@@ -189,6 +213,8 @@ impl From<&RunView> for Told {
 pub(in crate::tfe) fn resource(run: &RunView) -> Value {
     let plan = PlanId::from(&run.id);
     let apply = ApplyId::from(&run.id);
+    let stage = TaskStageId::from(&run.id);
+    let stages = task_stages::is_judged(run).then(|| stage.as_str());
     json!({
         "type": KIND,
         "id": run.id.as_str(),
@@ -200,7 +226,7 @@ pub(in crate::tfe) fn resource(run: &RunView) -> Value {
             "plan": to_one("plans", plan.as_str()),
             "apply": to_one("applies", apply.as_str()),
             "policy-checks": to_many("policy-checks", []),
-            "task-stages": to_many("task-stages", []),
+            "task-stages": to_many(task_stages::KIND, stages),
             "run-events": to_many("run-events", []),
         },
         "links": { "self": format!("/api/v2/runs/{}", run.id) },
