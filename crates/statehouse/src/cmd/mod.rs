@@ -5,6 +5,7 @@
 
 mod agent;
 mod agent_pool;
+mod attached;
 mod backup;
 mod completions;
 mod config;
@@ -21,6 +22,7 @@ mod member;
 mod notification;
 mod org;
 mod permissions;
+mod policy_set;
 mod project;
 mod restore;
 mod retention;
@@ -117,6 +119,9 @@ enum Command {
     /// Sets of variables: what the runs of many workspaces are given
     #[command(subcommand)]
     VariableSet(variable_set::Verb),
+    /// Policy sets: what the plans of many workspaces are judged by
+    #[command(subcommand)]
+    PolicySet(policy_set::Verb),
     /// Notifications: who elsewhere is told what becomes of runs
     #[command(subcommand)]
     Notification(notification::Verb),
@@ -216,6 +221,7 @@ fn run(command: Command, session: &Session) -> Result<u8> {
         Command::Agent(args) => agent::run(&args, session),
         Command::Variable(verb) => variable::run(verb, session),
         Command::VariableSet(verb) => variable_set::run(verb, session),
+        Command::PolicySet(verb) => policy_set::run(verb, session),
         Command::Notification(verb) => notification::run(verb, session),
         Command::Retention(verb) => retention::run(verb, session),
         Command::Grant(verb) => grant::run(verb, session),

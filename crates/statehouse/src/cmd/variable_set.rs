@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 use statehouse_model::VariableSetId;
 
+use super::attached::To;
 use super::session::{Client, Session};
 use crate::failure::{Failure, Result};
 use crate::out::Column;
@@ -74,18 +75,6 @@ pub(super) struct Settings {
     priority: Option<bool>,
 }
 
-/// What a set is attached to.
-#[derive(clap::Args)]
-#[group(required = true, multiple = false)]
-pub(super) struct To {
-    /// All workspaces of this project: its name or id
-    #[arg(long, value_name = "NAME")]
-    project: Option<String>,
-    /// This workspace: its name, organization/name, or id
-    #[arg(long)]
-    workspace: Option<String>,
-}
-
 const COLUMNS: &[Column] = &[
     ("NAME", "name"),
     ("GLOBAL", "global"),
@@ -125,19 +114,6 @@ fn wish(name: Option<String>, settings: Settings) -> Value {
     json!({ "data": { "type": "varsets", "attributes": said } })
 }
 
-/// Sends where a set is attached to, or no more.
-fn say(client: &Client, method: &str, set: &str, to: &To) -> Result {
-    let (kind, id) = match (&to.project, &to.workspace) {
-        (Some(project), _) if project.starts_with("prj-") => ("projects", project.clone()),
-        (Some(project), _) => ("projects", client.named("/projects", "project", project)?),
-        (None, Some(workspace)) => ("workspaces", client.workspace(workspace)?.to_string()),
-        (None, None) => return Err(Failure::usage("say --project or --workspace")),
-    };
-    let path = format!("{}/relationships/{kind}", path(client, set)?);
-    let document = json!({ "data": [{ "type": kind, "id": id }] });
-    client.api.send(method, &path, &document).map(drop)
-}
-
 pub(super) fn run(verb: Verb, session: &Session) -> Result {
     let (client, out) = (session.client()?, session.out);
     match verb {
@@ -172,12 +148,12 @@ pub(super) fn run(verb: Verb, session: &Session) -> Result {
             Ok(())
         }
         Verb::Attach { set, to } => {
-            say(&client, "POST", &set, &to)?;
+            to.say(&client, "POST", &path(&client, &set)?)?;
             out.say(&format!("{set} is attached"));
             Ok(())
         }
         Verb::Detach { set, to } => {
-            say(&client, "DELETE", &set, &to)?;
+            to.say(&client, "DELETE", &path(&client, &set)?)?;
             out.say(&format!("{set} is detached"));
             Ok(())
         }

@@ -76,6 +76,8 @@ pub(crate) struct Told {
     actor: Option<String>,
     created_at: Option<Instant>,
     updated_at: Option<Instant>,
+    /// Where its archive is to go, without a token, once; for who announced it. The same as the link `upload`.
+    upload_url: Option<String>,
     /// Always null: what would not judge is refused when it comes.
     error: Option<String>,
     /// Always null.
@@ -84,6 +86,8 @@ pub(crate) struct Told {
 
 fn resource(origin: &str, version: &VersionView) -> Value {
     let bundle = version.bundle.as_ref();
+    let put = version.put.as_ref();
+    let upload = put.map(|put| address(origin, "uploads", put));
     let attributes = Told {
         status: if bundle.is_some() { "ready" } else { "pending" },
         source: "tfe-api",
@@ -93,13 +97,14 @@ fn resource(origin: &str, version: &VersionView) -> Value {
         actor: bundle.map(|bundle| bundle.actor.clone()),
         created_at: instant::at(version.created_at),
         updated_at: instant::at(version.created_at),
+        upload_url: upload.clone(),
         error: None,
         error_message: None,
     };
     let itself = format!("/api/v2/policy-set-versions/{}", version.id);
     let mut links = json!({ "self": itself });
-    if let Some(put) = &version.put {
-        links["upload"] = address(origin, "uploads", put).into();
+    if let Some(upload) = upload {
+        links["upload"] = upload.into();
     }
     if bundle.is_some() {
         links["download"] = format!("{itself}/download").into();

@@ -7,7 +7,7 @@ use statehouse_model::{ApplyId, PlanId, RunId};
 use statehouse_terraform::said::said;
 
 use super::super::session::{Client, Session};
-use super::path;
+use super::{path, verdicts};
 use crate::client::Resource;
 use crate::failure::{Failure, Result};
 use crate::out::plain;
@@ -106,16 +106,24 @@ pub(in crate::cmd) fn wait(client: &Client, run: &RunId) -> Result {
 pub(in crate::cmd) fn watch(client: &Client, session: &Session, run: &RunId) -> Result {
     let mut plan = Log::of(client, run, false)?;
     let mut apply = Log::of(client, run, true)?;
+    let mut is_told = false;
     loop {
         let begun = Instant::now();
         let now = client.api.get(&path(run, ""))?;
         plan.print(client, session)?;
+        if plan.over && !is_told && verdicts::is_judged(&now) {
+            verdicts::print(session, &verdicts::of(client, run, &now)?)?;
+            is_told = true;
+        }
         if plan.over {
             apply.print(client, session)?;
         }
         let stage = now.text("stage");
         if !is_moving(stage) {
             plan.print(client, session)?;
+            if !is_told {
+                verdicts::print(session, &verdicts::of(client, run, &now)?)?;
+            }
             if matches!(
                 stage,
                 "applied" | "errored" | "canceled" | "stale" | "state_tampered"
@@ -139,6 +147,7 @@ fn told(session: &Session, run: &RunId, now: &Resource) -> Result {
     };
     match stage {
         "applied" | "planned_and_finished" => session.out.say(&words),
+        "policy_failed" => return Err(verdicts::held_up(run, now)),
         "awaiting_approval" | "planned_and_saved" => session.out.say(&format!(
             "{words}\n`statehouse run plan {run}` shows what it changes; `run confirm`, `run approve` or `run discard` it"
         )),

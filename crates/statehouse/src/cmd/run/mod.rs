@@ -4,11 +4,13 @@ mod approvals;
 pub(super) mod follow;
 pub(super) mod plan;
 mod start;
+mod verdicts;
 
 use serde_json::{Value, json};
 use statehouse_model::{PlanId, RunId};
 
 use super::session::{Client, Session};
+use crate::client::Resource;
 use crate::failure::{Failure, Result};
 use crate::out::Column;
 
@@ -76,6 +78,8 @@ pub(super) enum Verb {
     Reject(Said),
     /// Take one's approval back
     Withdraw(Said),
+    /// Let its plan pass that soft-mandatory policies are against
+    Override(verdicts::Override),
     /// Say that it shall not be applied
     Discard(Said),
     /// Ask it to stop
@@ -121,10 +125,13 @@ pub(super) fn run(verb: Verb, session: &Session) -> Result {
         }
         Verb::Show { run } => {
             let found = client.api.get(&path(&run, ""))?;
+            let sets = verdicts::of(&client, &run, &found)?;
             if out.is_json() {
-                return out.one(&found);
+                let sets = sets.iter().map(Resource::to_json).collect();
+                return out.one(&found.with("policy-set-outcomes", sets));
             }
-            out.one(&approvals::told(found))
+            out.one(&approvals::told(found))?;
+            verdicts::print(session, &sets)
         }
         Verb::Events { run } => out.list(EVENTS, &client.api.list(&path(&run, "/run-events"))?),
         Verb::Watch { run } => follow::watch(&client, session, &run),
@@ -140,6 +147,10 @@ pub(super) fn run(verb: Verb, session: &Session) -> Result {
         Verb::Cancel { said, force: false } => act(&client, session, said, "cancel"),
         Verb::Cancel { said, force: true } => act(&client, session, said, "force-cancel"),
         Verb::Withdraw(said) => act(&client, session, said, "withdraw"),
+        Verb::Override(said) => {
+            let run = verdicts::overrule(&client, said)?;
+            shown(&client, session, &run)
+        }
         Verb::Approve(said) => word(&client, session, said, "approve"),
         Verb::Reject(said) => word(&client, session, said, "reject"),
     }
