@@ -253,7 +253,6 @@ impl From<&PolicyResult> for PolicyTold {
 
 /// A run, and what policies said of it.
 struct Looked {
-    ctx: Ctx,
     run: RunView,
     seen: Seen,
 }
@@ -264,19 +263,19 @@ pub(super) fn is_judged(run: &RunView) -> bool {
 }
 
 impl Looked {
-    async fn at(ctx: Ctx, id: &RunId) -> Result<Self, Problem> {
-        let run = run::show(&ctx, id).await?;
+    async fn at(ctx: &Ctx, id: &RunId) -> Result<Self, Problem> {
+        let run = run::show(ctx, id).await?;
         Self::of(ctx, run).await
     }
 
-    async fn of(ctx: Ctx, run: RunView) -> Result<Self, Problem> {
-        let seen = seen::of_run(&ctx, &run.id).await?;
-        Ok(Self { ctx, run, seen })
+    async fn of(ctx: &Ctx, run: RunView) -> Result<Self, Problem> {
+        let seen = seen::of_run(ctx, &run.id).await?;
+        Ok(Self { run, seen })
     }
 
     /// The same, where there is anything to see.
     async fn needed<I: HouseId>(asker: &Asker, id: &I, run: RunId) -> Result<Self, Problem> {
-        let found = Self::at(asker.house_of(id).await?, &run).await?;
+        let found = Self::at(&asker.house_of(id).await?, &run).await?;
         if found.run.policies == Standing::Untold {
             return Err(Problem::not_found());
         }
@@ -413,7 +412,7 @@ fn to_one_of_many(kind: &str, id: &str) -> Value {
 
 /// The stage of a run that policies have anything to do with.
 pub(super) async fn of(ctx: &Ctx, run: &RunView) -> Result<Value, Problem> {
-    let found = Looked::of(ctx.clone(), run.clone()).await?;
+    let found = Looked::of(ctx, run.clone()).await?;
     Ok(found.stage())
 }
 
@@ -424,7 +423,7 @@ pub(crate) async fn list(
     query: Query,
 ) -> Result<Document, Problem> {
     let (ctx, run) = of_run(&asker, &id).await?;
-    let found = Looked::at(ctx, &run).await?;
+    let found = Looked::at(&ctx, &run).await?;
     let is_judged = found.run.policies != Standing::Untold;
     let stages = is_judged.then(|| found.stage()).into_iter().collect();
     let path = format!("/api/v2/runs/{id}/task-stages");
@@ -505,7 +504,7 @@ pub(crate) async fn overrule(
     let reason = reason.unwrap_or_else(|| TYPED.to_owned());
     let done = overrule::overrule(&ctx, &run, reason, hours).await;
     done.map_err(refused)?;
-    Ok(Document::one(Looked::at(ctx, &run).await?.stage()))
+    Ok(Document::one(Looked::at(&ctx, &run).await?.stage()))
 }
 
 #[cfg(test)]

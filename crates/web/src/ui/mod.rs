@@ -10,6 +10,7 @@ pub(crate) mod cookie;
 pub(crate) mod failure;
 pub(crate) mod follow;
 pub(crate) mod form;
+mod judged;
 pub(crate) mod page;
 pub(crate) mod reference;
 pub(crate) mod run;

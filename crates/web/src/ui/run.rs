@@ -14,6 +14,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use statehouse_core::drift::{self, CheckView};
 use statehouse_core::job::sandbox::SandboxView;
+use statehouse_core::policy::overrule;
+use statehouse_core::policy::seen::{self, Seen, Standing};
 use statehouse_core::run::act::{self, Decision};
 use statehouse_core::run::counted::{Approvals, Own};
 use statehouse_core::run::machine::{Kind, Status};
@@ -28,7 +30,7 @@ use statehouse_terraform::said::said;
 
 use super::form::{Form, Sent, SignedIn};
 use super::page::{self, Page};
-use super::{moment, workspace as place};
+use super::{judged, moment, workspace as place};
 use crate::auth::{self, At};
 use crate::problem::Problem;
 
@@ -92,6 +94,10 @@ pub(crate) async fn show(
         let shown = logs::plan_json(&ctx, &run.id, true).await;
         changes = kept(shown, &mut gone)?.flatten();
     }
+    let seen = match run.policies {
+        Standing::Said(_) if may_read => kept(seen::of_run(&ctx, &run.id).await, &mut gone)?,
+        _ => None,
+    };
     let look = verdict(&ctx, &run).await?;
     let agreed = agreed(&core, &run).await?;
     let title = format!("Run {} of {}", run.sequence, address.workspace);
@@ -101,6 +107,7 @@ pub(crate) async fn show(
         @if let Some(sandbox) = &run.sandbox { (exposed(sandbox)) }
         @if run.state.status() == Status::StateTampered { (altered(&address)) }
         section.card { (facts(&run, agreed.as_deref())) (decisions(&visitor, &address, &run)) }
+        @if let Some(seen) = &seen { (said_of(&visitor, &address, seen)) }
         @if let Some(look) = &look { (drifted(look, changes.as_ref())) }
         @if let (Some(changes), false) = (&changes, run.state.kind() == Kind::Drift) { (changed(changes, &run.id)) }
         @if let Some(words) = &gone { p.note { (words) "." } }
@@ -136,7 +143,11 @@ fn kept<T>(
 /// Whether a run will be otherwise soon, without anybody's doing.
 fn goes_on(run: &RunView) -> bool {
     let status = run.state.status();
-    !status.is_final() && !matches!(status, Status::AwaitingApproval | Status::PlannedAndSaved)
+    !status.is_final()
+        && !matches!(
+            status,
+            Status::AwaitingApproval | Status::PlannedAndSaved | Status::PolicyFailed
+        )
 }
 
 /// Which of its logs grows now: whether that of the apply.
@@ -260,6 +271,13 @@ fn decisions(visitor: &Visitor, address: &Address, run: &RunView) -> Markup {
             }
         }
     }
+}
+
+/// What policies said of it, and the form of an override for who may give one.
+fn said_of(visitor: &Visitor, address: &Address, seen: &Seen) -> Markup {
+    let action = format!("{}/decision", address.path());
+    let form = judged::form(visitor, seen, (&action, Decide::PURPOSE));
+    judged::section(seen, form.as_ref())
 }
 
 /// What a run found out that looked for drift and has ended.
@@ -436,11 +454,15 @@ pub(crate) async fn decide(
         (_, Some(decision)) => {
             act::decide(&ctx, id, decision, seen(&form.capsule)?, comment).await?;
         }
+        ("override", _) => {
+            overrule::overrule(&ctx, id, comment.unwrap_or_default(), None).await?;
+        }
         ("confirm", _) => act::confirm(&ctx, id, comment).await?,
         ("discard", _) => act::discard(&ctx, id, comment).await?,
         ("cancel", _) => act::cancel(&ctx, id, comment).await?,
         _ => {
-            let words = "a run is confirmed, approved, rejected, discarded or cancelled";
+            let words =
+                "a run is confirmed, approved, rejected, overridden, discarded or cancelled";
             return Err(Problem::invalid(words));
         }
     }

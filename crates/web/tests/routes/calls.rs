@@ -3,6 +3,7 @@
 //! [`World`] has two organizations and everybody who might ask; [`prepare`] makes what one call is about, for that call alone.
 //! A route with a part that is not known here fails; one with a body that is not known shows in the access matrix.
 
+mod policies;
 mod runs;
 mod sets;
 
@@ -174,6 +175,8 @@ pub(crate) async fn prepare(world: &World, route: &Route, who: Option<&Person>, 
         of_team(world, route.method, last, tag, &mut call).await;
     } else if route.path.contains("/team-") && !route.path.contains("/{organization}") {
         of_access(world, route, last, tag, &mut call).await;
+    } else if policies::is_of_policies(route) {
+        policies::of_policies(world, route, tag, &mut call).await;
     } else if route.path.contains("/{varset}") {
         sets::of_set(world, route, last, tag, &mut call).await;
     } else if route.path.contains("/{membership}") {
@@ -517,7 +520,7 @@ async fn go_back(world: &World, workspace: &Workspace, call: &mut Call) {
 
 async fn of_organization(world: &World, method: &str, last: &str, tag: &str, call: &mut Call) {
     match (method, last) {
-        ("POST", "projects" | "workspaces" | "teams" | "varsets") => {
+        ("POST", "projects" | "workspaces" | "teams" | "varsets" | "policy-sets") => {
             call.say(&json!({ "name": tag }));
         }
         ("POST", "grants") => {

@@ -18,7 +18,11 @@ const WORKSPACE: &str = "/app/acme/dns";
 const THAW: &str = "statehouse workspace thaw acme/dns --reason";
 
 /// A browser of somebody who has a role, or none.
-async fn browser<'s>(remote: &'s Remote, called: &str, role: Option<Role>) -> Browser<'s> {
+pub(crate) async fn browser<'s>(
+    remote: &'s Remote,
+    called: &str,
+    role: Option<Role>,
+) -> Browser<'s> {
     let machine = remote.server().core.machine();
     let made = user::create(&machine, name(called), false, Some(PASSWORD.into())).await;
     if let Some(role) = role {

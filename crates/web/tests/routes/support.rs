@@ -34,6 +34,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::contract;
+use crate::judge::Bench;
 
 /// Where the tests' clock starts: 1 August 2026.
 const START_US: i64 = 1_785_580_272_000_000;
@@ -273,7 +274,7 @@ pub(crate) fn options(place: &Path, clock: Arc<AtomicI64>) -> Options {
         places_max: 0,
         longest: statehouse_core::job::Longest::default(),
         deliver: Some(Arc::new(Post)),
-        judge: None,
+        judge: Some(Arc::new(Bench)),
     }
 }
 
