@@ -87,6 +87,8 @@ pub async fn overrule(ctx: &Ctx, id: &RunId, reason: String, hours: Option<u32>)
                 return Err(Error::new(Trouble::Conflict, "the run changed meanwhile")
                     .hint("look at it again"));
             }
+            // What held it up does so no more.
+            run.reason.clear();
             files::store(tx, file).await?;
             tx.put(row).await?;
             for each in &looked.overrides {

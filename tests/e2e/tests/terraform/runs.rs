@@ -15,6 +15,7 @@ mod elsewhere;
 mod exposed;
 mod failing;
 mod interrupted;
+mod judged;
 mod mutations;
 mod proxied;
 mod tofu;
