@@ -127,7 +127,7 @@ async fn settle(task: &Ctx, id: &RunId, verdicts: Option<Verdicts>) -> Result<()
 /// What policies said of a plan, and the sealed file of that.
 type Said = Arc<(Option<Verdicts>, Option<files::Prepared>)>;
 
-/// Holds a run up that policies are against.
+/// Holds a run up that policies are against, or ends it where nobody could let it pass: what waits for nobody holds no workspace.
 async fn hold_up(task: &Ctx, id: &RunId, said: Said) -> Result<()> {
     let wanted = id.clone();
     door::change(task, AssessRun, target(id), move |tx| {
@@ -137,7 +137,11 @@ async fn hold_up(task: &Ctx, id: &RunId, said: Said) -> Result<()> {
                 return Ok(Outcome::Unchanged(()));
             };
             POLICIES.clone_into(&mut run.reason);
-            let failed = Step::Assessed(Assessed::Failed);
+            let is_hard = said.0.as_ref().map(Verdicts::outcome) >= Some(Verdict::HardFailed);
+            let failed = match is_hard {
+                true => Step::Fail,
+                false => Step::Assessed(Assessed::Failed),
+            };
             let entry = arrow(tx, &mut run, Event::Server(failed)).await?;
             Ok(Outcome::Recorded(
                 (),

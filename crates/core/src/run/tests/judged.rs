@@ -73,8 +73,8 @@ async fn a_plan_goes_on_as_the_strictest_of_its_policies_says() {
             ("passed", Status::PlannedAndSaved),
             ("advised", Status::PlannedAndSaved),
             ("soft-failed", Status::PolicyFailed),
-            ("hard-failed", Status::PolicyFailed),
-            ("error", Status::PolicyFailed),
+            ("hard-failed", Status::Errored),
+            ("error", Status::Errored),
         ]
         .into_iter()
         .enumerate()
@@ -100,6 +100,10 @@ async fn a_plan_goes_on_as_the_strictest_of_its_policies_says() {
             if status == Status::PolicyFailed {
                 assert_eq!(bench.see(&run).await.reason, "policies");
                 act::discard(&world.ask(), &run, None).await.unwrap();
+            } else if status == Status::Errored {
+                let seen = bench.see(&run).await;
+                assert_eq!(seen.reason, "policies");
+                assert!(!seen.state.holds_lock());
             } else {
                 assert_eq!(bound(&bench, &run).await.len(), 2);
                 act::confirm(&world.ask(), &run, None).await.unwrap();
@@ -124,7 +128,7 @@ async fn a_plan_goes_on_as_the_strictest_of_its_policies_says() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_set_judges_where_it_reaches_and_nowhere_else() {
     for_each_engine(async |world| {
-        let id = set(&world, "one", says("hard-failed")).await;
+        let id = set(&world, "one", says("soft-failed")).await;
         let judges = async |text: &str| {
             let bench = Bench::new(&world, text).await;
             let run = bench.offered(Kind::PlanAndApply).await;
@@ -220,8 +224,7 @@ async fn a_soft_mandatory_verdict_is_let_pass_by_who_may_and_with_a_reason() {
             kind(overrule(&world, &maintainer, &run).await),
             Trouble::Conflict
         );
-        bench.is(&run, Status::PolicyFailed).await;
-        act::discard(&world.ask(), &run, None).await.unwrap();
+        bench.is(&run, Status::Errored).await;
 
         // Where others must agree, nobody lets their own pass.
         change(&world, &id, speaks("soft-failed")).await;

@@ -16,6 +16,8 @@ use crate::out::plain;
 const EVERY: Duration = Duration::from_millis(500);
 /// Bytes of a log in one answer.
 const PIECE: usize = 64 * 1024;
+/// Why a run ended that policies are against.
+const POLICIES: &str = "policies";
 /// What begins and ends the text of a log.
 const MARKS: [u8; 2] = [2, 3];
 
@@ -148,6 +150,7 @@ fn told(session: &Session, run: &RunId, now: &Resource) -> Result {
     match stage {
         "applied" | "planned_and_finished" => session.out.say(&words),
         "policy_failed" => return Err(verdicts::held_up(run, now)),
+        "errored" if reason == POLICIES => return Err(verdicts::held_up(run, now)),
         "awaiting_approval" | "planned_and_saved" => session.out.say(&format!(
             "{words}\n`statehouse run plan {run}` shows what it changes; `run confirm`, `run approve` or `run discard` it"
         )),

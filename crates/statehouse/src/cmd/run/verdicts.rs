@@ -106,15 +106,18 @@ fn of_policy(policy: &Value) -> Vec<String> {
     lines
 }
 
-/// The failure of a run that policies hold up, and what next.
+/// The failure of a run that policies hold up or ended, and what next.
 pub(super) fn held_up(run: &RunId, now: &Resource) -> Failure {
-    match now.text("policies") {
-        "soft-failed" => Failure::failed(format!("{run} is held up by policies")).hint(format!(
+    match (now.text("stage"), now.text("policies")) {
+        ("policy_failed", _) => Failure::failed(format!("{run} is held up by policies")).hint(format!(
             "who holds `policy.override` may let it pass: `statehouse run override {run} --reason …`; else `statehouse run discard {run}`"
         )),
-        _ => Failure::failed(format!("{run} is forbidden by policies")).hint(format!(
-            "nobody overrides a hard-mandatory policy: change the configuration or the policy set, then start another run; `statehouse run discard {run}` gives the workspace free"
-        )),
+        (_, "soft-failed") => Failure::failed(format!("policies are against the plan of {run}")).hint(
+            "it was only looked at; a run that may apply waits for somebody who holds `policy.override`",
+        ),
+        _ => Failure::failed(format!("{run} is forbidden by policies")).hint(
+            "nobody overrides a hard-mandatory policy: change the configuration or the policy set, then start another run",
+        ),
     }
 }
 

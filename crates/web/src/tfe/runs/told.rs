@@ -3,11 +3,10 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
-use statehouse_core::policy::judge::Outcome;
 use statehouse_core::policy::seen::Standing;
 use statehouse_core::run::RunView;
 use statehouse_core::run::counted;
-use statehouse_core::run::machine::{Kind, Status};
+use statehouse_core::run::machine::Kind;
 use statehouse_model::{ApplyId, Permission, PlanId, TaskStageId};
 
 use super::super::document::{to, to_many, to_one};
@@ -132,14 +131,6 @@ struct May {
     can_approve: bool,
 }
 
-/// Its status in the words of the platform's clients. What nobody can let pass has failed, for who waits for it to go on.
-fn status(run: &RunView) -> &'static str {
-    match (run.state.status(), run.policies) {
-        (Status::PolicyFailed, Standing::Said(Outcome::HardFailed)) => "errored",
-        _ => run.state.platform_word(),
-    }
-}
-
 fn policies(run: &RunView) -> Option<&'static str> {
     match run.policies {
         Standing::Untold => None,
@@ -161,7 +152,7 @@ impl From<&RunView> for Told {
             may(Permission::RunPlan)
         };
         Self {
-            status: status(run),
+            status: run.state.platform_word(),
             stage: run.state.status().as_str(),
             purpose: kind.as_str(),
             reason: run.reason.clone(),

@@ -89,7 +89,7 @@ fn shown(server: &Server) {
     prove(server, "shown");
 }
 
-/// What is forbidden hard stops terraform, whoever asks; the next run takes its place.
+/// What is forbidden hard stops terraform, whoever asks, and leaves the workspace to the next run.
 fn forbidden(server: &Server) {
     let runs = Runs::of(server);
     let project = remote(server, "forbidden", &resources(3));
@@ -99,11 +99,12 @@ fn forbidden(server: &Server) {
     project.run(&["plan"]).ends(1, &words);
     project.run(APPLY).ends(1, &words);
     let run = runs.newest("forbidden");
-    assert_eq!(run.stage(), "policy_failed");
+    run.ended("errored", "policies");
+    assert_eq!(server.lock_id("forbidden"), None);
     assert_eq!(server.versions("forbidden"), [] as [Value; 0]);
     server
         .run(&["run", "override", &run.id, "--reason", "please"])
-        .ends(4, &["`forbidden`", "nobody overrides"]);
+        .ends(4, &["no policy holds"]);
     server.run(&["run", "show", &run.id]).ends(
         0,
         &[
@@ -113,7 +114,6 @@ fn forbidden(server: &Server) {
     );
     project.write("main.tf", resources(2));
     project.run(APPLY).ends(0, &["2 added"]);
-    run.ended("superseded", "policies");
 }
 
 /// What is forbidden softly waits for the word, and goes on with it; without it nothing is applied.
