@@ -17,6 +17,8 @@ pub mod publish;
 pub mod replay;
 pub mod seen;
 pub(crate) mod sql;
+#[cfg(test)]
+mod tests;
 pub mod upload;
 
 use std::collections::BTreeSet;

@@ -138,9 +138,10 @@ async fn hold_up(task: &Ctx, id: &RunId, said: Said) -> Result<()> {
             };
             POLICIES.clone_into(&mut run.reason);
             let is_hard = said.0.as_ref().map(Verdicts::outcome) >= Some(Verdict::HardFailed);
-            let failed = match is_hard {
-                true => Step::Fail,
-                false => Step::Assessed(Assessed::Failed),
+            let failed = if is_hard {
+                Step::Fail
+            } else {
+                Step::Assessed(Assessed::Failed)
             };
             let entry = arrow(tx, &mut run, Event::Server(failed)).await?;
             Ok(Outcome::Recorded(
