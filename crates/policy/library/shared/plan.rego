@@ -1,0 +1,86 @@
+# What the starter policies read of a plan: its resources by type, gathered once for all of them.
+#
+# A resource is judged where the plan makes it: creates, changes, replaces or imports it. What only stays as it is, goes, or is
+# read as data is not judged, so that an old sin does not stop a new change.
+package statehouse.plan
+
+import rego.v1
+
+# Resources that the plan makes, by type and position.
+made[type][position] := change if {
+	some position, change in input.resource_changes
+	change.mode == "managed"
+	is_made(change.change)
+	type := change.type
+}
+
+# Resources that the plan destroys, by type and position; one that is replaced is among them.
+destroyed[type][position] := change if {
+	some position, change in input.resource_changes
+	change.mode == "managed"
+	"delete" in change.change.actions
+	type := change.type
+}
+
+is_made(change) if "create" in change.actions
+
+is_made(change) if "update" in change.actions
+
+is_made(change) if change.importing
+
+# Whether a resource is replaced: destroyed and created in one plan.
+is_replaced(change) if {
+	"delete" in change.change.actions
+	"create" in change.change.actions
+}
+
+# Whether a value, or anything that it is part of, is known only after the apply.
+is_unknown(change, path) if {
+	some length in numbers.range(1, count(path))
+	object.get(change.change.after_unknown, array.slice(path, 0, length), false) == true
+}
+
+# The value at a path of the resource as it will be; null where it is not set or not known.
+value(change, path) := object.get(change.change.after, path, null)
+
+# Whether a value is given: known and neither null nor empty, or known after the apply because it refers to something.
+is_given(change, path) if not value(change, path) in {null, ""}
+
+is_given(change, path) if is_unknown(change, path)
+
+# The blocks of a name in a resource as it will be, and none where there are none.
+blocks(change, name) := items(change.change.after, name)
+
+# The list that an object has under a name, and an empty one where it has none.
+items(object_with_list, name) := list if {
+	list := object_with_list[name]
+	is_array(list)
+} else := []
+
+# Whether a text is like one of the patterns, where `*` stands for any text.
+is_like_any(text, patterns) if {
+	some pattern in patterns
+	glob.match(pattern, [], text)
+}
+
+# The statements of a policy document in JSON; a document that is not known yet has none.
+statements(text) := list if {
+	is_string(text)
+	json.is_valid(text)
+	document := json.unmarshal(text)
+	list := as_list(document.Statement)
+} else := []
+
+# What AWS writes as one thing or a list of them, as a list.
+as_list(thing) := thing if is_array(thing)
+
+as_list(thing) := [thing] if not is_array(thing)
+
+# A range of addresses that is the whole Internet.
+is_everywhere(range) if range in {"0.0.0.0/0", "::/0", "0::/0", "*", "Internet", "Any"}
+
+# What a policy answers: which resource, what is wrong with it and what to do.
+denial(change, text) := {
+	"address": change.address,
+	"msg": sprintf("%s: %s", [change.address, text]),
+}
