@@ -20,26 +20,21 @@ is_guarded_by_name(change) if change.change.after.bucket in guarded_names
 is_guarded_by_reference(change) if {
 	reference := concat("", ["aws_s3_bucket.", change.name])
 	some block in configured_blocks
-	some module in modules_of(block.path)
-	module == module_of(change)
+	block.module == module_of(change)
 	some found in plan.items(block, "references")
 	found == reference
 }
 
 guarded_names contains block.change.after.bucket if some block in plan.made.aws_s3_bucket_public_access_block
 
-# What the configuration gives as the bucket of each block, and where.
-configured_blocks contains {"path": path, "references": resource.expressions.bucket.references} if {
-	some path, resource
-	walk(input.configuration.root_module, [path, resource])
-	resource.type == "aws_s3_bucket_public_access_block"
-	resource.mode == "managed"
+# What the configuration gives as the bucket of each block, and in which module.
+configured_blocks contains {"module": one.module, "references": one.resource.expressions.bucket.references} if {
+	some one in plan.configured
+	one.resource.type == "aws_s3_bucket_public_access_block"
+	one.resource.mode == "managed"
 }
-
-# The module that a path of the configuration leads to: the names of its calls.
-modules_of(path) := {concat(".", [path[i + 1] | some i, step in path; step == "module_calls"])}
 
 # The module of a resource, as the configuration names it: without the keys of its instances.
 module_of(change) := concat(".", [name | some name in split(bare, "."); name != "module"]) if {
-	bare := regex.replace(object.get(change, "module_address", ""), `\[[^\]]*\]`, "")
+	bare := regex.replace(object.get(change, "module_address", ""), `\[("[^"]*"|[0-9]+)\]`, "")
 }

@@ -79,6 +79,59 @@ as_list(thing) := [thing] if not is_array(thing)
 # A range of addresses that is the whole Internet.
 is_everywhere(range) if range in {"0.0.0.0/0", "::/0", "0::/0", "*", "Internet", "Any"}
 
+# The modules of the configuration by the names of the calls that lead to them: the root is "", a call within a call "a.b". Ten
+# levels are looked at; nobody nests deeper.
+modules := object.union_n([
+	level_0, level_1, level_2, level_3, level_4, level_5,
+	level_6, level_7, level_8, level_9, level_10,
+])
+
+level_0 := {"": root} if root := input.configuration.root_module
+
+level_0 := {} if not input.configuration.root_module
+
+level_1 := within(level_0)
+
+level_2 := within(level_1)
+
+level_3 := within(level_2)
+
+level_4 := within(level_3)
+
+level_5 := within(level_4)
+
+level_6 := within(level_5)
+
+level_7 := within(level_6)
+
+level_8 := within(level_7)
+
+level_9 := within(level_8)
+
+level_10 := within(level_9)
+
+# The modules that modules call.
+within(level) := {trim_prefix(sprintf("%s.%s", [path, name]), "."): call.module |
+	some path, module in level
+	some name, call in module.module_calls
+}
+
+# The calls of modules, each with how people name it: module.a.module.b.
+calls contains {"address": prefixed(path, sprintf("module.%s", [name])), "call": call} if {
+	some path, module in modules
+	some name, call in module.module_calls
+}
+
+# What the configuration says of resources and data sources, each with how people name it.
+configured contains {"address": prefixed(path, resource.address), "resource": resource, "module": path} if {
+	some path, module in modules
+	some resource in module.resources
+}
+
+prefixed("", address) := address
+
+prefixed(path, address) := sprintf("module.%s.%s", [replace(path, ".", ".module."), address]) if path != ""
+
 # What a policy answers: which resource, what is wrong with it and what to do.
 denial(change, text) := {
 	"address": change.address,

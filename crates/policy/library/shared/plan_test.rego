@@ -31,29 +31,29 @@ test_replaced_is_both if {
 	}
 }
 
-one := fixture.resource(sample, "", ["create"], {})
+sample_change := fixture.resource(sample, "", ["create"], {})
 
 test_unknown_is_told_for_a_value_and_what_holds_it if {
-	plan.is_unknown(one, ["x"])
-	plan.is_unknown(one, ["x", 0, "y"])
-	plan.is_unknown(one, ["block", 0, "d"])
-	not plan.is_unknown(one, ["a"])
-	not plan.is_unknown(one, ["block", 0, "b"])
-	not plan.is_unknown(one, ["none"])
+	plan.is_unknown(sample_change, ["x"])
+	plan.is_unknown(sample_change, ["x", 0, "y"])
+	plan.is_unknown(sample_change, ["block", 0, "d"])
+	not plan.is_unknown(sample_change, ["a"])
+	not plan.is_unknown(sample_change, ["block", 0, "b"])
+	not plan.is_unknown(sample_change, ["none"])
 }
 
 test_given_is_known_or_referred_to if {
-	plan.is_given(one, ["a"])
-	plan.is_given(one, ["x"])
-	not plan.is_given(one, ["none"])
-	not plan.is_given(one, ["block", 0, "b"])
-	not plan.is_given(one, ["block", 0, "c"])
+	plan.is_given(sample_change, ["a"])
+	plan.is_given(sample_change, ["x"])
+	not plan.is_given(sample_change, ["none"])
+	not plan.is_given(sample_change, ["block", 0, "b"])
+	not plan.is_given(sample_change, ["block", 0, "c"])
 }
 
 test_blocks_are_a_list if {
-	count(plan.blocks(one, "block")) == 1
-	plan.blocks(one, "a") == []
-	plan.blocks(one, "none") == []
+	count(plan.blocks(sample_change, "block")) == 1
+	plan.blocks(sample_change, "a") == []
+	plan.blocks(sample_change, "none") == []
 }
 
 test_likeness_knows_stars if {
@@ -79,4 +79,22 @@ test_the_internet_has_many_names if {
 
 test_a_denial_names_the_resource if {
 	plan.denial({"address": "a.b"}, "is wrong") == {"address": "a.b", "msg": "a.b: is wrong"}
+}
+
+configuration := {"root_module": {
+	"resources": [{"address": "a.b", "type": "a", "mode": "managed"}],
+	"module_calls": {"one": {"source": "./one", "module": {
+		"resources": [{"address": "data.c.d", "type": "c", "mode": "data"}],
+		"module_calls": {"two": {"source": "./two", "module": {"resources": [{"address": "e.f", "type": "e", "mode": "managed"}]}}},
+	}}},
+}}
+
+test_modules_are_found_by_their_calls if {
+	object.keys(plan.modules) == {"", "one", "one.two"} with input as {"configuration": configuration}
+	plan.modules == {} with input as {"resource_changes": []}
+}
+
+test_calls_and_resources_of_the_configuration_have_addresses if {
+	{call.address | some call in plan.calls} == {"module.one", "module.one.module.two"} with input as {"configuration": configuration}
+	{one.address | some one in plan.configured} == {"a.b", "module.one.data.c.d", "module.one.module.two.e.f"} with input as {"configuration": configuration}
 }

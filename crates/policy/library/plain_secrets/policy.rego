@@ -1,0 +1,23 @@
+# No secret stands in the configuration.
+#
+# Judges arguments of resources whose name tells of a secret and whose value is a text in the configuration itself.
+# Arguments within nested blocks are not looked at.
+package statehouse.plain_secrets
+
+import rego.v1
+
+import data.statehouse.plan
+
+deny contains plan.denial(one, sprintf("%s stands in the configuration; take it from a sensitive variable or a secret store, and change it", [name])) if {
+	some one in plan.configured
+	one.resource.mode == "managed"
+	some name, expression in one.resource.expressions
+	plan.is_like_any(name, data.parameters.plain_secrets.names)
+	not plan.is_like_any(name, data.parameters.plain_secrets.exempt)
+	is_text(expression.constant_value)
+}
+
+is_text(value) if {
+	is_string(value)
+	value != ""
+}
