@@ -8,14 +8,40 @@ import rego.v1
 
 import data.statehouse.plan
 
-deny contains plan.denial(change, sprintf("it is in %s; use one of %s", [region, concat(", ", data.parameters.allowed_regions.regions)])) if {
+deny contains plan.denial(change, sprintf("it is in %s; use one of %s", [value, concat(", ", data.parameters.allowed_regions.regions)])) if {
+	some prefix, attributes in places
+	wrong := denied[prefix]
 	some type, changes in plan.made
-	some prefix in ["aws_", "azurerm_", "google_"]
 	startswith(type, prefix)
 	some change in changes
-	some name in ["region", "availability_zone", "location", "zone"]
-	region := region_of(prefix, name, plan.value(change, [name]))
+	some name in attributes
+	value := change.change.after[name]
+	value in wrong[name]
+}
+
+# Where providers write down where a resource is.
+places := {
+	"aws_": ["region", "availability_zone"],
+	"azurerm_": ["location"],
+	"google_": ["region", "zone", "location"],
+}
+
+# The places that are not allowed: every place is looked at once.
+denied[prefix][name] contains value if {
+	some prefix, attributes in places
+	some name in attributes
+	some value in used[prefix][name]
+	region := region_of(prefix, name, value)
 	not plan.is_like_any(region, data.parameters.allowed_regions.regions)
+}
+
+used[prefix][name] contains value if {
+	some prefix, attributes in places
+	some type, changes in plan.made
+	startswith(type, prefix)
+	some change in changes
+	some name in attributes
+	value := change.change.after[name]
 }
 
 deny contains denial if {

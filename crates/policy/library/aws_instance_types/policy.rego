@@ -11,9 +11,16 @@ import data.statehouse.plan
 deny contains plan.denial(change, sprintf("%s is %s; use one of %s", [attribute, kind, concat(", ", data.parameters.aws_instance_types.allowed)])) if {
 	some type, attribute in attributes
 	some change in plan.made[type]
-	some kind in plan.as_list(plan.value(change, [attribute]))
-	is_string(kind)
-	not plan.is_like_any(kind, data.parameters.aws_instance_types.allowed)
+	some kind in plan.as_list(change.change.after[attribute])
+	kind in denied
+}
+
+denied := plan.unlike(used, data.parameters.aws_instance_types.allowed)
+
+used contains kind if {
+	some type, attribute in attributes
+	some change in plan.made[type]
+	some kind in plan.as_list(change.change.after[attribute])
 }
 
 attributes := {

@@ -10,6 +10,11 @@ import data.statehouse.plan
 deny contains plan.denial(change, sprintf("the runtime %s is out of care; use a newer one", [runtime])) if {
 	some change in plan.made.aws_lambda_function
 	runtime := change.change.after.runtime
+	runtime in denied
+}
+
+denied := {runtime |
+	some runtime in {change.change.after.runtime | some change in plan.made.aws_lambda_function}
 	is_string(runtime)
 	plan.is_like_any(runtime, data.parameters.aws_lambda_runtime.denied)
 }

@@ -12,8 +12,16 @@ import data.statehouse.plan
 deny contains plan.denial(change, sprintf("the tags %s are missing; add them to it, or to the provider's default tags", [concat(", ", missing)])) if {
 	some type, changes in plan.made
 	not plan.is_like_any(type, data.parameters.required_tags.exempt)
+
+	# Resources of one type have the same arguments.
+	is_taggable(changes[0].change)
 	some change in changes
-	is_taggable(change.change)
+
+	# What most resources have is looked at first: a plan can be long.
+	some tag in data.parameters.required_tags.tags
+	not change.change.after.tags_all[tag] != ""
+	not change.change.after.tags[tag] != ""
+	not change.change.after.effective_labels[tag] != ""
 	not is_open(change)
 	missing := required - tags(change.change)
 	count(missing) > 0
@@ -27,15 +35,18 @@ names := ["tags_all", "tags", "effective_labels", "terraform_labels", "labels"]
 is_taggable(change) if {
 	some name in ["tags_all", "tags", "effective_labels", "labels"]
 	some part in ["after", "after_unknown"]
-	value := change[part][name]
+	values := change[part]
+	value := values[name]
 	not is_array(value)
 }
 
 tags(change) := {tag |
 	some part in ["after", "after_unknown"]
 	some name in names
-	is_object(change[part][name])
-	some tag, value in change[part][name]
+	values := change[part]
+	given := values[name]
+	is_object(given)
+	some tag, value in given
 	value != ""
 }
 

@@ -6,27 +6,32 @@ package statehouse.plan
 
 import rego.v1
 
-# Resources that the plan makes, by type and position.
-made[type][position] := change if {
+# Resources that the plan makes, by type. Positions are gathered first: sets of numbers are cheap, and a plan can be long.
+made := {type: [input.resource_changes[position] | some position in positions] | some type, positions in made_at}
+
+# Resources that the plan destroys, by type; one that is replaced is among them.
+destroyed := {type: [input.resource_changes[position] | some position in positions] | some type, positions in destroyed_at}
+
+made_at[change.type] contains position if {
 	some position, change in input.resource_changes
 	change.mode == "managed"
-	is_made(change.change)
-	type := change.type
+	not change.change.actions in without_making
 }
 
-# Resources that the plan destroys, by type and position; one that is replaced is among them.
-destroyed[type][position] := change if {
+made_at[change.type] contains position if {
 	some position, change in input.resource_changes
+	change.change.importing
 	change.mode == "managed"
+}
+
+destroyed_at[change.type] contains position if {
+	some position, change in input.resource_changes
 	"delete" in change.change.actions
-	type := change.type
+	change.mode == "managed"
 }
 
-is_made(change) if "create" in change.actions
-
-is_made(change) if "update" in change.actions
-
-is_made(change) if change.importing
+# What a plan does without making anything. Actions that nobody knows yet are judged.
+without_making := {["no-op"], ["read"], ["delete"], ["forget"], []}
 
 # Whether a resource is replaced: destroyed and created in one plan.
 is_replaced(change) if {
@@ -61,6 +66,13 @@ items(object_with_list, name) := list if {
 is_like_any(text, patterns) if {
 	some pattern in patterns
 	glob.match(pattern, [], text)
+}
+
+# Those of a set of texts that are like none of the patterns. A policy that judges many resources asks once for all their values.
+unlike(texts, patterns) := {text |
+	some text in texts
+	is_string(text)
+	not is_like_any(text, patterns)
 }
 
 # The statements of a policy document in JSON; a document that is not known yet has none.

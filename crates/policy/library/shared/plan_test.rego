@@ -98,3 +98,8 @@ test_calls_and_resources_of_the_configuration_have_addresses if {
 	{call.address | some call in plan.calls} == {"module.one", "module.one.module.two"} with input as {"configuration": configuration}
 	{one.address | some one in plan.configured} == {"a.b", "module.one.data.c.d", "module.one.module.two.e.f"} with input as {"configuration": configuration}
 }
+
+test_texts_like_no_pattern_are_told if {
+	plan.unlike({"t3.micro", "p5.large", null}, ["t3.*"]) == {"p5.large"}
+	plan.unlike(set(), []) == set()
+}

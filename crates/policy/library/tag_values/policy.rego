@@ -8,12 +8,30 @@ import rego.v1
 
 import data.statehouse.plan
 
-deny contains plan.denial(change, sprintf("the tag %s is %s; use one of %s", [tag, value, concat(", ", patterns)])) if {
+deny contains plan.denial(change, sprintf("the tag %s is %s; use one of %s", [tag, value, concat(", ", data.parameters.tag_values.allowed[tag])])) if {
+	some tag, values in denied
 	some changes in plan.made
 	some change in changes
-	some name in ["tags_all", "tags", "effective_labels", "labels"]
+	some name in names
+	given := change.change.after[name]
+	value := given[tag]
+	value in values
+}
+
+names := ["tags_all", "tags", "effective_labels", "labels"]
+
+# The values that are not allowed, by tag: every value is looked at once.
+denied[tag] := values if {
 	some tag, patterns in data.parameters.tag_values.allowed
-	value := plan.value(change, [name, tag])
-	is_string(value)
-	not plan.is_like_any(value, patterns)
+	values := plan.unlike(used[tag], patterns)
+	count(values) > 0
+}
+
+used[tag] contains value if {
+	some tag, _ in data.parameters.tag_values.allowed
+	some changes in plan.made
+	some change in changes
+	some name in names
+	given := change.change.after[name]
+	value := given[tag]
 }
