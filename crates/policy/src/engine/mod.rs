@@ -8,10 +8,11 @@
 
 use std::{collections::BTreeSet, fmt, time::Duration};
 
+mod document;
 mod regorus;
 
-pub use self::regorus::{Document, Prepared};
-pub use crate::load::{Program, load};
+pub use self::{document::Document, regorus::Prepared};
+pub use crate::load::{Program, load, load_as, load_replacing};
 
 /// A file of Rego: where it was, as authors know it, and its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,15 +87,17 @@ pub struct Limits {
     pub wall: Duration,
     /// Whether an error of a builtin fails the evaluation instead of being undefined, as `opa eval --strict-builtin-errors` does.
     pub strict_builtin_errors: bool,
-    /// Whether functions that read the world (clock, randomness, network) answer; otherwise they are undefined.
+    /// Whether functions that read the world (clock, randomness) answer; otherwise a call of one fails the evaluation.
     pub impure: bool,
+    /// What `time.now_ns` answers, so that a verdict can be had again; `None` leaves it to [`Limits::impure`].
+    pub now_ns: Option<u64>,
     /// Whether lines that were evaluated are counted.
     pub coverage: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { wall: Duration::from_secs(10), strict_builtin_errors: false, impure: false, coverage: false }
+        Self { wall: Duration::from_secs(10), strict_builtin_errors: false, impure: false, now_ns: None, coverage: false }
     }
 }
 
@@ -107,6 +110,15 @@ pub struct EvalError {
     pub code: String,
     /// What happened, with file and line where they are known.
     pub message: String,
+}
+
+impl EvalError {
+    /// Where it happened, where that is known: file, line, column.
+    pub fn location(&self) -> Option<(&str, u32, u32)> {
+        let mut parts = self.message.splitn(4, ':');
+        let (file, line, column) = (parts.next()?, parts.next()?, parts.next()?);
+        Some((file, line.parse().ok()?, column.parse().ok()?))
+    }
 }
 
 /// What lines of a file were evaluated.
@@ -131,40 +143,3 @@ pub trait Engine {
 
 /// The engine that is built in, and its version.
 pub const NAME: &str = "regorus 0.14.1";
-
-/* Signatures of what is re-exported above, for those who write against it:
-
-pub fn load(sources: &[Source]) -> Result<Program, Vec<Diagnostic>>;
-pub fn load_as(sources: &[Source], version: Version) -> Result<Program, Vec<Diagnostic>>;   // crate::load::load_as
-
-impl Program {                       // Clone, Send, Sync
-    pub fn prepare(&self, data: Document, limits: Limits) -> Result<Prepared, EvalError>;
-    pub fn packages(&self) -> BTreeSet<String>;                 // "terraform.aws"
-    pub fn rules(&self) -> impl Iterator<Item = &RuleInfo>;     // one per definition (a name can be there more than once)
-    pub fn builtins(&self) -> &BTreeSet<String>;                // every builtin that is called anywhere
-}
-
-impl Prepared {                      // Clone (cheap), Send
-    pub fn set_input(&mut self, input: Document);               // without it the input is undefined
-    pub fn eval(&mut self, path: &str) -> Result<Option<serde_json::Value>, EvalError>;     // "data.terraform.deny"; sets come as sorted arrays
-    pub fn eval_document(&mut self, path: &str) -> Result<Option<Document>, EvalError>;     // the same, not turned into JSON
-    pub fn eval_query(&mut self, query: &str) -> Result<Vec<BTreeMap<String, serde_json::Value>>, EvalError>;   // bindings of each solution
-    pub fn coverage(&self) -> Result<Vec<FileCoverage>, EvalError>;                         // Limits::coverage must be on
-    pub fn prints(&mut self) -> Vec<String>;                    // what print() said since the last call
-}
-
-impl Document {                      // Clone (cheap), Send, Sync, Default = undefined
-    pub fn from_json(text: &str) -> Result<Document, EvalError>;
-    pub fn from_value(value: serde_json::Value) -> Document;    // for small ones
-    pub fn object() -> Document;                                // {}
-    pub fn get(&self, path: &[&str]) -> Option<Document>;       // shares, copies nothing
-    pub fn with(self, key: &str, value: Document) -> Document;  // one member put or replaced, the rest shared
-    pub fn without(self, key: &str) -> Document;
-    pub fn entries(&self) -> Vec<(String, Document)>;           // members of an object
-    pub fn items(&self) -> Vec<Document>;                       // of an array or a set
-    pub fn as_str(&self) -> Option<&str>;  pub fn as_f64(&self) -> Option<f64>;  pub fn as_bool(&self) -> Option<bool>;
-    pub fn is_undefined(&self) -> bool;
-    pub fn to_value(&self) -> serde_json::Value;
-    pub fn merge(self, other: Document) -> Document;            // objects member by member, the other's leaves win
-}
-*/

@@ -1,0 +1,227 @@
+//! The engine that is built in, behind the house's own contract.
+//!
+//! What it promises beyond the crate it wraps: builtins that the crate lacks, errors with the codes of the reference implementation,
+//! undefined as `None`, and questions that go through the same rewriting as the rules do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::Arc;
+
+use regorus::utils::limits::{ExecutionTimerConfig, PolicyLengthConfig};
+use regorus::{QueryResult, Value};
+
+use super::{Document, Engine, EvalError, FileCoverage, Limits, NAME};
+use crate::builtin;
+use crate::load::{Program, print};
+
+/// How many steps of the engine pass between two looks at the clock.
+const STEPS_PER_LOOK: u32 = 2_000;
+
+/// A program with its data, ready to be asked. Cheap to clone.
+#[derive(Clone)]
+pub struct Prepared {
+    engine: regorus::Engine,
+    program: Program,
+    literals: BTreeSet<String>,
+}
+
+impl Program {
+    /// Prepares the program: compiles it, puts data under `data`.
+    pub fn prepare(&self, data: Document, limits: Limits) -> Result<Prepared, EvalError> {
+        let mut engine = regorus::Engine::new();
+        engine.set_policy_length_config(PolicyLengthConfig {
+            max_col: NonZeroU32::MAX,
+            max_file_bytes: NonZeroUsize::MAX,
+            max_lines: NonZeroUsize::MAX,
+        });
+        engine.set_execution_timer_config(ExecutionTimerConfig {
+            limit: limits.wall,
+            check_interval: NonZeroU32::new(STEPS_PER_LOOK).unwrap_or(NonZeroU32::MIN),
+        });
+        engine.set_strict_builtin_errors(limits.strict_builtin_errors);
+        engine.set_gather_prints(true);
+        engine.set_enable_coverage(limits.coverage);
+        let inner = self.inner();
+        builtin::add_to(&mut engine, &limits).map_err(compile_error)?;
+        add_constants(&mut engine, inner.constants.values.clone()).map_err(compile_error)?;
+        for literal in &inner.literals {
+            add_literal(&mut engine, literal).map_err(compile_error)?;
+        }
+        for text in &inner.texts {
+            engine.add_policy(text.file.clone(), text.text.clone()).map_err(compile_error)?;
+        }
+        if !data.is_undefined() {
+            engine.add_data(data.0).map_err(compile_error)?;
+        }
+        // The first question prepares the engine, and clones of it are prepared too.
+        engine.eval_query("true".to_owned(), false).map_err(compile_error)?;
+        Ok(Prepared { engine, program: self.clone(), literals: inner.literals.clone() })
+    }
+}
+
+fn compile_error(error: anyhow::Error) -> EvalError {
+    let read = evaluation_error(&error);
+    let code = if read.code == "eval_internal_error" { "rego_compile_error".to_owned() } else { read.code };
+    EvalError { code, message: read.message }
+}
+
+fn add_constants(engine: &mut regorus::Engine, values: Vec<Value>) -> anyhow::Result<()> {
+    let values = Arc::new(values);
+    let constant = move |arguments: Vec<Value>| {
+        let index = arguments.first().and_then(|it| it.as_u64().ok()).and_then(|it| usize::try_from(it).ok());
+        Ok(index.and_then(|it| values.get(it)).cloned().unwrap_or(Value::Undefined))
+    };
+    engine.add_extension(print::CONSTANT.to_owned(), 1, Box::new(constant))
+}
+
+/// A function that builds a literal of its arguments.
+fn add_literal(engine: &mut regorus::Engine, name: &str) -> anyhow::Result<()> {
+    let (kind, build): (_, fn(Vec<Value>) -> Value) = if name.starts_with(print::ARRAY) {
+        (print::ARRAY, Value::from)
+    } else if name.starts_with(print::SET) {
+        (print::SET, |items| Value::from(items.into_iter().collect::<BTreeSet<_>>()))
+    } else {
+        (print::OBJECT, |items| {
+            let pairs = items.chunks_exact(2).filter_map(|pair| match pair {
+                [key, value] => Some((key.clone(), value.clone())),
+                _ => None,
+            });
+            Value::from(pairs.collect::<BTreeMap<_, _>>())
+        })
+    };
+    let count = name.strip_prefix(kind).and_then(|it| it.parse::<u8>().ok()).unwrap_or_default();
+    engine.add_extension(name.to_owned(), count, Box::new(move |items: Vec<Value>| Ok(build(items))))
+}
+
+impl Prepared {
+    /// Sets the input; without it the input is undefined.
+    pub fn set_input(&mut self, input: Document) {
+        self.engine.set_input(input.0);
+    }
+
+    /// What is at a path, `None` where it is undefined: `data.terraform.deny`.
+    pub fn eval(&mut self, path: &str) -> Result<Option<serde_json::Value>, EvalError> {
+        Ok(self.eval_document(path)?.map(|it| it.to_value()))
+    }
+
+    /// As [`Prepared::eval`], as the engine holds it: a set is still one.
+    pub fn eval_document(&mut self, path: &str) -> Result<Option<Document>, EvalError> {
+        let results = self.ask(path)?;
+        let value = results.into_iter().next().and_then(|it| it.expressions.into_iter().next()).map(|it| it.value);
+        Ok(value.filter(|it| *it != Value::Undefined).map(|it| Document(without_stand_ins(path, it))))
+    }
+
+    /// The variables of each answer to a question.
+    pub fn eval_query(&mut self, query: &str) -> Result<Vec<BTreeMap<String, serde_json::Value>>, EvalError> {
+        let answers = self.eval_bindings(query)?;
+        Ok(answers.into_iter().map(|it| it.into_iter().map(|(name, it)| (name, it.to_value())).collect()).collect())
+    }
+
+    /// As [`Prepared::eval_query`], as the engine holds them.
+    pub fn eval_bindings(&mut self, query: &str) -> Result<Vec<BTreeMap<String, Document>>, EvalError> {
+        let mut answers = Vec::new();
+        for result in self.ask(query)? {
+            let mut answer = BTreeMap::new();
+            if let Ok(bindings) = result.bindings.as_object() {
+                for (name, value) in bindings.iter() {
+                    if let Ok(name) = name.as_string().map(ToString::to_string) {
+                        answer.insert(name, Document(value.clone()));
+                    }
+                }
+            }
+            answers.push(answer);
+        }
+        Ok(answers)
+    }
+
+    /// What lines were evaluated since the program was prepared; [`Limits::coverage`] must be on.
+    pub fn coverage(&self) -> Result<Vec<FileCoverage>, EvalError> {
+        let report = self.engine.get_coverage_report().map_err(|it| evaluation_error(&it))?;
+        let mut files: BTreeMap<String, FileCoverage> = BTreeMap::new();
+        for file in report.files.into_iter().filter(|it| it.path != print::STAND_INS && !it.path.starts_with('<')) {
+            let entry = files.entry(file.path.clone()).or_insert_with(|| FileCoverage {
+                file: file.path,
+                covered: BTreeSet::new(),
+                not_covered: BTreeSet::new(),
+            });
+            entry.covered.extend(file.covered);
+            entry.not_covered.extend(file.not_covered);
+        }
+        for file in files.values_mut() {
+            file.not_covered.retain(|line| !file.covered.contains(line));
+        }
+        Ok(files.into_values().collect())
+    }
+
+    /// What `print` said since the last call: `file:line: text`.
+    pub fn prints(&mut self) -> Vec<String> {
+        self.engine.take_prints().unwrap_or_default()
+    }
+
+    fn ask(&mut self, text: &str) -> Result<Vec<QueryResult>, EvalError> {
+        let question = self.program.question(text).map_err(|it| EvalError {
+            code: "rego_compile_error".to_owned(),
+            message: it.to_string(),
+        })?;
+        for literal in question.literals {
+            if self.literals.insert(literal.clone()) {
+                add_literal(&mut self.engine, &literal).map_err(compile_error)?;
+            }
+        }
+        let results = self.engine.eval_query(question.text, false).map_err(|it| evaluation_error(&it))?;
+        Ok(results.result)
+    }
+}
+
+impl Engine for Prepared {
+    fn name(&self) -> String {
+        NAME.to_owned()
+    }
+
+    fn eval(&mut self, paths: &[String], input: &Document) -> Result<Vec<Option<serde_json::Value>>, EvalError> {
+        self.set_input(input.clone());
+        paths.iter().map(|path| Self::eval(self, path)).collect()
+    }
+}
+
+/// All data has a package that nobody wrote.
+fn without_stand_ins(path: &str, value: Value) -> Value {
+    if path.trim() == "data" { Document(value).without(print::STAND_INS).0 } else { value }
+}
+
+/// Phrases of the engine's messages, and the codes that the reference implementation has for what they say.
+const CODES: [(&str, &str); 19] = [
+    (builtin::TYPE_ERROR, "eval_type_error"),
+    (builtin::VALUE_ERROR, "eval_builtin_error"),
+    ("multiple outputs", "eval_conflict_error"),
+    ("rule conflicts with rule", "eval_conflict_error"),
+    ("generated multiple times", "eval_conflict_error"),
+    ("previous value is not a", "eval_conflict_error"),
+    ("exceeded time limit", "eval_cancel_error"),
+    ("exceeded memory limit", "eval_cancel_error"),
+    ("recursion detected", "rego_recursion_error"),
+    ("divide by zero", "eval_builtin_error"),
+    ("modulo by zero", "eval_builtin_error"),
+    ("modulo on floating-point", "eval_builtin_error"),
+    ("expects integer", "eval_type_error"),
+    ("expects non-negative integer", "eval_type_error"),
+    ("expects", "eval_type_error"),
+    ("must be", "eval_type_error"),
+    ("could not find function", "rego_compile_error"),
+    ("unsafe", "rego_unsafe_var_error"),
+    ("undefined var", "rego_unsafe_var_error"),
+];
+
+/// The engine's message: a drawing of the source, then `error: …`. What is kept is the place and the last line.
+pub(crate) fn evaluation_error(error: &anyhow::Error) -> EvalError {
+    let text = format!("{error:#}");
+    let place = text.lines().find_map(|line| line.trim().strip_prefix("--> ")).unwrap_or_default();
+    let said = match text.rfind("error: ") {
+        Some(at) => text.get(at + "error: ".len()..).unwrap_or_default(),
+        None => &text,
+    };
+    let code = CODES.iter().find(|(phrase, _)| text.contains(phrase)).map_or("eval_internal_error", |(_, code)| code);
+    let said = said.trim().replace(builtin::TYPE_ERROR, "").replace(builtin::VALUE_ERROR, "");
+    let message = if place.is_empty() { said } else { format!("{place}: {said}") };
+    EvalError { code: code.to_owned(), message }
+}
