@@ -22,6 +22,7 @@ deny contains plan.denial(change, "it is reachable from the Internet; set public
 	some type in ["azurerm_postgresql_flexible_server", "azurerm_mysql_flexible_server"]
 	some change in plan.made[type]
 	not change.change.after.public_network_access_enabled == false
+	not change.change.after.public_network_access == "Disabled"
 	not plan.is_given(change, ["delegated_subnet_id"])
 }
 

@@ -15,6 +15,7 @@ bad := [
 good := [
 	{"type": "azurerm_mssql_server", "after": {"public_network_access_enabled": false}},
 	{"type": "azurerm_mysql_flexible_server", "after": {}, "unknown": {"delegated_subnet_id": true, "public_network_access_enabled": true}},
+	{"type": "azurerm_mysql_flexible_server", "after": {"public_network_access": "Disabled"}},
 	{"type": "azurerm_mssql_firewall_rule", "after": {"start_ip_address": "192.0.2.1", "end_ip_address": "192.0.2.9"}},
 ]
 

@@ -9,7 +9,7 @@ import rego.v1
 
 import data.statehouse.plan
 
-deny contains plan.denial(change, sprintf("the tags %s are missing; add them to it, or to the provider's default tags", [concat(", ", missing)])) if {
+deny contains plan.denial(change, sprintf("it lacks tags: %s; add them to it, or to the provider's default tags", [concat(", ", missing)])) if {
 	some type, changes in plan.made
 	not plan.is_like_any(type, data.parameters.required_tags.exempt)
 
