@@ -20,18 +20,29 @@ pub(super) const ALL: [Builtin; 10] = [
 ];
 
 fn all(args: &Args<'_>) -> Answer {
-    Ok(Value::from(args.items(0)?.into_iter().all(|it| *it == Value::Bool(true))))
+    Ok(Value::from(
+        args.items(0)?
+            .into_iter()
+            .all(|it| *it == Value::Bool(true)),
+    ))
 }
 
 fn any(args: &Args<'_>) -> Answer {
-    Ok(Value::from(args.items(0)?.into_iter().any(|it| *it == Value::Bool(true))))
+    Ok(Value::from(
+        args.items(0)?
+            .into_iter()
+            .any(|it| *it == Value::Bool(true)),
+    ))
 }
 
 fn set_diff(args: &Args<'_>) -> Answer {
     match (args.any(0), args.any(1)) {
-        (Value::Set(one), Value::Set(other)) => {
-            Ok(Value::from(one.iter().filter(|it| !other.contains(it)).cloned().collect::<BTreeSet<_>>()))
-        }
+        (Value::Set(one), Value::Set(other)) => Ok(Value::from(
+            one.iter()
+                .filter(|it| !other.contains(it))
+                .cloned()
+                .collect::<BTreeSet<_>>(),
+        )),
         (Value::Set(_), _) => args.wrong(1, "set"),
         _ => args.wrong(0, "set"),
     }
@@ -49,13 +60,21 @@ fn flatten(args: &Args<'_>) -> Answer {
 }
 
 fn cast_array(args: &Args<'_>) -> Answer {
-    Ok(Value::from(args.items(0)?.into_iter().cloned().collect::<Vec<_>>()))
+    Ok(Value::from(
+        args.items(0)?.into_iter().cloned().collect::<Vec<_>>(),
+    ))
 }
 
 fn cast_set(args: &Args<'_>) -> Answer {
-    Ok(Value::from(args.items(0)?.into_iter().cloned().collect::<BTreeSet<_>>()))
+    Ok(Value::from(
+        args.items(0)?.into_iter().cloned().collect::<BTreeSet<_>>(),
+    ))
 }
 
 fn cast(args: &Args<'_>, kind: &str) -> Answer {
-    if super::kind(args.any(0)) == kind { Ok(args.any(0).clone()) } else { args.wrong(0, kind) }
+    if super::kind(args.any(0)) == kind {
+        Ok(args.any(0).clone())
+    } else {
+        args.wrong(0, kind)
+    }
 }

@@ -17,26 +17,19 @@ pub(super) fn blocks(text: &str) -> Option<(Vec<Block>, &str)> {
     while let Some((_, after)) = rest.split_once("-----BEGIN ") {
         let (label, after) = after.split_once("-----")?;
         let (body, after) = after.split_once(&format!("-----END {label}-----"))?;
-        let body: String = body.lines().filter(|line| !line.contains(':')).flat_map(str::chars).filter(|it| !it.is_whitespace()).collect();
-        blocks.push(Block { label: label.to_owned(), bytes: STANDARD.decode(body).ok()? });
+        let body: String = body
+            .lines()
+            .filter(|line| !line.contains(':'))
+            .flat_map(str::chars)
+            .filter(|it| !it.is_whitespace())
+            .collect();
+        blocks.push(Block {
+            label: label.to_owned(),
+            bytes: STANDARD.decode(body).ok()?,
+        });
         rest = after;
     }
     Some((blocks, rest))
-}
-
-/// Bytes as a block of PEM.
-pub(super) fn to_pem(label: &str, bytes: &[u8]) -> String {
-    let text = STANDARD.encode(bytes);
-    let mut pem = format!("-----BEGIN {label}-----\n");
-    let mut rest = text.as_str();
-    while !rest.is_empty() {
-        let (line, after) = rest.split_at(rest.len().min(64));
-        pem.push_str(line);
-        pem.push('\n');
-        rest = after;
-    }
-    pem.push_str(&format!("-----END {label}-----\n"));
-    pem
 }
 
 /// A value of DER at the beginning of bytes: its tag, what is in it, and what follows.
@@ -47,7 +40,12 @@ pub(super) fn value(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
         (usize::from(*first), rest)
     } else {
         let (length, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-        (length.iter().try_fold(0_usize, |sum, it| sum.checked_mul(256)?.checked_add(usize::from(*it)))?, rest)
+        (
+            length.iter().try_fold(0_usize, |sum, it| {
+                sum.checked_mul(256)?.checked_add(usize::from(*it))
+            })?,
+            rest,
+        )
     };
     let (inside, rest) = rest.split_at_checked(length)?;
     Some((*tag, inside, rest))
@@ -55,7 +53,9 @@ pub(super) fn value(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 
 /// The values in a sequence.
 pub(super) fn sequence(bytes: &[u8]) -> Option<Vec<(u8, &[u8])>> {
-    let (0x30, mut inside, _) = value(bytes)? else { return None };
+    let (0x30, mut inside, _) = value(bytes)? else {
+        return None;
+    };
     let mut values = Vec::new();
     while !inside.is_empty() {
         let (tag, content, rest) = value(inside)?;
@@ -71,7 +71,12 @@ pub(super) fn write(tag: u8, inside: &[u8]) -> Vec<u8> {
     match u8::try_from(inside.len()) {
         Ok(length) if length < 0x80 => bytes.push(length),
         _ => {
-            let length: Vec<u8> = inside.len().to_be_bytes().into_iter().skip_while(|it| *it == 0).collect();
+            let length: Vec<u8> = inside
+                .len()
+                .to_be_bytes()
+                .into_iter()
+                .skip_while(|it| *it == 0)
+                .collect();
             bytes.push(0x80 | u8::try_from(length.len()).unwrap_or(8));
             bytes.extend(length);
         }

@@ -51,7 +51,11 @@ fn read(args: &Args<'_>, pattern: &str) -> Result<Vec<Step>, Failure> {
                 None => return args.fail("a pattern ends with a backslash"),
             },
             '+' | '*' => {
-                let times = if letter == '+' { Times::Some } else { Times::Many };
+                let times = if letter == '+' {
+                    Times::Some
+                } else {
+                    Times::Many
+                };
                 match steps.last_mut() {
                     Some((_, it)) if *it == Times::Once => *it = times,
                     _ => return args.fail(format!("{letter} repeats nothing")),
@@ -79,7 +83,9 @@ fn class(args: &Args<'_>, letters: &mut std::str::Chars<'_>) -> Result<Letters, 
             }
             other => other,
         };
-        let Some(letter) = letter else { return args.fail("a class does not end") };
+        let Some(letter) = letter else {
+            return args.fail("a class does not end");
+        };
         match ranges.last_mut() {
             Some(range) if open && range.0 <= letter => range.1 = letter,
             _ if open => return args.fail("a range ends before it begins"),
@@ -91,8 +97,12 @@ fn class(args: &Args<'_>, letters: &mut std::str::Chars<'_>) -> Result<Letters, 
 
 fn overlap(one: &Letters, other: &Letters) -> bool {
     match (one, other) {
-        (Letters::Class(one), Letters::Class(other)) => one.iter().any(|a| other.iter().any(|b| a.0 <= b.1 && b.0 <= a.1)),
-        (Letters::Any, Letters::Class(class)) | (Letters::Class(class), Letters::Any) => !class.is_empty(),
+        (Letters::Class(one), Letters::Class(other)) => one
+            .iter()
+            .any(|a| other.iter().any(|b| a.0 <= b.1 && b.0 <= a.1)),
+        (Letters::Any, Letters::Class(class)) | (Letters::Class(class), Letters::Any) => {
+            !class.is_empty()
+        }
         (Letters::Any, Letters::Any) => true,
     }
 }
@@ -116,7 +126,9 @@ fn meet(one: &[Step], other: &[Step]) -> bool {
         if may_leave(other, b) {
             open.push((a, (b.0 + 1, false)));
         }
-        let (Some(left), Some(right)) = (one.get(a.0), other.get(b.0)) else { continue };
+        let (Some(left), Some(right)) = (one.get(a.0), other.get(b.0)) else {
+            continue;
+        };
         if overlap(&left.0, &right.0) {
             open.push((taken(left, a), taken(right, b)));
         }
@@ -133,5 +145,9 @@ fn may_leave(steps: &[Step], place: (usize, bool)) -> bool {
 }
 
 fn taken(step: &Step, place: (usize, bool)) -> (usize, bool) {
-    if step.1 == Times::Once { (place.0 + 1, false) } else { (place.0, true) }
+    if step.1 == Times::Once {
+        (place.0 + 1, false)
+    } else {
+        (place.0, true)
+    }
 }

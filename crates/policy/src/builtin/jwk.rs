@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use aws_lc_rs::{
     rand::SystemRandom,
     signature::{
-        self as sign, ED25519, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, RsaEncoding, RsaKeyPair,
-        UnparsedPublicKey, VerificationAlgorithm,
+        self as sign, ED25519, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, RsaEncoding,
+        RsaKeyPair, UnparsedPublicKey, VerificationAlgorithm,
     },
 };
 use base64::Engine as _;
@@ -22,14 +22,19 @@ pub(super) enum Public {
     /// `RSAPublicKey` in DER.
     Rsa(Vec<u8>),
     /// A point, with its curve's coordinate in bytes.
-    Ec { point: Vec<u8>, width: usize },
+    Ec {
+        point: Vec<u8>,
+        width: usize,
+    },
     Ed(Vec<u8>),
     Secret(Vec<u8>),
 }
 
 /// A member of a JWK as bytes.
 fn part(jwk: &Value, name: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(jwk[name].as_string().ok()?.trim_end_matches('=')).ok()
+    URL_SAFE_NO_PAD
+        .decode(jwk[name].as_string().ok()?.trim_end_matches('='))
+        .ok()
 }
 
 fn word<'a>(jwk: &'a Value, name: &str) -> Option<&'a str> {
@@ -52,7 +57,10 @@ fn padded(bytes: Vec<u8>, width: usize) -> Vec<u8> {
 }
 
 fn point(jwk: &Value, width: usize) -> Option<Vec<u8>> {
-    let (x, y) = (padded(part(jwk, "x")?, width), padded(part(jwk, "y")?, width));
+    let (x, y) = (
+        padded(part(jwk, "x")?, width),
+        padded(part(jwk, "y")?, width),
+    );
     Some([4].into_iter().chain(x).chain(y).collect())
 }
 
@@ -60,12 +68,19 @@ fn point(jwk: &Value, width: usize) -> Option<Vec<u8>> {
 pub(super) fn public(jwk: &Value) -> Option<Public> {
     match word(jwk, "kty")? {
         "RSA" => {
-            let inside = [der::write_integer(&part(jwk, "n")?), der::write_integer(&part(jwk, "e")?)].concat();
+            let inside = [
+                der::write_integer(&part(jwk, "n")?),
+                der::write_integer(&part(jwk, "e")?),
+            ]
+            .concat();
             Some(Public::Rsa(der::write(0x30, &inside)))
         }
         "EC" => {
             let width = width(word(jwk, "crv")?)?;
-            Some(Public::Ec { point: point(jwk, width)?, width })
+            Some(Public::Ec {
+                point: point(jwk, width)?,
+                width,
+            })
         }
         "OKP" => Some(Public::Ed(part(jwk, "x")?)),
         "oct" => Some(Public::Secret(part(jwk, "k")?)),
@@ -78,7 +93,10 @@ pub(super) fn from_info(info: &SubjectPublicKeyInfo<'_>) -> Option<Public> {
     let bytes = info.subject_public_key.data.to_vec();
     match info.algorithm.algorithm.to_id_string().as_str() {
         "1.2.840.113549.1.1.1" => Some(Public::Rsa(bytes)),
-        "1.2.840.10045.2.1" => Some(Public::Ec { width: bytes.len() / 2, point: bytes }),
+        "1.2.840.10045.2.1" => Some(Public::Ec {
+            width: bytes.len() / 2,
+            point: bytes,
+        }),
         "1.3.101.112" => Some(Public::Ed(bytes)),
         _ => None,
     }
@@ -93,11 +111,13 @@ pub(super) fn read(text: &str) -> Result<Vec<(Option<String>, Public)>, &'static
         }
         let key = match blocks.as_slice() {
             [block] if block.label == "CERTIFICATE" => {
-                let (_, certificate) = X509Certificate::from_der(&block.bytes).map_err(|_| "failed to parse a PEM certificate")?;
+                let (_, certificate) = X509Certificate::from_der(&block.bytes)
+                    .map_err(|_| "failed to parse a PEM certificate")?;
                 from_info(certificate.public_key())
             }
             [block] if block.label == "PUBLIC KEY" => {
-                let (_, info) = SubjectPublicKeyInfo::from_der(&block.bytes).map_err(|_| "failed to parse a PEM key")?;
+                let (_, info) = SubjectPublicKeyInfo::from_der(&block.bytes)
+                    .map_err(|_| "failed to parse a PEM key")?;
                 from_info(&info)
             }
             _ => return Err("failed to extract a Key from the PEM certificate"),
@@ -110,13 +130,17 @@ pub(super) fn read(text: &str) -> Result<Vec<(Option<String>, Public)>, &'static
         Err(_) => vec![json],
     };
     let read = |key: &Value| Some((word(key, "kid").map(str::to_owned), public(key)?));
-    keys.iter().map(|key| read(key).ok_or("failed to parse a JWK key (set)")).collect()
+    keys.iter()
+        .map(|key| read(key).ok_or("failed to parse a JWK key (set)"))
+        .collect()
 }
 
 /// Whether a signature in the form of a JWT is this key's.
 pub(super) fn verifies(key: &Public, algorithm: &str, message: &[u8], signature: &[u8]) -> bool {
     let with = |algorithm: &'static dyn VerificationAlgorithm, key: &[u8]| {
-        UnparsedPublicKey::new(algorithm, key).verify(message, signature).is_ok()
+        UnparsedPublicKey::new(algorithm, key)
+            .verify(message, signature)
+            .is_ok()
     };
     match (key, algorithm) {
         (Public::Rsa(key), "RS256") => with(&sign::RSA_PKCS1_2048_8192_SHA256, key),
@@ -134,19 +158,33 @@ pub(super) fn verifies(key: &Public, algorithm: &str, message: &[u8], signature:
 }
 
 /// Signs as a JWT wants it, with a private JWK.
-pub(super) fn signature(jwk: &Value, algorithm: &str, message: &[u8]) -> Result<Vec<u8>, &'static str> {
+pub(super) fn signature(
+    jwk: &Value,
+    algorithm: &str,
+    message: &[u8],
+) -> Result<Vec<u8>, &'static str> {
     let random = SystemRandom::new();
     let rsa = |padding: &'static dyn RsaEncoding| -> Result<Vec<u8>, &'static str> {
         let pair = rsa_pair(jwk).ok_or("the key is no private RSA key")?;
         let mut signature = vec![0; pair.public_modulus_len()];
-        pair.sign(padding, &random, message, &mut signature).map_err(|_| "the key cannot sign")?;
+        pair.sign(padding, &random, message, &mut signature)
+            .map_err(|_| "the key cannot sign")?;
         Ok(signature)
     };
-    let ec = |algorithm: &'static EcdsaSigningAlgorithm, width: usize| -> Result<Vec<u8>, &'static str> {
-        let secret = part(jwk, "d").map(|it| padded(it, width)).ok_or("the key has no private part")?;
+    let ec = |algorithm: &'static EcdsaSigningAlgorithm,
+              width: usize|
+     -> Result<Vec<u8>, &'static str> {
+        let secret = part(jwk, "d")
+            .map(|it| padded(it, width))
+            .ok_or("the key has no private part")?;
         let point = point(jwk, width).ok_or("the key has no point")?;
-        let pair = EcdsaKeyPair::from_private_key_and_public_key(algorithm, &secret, &point).map_err(|_| "the key is no EC key")?;
-        Ok(pair.sign(&random, message).map_err(|_| "the key cannot sign")?.as_ref().to_vec())
+        let pair = EcdsaKeyPair::from_private_key_and_public_key(algorithm, &secret, &point)
+            .map_err(|_| "the key is no EC key")?;
+        Ok(pair
+            .sign(&random, message)
+            .map_err(|_| "the key cannot sign")?
+            .as_ref()
+            .to_vec())
     };
     match algorithm {
         "RS256" => rsa(&sign::RSA_PKCS1_SHA256),
@@ -160,7 +198,8 @@ pub(super) fn signature(jwk: &Value, algorithm: &str, message: &[u8]) -> Result<
         "ES512" => ec(&sign::ECDSA_P521_SHA512_FIXED_SIGNING, 66),
         "EdDSA" => {
             let seed = part(jwk, "d").ok_or("the key has no private part")?;
-            let pair = Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| "the key is no Ed25519 key")?;
+            let pair = Ed25519KeyPair::from_seed_unchecked(&seed)
+                .map_err(|_| "the key is no Ed25519 key")?;
             Ok(pair.sign(message).as_ref().to_vec())
         }
         _ => Err("unknown algorithm"),
@@ -187,7 +226,10 @@ pub(super) fn from_pkcs1(bytes: &[u8]) -> Option<Value> {
             return None;
         }
         let number: Vec<u8> = number.iter().copied().skip_while(|it| *it == 0).collect();
-        jwk.insert(Value::from(*name), Value::from(URL_SAFE_NO_PAD.encode(number)));
+        jwk.insert(
+            Value::from(*name),
+            Value::from(URL_SAFE_NO_PAD.encode(number)),
+        );
     }
     (jwk.len() == RSA_PARTS.len() + 1).then(|| Value::from(jwk))
 }

@@ -28,9 +28,15 @@ pub(super) const ALL: [Builtin; 17] = [
     ("io.jwt.verify_es384", 2, |args| verify(args, "ES384")),
     ("io.jwt.verify_es512", 2, |args| verify(args, "ES512")),
     ("io.jwt.verify_eddsa", 2, |args| verify(args, "EdDSA")),
-    ("io.jwt.verify_hs256", 2, |args| verify_secret(args, "HS256")),
-    ("io.jwt.verify_hs384", 2, |args| verify_secret(args, "HS384")),
-    ("io.jwt.verify_hs512", 2, |args| verify_secret(args, "HS512")),
+    ("io.jwt.verify_hs256", 2, |args| {
+        verify_secret(args, "HS256")
+    }),
+    ("io.jwt.verify_hs384", 2, |args| {
+        verify_secret(args, "HS384")
+    }),
+    ("io.jwt.verify_hs512", 2, |args| {
+        verify_secret(args, "HS512")
+    }),
 ];
 
 /// Tokens in tokens.
@@ -47,7 +53,9 @@ struct Token {
 }
 
 fn base64(args: &Args<'_>, what: &str, text: &str) -> Result<Vec<u8>, Failure> {
-    let decoded = URL_SAFE_NO_PAD.decode(text).or_else(|_| URL_SAFE.decode(text));
+    let decoded = URL_SAFE_NO_PAD
+        .decode(text)
+        .or_else(|_| URL_SAFE.decode(text));
     decoded.or_else(|it| args.fail(format!("the token's {what} is no base64url: {it}")))
 }
 
@@ -60,7 +68,10 @@ fn token(args: &Args<'_>, text: &str) -> Result<Token, Failure> {
     };
     let bytes = base64(args, "header", header)?;
     let text = std::str::from_utf8(&bytes).ok();
-    let Some(decoded) = text.and_then(|it| Value::from_json_str(it).ok()).filter(|it| it.as_object().is_ok()) else {
+    let Some(decoded) = text
+        .and_then(|it| Value::from_json_str(it).ok())
+        .filter(|it| it.as_object().is_ok())
+    else {
         return args.fail("the token's header is no object");
     };
     if decoded["enc"] != Value::Undefined {
@@ -77,8 +88,16 @@ fn token(args: &Args<'_>, text: &str) -> Result<Token, Failure> {
 impl Token {
     /// The token in this one, where it says that there is one.
     fn nested(&self) -> Option<String> {
-        let is_token = |name: &str| self.header[name].as_string().is_ok_and(|it| it.eq_ignore_ascii_case("JWT"));
-        is_token("cty").then(|| String::from_utf8_lossy(&self.payload).trim_matches('"').to_owned())
+        let is_token = |name: &str| {
+            self.header[name]
+                .as_string()
+                .is_ok_and(|it| it.eq_ignore_ascii_case("JWT"))
+        };
+        is_token("cty").then(|| {
+            String::from_utf8_lossy(&self.payload)
+                .trim_matches('"')
+                .to_owned()
+        })
     }
 
     fn payload(&self, args: &Args<'_>) -> Result<Value, Failure> {
@@ -101,7 +120,11 @@ fn decode(args: &Args<'_>) -> Answer {
         read = token(args, &inner)?;
     }
     let payload = read.payload(args)?;
-    Ok(Value::from(vec![read.header, payload, Value::from(hex::encode(read.signature))]))
+    Ok(Value::from(vec![
+        read.header,
+        payload,
+        Value::from(hex::encode(read.signature)),
+    ]))
 }
 
 fn keys(args: &Args<'_>, text: &str) -> Result<Vec<(Option<String>, Public)>, Failure> {
@@ -111,10 +134,22 @@ fn keys(args: &Args<'_>, text: &str) -> Result<Vec<(Option<String>, Public)>, Fa
 fn verify(args: &Args<'_>, algorithm: &str) -> Answer {
     let keys = keys(args, args.text(1)?)?;
     let token = token(args, args.text(0)?)?;
-    let id = token.header["kid"].as_string().ok().map(ToString::to_string);
-    let named: Vec<_> = keys.iter().filter(|(it, _)| id.is_some() && *it == id).collect();
-    let tried = if named.is_empty() { keys.iter().collect() } else { named };
-    Ok(Value::from(tried.into_iter().any(|(_, key)| jwk::verifies(key, algorithm, token.signed.as_bytes(), &token.signature))))
+    let id = token.header["kid"]
+        .as_string()
+        .ok()
+        .map(ToString::to_string);
+    let named: Vec<_> = keys
+        .iter()
+        .filter(|(it, _)| id.is_some() && *it == id)
+        .collect();
+    let tried = if named.is_empty() {
+        keys.iter().collect()
+    } else {
+        named
+    };
+    Ok(Value::from(tried.into_iter().any(|(_, key)| {
+        jwk::verifies(key, algorithm, token.signed.as_bytes(), &token.signature)
+    })))
 }
 
 fn secret_algorithm(algorithm: &str) -> Option<hmac::Algorithm> {
@@ -128,13 +163,22 @@ fn secret_algorithm(algorithm: &str) -> Option<hmac::Algorithm> {
 
 fn is_secret(algorithm: &str, secret: &[u8], token: &Token) -> bool {
     secret_algorithm(algorithm).is_some_and(|it| {
-        hmac::verify(&hmac::Key::new(it, secret), token.signed.as_bytes(), &token.signature).is_ok()
+        hmac::verify(
+            &hmac::Key::new(it, secret),
+            token.signed.as_bytes(),
+            &token.signature,
+        )
+        .is_ok()
     })
 }
 
 fn verify_secret(args: &Args<'_>, algorithm: &str) -> Answer {
     let token = token(args, args.text(0)?)?;
-    Ok(Value::from(is_secret(algorithm, args.text(1)?.as_bytes(), &token)))
+    Ok(Value::from(is_secret(
+        algorithm,
+        args.text(1)?.as_bytes(),
+        &token,
+    )))
 }
 
 /// What a token must satisfy.
@@ -149,8 +193,15 @@ struct Constraints<'a> {
 
 fn constraints<'a>(args: &Args<'a>) -> Result<Constraints<'a>, Failure> {
     let given = args.object(1)?;
-    let mut read = Constraints { keys: Vec::new(), secret: None, algorithm: None, issuer: None, audience: None, time_ns: f64::NAN };
-    for (key, value) in given.iter() {
+    let mut read = Constraints {
+        keys: Vec::new(),
+        secret: None,
+        algorithm: None,
+        issuer: None,
+        audience: None,
+        time_ns: f64::NAN,
+    };
+    for (key, value) in given {
         let key = key.as_string().map(AsRef::as_ref).unwrap_or_default();
         let text = || match value {
             Value::String(text) => Ok(text.as_ref()),
@@ -177,7 +228,11 @@ fn constraints<'a>(args: &Args<'a>) -> Result<Constraints<'a>, Failure> {
 
 fn decode_verify(args: &Args<'_>) -> Answer {
     let constraints = constraints(args)?;
-    let invalid = Value::from(vec![Value::Bool(false), Value::new_object(), Value::new_object()]);
+    let invalid = Value::from(vec![
+        Value::Bool(false),
+        Value::new_object(),
+        Value::new_object(),
+    ]);
     let mut read = token(args, args.text(0)?)?;
     for _ in 0..NESTED_MAX {
         if !signed(&constraints, &read) {
@@ -194,20 +249,33 @@ fn decode_verify(args: &Args<'_>) -> Answer {
 }
 
 fn signed(constraints: &Constraints<'_>, token: &Token) -> bool {
-    let Some(algorithm) = token.algorithm() else { return false };
-    if constraints.algorithm.is_some_and(|it| it != algorithm) || token.header["crit"] != Value::Undefined {
+    let Some(algorithm) = token.algorithm() else {
+        return false;
+    };
+    if constraints.algorithm.is_some_and(|it| it != algorithm)
+        || token.header["crit"] != Value::Undefined
+    {
         return false;
     }
     match constraints.secret {
         Some(secret) => is_secret(algorithm, secret.as_bytes(), token),
-        None => constraints.keys.iter().any(|(_, key)| jwk::verifies(key, algorithm, token.signed.as_bytes(), &token.signature)),
+        None => constraints.keys.iter().any(|(_, key)| {
+            jwk::verifies(key, algorithm, token.signed.as_bytes(), &token.signature)
+        }),
     }
 }
 
 /// Whether issuer, audience and times are as they must be.
-fn stands(args: &Args<'_>, constraints: &Constraints<'_>, payload: &Value) -> Result<bool, Failure> {
+fn stands(
+    args: &Args<'_>,
+    constraints: &Constraints<'_>,
+    payload: &Value,
+) -> Result<bool, Failure> {
     let is = |value: &Value, wanted: &str| value.as_string().is_ok_and(|it| it.as_ref() == wanted);
-    if constraints.issuer.is_some_and(|it| !is(&payload["iss"], it)) {
+    if constraints
+        .issuer
+        .is_some_and(|it| !is(&payload["iss"], it))
+    {
         return Ok(false);
     }
     let audience = match (&payload["aud"], constraints.audience) {
@@ -224,8 +292,14 @@ fn stands(args: &Args<'_>, constraints: &Constraints<'_>, payload: &Value) -> Re
         if *claim == Value::Undefined {
             continue;
         }
-        let Ok(limit) = claim.as_f64() else { return args.fail(format!("{name} value must be a number")) };
-        let time = if constraints.time_ns.is_nan() { now(args)? } else { constraints.time_ns };
+        let Ok(limit) = claim.as_f64() else {
+            return args.fail(format!("{name} value must be a number"));
+        };
+        let time = if constraints.time_ns.is_nan() {
+            now(args)?
+        } else {
+            constraints.time_ns
+        };
         let (time, limit) = (time.round(), (limit * SECOND_NS).round());
         if if late { time >= limit } else { time < limit } {
             return Ok(false);
@@ -234,7 +308,10 @@ fn stands(args: &Args<'_>, constraints: &Constraints<'_>, payload: &Value) -> Re
     Ok(true)
 }
 
-#[allow(clippy::cast_precision_loss, reason = "a token's times are seconds; what is lost is below a microsecond")]
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "a token's times are seconds; what is lost is below a microsecond"
+)]
 fn now(args: &Args<'_>) -> Result<f64, Failure> {
     Ok(args.context.now(args.name())? as f64)
 }
@@ -243,30 +320,50 @@ fn encode_sign(args: &Args<'_>) -> Answer {
     for index in 0..3 {
         args.object(index)?;
     }
-    sign(args, &args.any(0).to_string(), &args.any(1).to_string(), args.any(2))
+    sign(
+        args,
+        &args.any(0).to_string(),
+        &args.any(1).to_string(),
+        args.any(2),
+    )
 }
 
 fn encode_sign_raw(args: &Args<'_>) -> Answer {
-    let key = Value::from_json_str(args.text(2)?).or_else(|it| args.fail(format!("the key is no JSON: {it}")))?;
+    let key = Value::from_json_str(args.text(2)?)
+        .or_else(|it| args.fail(format!("the key is no JSON: {it}")))?;
     sign(args, args.text(0)?, args.text(1)?, &key)
 }
 
 fn sign(args: &Args<'_>, header: &str, payload: &str, key: &Value) -> Answer {
-    let Ok(read) = Value::from_json_str(header) else { return args.fail("the header is no JSON") };
+    let Ok(read) = Value::from_json_str(header) else {
+        return args.fail("the header is no JSON");
+    };
     let Some(algorithm) = read["alg"].as_string().ok().map(ToString::to_string) else {
         return args.fail("the header has no alg");
     };
-    let is_token = read["typ"].as_string().map_or(read["typ"] == Value::Undefined, |it| it.as_ref() == "JWT");
+    let is_token = read["typ"]
+        .as_string()
+        .map_or(read["typ"] == Value::Undefined, |it| it.as_ref() == "JWT");
     if is_token && Value::from_json_str(payload).is_err() {
         return args.fail("the type is JWT and the payload is no JSON");
     }
-    let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
+    let signed = format!(
+        "{}.{}",
+        URL_SAFE_NO_PAD.encode(header),
+        URL_SAFE_NO_PAD.encode(payload)
+    );
     let signature = match (secret_algorithm(&algorithm), jwk::public(key)) {
         (Some(it), Some(Public::Secret(secret))) => {
-            hmac::sign(&hmac::Key::new(it, &secret), signed.as_bytes()).as_ref().to_vec()
+            hmac::sign(&hmac::Key::new(it, &secret), signed.as_bytes())
+                .as_ref()
+                .to_vec()
         }
         (Some(_), _) => return args.fail("the key is no secret (kty oct)"),
-        (None, _) => jwk::signature(key, &algorithm, signed.as_bytes()).or_else(|it| args.fail(format!("{it}: {algorithm}")))?,
+        (None, _) => jwk::signature(key, &algorithm, signed.as_bytes())
+            .or_else(|it| args.fail(format!("{it}: {algorithm}")))?,
     };
-    Ok(Value::from(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))))
+    Ok(Value::from(format!(
+        "{signed}.{}",
+        URL_SAFE_NO_PAD.encode(signature)
+    )))
 }

@@ -93,16 +93,21 @@ impl<'a> Args<'a> {
         }
     }
 
-    pub(crate) fn object(&self, index: usize) -> Result<&'a regorus::Object, Failure> {
+    /// The members of an object, by key.
+    pub(crate) fn object(&self, index: usize) -> Result<Vec<(&'a Value, &'a Value)>, Failure> {
         match self.any(index) {
-            Value::Object(members) => Ok(members),
+            Value::Object(members) => Ok(members.iter_sorted().collect()),
             _ => self.wrong(index, "object"),
         }
     }
 
     pub(crate) fn wrong<T>(&self, index: usize, wanted: &str) -> Result<T, Failure> {
         let got = kind(self.any(index));
-        Err(Failure::Type(format!("{}: operand {} must be {wanted} but got {got}", self.name, index + 1)))
+        Err(Failure::Type(format!(
+            "{}: operand {} must be {wanted} but got {got}",
+            self.name,
+            index + 1
+        )))
     }
 
     pub(crate) fn fail<T>(&self, message: impl std::fmt::Display) -> Result<T, Failure> {
@@ -130,7 +135,9 @@ pub(crate) fn kind(value: &Value) -> &'static str {
 
 /// Adds every builtin to an engine.
 pub(crate) fn add_to(engine: &mut regorus::Engine, limits: &Limits) -> anyhow::Result<()> {
-    let context = Context { now_ns: limits.now_ns };
+    let context = Context {
+        now_ns: limits.now_ns,
+    };
     let families: [&[Builtin]; 9] = [
         &collection::ALL,
         &digest::ALL,
@@ -156,9 +163,18 @@ pub(crate) fn add_to(engine: &mut regorus::Engine, limits: &Limits) -> anyhow::R
     Ok(())
 }
 
-fn add(engine: &mut regorus::Engine, builtin: Builtin, context: Context, strict: bool) -> anyhow::Result<()> {
+fn add(
+    engine: &mut regorus::Engine,
+    builtin: Builtin,
+    context: Context,
+    strict: bool,
+) -> anyhow::Result<()> {
     let (name, arity, answer) = builtin;
-    let extension = move |values: Vec<Value>| match answer(&Args { name, values: &values, context }) {
+    let extension = move |values: Vec<Value>| match answer(&Args {
+        name,
+        values: &values,
+        context,
+    }) {
         Ok(value) => Ok(value),
         Err(Failure::Refused(message)) => bail!("{VALUE_ERROR}{message}"),
         Err(_) if !strict => Ok(Value::Undefined),

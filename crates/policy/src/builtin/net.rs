@@ -45,14 +45,22 @@ fn cidr(text: &str) -> Option<Range> {
     let (six, address, width) = bits(address.parse().ok()?);
     let length: u32 = length.parse().ok().filter(|it| *it <= width)?;
     let host = u128::MAX.checked_shr(128 - width + length).unwrap_or(0);
-    Some(Range { six, first: address & !host, last: address | host })
+    Some(Range {
+        six,
+        first: address & !host,
+        last: address | host,
+    })
 }
 
 /// A range, or an address as a range of one.
 fn range(args: &Args<'_>, text: &str) -> Result<Range, Failure> {
     let alone = || {
         let (six, address, _) = bits(text.parse().ok()?);
-        Some(Range { six, first: address, last: address })
+        Some(Range {
+            six,
+            first: address,
+            last: address,
+        })
     };
     match cidr(text).or_else(alone) {
         Some(range) => Ok(range),
@@ -68,11 +76,15 @@ fn network(args: &Args<'_>, text: &str) -> Result<Range, Failure> {
 }
 
 fn intersects(args: &Args<'_>) -> Answer {
-    Ok(Value::from(network(args, args.text(0)?)?.meets(network(args, args.text(1)?)?)))
+    Ok(Value::from(
+        network(args, args.text(0)?)?.meets(network(args, args.text(1)?)?),
+    ))
 }
 
 fn contains(args: &Args<'_>) -> Answer {
-    Ok(Value::from(network(args, args.text(0)?)?.holds(range(args, args.text(1)?)?)))
+    Ok(Value::from(
+        network(args, args.text(0)?)?.holds(range(args, args.text(1)?)?),
+    ))
 }
 
 /// What names each range, and the range: an index, a key, or the item itself.
@@ -82,17 +94,34 @@ fn named(args: &Args<'_>, index: usize) -> Result<Vec<(Value, Range)>, Failure> 
             Value::String(text) => text.as_ref(),
             Value::Array(items) => match items.first() {
                 Some(Value::String(text)) => text.as_ref(),
-                _ => return args.fail(format!("operand {}: an array there begins with a string", index + 1)),
+                _ => {
+                    return args.fail(format!(
+                        "operand {}: an array there begins with a string",
+                        index + 1
+                    ));
+                }
             },
-            _ => return args.fail(format!("operand {}: what is in it is a string or an array", index + 1)),
+            _ => {
+                return args.fail(format!(
+                    "operand {}: what is in it is a string or an array",
+                    index + 1
+                ));
+            }
         };
         Ok((name, range(args, text)?))
     };
     match args.any(index) {
         item @ Value::String(_) => Ok(vec![read(item.clone(), item)?]),
-        Value::Array(items) => items.iter().enumerate().map(|(at, it)| read(Value::from(at), it)).collect(),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .map(|(at, it)| read(Value::from(at), it))
+            .collect(),
         Value::Set(items) => items.iter_sorted().map(|it| read(it.clone(), it)).collect(),
-        Value::Object(members) => members.iter_sorted().map(|(key, it)| read(key.clone(), it)).collect(),
+        Value::Object(members) => members
+            .iter_sorted()
+            .map(|(key, it)| read(key.clone(), it))
+            .collect(),
         _ => args.wrong(index, "string, array, set or object"),
     }
 }
@@ -112,13 +141,19 @@ fn contains_matches(args: &Args<'_>) -> Answer {
 fn merge(args: &Args<'_>) -> Answer {
     let mut ranges = Vec::new();
     for item in args.items(0)? {
-        let Value::String(text) = item else { return args.fail("what is merged are strings") };
+        let Value::String(text) = item else {
+            return args.fail("what is merged are strings");
+        };
         let range = match cidr(text) {
             Some(range) => range,
             None => match text.parse::<IpAddr>() {
                 Ok(IpAddr::V4(_)) => range(args, text)?,
-                Ok(IpAddr::V6(_)) => return args.fail(format!("{text} wants a length, as in {text}/128")),
-                Err(_) => return args.fail(format!("{text:?} is no address and no range of addresses")),
+                Ok(IpAddr::V6(_)) => {
+                    return args.fail(format!("{text} wants a length, as in {text}/128"));
+                }
+                Err(_) => {
+                    return args.fail(format!("{text:?} is no address and no range of addresses"));
+                }
             },
         };
         ranges.push(range);
@@ -127,7 +162,9 @@ fn merge(args: &Args<'_>) -> Answer {
     let mut merged: Vec<Range> = Vec::new();
     for range in ranges {
         match merged.last_mut() {
-            Some(last) if last.six == range.six && range.first <= last.last.saturating_add(1) => last.last = last.last.max(range.last),
+            Some(last) if last.six == range.six && range.first <= last.last.saturating_add(1) => {
+                last.last = last.last.max(range.last)
+            }
             _ => merged.push(range),
         }
     }
@@ -143,7 +180,11 @@ fn networks(range: Range) -> Vec<String> {
     loop {
         let aligned = first.trailing_zeros().min(width);
         let left = range.last - first;
-        let fitting = if left == u128::MAX { 128 } else { (left + 1).ilog2() };
+        let fitting = if left == u128::MAX {
+            128
+        } else {
+            (left + 1).ilog2()
+        };
         let size = aligned.min(fitting);
         let address = if range.six {
             IpAddr::V6(first.into())
@@ -152,7 +193,10 @@ fn networks(range: Range) -> Vec<String> {
         };
         written.push(format!("{address}/{}", width - size));
         let step = 1_u128.checked_shl(size).unwrap_or(0);
-        match first.checked_add(step).filter(|it| step > 0 && *it <= range.last) {
+        match first
+            .checked_add(step)
+            .filter(|it| step > 0 && *it <= range.last)
+        {
             Some(next) => first = next,
             None => return written,
         }

@@ -20,8 +20,18 @@ const DEPTH_MAX: usize = 32;
 enum Node {
     Text(String),
     Show(Expression),
-    Range { index: Option<String>, item: Option<String>, of: Expression, body: Vec<Node>, empty: Vec<Node> },
-    If { condition: Expression, then: Vec<Node>, otherwise: Vec<Node> },
+    Range {
+        index: Option<String>,
+        item: Option<String>,
+        of: Expression,
+        body: Vec<Node>,
+        empty: Vec<Node>,
+    },
+    If {
+        condition: Expression,
+        then: Vec<Node>,
+        otherwise: Vec<Node>,
+    },
 }
 
 /// A variable or the current value, and fields of it.
@@ -39,7 +49,11 @@ fn render(args: &Args<'_>) -> Answer {
         return args.fail("an end or else closes nothing");
     }
     args.object(1)?;
-    let mut renderer = Renderer { root: args.any(1), variables: BTreeMap::new(), out: String::new() };
+    let mut renderer = Renderer {
+        root: args.any(1),
+        variables: BTreeMap::new(),
+        out: String::new(),
+    };
     renderer.nodes(args, &nodes, args.any(1))?;
     Ok(Value::from(renderer.out))
 }
@@ -53,23 +67,38 @@ fn pieces(args: &Args<'_>, mut rest: &str) -> Result<Vec<Piece>, Failure> {
     let mut pieces = Vec::new();
     let mut trim = false;
     while let Some((before, after)) = rest.split_once("{{") {
-        let Some((action, after)) = after.split_once("}}") else { return args.fail("an action does not end with }}") };
+        let Some((action, after)) = after.split_once("}}") else {
+            return args.fail("an action does not end with }}");
+        };
         let before = if trim { before.trim_start() } else { before };
-        let before = if action.starts_with("- ") { before.trim_end() } else { before };
+        let before = if action.starts_with("- ") {
+            before.trim_end()
+        } else {
+            before
+        };
         pieces.push(Piece::Text(before.to_owned()));
         trim = action.ends_with(" -");
-        let action = action.trim_start_matches("- ").trim_end_matches(" -").trim();
+        let action = action
+            .trim_start_matches("- ")
+            .trim_end_matches(" -")
+            .trim();
         if !action.starts_with("/*") {
             pieces.push(Piece::Action(action.to_owned()));
         }
         rest = after;
     }
-    pieces.push(Piece::Text(if trim { rest.trim_start() } else { rest }.to_owned()));
+    pieces.push(Piece::Text(
+        if trim { rest.trim_start() } else { rest }.to_owned(),
+    ));
     Ok(pieces)
 }
 
 /// Nodes up to what ends them: `end`, `else`, or nothing.
-fn block(args: &Args<'_>, rest: &mut &[Piece], depth: usize) -> Result<(Vec<Node>, Option<&'static str>), Failure> {
+fn block(
+    args: &Args<'_>,
+    rest: &mut &[Piece],
+    depth: usize,
+) -> Result<(Vec<Node>, Option<&'static str>), Failure> {
     if depth > DEPTH_MAX {
         return args.fail("blocks stand too deep in each other");
     }
@@ -83,14 +112,21 @@ fn block(args: &Args<'_>, rest: &mut &[Piece], depth: usize) -> Result<(Vec<Node
             }
             Piece::Action(action) => action.as_str(),
         };
-        match action.split_once(char::is_whitespace).map_or((action, ""), |(word, rest)| (word, rest.trim())) {
+        match action
+            .split_once(char::is_whitespace)
+            .map_or((action, ""), |(word, rest)| (word, rest.trim()))
+        {
             ("end", "") => return Ok((nodes, Some("end"))),
             ("else", "") => return Ok((nodes, Some("else"))),
             ("range", of) => nodes.push(range(args, of, rest, depth)?),
             ("if", condition) => {
                 let condition = expression(args, condition)?;
                 let (then, otherwise) = branches(args, rest, depth)?;
-                nodes.push(Node::If { condition, then, otherwise });
+                nodes.push(Node::If {
+                    condition,
+                    then,
+                    otherwise,
+                });
             }
             _ => nodes.push(Node::Show(expression(args, action)?)),
         }
@@ -98,7 +134,11 @@ fn block(args: &Args<'_>, rest: &mut &[Piece], depth: usize) -> Result<(Vec<Node
     Ok((nodes, None))
 }
 
-fn branches(args: &Args<'_>, rest: &mut &[Piece], depth: usize) -> Result<(Vec<Node>, Vec<Node>), Failure> {
+fn branches(
+    args: &Args<'_>,
+    rest: &mut &[Piece],
+    depth: usize,
+) -> Result<(Vec<Node>, Vec<Node>), Failure> {
     let (first, ended_by) = block(args, rest, depth + 1)?;
     let second = match ended_by {
         Some("else") => {
@@ -114,7 +154,12 @@ fn branches(args: &Args<'_>, rest: &mut &[Piece], depth: usize) -> Result<(Vec<N
     Ok((first, second))
 }
 
-fn range(args: &Args<'_>, header: &str, rest: &mut &[Piece], depth: usize) -> Result<Node, Failure> {
+fn range(
+    args: &Args<'_>,
+    header: &str,
+    rest: &mut &[Piece],
+    depth: usize,
+) -> Result<Node, Failure> {
     let (names, of) = match header.split_once(":=") {
         Some((names, of)) => (names.split(',').map(str::trim).collect(), of.trim()),
         None => (Vec::new(), header),
@@ -128,7 +173,13 @@ fn range(args: &Args<'_>, header: &str, rest: &mut &[Piece], depth: usize) -> Re
     };
     let of = expression(args, of)?;
     let (body, empty) = branches(args, rest, depth)?;
-    Ok(Node::Range { index, item, of, body, empty })
+    Ok(Node::Range {
+        index,
+        item,
+        of,
+        body,
+        empty,
+    })
 }
 
 fn expression(args: &Args<'_>, text: &str) -> Result<Expression, Failure> {
@@ -139,13 +190,26 @@ fn expression(args: &Args<'_>, text: &str) -> Result<Expression, Failure> {
         }
         None => match text.strip_prefix('.') {
             Some(fields) => (None, fields),
-            None => return args.fail(format!("{text:?} is no field and no variable; functions are not offered")),
+            None => {
+                return args.fail(format!(
+                    "{text:?} is no field and no variable; functions are not offered"
+                ));
+            }
         },
     };
-    let fields: Vec<String> = fields.split('.').filter(|it| !it.is_empty()).map(str::to_owned).collect();
-    let plain = |it: &String| it.chars().all(|letter| letter.is_alphanumeric() || letter == '_');
+    let fields: Vec<String> = fields
+        .split('.')
+        .filter(|it| !it.is_empty())
+        .map(str::to_owned)
+        .collect();
+    let plain = |it: &String| {
+        it.chars()
+            .all(|letter| letter.is_alphanumeric() || letter == '_')
+    };
     if !(fields.iter().all(plain) && variable.iter().all(plain)) {
-        return args.fail(format!("{text:?} is no field and no variable; functions are not offered"));
+        return args.fail(format!(
+            "{text:?} is no field and no variable; functions are not offered"
+        ));
     }
     Ok(Expression { variable, fields })
 }
@@ -168,11 +232,25 @@ impl Renderer<'_> {
                     Value::Undefined => self.out.push_str("<undefined>"),
                     value => text::show(&value, true, &mut self.out),
                 },
-                Node::If { condition, then, otherwise } => {
-                    let nodes = if is_true(&self.value(condition, current)) { then } else { otherwise };
+                Node::If {
+                    condition,
+                    then,
+                    otherwise,
+                } => {
+                    let nodes = if is_true(&self.value(condition, current)) {
+                        then
+                    } else {
+                        otherwise
+                    };
                     self.nodes(args, nodes, current)?;
                 }
-                Node::Range { index, item, of, body, empty } => {
+                Node::Range {
+                    index,
+                    item,
+                    of,
+                    body,
+                    empty,
+                } => {
                     let entries = entries(&self.value(of, current));
                     if entries.is_empty() {
                         self.nodes(args, empty, current)?;
@@ -195,20 +273,41 @@ impl Renderer<'_> {
         let from = match &expression.variable {
             None => current.clone(),
             Some(name) if name.is_empty() => self.root.clone(),
-            Some(name) => self.variables.get(name).cloned().unwrap_or(Value::Undefined),
+            Some(name) => self
+                .variables
+                .get(name)
+                .cloned()
+                .unwrap_or(Value::Undefined),
         };
-        expression.fields.iter().fold(from, |value, field| match &value {
-            Value::Object(members) => members.get(&Value::from(field.as_str())).cloned().unwrap_or(Value::Undefined),
-            _ => Value::Undefined,
-        })
+        expression
+            .fields
+            .iter()
+            .fold(from, |value, field| match &value {
+                Value::Object(members) => members
+                    .get(&Value::from(field.as_str()))
+                    .cloned()
+                    .unwrap_or(Value::Undefined),
+                _ => Value::Undefined,
+            })
     }
 }
 
 fn entries(value: &Value) -> Vec<(Value, Value)> {
     match value {
-        Value::Array(items) => items.iter().enumerate().map(|(index, it)| (Value::from(index), it.clone())).collect(),
-        Value::Set(items) => items.iter_sorted().enumerate().map(|(index, it)| (Value::from(index), it.clone())).collect(),
-        Value::Object(members) => members.iter_sorted().map(|(key, it)| (key.clone(), it.clone())).collect(),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .map(|(index, it)| (Value::from(index), it.clone()))
+            .collect(),
+        Value::Set(items) => items
+            .iter_sorted()
+            .enumerate()
+            .map(|(index, it)| (Value::from(index), it.clone()))
+            .collect(),
+        Value::Object(members) => members
+            .iter_sorted()
+            .map(|(key, it)| (key.clone(), it.clone()))
+            .collect(),
         _ => Vec::new(),
     }
 }

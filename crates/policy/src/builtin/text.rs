@@ -55,7 +55,12 @@ pub(super) fn show(value: &Value, alone: bool, text: &mut String) {
     }
 }
 
-fn show_all<'a>(open: &str, items: impl Iterator<Item = &'a Value>, close: &str, text: &mut String) {
+fn show_all<'a>(
+    open: &str,
+    items: impl Iterator<Item = &'a Value>,
+    close: &str,
+    text: &mut String,
+) {
     text.push_str(open);
     for (index, item) in items.enumerate() {
         if index > 0 {
@@ -69,21 +74,31 @@ fn show_all<'a>(open: &str, items: impl Iterator<Item = &'a Value>, close: &str,
 /// The engine panics where what is counted is empty; the answer is the number of letters and one more.
 fn count(args: &Args<'_>) -> Answer {
     let (text, part) = (args.text(0)?, args.text(1)?);
-    let count = if part.is_empty() { text.chars().count() + 1 } else { text.matches(part).count() };
+    let count = if part.is_empty() {
+        text.chars().count() + 1
+    } else {
+        text.matches(part).count()
+    };
     Ok(Value::from(count))
 }
 
 fn json_is_valid(args: &Args<'_>) -> Answer {
-    Ok(Value::from(matches!(args.any(0), Value::String(text) if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok())))
+    Ok(Value::from(
+        matches!(args.any(0), Value::String(text) if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()),
+    ))
 }
 
 fn yaml_is_valid(args: &Args<'_>) -> Answer {
-    Ok(Value::from(matches!(args.any(0), Value::String(text) if Value::from_yaml_str(text).is_ok())))
+    Ok(Value::from(
+        matches!(args.any(0), Value::String(text) if Value::from_yaml_str(text).is_ok()),
+    ))
 }
 
 fn re_match(args: &Args<'_>) -> Answer {
     let (pattern, text) = (args.text(0)?, args.text(1)?);
-    let regex = regex::RegexBuilder::new(pattern).size_limit(REGEX_BYTES_MAX).build();
+    let regex = regex::RegexBuilder::new(pattern)
+        .size_limit(REGEX_BYTES_MAX)
+        .build();
     let regex = regex.map_err(|it| Failure::Value(format!("{}: {it}", args.name())))?;
     Ok(Value::from(regex.is_match(text)))
 }

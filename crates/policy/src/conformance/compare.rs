@@ -16,33 +16,56 @@ pub(super) type Answer = BTreeMap<String, Document>;
 pub(super) fn answers(got: &[Answer], wanted: &[Document], sorted: bool) -> Result<(), String> {
     let mut left: Vec<Vec<(String, Value)>> = got.iter().map(named).collect();
     for answer in wanted {
-        let wanted: Vec<(String, Value)> = answer.entries().into_iter().map(|(name, it)| (name, it.0)).collect();
+        let wanted: Vec<(String, Value)> = answer
+            .entries()
+            .into_iter()
+            .map(|(name, it)| (name, it.0))
+            .collect();
         let same = |got: &Vec<(String, Value)>| {
             got.len() == wanted.len()
-                && got.iter().zip(&wanted).all(|(a, b)| a.0 == b.0 && (same(&a.1, &b.1) || sorted && same(&in_order(&a.1), &in_order(&b.1))))
+                && got.iter().zip(&wanted).all(|(a, b)| {
+                    a.0 == b.0
+                        && (same(&a.1, &b.1) || sorted && same(&in_order(&a.1), &in_order(&b.1)))
+                })
         };
         match left.iter().position(same) {
             Some(index) => drop(left.swap_remove(index)),
             None => return Err(format!("wanted {}, got {}", answer.to_json(), shown(got))),
         }
     }
-    if left.is_empty() { Ok(()) } else { Err(format!("wanted {} answers, got {}", wanted.len(), shown(got))) }
+    if left.is_empty() {
+        Ok(())
+    } else {
+        Err(format!(
+            "wanted {} answers, got {}",
+            wanted.len(),
+            shown(got)
+        ))
+    }
 }
 
 /// Variables that the question names; those that were made up for it do not count.
 fn named(answer: &Answer) -> Vec<(String, Value)> {
     answer
         .iter()
-        .filter(|(name, value)| !name.starts_with('_') && !name.contains("__") && !value.is_undefined())
+        .filter(|(name, value)| {
+            !name.starts_with('_') && !name.contains("__") && !value.is_undefined()
+        })
         .map(|(name, value)| (name.clone(), value.0.clone()))
         .collect()
 }
 
 fn shown(answers: &[Answer]) -> String {
-    let all: Vec<String> = answers.iter().map(|it| {
-        let members: Vec<String> = it.iter().map(|(name, value)| format!("{name}: {}", value.to_json())).collect();
-        format!("{{{}}}", members.join(", "))
-    }).collect();
+    let all: Vec<String> = answers
+        .iter()
+        .map(|it| {
+            let members: Vec<String> = it
+                .iter()
+                .map(|(name, value)| format!("{name}: {}", value.to_json()))
+                .collect();
+            format!("{{{}}}", members.join(", "))
+        })
+        .collect();
     format!("[{}]", all.join(", "))
 }
 
@@ -60,11 +83,17 @@ fn in_order(value: &Value) -> Value {
 
 fn same(got: &Value, wanted: &Value) -> bool {
     match (got, wanted) {
-        (Value::Array(got), Value::Array(wanted)) => got.len() == wanted.len() && got.iter().zip(wanted.iter()).all(|(a, b)| same(a, b)),
-        (Value::Set(got), Value::Array(wanted)) => got.len() == wanted.len() && got.iter().all(|a| wanted.iter().any(|b| same(a, b))),
+        (Value::Array(got), Value::Array(wanted)) => {
+            got.len() == wanted.len() && got.iter().zip(wanted.iter()).all(|(a, b)| same(a, b))
+        }
+        (Value::Set(got), Value::Array(wanted)) => {
+            got.len() == wanted.len() && got.iter().all(|a| wanted.iter().any(|b| same(a, b)))
+        }
         (Value::Object(got), Value::Object(wanted)) => {
             got.len() == wanted.len()
-                && got.iter().all(|(key, a)| wanted.get(&written(key)).is_some_and(|b| same(a, b)))
+                && got
+                    .iter()
+                    .all(|(key, a)| wanted.get(&written(key)).is_some_and(|b| same(a, b)))
         }
         _ => got == wanted,
     }

@@ -78,11 +78,20 @@ pub fn score(directory: &Path) -> Result<Score, Unscored> {
     files.sort();
     let mut score = Score::default();
     for path in files {
-        let folder = path.file_stem().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
-        let malformed = |message: String| Unscored::Malformed { file: path.display().to_string(), message };
+        let folder = path
+            .file_stem()
+            .map(|it| it.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let malformed = |message: String| Unscored::Malformed {
+            file: path.display().to_string(),
+            message,
+        };
         let text = fs_err::read_to_string(&path)?;
         let document = Document::from_json(&text).map_err(|it| malformed(it.to_string()))?;
-        let cases = document.get(&["cases"]).ok_or_else(|| malformed("it has no cases".to_owned()))?.items();
+        let cases = document
+            .get(&["cases"])
+            .ok_or_else(|| malformed("it has no cases".to_owned()))?
+            .items();
         if EXCLUDED.contains(&folder.as_str()) {
             score.excluded += cases.len();
             continue;
@@ -91,7 +100,11 @@ pub fn score(directory: &Path) -> Result<Score, Unscored> {
             score.total += 1;
             match run(&case) {
                 Ok(()) => score.passed += 1,
-                Err(reason) => score.failures.push(Failed { folder: folder.clone(), note: text_of(&case, "note"), reason }),
+                Err(reason) => score.failures.push(Failed {
+                    folder: folder.clone(),
+                    note: text_of(&case, "note"),
+                    reason,
+                }),
             }
         }
     }
@@ -99,15 +112,20 @@ pub fn score(directory: &Path) -> Result<Score, Unscored> {
 }
 
 fn text_of(case: &Document, key: &str) -> String {
-    case.get(&[key]).and_then(|it| it.as_str().map(str::to_owned)).unwrap_or_default()
+    case.get(&[key])
+        .and_then(|it| it.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 /// On a stack of its own, and with a panic as a failure.
 fn run(case: &Document) -> Result<(), String> {
     let case = case.clone();
-    let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
-        catch_unwind(AssertUnwindSafe(|| judge(&case))).unwrap_or_else(|_| Err("the engine panicked".to_owned()))
-    });
+    let thread = std::thread::Builder::new()
+        .stack_size(STACK_BYTES)
+        .spawn(move || {
+            catch_unwind(AssertUnwindSafe(|| judge(&case)))
+                .unwrap_or_else(|_| Err("the engine panicked".to_owned()))
+        });
     match thread.map(std::thread::JoinHandle::join) {
         Ok(Ok(result)) => result,
         _ => Err("the case could not be run".to_owned()),
@@ -118,11 +136,19 @@ fn judge(case: &Document) -> Result<(), String> {
     let answers = answers(case);
     match (case.get(&["want_error_code"]), answers) {
         (Some(code), Err(error)) if code.as_str() == Some(error.code.as_str()) => Ok(()),
-        (Some(code), Err(error)) => Err(format!("wanted {}, got {error}", code.as_str().unwrap_or_default())),
-        (Some(code), Ok(_)) => Err(format!("wanted {}, got an answer", code.as_str().unwrap_or_default())),
+        (Some(code), Err(error)) => Err(format!(
+            "wanted {}, got {error}",
+            code.as_str().unwrap_or_default()
+        )),
+        (Some(code), Ok(_)) => Err(format!(
+            "wanted {}, got an answer",
+            code.as_str().unwrap_or_default()
+        )),
         (None, Err(error)) => Err(error.to_string()),
         (None, Ok(answers)) => match case.get(&["want_result"]) {
-            Some(wanted) => compare::answers(&answers, &wanted.items(), is_set(case, "sort_bindings")),
+            Some(wanted) => {
+                compare::answers(&answers, &wanted.items(), is_set(case, "sort_bindings"))
+            }
             None => Ok(()),
         },
     }
@@ -140,17 +166,33 @@ fn answers(case: &Document) -> Result<Vec<compare::Answer>, EvalError> {
         now_ns: Some(NOW_NS),
         ..Limits::default()
     };
-    let modules = case.get(&["modules"]).map(|it| it.items()).unwrap_or_default();
+    let modules = case
+        .get(&["modules"])
+        .map(|it| it.items())
+        .unwrap_or_default();
     let sources: Vec<Source> = modules
         .iter()
         .enumerate()
-        .map(|(index, it)| Source { path: format!("module{index}.rego"), text: it.as_str().unwrap_or_default().to_owned() })
+        .map(|(index, it)| Source {
+            path: format!("module{index}.rego"),
+            text: it.as_str().unwrap_or_default().to_owned(),
+        })
         .collect();
-    let program = load_replacing(&sources, Version::V1, &std::collections::BTreeSet::new()).map_err(|wrong| EvalError {
-        code: "rego_compile_error".to_owned(),
-        message: wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
-    })?;
-    let mut prepared = program.prepare(case.get(&["data"]).filter(|it| !it.entries().is_empty()).unwrap_or_default(), limits)?;
+    let program = load_replacing(&sources, Version::V1, &std::collections::BTreeSet::new())
+        .map_err(|wrong| EvalError {
+            code: "rego_compile_error".to_owned(),
+            message: wrong
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("\n"),
+        })?;
+    let mut prepared = program.prepare(
+        case.get(&["data"])
+            .filter(|it| !it.entries().is_empty())
+            .unwrap_or_default(),
+        limits,
+    )?;
     if let Some(term) = case.get(&["input_term"]) {
         let input = prepared.eval_document(term.as_str().unwrap_or_default())?;
         prepared.set_input(input.unwrap_or_default());

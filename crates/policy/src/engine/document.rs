@@ -26,12 +26,16 @@ impl fmt::Debug for Document {
 impl Document {
     /// Reads a text of JSON.
     pub fn from_json(text: &str) -> Result<Self, EvalError> {
-        Value::from_json_str(text).map(Self).map_err(|it| unreadable("JSON", &it))
+        Value::from_json_str(text)
+            .map(Self)
+            .map_err(|it| unreadable("JSON", &it))
     }
 
     /// Reads a text of YAML.
     pub fn from_yaml(text: &str) -> Result<Self, EvalError> {
-        Value::from_yaml_str(text).map(Self).map_err(|it| unreadable("YAML", &it))
+        Value::from_yaml_str(text)
+            .map(Self)
+            .map_err(|it| unreadable("YAML", &it))
     }
 
     /// Turns a value that was parsed elsewhere; for small ones, because it copies.
@@ -46,7 +50,9 @@ impl Document {
 
     /// An array of documents.
     pub fn array(items: Vec<Self>) -> Self {
-        Self(Value::from(items.into_iter().map(|it| it.0).collect::<Vec<_>>()))
+        Self(Value::from(
+            items.into_iter().map(|it| it.0).collect::<Vec<_>>(),
+        ))
     }
 
     /// What is at a path of keys, or of indices in arrays.
@@ -80,7 +86,10 @@ impl Document {
         let key = Value::from(key);
         match &self.0 {
             Value::Object(members) if members.contains_key(&key) => {
-                let kept = members.iter().filter(|(it, _)| **it != key).map(|(k, v)| (k.clone(), v.clone()));
+                let kept = members
+                    .iter()
+                    .filter(|(it, _)| **it != key)
+                    .map(|(k, v)| (k.clone(), v.clone()));
                 Self(Value::from(kept.collect::<BTreeMap<_, _>>()))
             }
             _ => self,
@@ -94,7 +103,9 @@ impl Document {
             (Value::Object(_), Value::Object(members)) => {
                 let mut merged = self.clone();
                 for (key, value) in members.iter() {
-                    let Ok(own) = merged.0.as_object_mut() else { break };
+                    let Ok(own) = merged.0.as_object_mut() else {
+                        break;
+                    };
                     let value = match own.get(key) {
                         Some(before) => Self(before.clone()).merge(Self(value.clone())).0,
                         None => value.clone(),
@@ -113,7 +124,13 @@ impl Document {
         match &self.0 {
             Value::Object(members) => members
                 .iter_sorted()
-                .map(|(key, value)| (key.as_string().map_or_else(|_| key.to_string(), |it| it.to_string()), Self(value.clone())))
+                .map(|(key, value)| {
+                    (
+                        key.as_string()
+                            .map_or_else(|_| key.to_string(), |it| it.to_string()),
+                        Self(value.clone()),
+                    )
+                })
                 .collect(),
             _ => Vec::new(),
         }
@@ -161,13 +178,19 @@ impl Document {
             Value::String(it) => it.as_ref().into(),
             Value::Number(_) => serde_json::from_str(&self.0.to_string()).unwrap_or_default(),
             Value::Array(_) | Value::Set(_) => self.items().iter().map(Self::to_value).collect(),
-            Value::Object(_) => {
-                serde_json::Value::Object(self.entries().into_iter().map(|(key, it)| (key, it.to_value())).collect())
-            }
+            Value::Object(_) => serde_json::Value::Object(
+                self.entries()
+                    .into_iter()
+                    .map(|(key, it)| (key, it.to_value()))
+                    .collect(),
+            ),
         }
     }
 }
 
 fn unreadable(kind: &str, error: &anyhow::Error) -> EvalError {
-    EvalError { code: "invalid_document".to_owned(), message: format!("the document is no {kind}: {error:#}") }
+    EvalError {
+        code: "invalid_document".to_owned(),
+        message: format!("the document is no {kind}: {error:#}"),
+    }
 }

@@ -54,7 +54,14 @@ pub struct Diagnostic {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, line, column, message, next, .. } = self;
+        let Self {
+            file,
+            line,
+            column,
+            message,
+            next,
+            ..
+        } = self;
         write!(f, "{file}:{line}:{column}: ")?;
         if let Some(rule) = &self.rule {
             write!(f, "rule {rule}: ")?;
@@ -97,7 +104,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { wall: Duration::from_secs(10), strict_builtin_errors: false, impure: false, now_ns: None, coverage: false }
+        Self {
+            wall: Duration::from_secs(10),
+            strict_builtin_errors: false,
+            impure: false,
+            now_ns: None,
+            coverage: false,
+        }
     }
 }
 
@@ -138,7 +151,11 @@ pub trait Engine {
     fn name(&self) -> String;
 
     /// What each path is under this input: `None` where it is undefined.
-    fn eval(&mut self, paths: &[String], input: &Document) -> Result<Vec<Option<serde_json::Value>>, EvalError>;
+    fn eval(
+        &mut self,
+        paths: &[String],
+        input: &Document,
+    ) -> Result<Vec<Option<serde_json::Value>>, EvalError>;
 }
 
 /// The engine that is built in, and its version.

@@ -48,28 +48,49 @@ impl Program {
             add_literal(&mut engine, literal).map_err(compile_error)?;
         }
         for text in &inner.texts {
-            engine.add_policy(text.file.clone(), text.text.clone()).map_err(compile_error)?;
+            engine
+                .add_policy(text.file.clone(), text.text.clone())
+                .map_err(compile_error)?;
         }
         if !data.is_undefined() {
             engine.add_data(data.0).map_err(compile_error)?;
         }
         // The first question prepares the engine, and clones of it are prepared too.
-        engine.eval_query("true".to_owned(), false).map_err(compile_error)?;
-        Ok(Prepared { engine, program: self.clone(), literals: inner.literals.clone() })
+        engine
+            .eval_query("true".to_owned(), false)
+            .map_err(compile_error)?;
+        Ok(Prepared {
+            engine,
+            program: self.clone(),
+            literals: inner.literals.clone(),
+        })
     }
 }
 
 fn compile_error(error: anyhow::Error) -> EvalError {
     let read = evaluation_error(&error);
-    let code = if read.code == "eval_internal_error" { "rego_compile_error".to_owned() } else { read.code };
-    EvalError { code, message: read.message }
+    let code = if read.code == "eval_internal_error" {
+        "rego_compile_error".to_owned()
+    } else {
+        read.code
+    };
+    EvalError {
+        code,
+        message: read.message,
+    }
 }
 
 fn add_constants(engine: &mut regorus::Engine, values: Vec<Value>) -> anyhow::Result<()> {
     let values = Arc::new(values);
     let constant = move |arguments: Vec<Value>| {
-        let index = arguments.first().and_then(|it| it.as_u64().ok()).and_then(|it| usize::try_from(it).ok());
-        Ok(index.and_then(|it| values.get(it)).cloned().unwrap_or(Value::Undefined))
+        let index = arguments
+            .first()
+            .and_then(|it| it.as_u64().ok())
+            .and_then(|it| usize::try_from(it).ok());
+        Ok(index
+            .and_then(|it| values.get(it))
+            .cloned()
+            .unwrap_or(Value::Undefined))
     };
     engine.add_extension(print::CONSTANT.to_owned(), 1, Box::new(constant))
 }
@@ -79,7 +100,9 @@ fn add_literal(engine: &mut regorus::Engine, name: &str) -> anyhow::Result<()> {
     let (kind, build): (_, fn(Vec<Value>) -> Value) = if name.starts_with(print::ARRAY) {
         (print::ARRAY, Value::from)
     } else if name.starts_with(print::SET) {
-        (print::SET, |items| Value::from(items.into_iter().collect::<BTreeSet<_>>()))
+        (print::SET, |items| {
+            Value::from(items.into_iter().collect::<BTreeSet<_>>())
+        })
     } else {
         (print::OBJECT, |items| {
             let pairs = items.chunks_exact(2).filter_map(|pair| match pair {
@@ -89,8 +112,15 @@ fn add_literal(engine: &mut regorus::Engine, name: &str) -> anyhow::Result<()> {
             Value::from(pairs.collect::<BTreeMap<_, _>>())
         })
     };
-    let count = name.strip_prefix(kind).and_then(|it| it.parse::<u8>().ok()).unwrap_or_default();
-    engine.add_extension(name.to_owned(), count, Box::new(move |items: Vec<Value>| Ok(build(items))))
+    let count = name
+        .strip_prefix(kind)
+        .and_then(|it| it.parse::<u8>().ok())
+        .unwrap_or_default();
+    engine.add_extension(
+        name.to_owned(),
+        count,
+        Box::new(move |items: Vec<Value>| Ok(build(items))),
+    )
 }
 
 impl Prepared {
@@ -107,24 +137,45 @@ impl Prepared {
     /// As [`Prepared::eval`], as the engine holds it: a set is still one.
     pub fn eval_document(&mut self, path: &str) -> Result<Option<Document>, EvalError> {
         let results = self.ask(path)?;
-        let value = results.into_iter().next().and_then(|it| it.expressions.into_iter().next()).map(|it| it.value);
-        Ok(value.filter(|it| *it != Value::Undefined).map(|it| Document(without_stand_ins(path, it))))
+        let value = results
+            .into_iter()
+            .next()
+            .and_then(|it| it.expressions.into_iter().next())
+            .map(|it| it.value);
+        Ok(value
+            .filter(|it| *it != Value::Undefined)
+            .map(|it| Document(without_stand_ins(path, it))))
     }
 
     /// The variables of each answer to a question.
-    pub fn eval_query(&mut self, query: &str) -> Result<Vec<BTreeMap<String, serde_json::Value>>, EvalError> {
+    pub fn eval_query(
+        &mut self,
+        query: &str,
+    ) -> Result<Vec<BTreeMap<String, serde_json::Value>>, EvalError> {
         let answers = self.eval_bindings(query)?;
-        Ok(answers.into_iter().map(|it| it.into_iter().map(|(name, it)| (name, it.to_value())).collect()).collect())
+        Ok(answers
+            .into_iter()
+            .map(|it| {
+                it.into_iter()
+                    .map(|(name, it)| (name, it.to_value()))
+                    .collect()
+            })
+            .collect())
     }
 
     /// As [`Prepared::eval_query`], as the engine holds them.
-    pub fn eval_bindings(&mut self, query: &str) -> Result<Vec<BTreeMap<String, Document>>, EvalError> {
+    pub fn eval_bindings(
+        &mut self,
+        query: &str,
+    ) -> Result<Vec<BTreeMap<String, Document>>, EvalError> {
         let mut answers = Vec::new();
         for result in self.ask(query)? {
             let mut answer = BTreeMap::new();
             if let Ok(bindings) = result.bindings.as_object() {
                 for (name, value) in bindings.iter() {
-                    if let Ok(name) = name.as_string().map(ToString::to_string) {
+                    if let Ok(name) = name.as_string().map(ToString::to_string)
+                        && !name.starts_with(print::MADE_UP)
+                    {
                         answer.insert(name, Document(value.clone()));
                     }
                 }
@@ -136,14 +187,23 @@ impl Prepared {
 
     /// What lines were evaluated since the program was prepared; [`Limits::coverage`] must be on.
     pub fn coverage(&self) -> Result<Vec<FileCoverage>, EvalError> {
-        let report = self.engine.get_coverage_report().map_err(|it| evaluation_error(&it))?;
+        let report = self
+            .engine
+            .get_coverage_report()
+            .map_err(|it| evaluation_error(&it))?;
         let mut files: BTreeMap<String, FileCoverage> = BTreeMap::new();
-        for file in report.files.into_iter().filter(|it| it.path != print::STAND_INS && !it.path.starts_with('<')) {
-            let entry = files.entry(file.path.clone()).or_insert_with(|| FileCoverage {
-                file: file.path,
-                covered: BTreeSet::new(),
-                not_covered: BTreeSet::new(),
-            });
+        for file in report
+            .files
+            .into_iter()
+            .filter(|it| it.path != print::STAND_INS && !it.path.starts_with('<'))
+        {
+            let entry = files
+                .entry(file.path.clone())
+                .or_insert_with(|| FileCoverage {
+                    file: file.path,
+                    covered: BTreeSet::new(),
+                    not_covered: BTreeSet::new(),
+                });
             entry.covered.extend(file.covered);
             entry.not_covered.extend(file.not_covered);
         }
@@ -168,7 +228,10 @@ impl Prepared {
                 add_literal(&mut self.engine, &literal).map_err(compile_error)?;
             }
         }
-        let results = self.engine.eval_query(question.text, false).map_err(|it| evaluation_error(&it))?;
+        let results = self
+            .engine
+            .eval_query(question.text, false)
+            .map_err(|it| evaluation_error(&it))?;
         Ok(results.result)
     }
 }
@@ -178,7 +241,11 @@ impl Engine for Prepared {
         NAME.to_owned()
     }
 
-    fn eval(&mut self, paths: &[String], input: &Document) -> Result<Vec<Option<serde_json::Value>>, EvalError> {
+    fn eval(
+        &mut self,
+        paths: &[String],
+        input: &Document,
+    ) -> Result<Vec<Option<serde_json::Value>>, EvalError> {
         self.set_input(input.clone());
         paths.iter().map(|path| Self::eval(self, path)).collect()
     }
@@ -186,7 +253,11 @@ impl Engine for Prepared {
 
 /// All data has a package that nobody wrote.
 fn without_stand_ins(path: &str, value: Value) -> Value {
-    if path.trim() == "data" { Document(value).without(print::STAND_INS).0 } else { value }
+    if path.trim() == "data" {
+        Document(value).without(print::STAND_INS).0
+    } else {
+        value
+    }
 }
 
 /// Phrases of the engine's messages, and the codes that the reference implementation has for what they say.
@@ -215,13 +286,29 @@ const CODES: [(&str, &str); 19] = [
 /// The engine's message: a drawing of the source, then `error: …`. What is kept is the place and the last line.
 pub(crate) fn evaluation_error(error: &anyhow::Error) -> EvalError {
     let text = format!("{error:#}");
-    let place = text.lines().find_map(|line| line.trim().strip_prefix("--> ")).unwrap_or_default();
+    let place = text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("--> "))
+        .unwrap_or_default();
     let said = match text.rfind("error: ") {
         Some(at) => text.get(at + "error: ".len()..).unwrap_or_default(),
         None => &text,
     };
-    let code = CODES.iter().find(|(phrase, _)| text.contains(phrase)).map_or("eval_internal_error", |(_, code)| code);
-    let said = said.trim().replace(builtin::TYPE_ERROR, "").replace(builtin::VALUE_ERROR, "");
-    let message = if place.is_empty() { said } else { format!("{place}: {said}") };
-    EvalError { code: code.to_owned(), message }
+    let code = CODES
+        .iter()
+        .find(|(phrase, _)| text.contains(phrase))
+        .map_or("eval_internal_error", |(_, code)| code);
+    let said = said
+        .trim()
+        .replace(builtin::TYPE_ERROR, "")
+        .replace(builtin::VALUE_ERROR, "");
+    let message = if place.is_empty() {
+        said
+    } else {
+        format!("{place}: {said}")
+    };
+    EvalError {
+        code: code.to_owned(),
+        message,
+    }
 }

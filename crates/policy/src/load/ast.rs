@@ -114,8 +114,17 @@ pub(crate) enum Line {
     Is(Term),
     Not(Term),
     Some(Vec<(Place, String)>),
-    SomeIn { key: Option<Term>, value: Term, collection: Term },
-    Every { key: Option<String>, value: String, domain: Term, body: Vec<Statement> },
+    SomeIn {
+        key: Option<Term>,
+        value: Term,
+        collection: Term,
+    },
+    Every {
+        key: Option<String>,
+        value: String,
+        domain: Term,
+        body: Vec<Statement>,
+    },
 }
 
 /// A rule.
@@ -191,7 +200,11 @@ impl Term {
         let mut parts = name.split('.');
         let head = Self::var(at, parts.next().unwrap_or_default());
         let steps: Vec<Self> = parts.map(|part| Self::text(at, part)).collect();
-        let function = if steps.is_empty() { head } else { Self::new(at, Kind::Ref(Box::new(head), steps)) };
+        let function = if steps.is_empty() {
+            head
+        } else {
+            Self::new(at, Kind::Ref(Box::new(head), steps))
+        };
         Self::new(at, Kind::Call(Box::new(function), args))
     }
 
@@ -201,7 +214,10 @@ impl Term {
         if steps.is_empty() {
             return head;
         }
-        let steps = steps.iter().map(|step| Self::text(at, step.clone())).collect();
+        let steps = steps
+            .iter()
+            .map(|step| Self::text(at, step.clone()))
+            .collect();
         Self::new(at, Kind::Ref(Box::new(head), steps))
     }
 
@@ -212,7 +228,9 @@ impl Term {
             Kind::Ref(head, steps) => {
                 let mut words = head.words()?;
                 for step in steps {
-                    let Kind::Text(word) = &step.kind else { return None };
+                    let Kind::Text(word) = &step.kind else {
+                        return None;
+                    };
                     words.push(word);
                 }
                 Some(words)
@@ -224,6 +242,10 @@ impl Term {
 
 impl Statement {
     pub(crate) fn new(at: Place, kind: Line) -> Self {
-        Self { at, kind, with: Vec::new() }
+        Self {
+            at,
+            kind,
+            with: Vec::new(),
+        }
     }
 }

@@ -35,9 +35,17 @@ pub(crate) fn value_of(term: &Term) -> Option<Value> {
         Kind::Number(it) => Value::from_json_str(it).ok()?,
         Kind::Text(it) => Value::from(it.as_str()),
         Kind::Array(items) => Value::from(items.iter().map(value_of).collect::<Option<Vec<_>>>()?),
-        Kind::Set(items) => Value::from(items.iter().map(value_of).collect::<Option<BTreeSet<_>>>()?),
+        Kind::Set(items) => Value::from(
+            items
+                .iter()
+                .map(value_of)
+                .collect::<Option<BTreeSet<_>>>()?,
+        ),
         Kind::Object(members) => Value::from(
-            members.iter().map(|(key, value)| Some((value_of(key)?, value_of(value)?))).collect::<Option<BTreeMap<_, _>>>()?,
+            members
+                .iter()
+                .map(|(key, value)| Some((value_of(key)?, value_of(value)?)))
+                .collect::<Option<BTreeMap<_, _>>>()?,
         ),
         _ => return None,
     })

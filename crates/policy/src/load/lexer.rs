@@ -50,8 +50,8 @@ pub(crate) struct Unreadable {
 const TEMPLATE_DEPTH_MAX: usize = 8;
 /// Longest signs first.
 const SIGNS: [&str; 27] = [
-    ":=", "==", "!=", "<=", ">=", "=", "<", ">", "+", "-", "*", "/", "%", "&", "|", "(", ")", "[", "]", "{", "}", ",",
-    ";", ":", ".", "$", "!",
+    ":=", "==", "!=", "<=", ">=", "=", "<", ">", "+", "-", "*", "/", "%", "&", "|", "(", ")", "[",
+    "]", "{", "}", ",", ";", ":", ".", "$", "!",
 ];
 
 /// A file's tokens and the annotations between them.
@@ -62,7 +62,11 @@ pub(crate) struct Tokens {
 
 /// Reads a whole file.
 pub(crate) fn read(text: &str) -> Result<Tokens, Unreadable> {
-    let mut lexer = Lexer { rest: text, at: Place { line: 1, column: 1 }, comments: Vec::new() };
+    let mut lexer = Lexer {
+        rest: text,
+        at: Place { line: 1, column: 1 },
+        comments: Vec::new(),
+    };
     let mut tokens = Vec::new();
     let mut last_line = 0;
     loop {
@@ -74,7 +78,10 @@ pub(crate) fn read(text: &str) -> Result<Tokens, Unreadable> {
             break;
         }
     }
-    Ok(Tokens { tokens, annotations: annotations(&lexer.comments) })
+    Ok(Tokens {
+        tokens,
+        annotations: annotations(&lexer.comments),
+    })
 }
 
 /// Blocks of comments that begin with `# METADATA`, each until a line without a comment.
@@ -84,7 +91,10 @@ fn annotations(comments: &[(u32, &str)]) -> Vec<Annotation> {
     for (line, text) in comments {
         let follows = last == Some(line.saturating_sub(1));
         if text.trim() == "METADATA" {
-            found.push(Annotation { line: *line, yaml: String::new() });
+            found.push(Annotation {
+                line: *line,
+                yaml: String::new(),
+            });
             last = Some(*line);
         } else if follows {
             if let Some(open) = found.last_mut() {
@@ -147,8 +157,17 @@ impl<'a> Lexer<'a> {
         before != self.rest.len()
     }
 
-    fn fail<T>(&self, at: Place, message: impl Into<String>, next: &'static str) -> Result<T, Unreadable> {
-        Err(Unreadable { at, message: message.into(), next })
+    fn fail<T>(
+        &self,
+        at: Place,
+        message: impl Into<String>,
+        next: &'static str,
+    ) -> Result<T, Unreadable> {
+        Err(Unreadable {
+            at,
+            message: message.into(),
+            next,
+        })
     }
 
     fn token(&mut self, last_line: u32, depth: usize) -> Result<Token, Unreadable> {
@@ -157,9 +176,10 @@ impl<'a> Lexer<'a> {
         let fresh = at.line != last_line;
         let kind = match self.peek() {
             None => TokenKind::End,
-            Some(it) if it.is_ascii_alphabetic() || it == '_' => {
-                TokenKind::Word(self.take_while(|it| it.is_ascii_alphanumeric() || it == '_').to_owned())
-            }
+            Some(it) if it.is_ascii_alphabetic() || it == '_' => TokenKind::Word(
+                self.take_while(|it| it.is_ascii_alphanumeric() || it == '_')
+                    .to_owned(),
+            ),
             Some(it) if it.is_ascii_digit() => self.number(at)?,
             Some('"') => {
                 self.step();
@@ -169,7 +189,9 @@ impl<'a> Lexer<'a> {
                 self.step();
                 TokenKind::Text(self.raw(at)?)
             }
-            Some('$') if self.rest.starts_with("$\"") || self.rest.starts_with("$`") => self.template(at, depth)?,
+            Some('$') if self.rest.starts_with("$\"") || self.rest.starts_with("$`") => {
+                self.template(at, depth)?
+            }
             Some(other) => match SIGNS.iter().find(|sign| self.rest.starts_with(**sign)) {
                 Some(sign) => {
                     sign.chars().for_each(|_| {
@@ -180,7 +202,12 @@ impl<'a> Lexer<'a> {
                 None => return self.fail(at, format!("{other:?} is no part of Rego"), "remove it"),
             },
         };
-        Ok(Token { at, kind, spaced, fresh })
+        Ok(Token {
+            at,
+            kind,
+            spaced,
+            fresh,
+        })
     }
 
     fn number(&mut self, at: Place) -> Result<TokenKind, Unreadable> {
@@ -197,13 +224,27 @@ impl<'a> Lexer<'a> {
                 self.step();
             }
             if self.take_while(|it| it.is_ascii_digit()).is_empty() {
-                return self.fail(at, "a number's exponent has no digits", "write digits after the e");
+                return self.fail(
+                    at,
+                    "a number's exponent has no digits",
+                    "write digits after the e",
+                );
             }
         }
         let text = from.get(..from.len() - self.rest.len()).unwrap_or_default();
-        let leads = text.len() > 1 && text.starts_with('0') && text.chars().nth(1).is_some_and(|it| it.is_ascii_digit());
-        if leads || self.peek().is_some_and(|it| it.is_ascii_alphanumeric() || it == '_') {
-            return self.fail(at, format!("{text} is no number"), "write it as JSON would: no leading zero, no letters");
+        let leads = text.len() > 1
+            && text.starts_with('0')
+            && text.chars().nth(1).is_some_and(|it| it.is_ascii_digit());
+        if leads
+            || self
+                .peek()
+                .is_some_and(|it| it.is_ascii_alphanumeric() || it == '_')
+        {
+            return self.fail(
+                at,
+                format!("{text} is no number"),
+                "write it as JSON would: no leading zero, no letters",
+            );
         }
         Ok(TokenKind::Number(text.to_owned()))
     }
@@ -214,7 +255,13 @@ impl<'a> Lexer<'a> {
             match self.step() {
                 Some('"') => return Ok(text),
                 Some('\\') => text.push(self.escape(at)?),
-                Some('\n') | None => return self.fail(at, "a string does not end on its line", "close it with \", or use `…`"),
+                Some('\n') | None => {
+                    return self.fail(
+                        at,
+                        "a string does not end on its line",
+                        "close it with \", or use `…`",
+                    );
+                }
                 Some(other) => text.push(other),
             }
         }
@@ -232,7 +279,13 @@ impl<'a> Lexer<'a> {
             'f' => '\u{c}',
             'u' => return self.unicode(at),
             '"' | '\\' | '/' => letter,
-            other => return self.fail(at, format!("\\{other} is no escape of a string"), "write \\\\ for a backslash, or use `…`"),
+            other => {
+                return self.fail(
+                    at,
+                    format!("\\{other} is no escape of a string"),
+                    "write \\\\ for a backslash, or use `…`",
+                );
+            }
         })
     }
 
@@ -256,7 +309,13 @@ impl<'a> Lexer<'a> {
         for _ in 0..4 {
             match self.step().and_then(|it| it.to_digit(16)) {
                 Some(digit) => value = value * 16 + digit,
-                None => return self.fail(at, "\\u wants four hexadecimal digits", "write them, as in \\u00e4"),
+                None => {
+                    return self.fail(
+                        at,
+                        "\\u wants four hexadecimal digits",
+                        "write them, as in \\u00e4",
+                    );
+                }
             }
         }
         Ok(value)
@@ -272,7 +331,11 @@ impl<'a> Lexer<'a> {
 
     fn template(&mut self, at: Place, depth: usize) -> Result<TokenKind, Unreadable> {
         if depth >= TEMPLATE_DEPTH_MAX {
-            return self.fail(at, "strings with expressions stand too deep in each other", "give the inner one a name");
+            return self.fail(
+                at,
+                "strings with expressions stand too deep in each other",
+                "give the inner one a name",
+            );
         }
         self.step();
         let quote = self.step();
@@ -281,8 +344,20 @@ impl<'a> Lexer<'a> {
         let mut text = String::new();
         loop {
             match self.step() {
-                None => return self.fail(at, "a string with expressions does not end", "close it as it was opened"),
-                Some('\n') if !raw => return self.fail(at, "a string does not end on its line", "close it with \", or use $`…`"),
+                None => {
+                    return self.fail(
+                        at,
+                        "a string with expressions does not end",
+                        "close it as it was opened",
+                    );
+                }
+                Some('\n') if !raw => {
+                    return self.fail(
+                        at,
+                        "a string does not end on its line",
+                        "close it with \", or use $`…`",
+                    );
+                }
                 Some(it) if Some(it) == quote => break,
                 Some('\\') if self.peek() == Some('{') => text.extend(self.step()),
                 Some('\\') if !raw => text.push(self.escape(at)?),
@@ -306,7 +381,13 @@ impl<'a> Lexer<'a> {
             let mut token = self.token(last_line, depth + 1)?;
             last_line = token.at.line;
             match token.kind {
-                TokenKind::End => return self.fail(at, "an expression in a string does not end", "close it with }"),
+                TokenKind::End => {
+                    return self.fail(
+                        at,
+                        "an expression in a string does not end",
+                        "close it with }",
+                    );
+                }
                 TokenKind::Sign("{") => open += 1,
                 TokenKind::Sign("}") if open == 0 => {
                     token.kind = TokenKind::End;

@@ -22,12 +22,19 @@ impl Annotations {
     pub(crate) fn collect(modules: &[Module]) -> Self {
         let mut annotations = Self::default();
         for module in modules {
-            for value in module.annotations.iter().filter(|it| it.line < module.at.line).filter_map(|it| read(it, "package")) {
+            for value in module
+                .annotations
+                .iter()
+                .filter(|it| it.line < module.at.line)
+                .filter_map(|it| read(it, "package"))
+            {
                 annotations.packages.insert(module.package.clone(), value);
             }
             for rule in &module.rules {
                 for value in of_rule(rule, "document") {
-                    annotations.documents.insert(path_of(&module.package, rule), value);
+                    annotations
+                        .documents
+                        .insert(path_of(&module.package, rule), value);
                 }
             }
         }
@@ -36,7 +43,9 @@ impl Annotations {
 
     /// What `rego.metadata.rule()` is in this rule.
     pub(crate) fn rule(rule: &Rule) -> Value {
-        of_rule(rule, "rule").last().unwrap_or_else(Value::new_object)
+        of_rule(rule, "rule")
+            .last()
+            .unwrap_or_else(Value::new_object)
     }
 
     /// What `rego.metadata.chain()` is in this rule: its own, its document's, its package's and those above.
@@ -47,8 +56,12 @@ impl Annotations {
             chain.push(link(&path, Some(document.clone())));
         }
         for length in (1..=package.len()).rev() {
-            let Some((above, _)) = package.split_at_checked(length) else { continue };
-            let Some(value) = self.packages.get(above) else { continue };
+            let Some((above, _)) = package.split_at_checked(length) else {
+                continue;
+            };
+            let Some(value) = self.packages.get(above) else {
+                continue;
+            };
             if length == package.len() || scope(value) == Some("subpackages") {
                 chain.push(link(above, Some(value.clone())));
             }
@@ -58,7 +71,11 @@ impl Annotations {
 }
 
 fn link(path: &[String], annotations: Option<Value>) -> Value {
-    let path = Value::from(path.iter().map(|it| Value::from(it.as_str())).collect::<Vec<_>>());
+    let path = Value::from(
+        path.iter()
+            .map(|it| Value::from(it.as_str()))
+            .collect::<Vec<_>>(),
+    );
     let mut link = BTreeMap::from([(Value::from("path"), path)]);
     if let Some(annotations) = annotations {
         link.insert(Value::from("annotations"), annotations);
@@ -67,11 +84,20 @@ fn link(path: &[String], annotations: Option<Value>) -> Value {
 }
 
 fn of_rule<'a>(rule: &'a Rule, wanted: &'a str) -> impl DoubleEndedIterator<Item = Value> + 'a {
-    rule.annotations.iter().filter_map(|it| read(it, "rule")).filter(move |it| scope(it) == Some(wanted))
+    rule.annotations
+        .iter()
+        .filter_map(|it| read(it, "rule"))
+        .filter(move |it| scope(it) == Some(wanted))
 }
 
 fn scope(value: &Value) -> Option<&str> {
-    value.as_object().ok()?.get(&Value::from("scope"))?.as_string().ok().map(AsRef::as_ref)
+    value
+        .as_object()
+        .ok()?
+        .get(&Value::from("scope"))?
+        .as_string()
+        .ok()
+        .map(AsRef::as_ref)
 }
 
 /// A block as a value, with the scope that it has where it says none.
@@ -81,23 +107,40 @@ fn read(annotation: &Annotation, scope: &str) -> Option<Value> {
     for (key, value) in value.as_object().ok()?.iter() {
         let value = match key.as_string().map(AsRef::as_ref) {
             Ok("authors") => each(value, author),
-            Ok("related_resources") => each(value, |text| Value::from(BTreeMap::from([(Value::from("ref"), Value::from(text))]))),
+            Ok("related_resources") => each(value, |text| {
+                Value::from(BTreeMap::from([(Value::from("ref"), Value::from(text))]))
+            }),
             _ => value.clone(),
         };
         read.insert(key.clone(), value);
     }
-    read.entry(Value::from("scope")).or_insert_with(|| Value::from(scope));
+    read.entry(Value::from("scope"))
+        .or_insert_with(|| Value::from(scope));
     Some(Value::from(read))
 }
 
 fn each(value: &Value, read: impl Fn(&str) -> Value) -> Value {
-    let Ok(items) = value.as_array() else { return value.clone() };
-    Value::from(items.iter().map(|it| it.as_string().map_or_else(|_| it.clone(), |text| read(text))).collect::<Vec<_>>())
+    let Ok(items) = value.as_array() else {
+        return value.clone();
+    };
+    Value::from(
+        items
+            .iter()
+            .map(|it| {
+                it.as_string()
+                    .map_or_else(|_| it.clone(), |text| read(text))
+            })
+            .collect::<Vec<_>>(),
+    )
 }
 
 /// `A Name <a@b>`
 fn author(text: &str) -> Value {
-    let (name, mail) = match text.trim().strip_suffix('>').and_then(|it| it.split_once('<')) {
+    let (name, mail) = match text
+        .trim()
+        .strip_suffix('>')
+        .and_then(|it| it.split_once('<'))
+    {
         Some((name, mail)) => (name.trim(), Some(mail)),
         None => (text.trim(), None),
     };

@@ -18,6 +18,9 @@ mod recursion;
 mod resolve;
 mod rewrite;
 pub(crate) mod signatures;
+mod split;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -70,10 +73,17 @@ pub fn load_as(sources: &[Source], version: Version) -> Result<Program, Vec<Diag
 }
 
 /// As [`load_as`]; these builtins can be replaced by `with` in questions, beside those that the sources replace.
-pub fn load_replacing(sources: &[Source], version: Version, replaced: &BTreeSet<String>) -> Result<Program, Vec<Diagnostic>> {
+pub fn load_replacing(
+    sources: &[Source],
+    version: Version,
+    replaced: &BTreeSet<String>,
+) -> Result<Program, Vec<Diagnostic>> {
     let mut modules = read_all(sources, version)?;
     let names = Names::collect(&modules);
-    let mut found = Found { mocked: replaced.clone(), ..Found::default() };
+    let mut found = Found {
+        mocked: replaced.clone(),
+        ..Found::default()
+    };
     let mut wrong = Vec::new();
     for module in &mut modules {
         resolve::module(module, &names, &mut found);
@@ -89,13 +99,19 @@ pub fn load_replacing(sources: &[Source], version: Version, replaced: &BTreeSet<
             next: "Rego has no recursion; use walk, or graph.reachable".to_owned(),
         });
     }
-    let rules = modules.iter().flat_map(|module| module.rules.iter().map(|rule| info(module, rule))).collect();
+    let rules = modules
+        .iter()
+        .flat_map(|module| module.rules.iter().map(|rule| info(module, rule)))
+        .collect();
     let mut constants = Constants::default();
     let annotations = Annotations::collect(&modules);
     for module in &mut modules {
-        wrong.extend(rewritten(module, &annotations, &mut constants));
+        wrong.extend(rewritten(module, &names, &annotations, &mut constants));
     }
-    let setting = Setting { names: &names, mocked: &found.mocked };
+    let setting = Setting {
+        names: &names,
+        mocked: &found.mocked,
+    };
     let mut literals = BTreeSet::new();
     let mut texts = Vec::new();
     for module in &modules {
@@ -109,13 +125,26 @@ pub fn load_replacing(sources: &[Source], version: Version, replaced: &BTreeSet<
         return Err(wrong);
     }
     let builtins = found.builtins.into_keys().collect();
-    Ok(Program(Arc::new(Inner { texts, rules, names, mocked: found.mocked, builtins, constants, literals })))
+    Ok(Program(Arc::new(Inner {
+        texts,
+        rules,
+        names,
+        mocked: found.mocked,
+        builtins,
+        constants,
+        literals,
+    })))
 }
 
 impl Program {
     /// The packages, with dots and without `data.`.
     pub fn packages(&self) -> BTreeSet<String> {
-        self.0.names.packages.keys().map(|it| it.join(".")).collect()
+        self.0
+            .names
+            .packages
+            .keys()
+            .map(|it| it.join("."))
+            .collect()
     }
 
     /// Every definition of a rule; a name is there as often as it is defined.
@@ -142,13 +171,23 @@ impl Program {
             return Err(it);
         }
         if let Some(unknown) = found.mocked.iter().find(|it| !self.0.mocked.contains(*it)) {
-            let message = format!("the question replaces {unknown}, and the program was not loaded for that");
-            return Err(diagnostic(file, Place { line: 1, column: 1 }, None, message, "load it with load_replacing"));
+            let message =
+                format!("the question replaces {unknown}, and the program was not loaded for that");
+            return Err(diagnostic(
+                file,
+                Place { line: 1, column: 1 },
+                None,
+                message,
+                "load it with load_replacing",
+            ));
         }
         // What a question made constant would have to outlive it: its literals stay as they are.
-        let setting = Setting { names: &self.0.names, mocked: &self.0.mocked };
+        let setting = Setting {
+            names: &self.0.names,
+            mocked: &self.0.mocked,
+        };
         let mut literals = BTreeSet::new();
-        rewrite::query(&mut body);
+        rewrite::query(&mut body, &self.0.names);
         let text = print::query(&body, &setting, &mut literals);
         Ok(Question { text, literals })
     }
@@ -160,8 +199,21 @@ pub(crate) struct Question {
     pub(crate) literals: BTreeSet<String>,
 }
 
-fn diagnostic(file: &str, at: Place, rule: Option<String>, message: impl Into<String>, next: impl Into<String>) -> Diagnostic {
-    Diagnostic { file: file.to_owned(), line: at.line, column: at.column, rule, message: message.into(), next: next.into() }
+fn diagnostic(
+    file: &str,
+    at: Place,
+    rule: Option<String>,
+    message: impl Into<String>,
+    next: impl Into<String>,
+) -> Diagnostic {
+    Diagnostic {
+        file: file.to_owned(),
+        line: at.line,
+        column: at.column,
+        rule,
+        message: message.into(),
+        next: next.into(),
+    }
 }
 
 fn unreadable(file: &str, it: Unreadable) -> Diagnostic {
@@ -171,15 +223,27 @@ fn unreadable(file: &str, it: Unreadable) -> Diagnostic {
 fn read_all(sources: &[Source], version: Version) -> Result<Vec<Module>, Vec<Diagnostic>> {
     let start = Place { line: 1, column: 1 };
     if sources.len() > FILES_MAX {
-        let message = format!("{} files are more than the {FILES_MAX} that a program may have", sources.len());
+        let message = format!(
+            "{} files are more than the {FILES_MAX} that a program may have",
+            sources.len()
+        );
         return Err(vec![diagnostic("", start, None, message, "divide the set")]);
     }
     let mut modules = Vec::new();
     let mut wrong = Vec::new();
     for source in sources {
         if source.text.len() > FILE_BYTES_MAX {
-            let message = format!("the file has {} bytes, more than {FILE_BYTES_MAX}", source.text.len());
-            wrong.push(diagnostic(&source.path, start, None, message, "divide it, or give tables as data"));
+            let message = format!(
+                "the file has {} bytes, more than {FILE_BYTES_MAX}",
+                source.text.len()
+            );
+            wrong.push(diagnostic(
+                &source.path,
+                start,
+                None,
+                message,
+                "divide it, or give tables as data",
+            ));
             continue;
         }
         match read(source, version) {
@@ -187,7 +251,11 @@ fn read_all(sources: &[Source], version: Version) -> Result<Vec<Module>, Vec<Dia
             Err(it) => wrong.push(unreadable(&source.path, it)),
         }
     }
-    if wrong.is_empty() { Ok(modules) } else { Err(wrong) }
+    if wrong.is_empty() {
+        Ok(modules)
+    } else {
+        Err(wrong)
+    }
 }
 
 /// One file in the version asked for. Of two failures the one further on says more.
@@ -199,7 +267,11 @@ fn read(source: &Source, version: Version) -> Result<Module, Unreadable> {
         Version::Either => parse(Dialect::V1).or_else(|as_v1| {
             parse(Dialect::V0).map_err(|as_v0| {
                 let further = |it: &Unreadable| (it.at.line, it.at.column);
-                if further(&as_v0) > further(&as_v1) { as_v0 } else { as_v1 }
+                if further(&as_v0) > further(&as_v1) {
+                    as_v0
+                } else {
+                    as_v1
+                }
             })
         }),
     }
@@ -207,13 +279,22 @@ fn read(source: &Source, version: Version) -> Result<Module, Unreadable> {
 
 /// Functions that do not exist, and those that are refused.
 fn refused(file: &str, found: &mut Found) -> Vec<Diagnostic> {
-    let mut wrong: Vec<Diagnostic> =
-        found.unknown.drain(..).map(|it| diagnostic(file, it.at, None, it.message, it.next)).collect();
+    let mut wrong: Vec<Diagnostic> = found
+        .unknown
+        .drain(..)
+        .map(|it| diagnostic(file, it.at, None, it.message, it.next))
+        .collect();
     found.builtins.retain(|name, at| {
         let refused = signatures::is_refused(name);
         if refused {
             let message = format!("the builtin {name} is not offered");
-            wrong.push(diagnostic(file, *at, None, message, "do without it: its family (graphql, providers.aws) is left out on purpose"));
+            wrong.push(diagnostic(
+                file,
+                *at,
+                None,
+                message,
+                "do without it: its family (graphql, providers.aws) is left out on purpose",
+            ));
         }
         !refused
     });
@@ -222,7 +303,12 @@ fn refused(file: &str, found: &mut Found) -> Vec<Diagnostic> {
 
 fn info(module: &Module, rule: &Rule) -> RuleInfo {
     let path = names::path_of(&module.package, rule);
-    let name = path.iter().skip(module.package.len()).cloned().collect::<Vec<_>>().join(".");
+    let name = path
+        .iter()
+        .skip(module.package.len())
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(".");
     let mut written = "data".to_owned();
     for word in &path {
         if names::is_plain(word) {
@@ -242,28 +328,64 @@ fn info(module: &Module, rule: &Rule) -> RuleInfo {
     }
 }
 
-fn rewritten(module: &mut Module, annotations: &Annotations, constants: &mut Constants) -> Vec<Diagnostic> {
+fn rewritten(
+    module: &mut Module,
+    names: &Names,
+    annotations: &Annotations,
+    constants: &mut Constants,
+) -> Vec<Diagnostic> {
     let mut wrong = Vec::new();
     let package = module.package.clone();
     for rule in &mut module.rules {
         let original = rule.clone();
         let chain = || annotations.chain(&package, &original);
-        rewrite::rule(rule, constants, rewrite::Metadata { rule: &|| Annotations::rule(&original), chain: &chain });
+        rewrite::rule(
+            rule,
+            names,
+            constants,
+            rewrite::Metadata {
+                rule: &|| Annotations::rule(&original),
+                chain: &chain,
+            },
+        );
         if depth_of_rule(rule) > WRITTEN_DEPTH_MAX {
             let name = names::path_of(&package, rule).join(".");
             let message = "terms stand too deep in each other";
-            wrong.push(diagnostic(&module.file, rule.at, Some(name), message, "give what is inside names of its own"));
+            wrong.push(diagnostic(
+                &module.file,
+                rule.at,
+                Some(name),
+                message,
+                "give what is inside names of its own",
+            ));
         }
     }
     wrong
 }
 
 fn depth_of_rule(rule: &Rule) -> usize {
-    let bodies = rule.body.iter().chain(rule.otherwise.iter().filter_map(|it| it.body.as_ref()));
-    let terms = rule.steps.iter().chain(rule.args.iter().flatten()).chain(&rule.contains).chain(&rule.value);
+    let bodies = rule
+        .body
+        .iter()
+        .chain(rule.otherwise.iter().filter_map(|it| it.body.as_ref()));
+    let terms = rule
+        .steps
+        .iter()
+        .chain(rule.args.iter().flatten())
+        .chain(&rule.contains)
+        .chain(&rule.value);
     let values = rule.otherwise.iter().filter_map(|it| it.value.as_ref());
-    let deepest = bodies.flatten().map(depth_of_statement).max().unwrap_or_default();
-    terms.chain(values).map(depth).max().unwrap_or_default().max(deepest)
+    let deepest = bodies
+        .flatten()
+        .map(depth_of_statement)
+        .max()
+        .unwrap_or_default();
+    terms
+        .chain(values)
+        .map(depth)
+        .max()
+        .unwrap_or_default()
+        .max(deepest)
 }
 
 fn depth_of_statement(statement: &Statement) -> usize {
@@ -271,23 +393,52 @@ fn depth_of_statement(statement: &Statement) -> usize {
     let own = match &statement.kind {
         Line::Is(term) | Line::Not(term) => depth(term),
         Line::Some(_) => 0,
-        Line::SomeIn { key, value, collection } => key.iter().chain([value, collection]).map(depth).max().unwrap_or_default(),
-        Line::Every { domain, body, .. } => {
-            depth(domain).max(body.iter().map(depth_of_statement).max().unwrap_or_default() + 1)
-        }
+        Line::SomeIn {
+            key,
+            value,
+            collection,
+        } => key
+            .iter()
+            .chain([value, collection])
+            .map(depth)
+            .max()
+            .unwrap_or_default(),
+        Line::Every { domain, body, .. } => depth(domain).max(
+            body.iter()
+                .map(depth_of_statement)
+                .max()
+                .unwrap_or_default()
+                + 1,
+        ),
     };
-    statement.with.iter().map(|(_, value)| depth(value)).max().unwrap_or_default().max(own)
+    statement
+        .with
+        .iter()
+        .map(|(_, value)| depth(value))
+        .max()
+        .unwrap_or_default()
+        .max(own)
 }
 
 /// Levels of what is written for a term, parentheses included.
 fn depth(term: &Term) -> usize {
-    let deepest = |items: &mut dyn Iterator<Item = &Term>| items.map(depth).max().unwrap_or_default();
-    let bodied = |inner: usize, body: &[Statement]| body.iter().map(depth_of_statement).max().unwrap_or_default().max(inner) + 1;
+    let deepest =
+        |items: &mut dyn Iterator<Item = &Term>| items.map(depth).max().unwrap_or_default();
+    let bodied = |inner: usize, body: &[Statement]| {
+        body.iter()
+            .map(depth_of_statement)
+            .max()
+            .unwrap_or_default()
+            .max(inner)
+            + 1
+    };
     match &term.kind {
         Kind::Ref(head, steps) => depth(head).max(deepest(&mut steps.iter()) + 1),
         Kind::Call(_, args) => deepest(&mut args.iter()) + 1,
         Kind::Array(items) | Kind::Set(items) => deepest(&mut items.iter()) + 1,
-        Kind::Object(members) => deepest(&mut members.iter().flat_map(|(key, value)| [key, value])) + 1,
+        Kind::Object(members) => {
+            deepest(&mut members.iter().flat_map(|(key, value)| [key, value])) + 1
+        }
         Kind::ArrayOf(head, body) | Kind::SetOf(head, body) => bodied(depth(head), body),
         Kind::ObjectOf(pair, body) => bodied(depth(&pair.0).max(depth(&pair.1)), body),
         Kind::Binary(_, sides) => match &sides.0.kind {
@@ -297,7 +448,13 @@ fn depth(term: &Term) -> usize {
         },
         Kind::Unify(sides) | Kind::Assign(sides) => depth(&sides.0).max(depth(&sides.1)),
         Kind::Member(key, sides) => {
-            key.iter().map(|it| depth(it)).max().unwrap_or_default().max(depth(&sides.0)).max(depth(&sides.1)) + 1
+            key.iter()
+                .map(|it| depth(it))
+                .max()
+                .unwrap_or_default()
+                .max(depth(&sides.0))
+                .max(depth(&sides.1))
+                + 1
         }
         Kind::Minus(inner) => depth(inner) + 1,
         _ => 0,

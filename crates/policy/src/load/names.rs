@@ -42,7 +42,9 @@ impl Names {
 
     /// Whether a package has a rule that begins with this word.
     pub(crate) fn has(&self, package: &[String], word: &str) -> bool {
-        self.packages.get(package).is_some_and(|words| words.contains(word))
+        self.packages
+            .get(package)
+            .is_some_and(|words| words.contains(word))
     }
 }
 
@@ -60,17 +62,40 @@ pub(crate) fn path_of(package: &[String], rule: &Rule) -> Path {
 /// Whether the word can stand after a dot and at the head of a rule in what is written for the engine.
 pub(crate) fn is_plain(word: &str) -> bool {
     let mut letters = word.chars();
-    let begins = letters.next().is_some_and(|it| it.is_ascii_alphabetic() || it == '_');
+    let begins = letters
+        .next()
+        .is_some_and(|it| it.is_ascii_alphabetic() || it == '_');
     begins && letters.all(|it| it.is_ascii_alphanumeric() || it == '_') && !RESERVED.contains(&word)
 }
 
 /// Keywords of version 1, and names that the engine keeps for itself.
 const RESERVED: [&str; 16] = [
-    "as", "contains", "default", "else", "every", "false", "if", "import", "in", "not", "null", "package", "some", "true",
-    "with", "__target__",
+    "as",
+    "contains",
+    "default",
+    "else",
+    "every",
+    "false",
+    "if",
+    "import",
+    "in",
+    "not",
+    "null",
+    "package",
+    "some",
+    "true",
+    "with",
+    "__target__",
 ];
 
 /// A function's name as it is written for the engine, where a word of it is reserved there.
 pub(crate) fn plain(word: &str) -> String {
-    if is_plain(word) { word.to_owned() } else { format!("named_{}", word.replace(|it: char| !it.is_ascii_alphanumeric(), "_")) }
+    if is_plain(word) {
+        word.to_owned()
+    } else {
+        format!(
+            "named_{}",
+            word.replace(|it: char| !it.is_ascii_alphanumeric(), "_")
+        )
+    }
 }

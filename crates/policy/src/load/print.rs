@@ -15,6 +15,8 @@ use super::{
 
 /// The package of functions that stand for builtins which `with` replaces.
 pub(crate) const STAND_INS: &str = "statehouse_stand_ins";
+/// How variables begin that are made up for what a question leaves out.
+pub(crate) const MADE_UP: &str = "before__";
 /// The function that gives a constant of the program.
 pub(crate) const CONSTANT: &str = "statehouse.constant";
 /// The functions that build literals; how many terms follows the name.
@@ -55,22 +57,34 @@ pub(crate) fn module(
     literals: &mut BTreeSet<String>,
 ) -> Result<Vec<Text>, Unwritable> {
     let mut printers: BTreeMap<Path, Printer<'_>> = BTreeMap::new();
-    printers.insert(module.package.clone(), Printer::new(&module.package, setting));
+    printers.insert(
+        module.package.clone(),
+        Printer::new(&module.package, setting),
+    );
     for rule in &module.rules {
         let (package, name, steps) = home(&module.package, rule)?;
-        let printer = printers.entry(package.clone()).or_insert_with(|| Printer::new(&package, setting));
+        let printer = printers
+            .entry(package.clone())
+            .or_insert_with(|| Printer::new(&package, setting));
         printer.rule(rule, &name, steps);
     }
     let mut texts = Vec::new();
     for (_, mut printer) in printers {
         literals.append(&mut printer.literals);
-        texts.push(Text { file: module.file.clone(), text: printer.out });
+        texts.push(Text {
+            file: module.file.clone(),
+            text: printer.out,
+        });
     }
     Ok(texts)
 }
 
 /// A question for the engine.
-pub(crate) fn query(body: &[Statement], setting: &Setting<'_>, literals: &mut BTreeSet<String>) -> String {
+pub(crate) fn query(
+    body: &[Statement],
+    setting: &Setting<'_>,
+    literals: &mut BTreeSet<String>,
+) -> String {
     let mut printer = Printer::new(&[], setting);
     printer.out.clear();
     printer.line = u32::MAX;
@@ -84,12 +98,20 @@ pub(crate) fn stand_ins(mocked: &BTreeSet<String>) -> Option<Text> {
     let mut text = format!("package {STAND_INS}\n");
     let mut any = false;
     for name in mocked {
-        let Some(arity) = signatures::arity(name).filter(|it| *it > 0) else { continue };
-        let args = (0..arity).map(|it| format!("a{it}")).collect::<Vec<_>>().join(", ");
+        let Some(arity) = signatures::arity(name).filter(|it| *it > 0) else {
+            continue;
+        };
+        let args = (0..arity)
+            .map(|it| format!("a{it}"))
+            .collect::<Vec<_>>()
+            .join(", ");
         let _ = writeln!(text, "{}({args}) := {name}({args})", stand_in(name));
         any = true;
     }
-    any.then(|| Text { file: STAND_INS.to_owned(), text })
+    any.then(|| Text {
+        file: STAND_INS.to_owned(),
+        text,
+    })
 }
 
 fn stand_in(name: &str) -> String {
@@ -105,7 +127,14 @@ fn home<'a>(package: &[String], rule: &'a Rule) -> Result<(Path, String, &'a [Te
     let mut name = rule.name.clone();
     let mut steps = rule.steps.as_slice();
     while !names::is_plain(&name) {
-        let Some((Term { kind: Kind::Text(next), .. }, rest)) = steps.split_first() else {
+        let Some((
+            Term {
+                kind: Kind::Text(next),
+                ..
+            },
+            rest,
+        )) = steps.split_first()
+        else {
             return Err(Unwritable {
                 at: rule.at,
                 message: format!("`{name}` is a keyword, and no rule's name"),
@@ -144,7 +173,14 @@ impl<'a> Printer<'a> {
     fn new(package: &[String], setting: &'a Setting<'a>) -> Self {
         let mut out = "package ".to_owned();
         write_path(&mut out, package);
-        Self { out, line: 1, package: package.to_vec(), setting, depth: 0, literals: BTreeSet::new() }
+        Self {
+            out,
+            line: 1,
+            package: package.to_vec(),
+            setting,
+            depth: 0,
+            literals: BTreeSet::new(),
+        }
     }
 
     fn word(&mut self, word: &str) {
@@ -237,7 +273,11 @@ impl<'a> Printer<'a> {
                 let names: Vec<&str> = variables.iter().map(|(_, name)| name.as_str()).collect();
                 self.word(&names.join(", "));
             }
-            Line::SomeIn { key, value, collection } => {
+            Line::SomeIn {
+                key,
+                value,
+                collection,
+            } => {
                 self.word("some ");
                 if let Some(key) = key {
                     self.term(key);
@@ -247,7 +287,12 @@ impl<'a> Printer<'a> {
                 self.word(" in ");
                 self.operand(collection, 1);
             }
-            Line::Every { key, value, domain, body } => {
+            Line::Every {
+                key,
+                value,
+                domain,
+                body,
+            } => {
                 self.word("every ");
                 if let Some(key) = key {
                     self.word(key);
@@ -360,13 +405,19 @@ impl<'a> Printer<'a> {
 
     fn reference(&mut self, head: &Term, steps: &[Term]) {
         let mut steps = steps;
-        let own = matches!(&head.kind, Kind::Var(root) if root == "data").then(|| self.own_rule(steps)).flatten();
+        let own = matches!(&head.kind, Kind::Var(root) if root == "data")
+            .then(|| self.own_rule(steps))
+            .flatten();
         match own {
             Some((name, rest)) => {
                 self.word(name);
                 steps = rest;
             }
-            None if matches!(head.kind, Kind::Binary(..) | Kind::Member(..) | Kind::Minus(_)) => {
+            None if matches!(
+                head.kind,
+                Kind::Binary(..) | Kind::Member(..) | Kind::Minus(_)
+            ) =>
+            {
                 self.word("(");
                 self.term(head);
                 self.word(")");
@@ -381,9 +432,22 @@ impl<'a> Printer<'a> {
     /// A rule of the package that is written: its name, and the steps after it.
     fn own_rule<'b>(&self, steps: &'b [Term]) -> Option<(&'b str, &'b [Term])> {
         let (inside, rest) = steps.split_at_checked(self.package.len())?;
-        let same = inside.iter().zip(&self.package).all(|(step, word)| matches!(&step.kind, Kind::Text(it) if it == word));
-        let (Term { kind: Kind::Text(name), .. }, rest) = rest.split_first()? else { return None };
-        (same && names::is_plain(name) && self.setting.names.has(&self.package, name)).then_some((name.as_str(), rest))
+        let same = inside
+            .iter()
+            .zip(&self.package)
+            .all(|(step, word)| matches!(&step.kind, Kind::Text(it) if it == word));
+        let (
+            Term {
+                kind: Kind::Text(name),
+                ..
+            },
+            rest,
+        ) = rest.split_first()?
+        else {
+            return None;
+        };
+        (same && names::is_plain(name) && self.setting.names.has(&self.package, name))
+            .then_some((name.as_str(), rest))
     }
 
     fn call(&mut self, function: &Term, args: &[Term]) {
@@ -395,12 +459,15 @@ impl<'a> Printer<'a> {
 
     /// A function where it is called, or where it is named by `with`.
     fn function(&mut self, function: &Term, named: bool) {
-        let Some(words) = function.words() else { return self.term(function) };
+        let Some(words) = function.words() else {
+            return self.term(function);
+        };
         if let Some(("data", path)) = words.split_first().map(|(root, path)| (*root, path)) {
             let path: Path = path.iter().map(|it| (*it).to_owned()).collect();
             let package = (1..path.len()).rev().find(|length| {
                 let (package, rest) = path.split_at(*length);
-                rest.first().is_some_and(|word| self.setting.names.has(package, word))
+                rest.first()
+                    .is_some_and(|word| self.setting.names.has(package, word))
             });
             self.word("data");
             for (index, word) in path.iter().enumerate() {
@@ -414,7 +481,8 @@ impl<'a> Printer<'a> {
             return;
         }
         let name = words.join(".");
-        let stands_in = self.setting.mocked.contains(&name) && signatures::arity(&name).is_some_and(|it| it > 0);
+        let stands_in = self.setting.mocked.contains(&name)
+            && signatures::arity(&name).is_some_and(|it| it > 0);
         if stands_in && (named || name != "walk") {
             let _ = write!(self.out, "data.{STAND_INS}.{}", stand_in(&name));
         } else {
@@ -451,7 +519,9 @@ impl<'a> Printer<'a> {
     }
 
     fn is_function(&self, term: &Term) -> bool {
-        let Some(words) = term.words() else { return false };
+        let Some(words) = term.words() else {
+            return false;
+        };
         match words.split_first() {
             Some((&"data", path)) => {
                 let path: Path = path.iter().map(|it| (*it).to_owned()).collect();
@@ -473,7 +543,13 @@ impl<'a> Printer<'a> {
     }
 
     /// A literal, or, where literals stand deep in each other, the call that builds it.
-    fn literal<'t>(&mut self, name: &str, open: &str, items: impl ExactSizeIterator<Item = &'t Term>, close: &str) {
+    fn literal<'t>(
+        &mut self,
+        name: &str,
+        open: &str,
+        items: impl ExactSizeIterator<Item = &'t Term>,
+        close: &str,
+    ) {
         let count = items.len();
         let called = self.depth >= LITERAL_DEPTH_MAX && (1..=usize::from(u8::MAX)).contains(&count);
         if called {
@@ -498,7 +574,10 @@ impl<'a> Printer<'a> {
     fn object(&mut self, members: &[(Term, Term)]) {
         let count = members.len() * 2;
         if self.depth >= LITERAL_DEPTH_MAX && (1..=usize::from(u8::MAX)).contains(&count) {
-            let terms: Vec<&Term> = members.iter().flat_map(|(key, value)| [key, value]).collect();
+            let terms: Vec<&Term> = members
+                .iter()
+                .flat_map(|(key, value)| [key, value])
+                .collect();
             return self.literal(OBJECT, "", terms.into_iter(), "");
         }
         self.word("{");

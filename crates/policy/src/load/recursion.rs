@@ -36,18 +36,27 @@ pub(crate) fn circles(modules: &[Module]) -> Vec<Circle> {
         }
     }
     let heads: Vec<&Vec<Step>> = nodes.keys().collect();
-    let edges: Vec<Vec<usize>> = nodes.values().map(|node| reached(&heads, &node.references)).collect();
+    let edges: Vec<Vec<usize>> = nodes
+        .values()
+        .map(|node| reached(&heads, &node.references))
+        .collect();
     let nodes: Vec<&Node> = nodes.values().collect();
     let mut state = vec![0_u8; nodes.len()];
     let mut found = Vec::new();
     for start in 0..nodes.len() {
         if let Some(way) = walk(start, &edges, &mut state) {
-            let Some(first) = way.first().and_then(|it| nodes.get(*it)) else { continue };
+            let Some(first) = way.first().and_then(|it| nodes.get(*it)) else {
+                continue;
+            };
             found.push(Circle {
                 file: first.file.clone(),
                 at: first.at,
                 rule: first.name.clone(),
-                way: way.iter().filter_map(|it| nodes.get(*it)).map(|it| it.name.clone()).collect(),
+                way: way
+                    .iter()
+                    .filter_map(|it| nodes.get(*it))
+                    .map(|it| it.name.clone())
+                    .collect(),
             });
         }
     }
@@ -80,10 +89,22 @@ fn step_of(step: &Term) -> Step {
 fn reached(heads: &[&Vec<Step>], references: &BTreeSet<Vec<Step>>) -> Vec<usize> {
     let mut found = BTreeSet::new();
     for reference in references {
-        let constant: Vec<Step> = reference.iter().take_while(|step| step.is_some()).cloned().collect();
-        let begins = |head: &&Vec<Step>| head.iter().zip(&constant).all(|(a, b)| a.is_none() || a == b);
+        let constant: Vec<Step> = reference
+            .iter()
+            .take_while(|step| step.is_some())
+            .cloned()
+            .collect();
+        let begins = |head: &&Vec<Step>| {
+            head.iter()
+                .zip(&constant)
+                .all(|(a, b)| a.is_none() || a == b)
+        };
         for (index, head) in heads.iter().enumerate().filter(|(_, head)| begins(head)) {
-            if head.iter().zip(reference).all(|(a, b)| a.is_none() || b.is_none() || a == b) {
+            if head
+                .iter()
+                .zip(reference)
+                .all(|(a, b)| a.is_none() || b.is_none() || a == b)
+            {
                 found.insert(index);
             }
         }
@@ -107,7 +128,12 @@ fn walk(start: usize, edges: &[Vec<usize>], state: &mut [u8]) -> Option<Vec<usiz
         match state.get(target) {
             Some(0) => enter(target, state, &mut way),
             Some(1) => {
-                let circle: Vec<usize> = way.iter().map(|(node, _)| *node).skip_while(|it| *it != target).chain([target]).collect();
+                let circle: Vec<usize> = way
+                    .iter()
+                    .map(|(node, _)| *node)
+                    .skip_while(|it| *it != target)
+                    .chain([target])
+                    .collect();
                 for (node, _) in way {
                     if let Some(it) = state.get_mut(node) {
                         *it = 2;
@@ -129,12 +155,24 @@ fn enter(node: usize, state: &mut [u8], way: &mut Vec<(usize, usize)>) {
 }
 
 fn references(rule: &Rule, found: &mut BTreeSet<Vec<Step>>) {
-    let terms = rule.steps.iter().chain(rule.args.iter().flatten()).chain(&rule.contains).chain(&rule.value);
+    let terms = rule
+        .steps
+        .iter()
+        .chain(rule.args.iter().flatten())
+        .chain(&rule.contains)
+        .chain(&rule.value);
     terms.for_each(|it| of_term(it, found));
-    rule.body.iter().flatten().for_each(|it| of_statement(it, found));
+    rule.body
+        .iter()
+        .flatten()
+        .for_each(|it| of_statement(it, found));
     for other in &rule.otherwise {
         other.value.iter().for_each(|it| of_term(it, found));
-        other.body.iter().flatten().for_each(|it| of_statement(it, found));
+        other
+            .body
+            .iter()
+            .flatten()
+            .for_each(|it| of_statement(it, found));
     }
 }
 
@@ -142,14 +180,24 @@ fn of_statement(statement: &Statement, found: &mut BTreeSet<Vec<Step>>) {
     match &statement.kind {
         Line::Is(term) | Line::Not(term) => of_term(term, found),
         Line::Some(_) => {}
-        Line::SomeIn { key, value, collection } => key.iter().chain([value, collection]).for_each(|it| of_term(it, found)),
+        Line::SomeIn {
+            key,
+            value,
+            collection,
+        } => key
+            .iter()
+            .chain([value, collection])
+            .for_each(|it| of_term(it, found)),
         Line::Every { domain, body, .. } => {
             of_term(domain, found);
             body.iter().for_each(|it| of_statement(it, found));
         }
     }
     // What is replaced is not evaluated; what replaces it is.
-    statement.with.iter().for_each(|(_, value)| of_term(value, found));
+    statement
+        .with
+        .iter()
+        .for_each(|(_, value)| of_term(value, found));
 }
 
 fn of_term(term: &Term, found: &mut BTreeSet<Vec<Step>>) {
@@ -170,7 +218,10 @@ fn of_term(term: &Term, found: &mut BTreeSet<Vec<Step>>) {
             args.iter().for_each(|it| of_term(it, found));
         }
         Kind::Array(items) | Kind::Set(items) => items.iter().for_each(|it| of_term(it, found)),
-        Kind::Object(members) => members.iter().flat_map(|(key, value)| [key, value]).for_each(|it| of_term(it, found)),
+        Kind::Object(members) => members
+            .iter()
+            .flat_map(|(key, value)| [key, value])
+            .for_each(|it| of_term(it, found)),
         Kind::ArrayOf(head, body) | Kind::SetOf(head, body) => {
             of_term(head, found);
             body.iter().for_each(|it| of_statement(it, found));
@@ -180,13 +231,17 @@ fn of_term(term: &Term, found: &mut BTreeSet<Vec<Step>>) {
             of_term(&pair.1, found);
             body.iter().for_each(|it| of_statement(it, found));
         }
-        Kind::Binary(_, sides) | Kind::Unify(sides) | Kind::Assign(sides) | Kind::Member(None, sides) => {
+        Kind::Binary(_, sides)
+        | Kind::Unify(sides)
+        | Kind::Assign(sides)
+        | Kind::Member(None, sides) => {
             of_term(&sides.0, found);
             of_term(&sides.1, found);
         }
-        Kind::Member(Some(key), sides) => [key.as_ref(), &sides.0, &sides.1].into_iter().for_each(|it| of_term(it, found)),
+        Kind::Member(Some(key), sides) => [key.as_ref(), &sides.0, &sides.1]
+            .into_iter()
+            .for_each(|it| of_term(it, found)),
         Kind::Minus(inner) => of_term(inner, found),
         _ => {}
     }
 }
-

@@ -70,8 +70,20 @@ struct Resolver<'a> {
 }
 
 impl<'a> Resolver<'a> {
-    fn new(names: &'a Names, package: &'a [String], imports: &'a BTreeMap<String, Path>, found: &'a mut Found) -> Self {
-        Self { names, package, imports, found, scopes: vec![BTreeMap::new()], given: BTreeSet::new() }
+    fn new(
+        names: &'a Names,
+        package: &'a [String],
+        imports: &'a BTreeMap<String, Path>,
+        found: &'a mut Found,
+    ) -> Self {
+        Self {
+            names,
+            package,
+            imports,
+            found,
+            scopes: vec![BTreeMap::new()],
+            given: BTreeSet::new(),
+        }
     }
 
     /// Gives a variable a name of its own in the innermost scope.
@@ -91,7 +103,10 @@ impl<'a> Resolver<'a> {
 
     fn give(&mut self, name: &str) -> String {
         let free = |it: &str, this: &Self| {
-            names::is_plain(it) && !matches!(it, "data" | "input") && !this.given.contains(it) && !this.names.has(this.package, it)
+            names::is_plain(it)
+                && !matches!(it, "data" | "input")
+                && !this.given.contains(it)
+                && !this.names.has(this.package, it)
         };
         let mut given = name.to_owned();
         let mut number = 1;
@@ -123,7 +138,11 @@ impl<'a> Resolver<'a> {
             return Some(("data", path));
         }
         if let Some(path) = self.imports.get(name) {
-            let root = if path.first().is_some_and(|it| it == "input") { "input" } else { "data" };
+            let root = if path.first().is_some_and(|it| it == "input") {
+                "input"
+            } else {
+                "data"
+            };
             return Some((root, path.iter().skip(1).cloned().collect()));
         }
         None
@@ -140,7 +159,12 @@ impl<'a> Resolver<'a> {
         if let Some(body) = &mut rule.body {
             self.body(body);
         }
-        for term in rule.steps.iter_mut().chain(&mut rule.contains).chain(&mut rule.value) {
+        for term in rule
+            .steps
+            .iter_mut()
+            .chain(&mut rule.contains)
+            .chain(&mut rule.value)
+        {
             self.term(term);
         }
         self.scopes.pop();
@@ -158,7 +182,8 @@ impl<'a> Resolver<'a> {
             }
             self.scopes.pop();
             if !before.is_empty() {
-                body.get_or_insert_default().splice(0..0, before.iter().cloned());
+                body.get_or_insert_default()
+                    .splice(0..0, before.iter().cloned());
             }
         }
     }
@@ -216,13 +241,22 @@ impl<'a> Resolver<'a> {
                     *name = self.declare(name);
                 }
             }
-            Line::SomeIn { key, value, collection } => {
+            Line::SomeIn {
+                key,
+                value,
+                collection,
+            } => {
                 self.term(collection);
                 for pattern in key.iter_mut().chain([value]) {
                     self.pattern(pattern);
                 }
             }
-            Line::Every { key, value, domain, body } => {
+            Line::Every {
+                key,
+                value,
+                domain,
+                body,
+            } => {
                 self.term(domain);
                 self.scopes.push(BTreeMap::new());
                 if let Some(key) = key {
@@ -253,8 +287,12 @@ impl<'a> Resolver<'a> {
 
     /// `f(x, y)` where `f` takes one argument is `y = f(x)`.
     fn writes_last(&mut self, term: &mut Term) {
-        let Kind::Call(function, args) = &mut term.kind else { return };
-        let Some(words) = function.words() else { return };
+        let Kind::Call(function, args) = &mut term.kind else {
+            return;
+        };
+        let Some(words) = function.words() else {
+            return;
+        };
         let arity = match self.function(&words) {
             Some(Function::Own(path)) => self.names.functions.get(&path).copied(),
             Some(Function::Builtin(name)) if name != "walk" => signatures::arity(&name),
@@ -273,7 +311,11 @@ impl<'a> Resolver<'a> {
         let rest = || rest.iter().map(|it| (*it).to_owned());
         if *first == "data" {
             let path: Path = rest().collect();
-            return self.names.functions.contains_key(&path).then_some(Function::Own(path));
+            return self
+                .names
+                .functions
+                .contains_key(&path)
+                .then_some(Function::Own(path));
         }
         if let Some((_, mut path)) = self.global(first) {
             path.extend(rest());
@@ -297,16 +339,30 @@ impl<'a> Resolver<'a> {
             }
             Some(Function::Builtin(name)) => {
                 if let Some(arity) = signatures::arity(&name) {
-                    let written = if name == "walk" { args.len().min(1) } else { args.len() };
+                    let written = if name == "walk" {
+                        args.len().min(1)
+                    } else {
+                        args.len()
+                    };
                     self.check_arity(at, &name, arity, written);
                 }
                 self.found.builtins.entry(name.clone()).or_insert(at);
-                *function = Term::call(function.at, &name, Vec::new()).called().unwrap_or_else(|| function.clone());
+                *function = Term::call(function.at, &name, Vec::new())
+                    .called()
+                    .unwrap_or_else(|| function.clone());
             }
             None => {
-                let name = words.map_or_else(|| "what stands before the arguments".to_owned(), |words| words.join("."));
+                let name = words.map_or_else(
+                    || "what stands before the arguments".to_owned(),
+                    |words| words.join("."),
+                );
                 let message = format!("{name} is no function");
-                self.found.unknown.push(Unknown { at, name, message, next: "correct its name, or define it" });
+                self.found.unknown.push(Unknown {
+                    at,
+                    name,
+                    message,
+                    next: "correct its name, or define it",
+                });
             }
         }
         args.iter_mut().for_each(|it| self.term(it));
@@ -315,7 +371,12 @@ impl<'a> Resolver<'a> {
     fn check_arity(&mut self, at: Place, name: &str, arity: usize, written: usize) {
         if arity != written {
             let message = format!("{name} takes {arity} arguments and is given {written}");
-            self.found.unknown.push(Unknown { at, name: name.to_owned(), message, next: "give it as many as it takes" });
+            self.found.unknown.push(Unknown {
+                at,
+                name: name.to_owned(),
+                message,
+                next: "give it as many as it takes",
+            });
         }
     }
 
@@ -348,7 +409,9 @@ impl<'a> Resolver<'a> {
                     self.term(value);
                 }
             }
-            Kind::ArrayOf(head, body) | Kind::SetOf(head, body) => self.comprehension(body, |this| this.term(head)),
+            Kind::ArrayOf(head, body) | Kind::SetOf(head, body) => {
+                self.comprehension(body, |this| this.term(head))
+            }
             Kind::ObjectOf(pair, body) => self.comprehension(body, |this| {
                 this.term(&mut pair.0);
                 this.term(&mut pair.1);
@@ -420,7 +483,10 @@ impl<'a> Resolver<'a> {
                     let variable = self.fresh(at);
                     if let Line::Is(value) = &mut statement.kind {
                         let value = std::mem::replace(value, Term::new(at, Kind::Null));
-                        statement.kind = Line::Is(Term::new(at, Kind::Unify(Box::new((variable.clone(), value)))));
+                        statement.kind = Line::Is(Term::new(
+                            at,
+                            Kind::Unify(Box::new((variable.clone(), value))),
+                        ));
                     }
                     self.statement(&mut statement);
                     self.scopes.pop();
@@ -442,7 +508,9 @@ impl<'a> Resolver<'a> {
             }
             Some(function) => {
                 *target = self.function_name(target.at, function);
-                let by = value.words().filter(|words| words.first().is_some_and(|it| self.known(it).is_none()));
+                let by = value
+                    .words()
+                    .filter(|words| words.first().is_some_and(|it| self.known(it).is_none()));
                 match by.and_then(|words| self.function(&words)) {
                     Some(by) => *value = self.function_name(value.at, by),
                     None => self.term(value),
@@ -456,7 +524,9 @@ impl<'a> Resolver<'a> {
             Function::Own(path) => Term::path(at, "data", &path),
             Function::Builtin(name) => {
                 self.found.mocked.insert(name.clone());
-                Term::call(at, &name, Vec::new()).called().unwrap_or_else(|| Term::var(at, name))
+                Term::call(at, &name, Vec::new())
+                    .called()
+                    .unwrap_or_else(|| Term::var(at, name))
             }
         }
     }

@@ -14,7 +14,9 @@ use regorus::Value;
 use super::{
     ast::{Kind, Line, Operator, Otherwise, Rule, Statement, Term},
     constant::Constants,
+    names::Names,
     signatures::OPERATORS,
+    split::Splitter,
 };
 
 /// Levels of a constant literal that are left to the engine's parser.
@@ -29,12 +31,26 @@ pub(crate) struct Metadata<'a> {
 }
 
 /// Rewrites a rule; what it made constant is put into the constants.
-pub(crate) fn rule(rule: &mut Rule, constants: &mut Constants, metadata: Metadata<'_>) {
-    let mut rewriter = Rewriter { kept: Some((constants, metadata)), count: 0 };
+pub(crate) fn rule(
+    rule: &mut Rule,
+    names: &Names,
+    constants: &mut Constants,
+    metadata: Metadata<'_>,
+) {
+    let mut rewriter = Rewriter {
+        kept: Some((constants, metadata)),
+        splitter: Splitter { names, count: 0 },
+        count: 0,
+    };
     if rule.default {
         return;
     }
-    for term in rule.steps.iter_mut().chain(&mut rule.contains).chain(&mut rule.value) {
+    for term in rule
+        .steps
+        .iter_mut()
+        .chain(&mut rule.contains)
+        .chain(&mut rule.value)
+    {
         rewriter.term(term);
     }
     if let Some(body) = &mut rule.body {
@@ -51,13 +67,19 @@ pub(crate) fn rule(rule: &mut Rule, constants: &mut Constants, metadata: Metadat
 }
 
 /// Rewrites a question.
-pub(crate) fn query(body: &mut Vec<Statement>) {
-    Rewriter { kept: None, count: 0 }.body(body);
+pub(crate) fn query(body: &mut Vec<Statement>, names: &Names) {
+    Rewriter {
+        kept: None,
+        splitter: Splitter { names, count: 0 },
+        count: 0,
+    }
+    .body(body);
 }
 
 struct Rewriter<'a> {
     /// The program's constants and the rule's annotations; a question has neither.
     kept: Option<(&'a mut Constants, Metadata<'a>)>,
+    splitter: Splitter<'a>,
     /// Variables made up in this rule.
     count: usize,
 }
@@ -70,8 +92,14 @@ impl Rewriter<'_> {
             for (_, value) in &mut statement.with {
                 self.term(value);
             }
+            if self.kept.is_some() {
+                self.splitter.statement(&mut statement, &mut rewritten);
+            }
             match statement.kind {
-                Line::Is(Term { kind: Kind::Unify(_) | Kind::Assign(_), .. }) => take_apart(statement, &mut rewritten),
+                Line::Is(Term {
+                    kind: Kind::Unify(_) | Kind::Assign(_),
+                    ..
+                }) => take_apart(statement, &mut rewritten),
                 Line::Not(_) => {
                     self.before_not(&mut statement, &mut rewritten);
                     rewritten.push(statement);
@@ -86,7 +114,11 @@ impl Rewriter<'_> {
         match &mut statement.kind {
             Line::Is(term) | Line::Not(term) => self.term(term),
             Line::Some(_) => {}
-            Line::SomeIn { key, value, collection } => {
+            Line::SomeIn {
+                key,
+                value,
+                collection,
+            } => {
                 for term in key.iter_mut().chain([value, collection]) {
                     self.term(term);
                 }
@@ -174,12 +206,16 @@ impl Rewriter<'_> {
     fn constant(&mut self, term: &Term) -> Option<usize> {
         let (constants, _) = self.kept.as_mut()?;
         let (depth, size) = measure(term)?;
-        (depth > LITERAL_DEPTH_MAX || size > LITERAL_SIZE_MAX).then(|| constants.add(term)).flatten()
+        (depth > LITERAL_DEPTH_MAX || size > LITERAL_SIZE_MAX)
+            .then(|| constants.add(term))
+            .flatten()
     }
 
     /// Operands under `not` that are evaluated before it.
     fn before_not(&mut self, statement: &mut Statement, before: &mut Vec<Statement>) {
-        let Line::Not(term) = &mut statement.kind else { return };
+        let Line::Not(term) = &mut statement.kind else {
+            return;
+        };
         let mut operands: Vec<(&mut Term, bool)> = Vec::new();
         match &mut term.kind {
             Kind::Call(_, args) => operands.extend(args.iter_mut().map(|it| (it, true))),
@@ -225,7 +261,9 @@ fn has_reference(term: &Term) -> bool {
     match &term.kind {
         Kind::Ref(..) | Kind::Call(..) | Kind::Binary(..) => true,
         Kind::Array(items) | Kind::Set(items) => items.iter().any(has_reference),
-        Kind::Object(members) => members.iter().any(|(key, value)| has_reference(key) || has_reference(value)),
+        Kind::Object(members) => members
+            .iter()
+            .any(|(key, value)| has_reference(key) || has_reference(value)),
         _ => false,
     }
 }
@@ -258,26 +296,46 @@ fn measure(term: &Term) -> Option<(usize, usize)> {
 
 /// Makes the parts of two literals equal instead of the literals.
 fn take_apart(statement: Statement, rewritten: &mut Vec<Statement>) {
-    let Line::Is(Term { at, kind }) = &statement.kind else { return rewritten.push(statement) };
+    let Line::Is(Term { at, kind }) = &statement.kind else {
+        return rewritten.push(statement);
+    };
     let (sides, declares) = match kind {
         Kind::Unify(sides) => (sides, false),
         Kind::Assign(sides) => (sides, true),
         _ => return rewritten.push(statement),
     };
-    let Some(pairs) = pairs(&sides.0, &sides.1) else { return rewritten.push(statement) };
-    let line = |kind| Statement { at: statement.at, kind: Line::Is(Term::new(*at, kind)), with: statement.with.clone() };
-    let Some(pairs) = pairs else { return rewritten.push(line(Kind::Bool(false))) };
+    let Some(pairs) = pairs(&sides.0, &sides.1) else {
+        return rewritten.push(statement);
+    };
+    let line = |kind| Statement {
+        at: statement.at,
+        kind: Line::Is(Term::new(*at, kind)),
+        with: statement.with.clone(),
+    };
+    let Some(pairs) = pairs else {
+        return rewritten.push(line(Kind::Bool(false)));
+    };
     if pairs.is_empty() {
         rewritten.push(line(Kind::Bool(true)));
     }
     for pair in pairs {
         let pair = Box::new(pair);
-        take_apart(line(if declares { Kind::Assign(pair) } else { Kind::Unify(pair) }), rewritten);
+        take_apart(
+            line(if declares {
+                Kind::Assign(pair)
+            } else {
+                Kind::Unify(pair)
+            }),
+            rewritten,
+        );
     }
 }
 
 /// The parts that must be equal for two literals to be; `Some(None)` where they never are.
-#[allow(clippy::option_option, reason = "not literals, never equal, equal if these are: three answers")]
+#[allow(
+    clippy::option_option,
+    reason = "not literals, never equal, equal if these are: three answers"
+)]
 fn pairs(left: &Term, right: &Term) -> Option<Option<Vec<(Term, Term)>>> {
     match (&left.kind, &right.kind) {
         (Kind::Array(left), Kind::Array(right)) => {
@@ -286,11 +344,17 @@ fn pairs(left: &Term, right: &Term) -> Option<Option<Vec<(Term, Term)>>> {
         }
         (Kind::Object(left), Kind::Object(right)) => {
             let constant = |members: &[(Term, Term)]| {
-                members.iter().all(|(key, _)| matches!(key.kind, Kind::Text(_))) && {
-                    let mut keys: Vec<_> = members.iter().filter_map(|(key, _)| key.words_of_text()).collect();
-                    keys.sort_unstable();
-                    keys.windows(2).all(|pair| pair.first() != pair.last())
-                }
+                members
+                    .iter()
+                    .all(|(key, _)| matches!(key.kind, Kind::Text(_)))
+                    && {
+                        let mut keys: Vec<_> = members
+                            .iter()
+                            .filter_map(|(key, _)| key.words_of_text())
+                            .collect();
+                        keys.sort_unstable();
+                        keys.windows(2).all(|pair| pair.first() != pair.last())
+                    }
             };
             if !(constant(left) && constant(right)) {
                 return None;
@@ -300,7 +364,9 @@ fn pairs(left: &Term, right: &Term) -> Option<Option<Vec<(Term, Term)>>> {
             }
             let mut pairs = Vec::new();
             for (key, value) in left {
-                let Some((_, other)) = right.iter().find(|(it, _)| it.kind == key.kind) else { return Some(None) };
+                let Some((_, other)) = right.iter().find(|(it, _)| it.kind == key.kind) else {
+                    return Some(None);
+                };
                 pairs.push((value.clone(), other.clone()));
             }
             Some(Some(pairs))

@@ -5,7 +5,10 @@
 
 /// Names by how many arguments they take.
 const TABLE: [(usize, &str); 5] = [
-    (0, "opa.runtime rego.metadata.chain rego.metadata.rule time.now_ns"),
+    (
+        0,
+        "opa.runtime rego.metadata.chain rego.metadata.rule time.now_ns",
+    ),
     (
         1,
         "abs all any array.flatten array.reverse base64.decode base64.encode base64.is_valid base64url.decode base64url.encode \
@@ -47,7 +50,10 @@ pub(crate) const REFUSED: [&str; 3] = ["graphql.", "providers.aws.", "rego.parse
 
 /// How many arguments a builtin takes. `None` for `print`, which takes any number, and for what is none.
 pub(crate) fn arity(name: &str) -> Option<usize> {
-    TABLE.iter().find(|(_, names)| names.split_ascii_whitespace().any(|it| it == name)).map(|(arity, _)| *arity)
+    TABLE
+        .iter()
+        .find(|(_, names)| names.split_ascii_whitespace().any(|it| it == name))
+        .map(|(arity, _)| *arity)
 }
 
 /// Whether there is a builtin of this name.

@@ -42,8 +42,9 @@ pub(crate) fn query(text: &str) -> Read<Vec<Statement>> {
 }
 
 /// Words that are keywords in every version.
-const KEYWORDS: [&str; 11] =
-    ["as", "default", "else", "false", "import", "not", "null", "package", "some", "true", "with"];
+const KEYWORDS: [&str; 11] = [
+    "as", "default", "else", "false", "import", "not", "null", "package", "some", "true", "with",
+];
 /// Words that became keywords, each on its own.
 const LATER: [&str; 4] = ["contains", "every", "if", "in"];
 
@@ -60,8 +61,20 @@ struct Parser<'a> {
 impl<'a> Parser<'a> {
     fn new(tokens: &'a [Token], dialect: Dialect) -> Self {
         let at = tokens.last().map(|it| it.at).unwrap_or_default();
-        let end = Token { at, kind: TokenKind::End, spaced: true, fresh: true };
-        Self { tokens, index: 0, dialect, later: [dialect == Dialect::V1; 4], depth: 0, end }
+        let end = Token {
+            at,
+            kind: TokenKind::End,
+            spaced: true,
+            fresh: true,
+        };
+        Self {
+            tokens,
+            index: 0,
+            dialect,
+            later: [dialect == Dialect::V1; 4],
+            depth: 0,
+            end,
+        }
     }
 
     fn token(&self) -> &Token {
@@ -111,7 +124,10 @@ impl<'a> Parser<'a> {
     }
 
     fn is_later(&self, word: &str) -> bool {
-        LATER.iter().zip(self.later).any(|(it, on)| on && *it == word)
+        LATER
+            .iter()
+            .zip(self.later)
+            .any(|(it, on)| on && *it == word)
     }
 
     /// Whether the keyword stands here, as one.
@@ -140,7 +156,11 @@ impl<'a> Parser<'a> {
     }
 
     fn fail<T>(&self, message: impl Into<String>, next: &'static str) -> Read<T> {
-        Err(Unreadable { at: self.at(), message: message.into(), next })
+        Err(Unreadable {
+            at: self.at(),
+            message: message.into(),
+            next,
+        })
     }
 
     /// What stands here, for a message.
@@ -158,12 +178,18 @@ impl<'a> Parser<'a> {
         if self.take(sign) {
             return Ok(());
         }
-        self.fail(format!("`{sign}` is missing {where_}; {} stands there", self.here()), "write it, or close what is open before it")
+        self.fail(
+            format!("`{sign}` is missing {where_}; {} stands there", self.here()),
+            "write it, or close what is open before it",
+        )
     }
 
     fn any_word(&mut self, what: &str) -> Read<String> {
         let Some(word) = self.word().map(str::to_owned) else {
-            return self.fail(format!("{what} is missing; {} stands there", self.here()), "write a name");
+            return self.fail(
+                format!("{what} is missing; {} stands there", self.here()),
+                "write a name",
+            );
         };
         self.step();
         Ok(word)
@@ -172,11 +198,21 @@ impl<'a> Parser<'a> {
     fn module(&mut self, file: &str, annotations: Vec<Annotation>) -> Read<Module> {
         let at = self.at();
         if self.word() != Some("package") {
-            return self.fail("a file begins with its package", "write `package` and a name on the first line");
+            return self.fail(
+                "a file begins with its package",
+                "write `package` and a name on the first line",
+            );
         }
         self.step();
         let package = self.constant_path()?;
-        let mut module = Module { file: file.to_owned(), at, package, imports: Vec::new(), rules: Vec::new(), annotations };
+        let mut module = Module {
+            file: file.to_owned(),
+            at,
+            package,
+            imports: Vec::new(),
+            rules: Vec::new(),
+            annotations,
+        };
         self.find_imports();
         while self.token().kind != TokenKind::End {
             if self.is_keyword("import") {
@@ -206,12 +242,25 @@ impl<'a> Parser<'a> {
                     self.later = [true; 4];
                     self.dialect = Dialect::V1;
                 }
-                [Some("import"), Some("future"), Some("."), Some("keywords"), Some("."), Some(word)] => {
+                [
+                    Some("import"),
+                    Some("future"),
+                    Some("."),
+                    Some("keywords"),
+                    Some("."),
+                    Some(word),
+                ] => {
                     for (later, on) in LATER.iter().zip(self.later.iter_mut()) {
                         *on |= later == word || (*word == "every" && *later == "in");
                     }
                 }
-                [Some("import"), Some("future"), Some("."), Some("keywords"), ..] => self.later = [true; 4],
+                [
+                    Some("import"),
+                    Some("future"),
+                    Some("."),
+                    Some("keywords"),
+                    ..,
+                ] => self.later = [true; 4],
                 _ => {}
             }
         }
@@ -227,7 +276,9 @@ impl<'a> Parser<'a> {
             alias = self.any_word("the name after `as`")?;
         }
         match path.first().map(String::as_str) {
-            Some("data" | "input") => Ok((path.len() > 1 || alias != path.concat()).then_some(Import { at, path, alias })),
+            Some("data" | "input") => Ok(
+                (path.len() > 1 || alias != path.concat()).then_some(Import { at, path, alias })
+            ),
             Some("rego" | "future") => Ok(None),
             _ => Err(Unreadable {
                 at,
@@ -247,7 +298,10 @@ impl<'a> Parser<'a> {
             } else if self.joins("[") {
                 self.step();
                 let TokenKind::Text(text) = self.token().kind.clone() else {
-                    return self.fail("a path has only names and strings", "write the string in quotes");
+                    return self.fail(
+                        "a path has only names and strings",
+                        "write the string in quotes",
+                    );
                 };
                 self.step();
                 path.push(text);
@@ -261,7 +315,10 @@ impl<'a> Parser<'a> {
     fn deeper<T>(&mut self, read: impl FnOnce(&mut Self) -> Read<T>) -> Read<T> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
-            return self.fail("terms stand too deep in each other", "give what is inside names of its own");
+            return self.fail(
+                "terms stand too deep in each other",
+                "give what is inside names of its own",
+            );
         }
         let result = read(self);
         self.depth -= 1;

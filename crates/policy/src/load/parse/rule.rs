@@ -17,7 +17,9 @@ impl Parser<'_> {
     pub(super) fn rules(&mut self, module: &mut Module) -> Read<()> {
         let at = self.at();
         let mut annotations = Vec::new();
-        let above = |line: u32| line < at.line && line > module.rules.last().map_or(module.at.line, |it| it.at.line);
+        let above = |line: u32| {
+            line < at.line && line > module.rules.last().map_or(module.at.line, |it| it.at.line)
+        };
         module.annotations.retain(|it| {
             let mine = above(it.line);
             if mine {
@@ -31,7 +33,10 @@ impl Parser<'_> {
             module.rules.push(rule);
             return Ok(());
         }
-        let Head { mut rule, bracketed } = self.head(at)?;
+        let Head {
+            mut rule,
+            bracketed,
+        } = self.head(at)?;
         rule.annotations = annotations;
         let with_if = self.take_keyword("if");
         if with_if {
@@ -46,12 +51,21 @@ impl Parser<'_> {
         while self.is("{") && self.dialect == Dialect::V0 && head.body.is_some() {
             let at = self.at();
             let body = Some(self.body()?);
-            let mut next = Rule { at, body, otherwise: Vec::new(), annotations: Vec::new(), ..head.clone() };
+            let mut next = Rule {
+                at,
+                body,
+                otherwise: Vec::new(),
+                annotations: Vec::new(),
+                ..head.clone()
+            };
             self.otherwise(&mut next)?;
             module.rules.push(next);
         }
         if !(self.token().fresh || self.take(";") || self.token().kind == TokenKind::End) {
-            return self.fail(format!("{} does not continue the rule before it", self.here()), "begin a new line, or write `if` before a body");
+            return self.fail(
+                format!("{} does not continue the rule before it", self.here()),
+                "begin a new line, or write `if` before a body",
+            );
         }
         Ok(())
     }
@@ -69,7 +83,12 @@ impl Parser<'_> {
     fn head(&mut self, at: Place) -> Read<Head> {
         let name = match self.word() {
             Some(word) if self.can_be_named(word) => word.to_owned(),
-            _ => return self.fail(format!("a rule is missing; {} stands there", self.here()), "begin a rule with its name"),
+            _ => {
+                return self.fail(
+                    format!("a rule is missing; {} stands there", self.here()),
+                    "begin a rule with its name",
+                );
+            }
         };
         self.step();
         let mut rule = Rule {
@@ -123,7 +142,12 @@ impl Parser<'_> {
         if self.is("{") {
             let before = self.index;
             let read = self.body();
-            if read.is_ok() && (self.token().fresh || self.token().kind == TokenKind::End || self.is_keyword("else") || self.is(";")) {
+            if read.is_ok()
+                && (self.token().fresh
+                    || self.token().kind == TokenKind::End
+                    || self.is_keyword("else")
+                    || self.is(";"))
+            {
                 return read;
             }
             // What stands there may be a set or an object that a statement begins with.
@@ -148,13 +172,23 @@ impl Parser<'_> {
         }
         if bracketed && rule.steps.len() == 1 && !with_if {
             if self.dialect == Dialect::V1 {
-                return self.fail("a set wants `contains` before what is in it", "write `name contains x if { … }`");
+                return self.fail(
+                    "a set wants `contains` before what is in it",
+                    "write `name contains x if { … }`",
+                );
             }
             rule.contains = rule.steps.pop();
             return Ok(());
         }
         if rule.body.is_none() {
-            return self.fail(format!("rule {} has no value and no body; {} stands there", rule.name, self.here()), "write `:= value`, or `if` and a body");
+            return self.fail(
+                format!(
+                    "rule {} has no value and no body; {} stands there",
+                    rule.name,
+                    self.here()
+                ),
+                "write `:= value`, or `if` and a body",
+            );
         }
         Ok(())
     }
@@ -163,7 +197,11 @@ impl Parser<'_> {
         while self.is_keyword("else") {
             let at = self.at();
             self.step();
-            let value = if self.take(":=") || self.take("=") { Some(self.member(false)?) } else { None };
+            let value = if self.take(":=") || self.take("=") {
+                Some(self.member(false)?)
+            } else {
+                None
+            };
             let body = if self.take_keyword("if") {
                 Some(self.if_body()?)
             } else if self.is("{") && self.dialect == Dialect::V0 {
@@ -172,15 +210,13 @@ impl Parser<'_> {
                 None
             };
             if value.is_none() && body.is_none() {
-                return self.fail("an else has a value, a body, or both", "write `else := value if { … }`");
+                return self.fail(
+                    "an else has a value, a body, or both",
+                    "write `else := value if { … }`",
+                );
             }
             rule.otherwise.push(Otherwise { at, value, body });
         }
         Ok(())
     }
-}
-
-/// The value of a rule that says none.
-pub(crate) fn truth(at: Place) -> Term {
-    Term::new(at, Kind::Bool(true))
 }

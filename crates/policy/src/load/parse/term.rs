@@ -19,7 +19,11 @@ const LEVELS: [&[(&str, Operator)]; 5] = [
     &[("|", Operator::Or)],
     &[("&", Operator::And)],
     &[("+", Operator::Add), ("-", Operator::Subtract)],
-    &[("*", Operator::Multiply), ("/", Operator::Divide), ("%", Operator::Remainder)],
+    &[
+        ("*", Operator::Multiply),
+        ("/", Operator::Divide),
+        ("%", Operator::Remainder),
+    ],
 ];
 
 impl Parser<'_> {
@@ -36,7 +40,10 @@ impl Parser<'_> {
             }
             body.push(self.statement()?);
             if !(self.is(";") || self.token().fresh || ends(&self.token().kind)) {
-                return self.fail(format!("{} does not continue the statement before it", self.here()), "begin a new line, or write ; between statements");
+                return self.fail(
+                    format!("{} does not continue the statement before it", self.here()),
+                    "begin a new line, or write ; between statements",
+                );
             }
         }
     }
@@ -48,7 +55,11 @@ impl Parser<'_> {
         let body = self.deeper(|this| this.statements(|kind| *kind == TokenKind::Sign("}")))?;
         self.expect("}", "after a body")?;
         if body.is_empty() {
-            return Err(Unreadable { at, message: "a body is empty".to_owned(), next: "write a condition in it, or remove it" });
+            return Err(Unreadable {
+                at,
+                message: "a body is empty".to_owned(),
+                next: "write a condition in it, or remove it",
+            });
         }
         Ok(body)
     }
@@ -69,7 +80,10 @@ impl Parser<'_> {
         while self.take_keyword("with") {
             let target = self.term()?;
             if !self.take_keyword("as") {
-                return self.fail("`as` is missing after `with` and its target", "write `with input as …`");
+                return self.fail(
+                    "`as` is missing after `with` and its target",
+                    "write `with input as …`",
+                );
             }
             let value = self.member(false)?;
             statement.with.push((target, value));
@@ -81,7 +95,11 @@ impl Parser<'_> {
         let first = self.term()?;
         if self.take_keyword("in") {
             let collection = self.relation()?;
-            return Ok(Line::SomeIn { key: None, value: first, collection });
+            return Ok(Line::SomeIn {
+                key: None,
+                value: first,
+                collection,
+            });
         }
         let mut terms = vec![first];
         while self.take(",") {
@@ -91,15 +109,27 @@ impl Parser<'_> {
             let collection = self.relation()?;
             let value = terms.pop();
             return match (terms.pop(), value, terms.is_empty()) {
-                (Some(key), Some(value), true) => Ok(Line::SomeIn { key: Some(key), value, collection }),
-                _ => self.fail("`some … in` takes a value, or a key and a value", "write `some key, value in collection`"),
+                (Some(key), Some(value), true) => Ok(Line::SomeIn {
+                    key: Some(key),
+                    value,
+                    collection,
+                }),
+                _ => self.fail(
+                    "`some … in` takes a value, or a key and a value",
+                    "write `some key, value in collection`",
+                ),
             };
         }
         let mut names = Vec::new();
         for term in terms {
             match term.kind {
                 Kind::Var(name) => names.push((term.at, name)),
-                _ => return self.fail("`some` declares names", "write names, or `some … in collection`"),
+                _ => {
+                    return self.fail(
+                        "`some` declares names",
+                        "write names, or `some … in collection`",
+                    );
+                }
             }
         }
         Ok(Line::Some(names))
@@ -107,13 +137,25 @@ impl Parser<'_> {
 
     fn every(&mut self) -> Read<Line> {
         let first = self.any_word("the name after `every`")?;
-        let (key, value) = if self.take(",") { (Some(first), self.any_word("the value's name")?) } else { (None, first) };
+        let (key, value) = if self.take(",") {
+            (Some(first), self.any_word("the value's name")?)
+        } else {
+            (None, first)
+        };
         if !self.take_keyword("in") {
-            return self.fail("`in` is missing after `every` and its names", "write `every x in collection { … }`");
+            return self.fail(
+                "`in` is missing after `every` and its names",
+                "write `every x in collection { … }`",
+            );
         }
         let domain = self.relation()?;
         let body = self.body()?;
-        Ok(Line::Every { key, value, domain, body })
+        Ok(Line::Every {
+            key,
+            value,
+            domain,
+            body,
+        })
     }
 
     /// What a statement can be: an expression, or two that are made equal.
@@ -144,7 +186,10 @@ impl Parser<'_> {
                 return Ok(left);
             }
             let collection = self.relation()?;
-            left = Term::new(at, Kind::Member(Some(Box::new(left)), Box::new((value, collection))));
+            left = Term::new(
+                at,
+                Kind::Member(Some(Box::new(left)), Box::new((value, collection))),
+            );
         }
         while self.take_keyword("in") {
             let collection = self.relation()?;
@@ -168,7 +213,10 @@ impl Parser<'_> {
             self.step();
             count += 1;
             if count > super::DEPTH_MAX {
-                return self.fail("too many operators in one expression", "give parts of it names of their own");
+                return self.fail(
+                    "too many operators in one expression",
+                    "give parts of it names of their own",
+                );
             }
             let right = self.level(level + 1)?;
             left = Term::new(at, Kind::Binary(*operator, Box::new((left, right))));
@@ -232,7 +280,10 @@ impl Parser<'_> {
             TokenKind::Sign("-") => {
                 self.step();
                 return Ok(match self.term()? {
-                    Term { kind: Kind::Number(number), .. } => Term::new(at, Kind::Number(format!("-{number}"))),
+                    Term {
+                        kind: Kind::Number(number),
+                        ..
+                    } => Term::new(at, Kind::Number(format!("-{number}"))),
                     other => Term::new(at, Kind::Minus(Box::new(other))),
                 });
             }
@@ -250,7 +301,12 @@ impl Parser<'_> {
                 self.step();
                 return self.set_or_object(at);
             }
-            _ => return self.fail(format!("a value is missing; {} stands there", self.here()), "write a term"),
+            _ => {
+                return self.fail(
+                    format!("a value is missing; {} stands there", self.here()),
+                    "write a term",
+                );
+            }
         };
         self.step();
         Ok(Term::new(at, kind))
@@ -271,7 +327,10 @@ impl Parser<'_> {
             }
             _ if self.called() => Kind::Var(word),
             _ if super::KEYWORDS.contains(&word.as_str()) || self.is_later(&word) => {
-                return self.fail(format!("a value is missing; the keyword `{word}` stands there"), "write a term, or another name");
+                return self.fail(
+                    format!("a value is missing; the keyword `{word}` stands there"),
+                    "write a term, or another name",
+                );
             }
             _ => Kind::Var(word),
         })
@@ -284,11 +343,20 @@ impl Parser<'_> {
                 Piece::Text(text) if text.is_empty() => {}
                 Piece::Text(text) => parts.push(Part::Text(text)),
                 Piece::Tokens(tokens) => {
-                    let mut inner =
-                        Parser { tokens: &tokens, index: 0, end: self.end.clone(), depth: self.depth, dialect: self.dialect, later: self.later };
-                    let statement = inner.deeper(Self::statement_in)?;
+                    let mut inner = Parser {
+                        tokens: &tokens,
+                        index: 0,
+                        end: self.end.clone(),
+                        depth: self.depth,
+                        dialect: self.dialect,
+                        later: self.later,
+                    };
+                    let statement = inner.deeper(|it| it.statement())?;
                     if inner.token().kind != TokenKind::End {
-                        return inner.fail("only one expression stands between the braces of a string", "remove what follows it");
+                        return inner.fail(
+                            "only one expression stands between the braces of a string",
+                            "remove what follows it",
+                        );
                     }
                     parts.push(Part::Value(Box::new(statement)));
                 }
@@ -375,10 +443,6 @@ impl Parser<'_> {
         }
         self.expect("}", "after the last of an object")?;
         Ok(Term::new(at, Kind::Object(members)))
-    }
-
-    fn statement_in(&mut self) -> Read<Statement> {
-        self.statement()
     }
 }
 
