@@ -51,7 +51,7 @@ pub enum CheckError {
     #[error(transparent)]
     Io(#[from] std::io::Error),
     /// A file is something else than it must be.
-    #[error("{}: {why}", path.display())]
+    #[error("{}: {why}", .path.display())]
     File {
         /// Which.
         path: PathBuf,

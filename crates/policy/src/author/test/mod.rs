@@ -27,7 +27,6 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::engine::{FileCoverage, Version};
-use layout::Group;
 use tree::Tree;
 
 pub use tree::TreeError;

@@ -56,10 +56,11 @@ impl<'t> Session<'t> {
 
     /// Loads files together, with the data that they need.
     pub(super) fn prepare(&mut self, group: &Group) -> Result<(Program, Prepared), String> {
+        let tree = self.tree;
         let modules = group
             .modules
             .iter()
-            .filter_map(|place| self.tree.modules.get(*place));
+            .filter_map(|place| tree.modules.get(*place));
         let sources: Vec<Source> = modules
             .map(|it| Source {
                 path: it.path.clone(),
@@ -89,10 +90,11 @@ impl<'t> Session<'t> {
     }
 
     fn loaded(&mut self, group: &Group, program: &Program, prepared: &Prepared) {
+        let tree = self.tree;
         let files: BTreeSet<&str> = group
             .tests
             .iter()
-            .filter_map(|place| Some(self.tree.modules.get(*place)?.path.as_str()))
+            .filter_map(|place| Some(tree.modules.get(*place)?.path.as_str()))
             .collect();
         let mut rules: BTreeMap<&str, &RuleInfo> = BTreeMap::new();
         for rule in program.rules() {
