@@ -1,0 +1,377 @@
+//! The server's side of one worker: starting it, limiting it, talking to it until it ends or its time does, and ending it.
+
+use std::io::{self, Read as _};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
+use rustix::pipe::fcntl_setpipe_size;
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
+use super::frame::{self, Pieces};
+use super::{Limits, Order, Ready, Settings, Word};
+use crate::assess::task::{Task, TaskSet};
+
+/// How often it is looked whether somebody still waits for the answer.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A document goes through in pieces of this size; the kernel gives less where it must.
+const PIPE_BYTES: usize = 1 << 20;
+
+/// What is read at once.
+const READ_BYTES: usize = 256 << 10;
+
+/// What is kept of what a worker says on standard error.
+const WORDS_BYTES_MAX: usize = 4 << 10;
+
+/// A worker that started, and waits for an order. Dropped, it is ended.
+pub(super) struct Process {
+    child: Child,
+    input: ChildStdin,
+    output: ChildStdout,
+    errors: ChildStderr,
+    pieces: Pieces,
+    heard: usize,
+    words: Vec<u8>,
+}
+
+/// Why there is no answer, or not all of one.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// It ended, in words that say how.
+    Died(String),
+    /// Its time was up.
+    TimedOut,
+    /// Nobody waits any more.
+    Canceled,
+    /// It could not be started or reached, or it does not keep to the protocol.
+    Broken(String),
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself; then it is only waited for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// When to give up.
+#[derive(Clone, Copy)]
+pub(super) struct Patience<'a> {
+    pub(super) until: Instant,
+    pub(super) canceled: &'a dyn Fn() -> bool,
+}
+
+impl Process {
+    /// Starts a worker, and does not wait for it.
+    pub(super) fn start(settings: &Settings) -> io::Result<Process> {
+        let named = |error: io::Error| {
+            io::Error::new(
+                error.kind(),
+                format!("{}: {error}", settings.program.display()),
+            )
+        };
+        let mut child = Command::new(&settings.program)
+            .args(&settings.arguments)
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(named)?;
+        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (Some(input), Some(output), Some(errors)) = pipes else {
+            return Err(io::Error::other("there are no pipes to the worker"));
+        };
+        let process = Process {
+            child,
+            input,
+            output,
+            errors,
+            pieces: Pieces::default(),
+            heard: 0,
+            words: Vec::new(),
+        };
+        for pipe in [
+            process.input.as_fd(),
+            process.output.as_fd(),
+            process.errors.as_fd(),
+        ] {
+            fcntl_setfl(pipe, fcntl_getfl(pipe)? | OFlags::NONBLOCK)?;
+        }
+        // Smaller pipes do the same more slowly.
+        let _ = fcntl_setpipe_size(&process.input, PIPE_BYTES);
+        Ok(process)
+    }
+
+    /// Whether it is still there.
+    pub(super) fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// The number by which the system knows it.
+    #[cfg(test)]
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until it has given up everything.
+    ///
+    /// # Errors
+    ///
+    /// When it could not, and must have.
+    pub(super) fn ready(
+        &mut self,
+        strict: bool,
+        limits: &Limits,
+        patience: Patience<'_>,
+    ) -> Result<(), Failure> {
+        let mut ready = None;
+        let mut take = |frame: &[u8]| {
+            ready = Some(serde_json::from_slice::<Ready>(frame));
+            true
+        };
+        self.talk(&[], &mut take, limits, patience)?;
+        match ready {
+            Some(Ok(Ready { landlock, seccomp })) if strict => {
+                let missing = landlock.err().or(seccomp.err());
+                missing.map_or(Ok(()), |why| {
+                    Err(Failure::Broken(format!(
+                        "the worker cannot be confined: {why}"
+                    )))
+                })
+            }
+            Some(Ok(_)) => Ok(()),
+            _ => Err(Failure::Broken(String::from(
+                "the worker does not say that it is ready",
+            ))),
+        }
+    }
+
+    /// Sets its limits, from outside, for documents of so many bytes.
+    pub(super) fn limit(&self, limits: &Limits, document_bytes: u64) -> Result<(), Failure> {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let memory = limits
+            .memory_bytes
+            .saturating_add(document_bytes.saturating_mul(limits.memory_per_byte));
+        let seconds = limits.cpu.as_secs().max(1);
+        for (resource, soft, hard) in [
+            (Resource::As, memory, memory),
+            // At the first it is told, by a signal that ends it and says why; at the second it is killed.
+            (Resource::Cpu, seconds, seconds + 1),
+        ] {
+            let limit = Rlimit {
+                current: Some(soft),
+                maximum: Some(hard),
+            };
+            let set = pid
+                .ok_or(Errno::SRCH)
+                .and_then(|pid| prlimit(Some(pid), resource, limit));
+            if let Err(error) = set {
+                return Err(Failure::Broken(format!(
+                    "the limit {resource:?} of the worker cannot be set: {error}"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives an order with its documents, and hears what is said until `hear` has heard enough.
+    pub(super) fn carry_out(
+        &mut self,
+        order: &Order<&Task, &TaskSet>,
+        documents: &[&str],
+        hear: &mut dyn FnMut(Word) -> bool,
+        limits: &Limits,
+        patience: Patience<'_>,
+    ) -> Result<(), Failure> {
+        let order = frame::encode(order).map_err(|error| Failure::Broken(error.to_string()))?;
+        let mut parts = vec![order.as_slice()];
+        parts.extend(documents.iter().map(|text| text.as_bytes()));
+        let mut garbled = None;
+        let mut take = |frame: &[u8]| match serde_json::from_slice(frame) {
+            Ok(word) => hear(word),
+            Err(error) => {
+                garbled = Some(error.to_string());
+                true
+            }
+        };
+        self.talk(&parts, &mut take, limits, patience)?;
+        garbled.map_or(Ok(()), |why| {
+            Err(Failure::Broken(format!(
+                "the worker says what nobody understands: {why}"
+            )))
+        })
+    }
+
+    /// Writes all of it and reads frames meanwhile, until `take` has had enough.
+    fn talk(
+        &mut self,
+        parts: &[&[u8]],
+        take: &mut dyn FnMut(&[u8]) -> bool,
+        limits: &Limits,
+        patience: Patience<'_>,
+    ) -> Result<(), Failure> {
+        let mut ahead: Vec<&[u8]> = parts
+            .iter()
+            .rev()
+            .copied()
+            .filter(|it| !it.is_empty())
+            .collect();
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            if (patience.canceled)() {
+                return Err(Failure::Canceled);
+            }
+            let left = patience.until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Failure::TimedOut);
+            }
+            wait(
+                &self.input,
+                &self.output,
+                &self.errors,
+                !ahead.is_empty(),
+                left.min(LOOK),
+            )?;
+            if !write_some(&self.input, &mut ahead) {
+                // Nobody reads it any more. What is still to be heard says why.
+                ahead.clear();
+            }
+            self.read_words(&mut buffer);
+            let end = self.read_some(&mut buffer, limits.output_bytes_max)?;
+            while let Some(frame) = self
+                .pieces
+                .next()
+                .map_err(|error| Failure::Broken(error.to_string()))?
+            {
+                if take(frame) {
+                    return Ok(());
+                }
+            }
+            if end {
+                return Err(self.explain(limits));
+            }
+        }
+    }
+
+    /// Reads what there is of standard output, and says whether that was the end.
+    fn read_some(&mut self, buffer: &mut [u8], bytes_max: usize) -> Result<bool, Failure> {
+        match self.output.read(buffer) {
+            Ok(0) => Ok(true),
+            Ok(count) => {
+                self.heard = self.heard.saturating_add(count);
+                if self.heard > bytes_max {
+                    let words = format!(
+                        "it says more than {bytes_max} bytes; let it give fewer or shorter messages"
+                    );
+                    return Err(Failure::Died(words));
+                }
+                self.pieces.push(buffer.get(..count).unwrap_or_default());
+                Ok(false)
+            }
+            Err(error) if waits(&error) => Ok(false),
+            Err(error) => Err(Failure::Broken(error.to_string())),
+        }
+    }
+
+    fn read_words(&mut self, buffer: &mut [u8]) {
+        // An error is an end: these are only words.
+        while let Ok(count @ 1..) = self.errors.read(buffer) {
+            let room = WORDS_BYTES_MAX.saturating_sub(self.words.len());
+            let piece = buffer.get(..count.min(room)).unwrap_or_default();
+            self.words.extend_from_slice(piece);
+        }
+    }
+
+    /// How it ended. Its output is closed: it has, or is about to.
+    fn explain(&mut self, limits: &Limits) -> Failure {
+        let _ = self.child.kill();
+        let status = self.child.wait();
+        let mut buffer = vec![0; READ_BYTES];
+        self.read_words(&mut buffer);
+        let words = String::from_utf8_lossy(&self.words);
+        match status {
+            Ok(status) => Failure::Died(how(status, &words, limits)),
+            Err(error) => Failure::Broken(error.to_string()),
+        }
+    }
+}
+
+/// Waits until something can be written or read.
+fn wait(
+    input: &impl AsFd,
+    output: &impl AsFd,
+    errors: &impl AsFd,
+    to_write: bool,
+    most: Duration,
+) -> Result<(), Failure> {
+    let mut places = vec![
+        PollFd::new(output, PollFlags::IN),
+        PollFd::new(errors, PollFlags::IN),
+    ];
+    if to_write {
+        places.push(PollFd::new(input, PollFlags::OUT));
+    }
+    let most = Timespec::try_from(most).map_err(|error| Failure::Broken(error.to_string()))?;
+    match poll(&mut places, Some(&most)) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(error) => Err(Failure::Broken(error.to_string())),
+    }
+}
+
+/// Writes what fits, and says whether anybody is there to read it.
+fn write_some(input: &ChildStdin, ahead: &mut Vec<&[u8]>) -> bool {
+    let pipe: BorrowedFd<'_> = input.as_fd();
+    while let Some(part) = ahead.last_mut() {
+        match rustix::io::write(pipe, part) {
+            Ok(count) => *part = part.get(count..).unwrap_or_default(),
+            Err(Errno::AGAIN) => return true,
+            Err(Errno::INTR) => {}
+            Err(_) => return false,
+        }
+        if part.is_empty() {
+            ahead.pop();
+        }
+    }
+    true
+}
+
+fn waits(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
+}
+
+/// How a process ended, in words for whoever wrote what it evaluated.
+fn how(status: ExitStatus, words: &str, limits: &Limits) -> String {
+    let told = words.trim().lines().next().unwrap_or_default();
+    if words.contains("memory allocation of") {
+        return String::from(
+            "it needs more memory than an evaluation may have; let it build smaller values",
+        );
+    }
+    if words.contains("has overflowed its stack") {
+        return String::from(
+            "it calls itself without end; let the recursion end, or write it as a comprehension",
+        );
+    }
+    match status.signal() {
+        Some(libc::SIGXCPU) => {
+            let seconds = limits.cpu.as_secs();
+            format!("it needs more than {seconds} s of processor time; let it loop less")
+        }
+        Some(libc::SIGKILL) => {
+            String::from("its process was killed from outside; the machine may be out of memory")
+        }
+        Some(signal) => format!("its process ended by signal {signal}: {told}"),
+        None => format!("its process ended by itself: {told}"),
+    }
+}

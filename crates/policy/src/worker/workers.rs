@@ -1,0 +1,358 @@
+//! All workers of a server: one that is started and waits, as many as may run, and what is done when one does not come back.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::process::{Failure, Patience, Process};
+use super::{Described, Order, Settings, Usage, Word};
+use crate::assess::check::Checked;
+use crate::assess::task::{Event, Task, TaskSet};
+use crate::assess::{self, Answers, Request, Set};
+use crate::engine::Diagnostic;
+use crate::manifest::FILE;
+use crate::verdict::Verdict;
+
+/// How many workers a request may take with it: one for all policies together, and then one for each policy that ends its process.
+const ATTEMPTS_MAX: u32 = 6;
+
+/// How much of the time that is left a worker may take, so that there is some for another one.
+const SHARE: f64 = 0.6;
+
+/// What is said of policies whose turn never came.
+const NO_TURN: &str = "it was not evaluated: policies before it took all the time, or all the workers, that a run may have";
+
+/// Set by whoever no longer waits for an answer.
+#[derive(Clone, Debug, Default)]
+pub struct Canceled(Arc<AtomicBool>);
+
+impl Canceled {
+    /// Ends the evaluation within a tenth of a second.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What came of a request.
+#[derive(Clone, Debug)]
+pub struct Assessed {
+    /// A verdict for each set, by name.
+    pub verdicts: Vec<Verdict>,
+    /// What it took, where the worker lived to tell.
+    pub usage: Option<Usage>,
+    /// How many workers it took.
+    pub workers: u32,
+}
+
+/// The workers of a server.
+pub struct Workers {
+    settings: Settings,
+    spare: Mutex<Option<Process>>,
+    running: Mutex<usize>,
+    ended: Condvar,
+}
+
+impl Workers {
+    /// Starts the first worker. If that fails, it is tried again for the first request, which then says why.
+    pub fn new(settings: Settings) -> Arc<Workers> {
+        let workers = Workers {
+            settings,
+            spare: Mutex::new(None),
+            running: Mutex::new(0),
+            ended: Condvar::new(),
+        };
+        workers.refill();
+        Arc::new(workers)
+    }
+
+    /// Assesses a request in a worker, on a thread of its own. A caller that goes away ends the evaluation.
+    pub async fn assess(self: &Arc<Workers>, request: Arc<Request>) -> Assessed {
+        struct Leave(Canceled);
+        impl Drop for Leave {
+            fn drop(&mut self) {
+                self.0.cancel();
+            }
+        }
+        let leave = Leave(Canceled::default());
+        let (workers, asked, canceled) = (Arc::clone(self), Arc::clone(&request), leave.0.clone());
+        let work = move || workers.assess_blocking(&asked, &canceled);
+        match tokio::task::spawn_blocking(work).await {
+            Ok(assessed) => assessed,
+            // The runtime ends, or there is a fault in what was called: nobody has judged, so nothing passes.
+            Err(error) => silent(&request, format!("it was not evaluated: {error}"), 0),
+        }
+    }
+
+    /// Assesses a request in a worker. Comes back in bounded time with a verdict for every set, whatever happens.
+    pub fn assess_blocking(&self, request: &Request, canceled: &Canceled) -> Assessed {
+        let limits = &self.settings.limits;
+        let within = assess::Limits {
+            wall: limits.set_wall,
+            threads: limits.threads,
+        };
+        let task = match Task::new(request, &within) {
+            Ok(task) => task,
+            Err(error) => return silent(request, error.to_string(), 0),
+        };
+        let bytes = request.input.bytes();
+        if bytes > limits.input_bytes_max {
+            let most = limits.input_bytes_max;
+            return silent(
+                request,
+                format!("its documents have {bytes} bytes, and {most} are the most"),
+                0,
+            );
+        }
+        let until = Instant::now() + limits.wall;
+        let Some(_place) = self.place(until, canceled) else {
+            let words =
+                "it was not evaluated: as many evaluations as may run at once did so all the time";
+            return silent(request, words.to_owned(), 0);
+        };
+        let attempt = Attempt {
+            workers: self,
+            request,
+            canceled,
+            answers: Answers::of(request),
+            usage: None,
+            count: 0,
+        };
+        let assessed = attempt.all(task, until);
+        self.refill();
+        assessed
+    }
+
+    /// Loads a set in a worker, and says what it asks, or what is wrong with it: what publishing asks.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, by file and line; that the worker did not survive it, too.
+    pub fn check(&self, set: &Set) -> Result<Vec<Described>, Vec<Diagnostic>> {
+        let wrong = |message: String| {
+            vec![Diagnostic {
+                file: String::from(FILE),
+                line: 1,
+                column: 1,
+                rule: None,
+                message,
+                next: String::from("make the set smaller or simpler, and publish it again"),
+            }]
+        };
+        let whole = match assess::task::whole(set) {
+            Ok(set) => set,
+            Err(error) => return Err(wrong(error.to_string())),
+        };
+        let canceled = Canceled::default();
+        let until = Instant::now() + self.settings.limits.wall;
+        let patience = Patience {
+            until,
+            canceled: &|| canceled.is_set(),
+        };
+        let _place = self.place(until, &canceled);
+        let mut checked = None;
+        let mut hear = |word| {
+            if let Word::Checked(said) = word {
+                checked = Some(said);
+            }
+            true
+        };
+        let done = self.with_process(&Order::Check(&whole), &[], &mut hear, patience);
+        self.refill();
+        match (done, checked) {
+            (Ok(()), Some(Checked { wrong, policies })) if wrong.is_empty() => Ok(policies),
+            (Ok(()), Some(Checked { wrong, .. })) => Err(wrong),
+            (Err(failure), _) => Err(wrong(words_of(failure, &self.settings))),
+            (Ok(()), None) => Err(wrong(String::from(
+                "the worker says something else than what it was asked",
+            ))),
+        }
+    }
+
+    /// Gives an order to a worker that is ready, and ends it.
+    fn with_process(
+        &self,
+        order: &Order<&Task, &TaskSet>,
+        documents: &[&str],
+        hear: &mut dyn FnMut(Word) -> bool,
+        patience: Patience<'_>,
+    ) -> Result<(), Failure> {
+        let Settings { limits, strict, .. } = &self.settings;
+        let mut process = self.take()?;
+        process.ready(*strict, limits, patience)?;
+        process.limit(limits, documents.iter().map(|text| text.len() as u64).sum())?;
+        process.carry_out(order, documents, hear, limits, patience)
+    }
+
+    /// The spare worker if it is still there, otherwise a new one.
+    fn take(&self) -> Result<Process, Failure> {
+        let spare = self
+            .spare
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(mut spare) = spare
+            && spare.is_alive()
+        {
+            return Ok(spare);
+        }
+        let started = Process::start(&self.settings);
+        started.map_err(|error| Failure::Broken(format!("a worker does not start: {error}")))
+    }
+
+    /// Starts the next worker, so that whoever comes next does not wait for it.
+    fn refill(&self) {
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.is_none() {
+            // Whoever needs one tries again, and tells why there is none.
+            *spare = Process::start(&self.settings).ok();
+        }
+    }
+
+    /// Waits until one more may run.
+    fn place(&self, until: Instant, canceled: &Canceled) -> Option<Place<'_>> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        while *running >= self.settings.parallel_max.max(1) {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() || canceled.is_set() {
+                return None;
+            }
+            let waited = self
+                .ended
+                .wait_timeout(running, left.min(Duration::from_millis(100)));
+            running = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        *running += 1;
+        Some(Place(self))
+    }
+
+    /// The process that waits.
+    #[cfg(test)]
+    pub(super) fn spare_id(&self) -> Option<u32> {
+        self.spare.lock().unwrap().as_ref().map(Process::id)
+    }
+}
+
+/// One of the places in which an evaluation may run.
+struct Place<'a>(&'a Workers);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut running = self
+            .0
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *running = running.saturating_sub(1);
+        self.0.ended.notify_one();
+    }
+}
+
+/// Verdicts of sets that nobody evaluated.
+fn silent(request: &Request, words: String, workers: u32) -> Assessed {
+    let mut answers = Answers::of(request);
+    answers.silence = words;
+    Assessed {
+        verdicts: answers.judge(request, crate::engine::NAME),
+        usage: None,
+        workers,
+    }
+}
+
+fn words_of(failure: Failure, settings: &Settings) -> String {
+    match failure {
+        Failure::Died(how) => how,
+        Failure::TimedOut => format!(
+            "it takes longer than it may ({} s for all policies of a run); let it loop less",
+            settings.limits.wall.as_secs()
+        ),
+        Failure::Canceled => String::from("it was not evaluated: nobody waited for it any more"),
+        Failure::Broken(why) => format!("it was not evaluated: {why}"),
+    }
+}
+
+/// A request on its way through as many workers as it takes.
+struct Attempt<'a> {
+    workers: &'a Workers,
+    request: &'a Request,
+    canceled: &'a Canceled,
+    answers: Answers,
+    usage: Option<Usage>,
+    count: u32,
+}
+
+impl Attempt<'_> {
+    /// All policies together; if a worker does not come back, one after the other, so that it is known which one it was.
+    fn all(mut self, mut task: Task, until: Instant) -> Assessed {
+        while self.count < ATTEMPTS_MAX {
+            self.keep_unanswered(&mut task);
+            if task.sets.iter().all(|set| set.policies.is_empty()) {
+                break;
+            }
+            // The rest is for those that are left when this one hangs.
+            let left = until.saturating_duration_since(Instant::now());
+            let Err(failure) = self.once(&task, Instant::now() + left.mul_f64(SHARE)) else {
+                break;
+            };
+            let lasting = matches!(failure, Failure::Broken(_) | Failure::Canceled);
+            let words = words_of(failure, &self.workers.settings);
+            if lasting || self.answers.begun().is_empty() {
+                self.answers.silence = words;
+                break;
+            }
+            if task.singly {
+                self.answers.fail_begun(&words);
+            } else {
+                self.answers.forget_begun();
+            }
+            self.answers.silence = NO_TURN.to_owned();
+            (task.singly, task.threads) = (true, 1);
+        }
+        Assessed {
+            verdicts: self.answers.judge(self.request, crate::engine::NAME),
+            usage: self.usage,
+            workers: self.count,
+        }
+    }
+
+    fn keep_unanswered(&self, task: &mut Task) {
+        for (at, set) in task.sets.iter_mut().enumerate() {
+            set.policies
+                .retain(|policy| !self.answers.has(at, policy.index));
+        }
+    }
+
+    /// One worker.
+    fn once(&mut self, task: &Task, until: Instant) -> Result<(), Failure> {
+        self.count += 1;
+        let (answers, usage, canceled) = (&mut self.answers, &mut self.usage, self.canceled);
+        let mut hear = |word| match word {
+            Word::Event(Event::Ended(took)) => {
+                *usage = Some(took);
+                true
+            }
+            Word::Event(event) => {
+                answers.hear(event);
+                false
+            }
+            // It was not asked this.
+            Word::Checked(_) => false,
+        };
+        let documents: Vec<&str> = self
+            .request
+            .input
+            .documents
+            .values()
+            .map(AsRef::as_ref)
+            .collect();
+        let patience = Patience {
+            until,
+            canceled: &|| canceled.is_set(),
+        };
+        self.workers
+            .with_process(&Order::Evaluate(task), &documents, &mut hear, patience)
+    }
+}
