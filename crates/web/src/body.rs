@@ -59,6 +59,8 @@ pub(crate) struct Lock;
 pub(crate) struct Json;
 /// The fields of a page's form.
 pub(crate) struct Form;
+/// A bundle of policies.
+pub(crate) struct Bundle;
 /// What a runner elsewhere asks, with a state or a file beside it.
 pub(crate) struct Ask;
 
@@ -75,6 +77,11 @@ impl Limit for Lock {
 impl Limit for Json {
     const BYTES_MAX: usize = JSON_BYTES_MAX;
     const WHAT: &'static str = "the document";
+}
+
+impl Limit for Bundle {
+    const BYTES_MAX: usize = statehouse_core::policy::publish::ARCHIVE_BYTES_MAX;
+    const WHAT: &'static str = "the bundle of policies";
 }
 
 impl Limit for Ask {

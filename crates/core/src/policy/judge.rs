@@ -12,10 +12,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
-use statehouse_capsule::{Assessment, Outcome as Bound, Verdict as BoundVerdict, policies_digest};
+use serde_json::{Map, Value};
+use statehouse_capsule::{
+    Assessment, Decision, Outcome as Bound, Verdict as BoundVerdict, policies_digest,
+};
 use statehouse_ledger::{Hash, hash_from_hex};
-use statehouse_model::{Permission, PolicySetId, RunId};
+use statehouse_model::{Permission, PolicySetId, RunId, instant};
+use statehouse_policy::input::{self, Context, Person, Place};
 
 use super::force::{self, InForce};
 use super::{Enforcement, Exception, PolicyView, read};
@@ -28,9 +31,11 @@ use crate::execution;
 use crate::house::House;
 use crate::job;
 use crate::object::Object;
+use crate::project::{self, Project};
 use crate::record::Rows;
 use crate::run::files::{self, Kind};
-use crate::run::sql::{self as runs, Run};
+use crate::run::machine::Kind as RunKind;
+use crate::run::sql::{self as runs, ApprovalRow, Run};
 use crate::run::{capsule, needed as needed_run};
 use crate::workspace::sql::{self as workspaces, Workspace as WorkspaceRow};
 use crate::workspace::{self, Workspace};
@@ -63,6 +68,8 @@ pub struct Checked {
     pub digest: Hash,
     /// Its policies.
     pub policies: Vec<PolicyView>,
+    /// What is to be kept of it: it stands for itself, whatever it takes from elsewhere.
+    pub archive: Bytes,
 }
 
 /// When it is asked.
@@ -99,8 +106,8 @@ pub struct Question {
     pub sets: Vec<Set>,
     /// Of which plan: the text that `terraform show -json` gives of it.
     pub plan: Bytes,
-    /// What else is known, by its name in the documents of policies.
-    pub facts: Map<String, Value>,
+    /// What else is known.
+    pub facts: Context,
     /// When it is, in microseconds since 1970.
     pub now: i64,
 }
@@ -280,7 +287,7 @@ pub(crate) fn needed(house: &House) -> Result<Arc<dyn Judge>> {
 struct Gathered {
     sets: Vec<(InForce, (Object, Stored))>,
     plan: (Object, Stored),
-    facts: Map<String, Value>,
+    facts: Context,
 }
 
 impl InForce {
@@ -301,7 +308,7 @@ pub(crate) struct OfOne {
     /// The set with the bundle that is in force, if one is.
     pub(crate) in_force: Option<Set>,
     pub(crate) plan: Bytes,
-    pub(crate) facts: Map<String, Value>,
+    pub(crate) facts: Context,
     pub(crate) project: String,
     pub(crate) approvals: usize,
 }
@@ -465,46 +472,80 @@ async fn gather(rows: &mut Rows, house: &House, id: &RunId) -> Result<Option<Gat
     Ok(Some(Gathered { sets, plan, facts }))
 }
 
-/// What is known of a run and its workspace, by its name in the documents of policies.
+/// What is known of a run and its workspace.
 async fn facts(
     rows: &mut Rows,
     house: &House,
     (run, workspace): (&Run, &WorkspaceRow),
-) -> Result<Map<String, Value>> {
+) -> Result<Context> {
     let options = capsule::options(rows, house, run).await?;
     let setting = workspaces::setting(rows, &workspace.id).await?;
     let setting = setting.unwrap_or_else(|| workspace::unset(workspace.id.clone()));
     let execution = execution::of(rows, workspace).await?;
-    let project = crate::project::Project::Id(workspace.project.clone());
-    let project = crate::project::sql::needed(rows, &project).await?;
+    let project = Project::Id(workspace.project.clone());
+    let project = project::sql::needed(rows, &project).await?;
     let job = job::sql::last_of(rows, &run.id, job::Step::Plan.as_str()).await?;
-    let tags = force::tags_of(rows, workspace).await?;
-    let approvals = runs::approvals(rows, &run.id).await?;
-    let approvals: Vec<Value> = approvals
-        .iter()
-        .filter(|each| each.withdrawn_at.is_none() && run.capsule.as_ref() == Some(&each.capsule))
-        .map(|each| json!({ "user": each.actor.as_str(), "decision": each.decision }))
-        .collect();
-    let facts = json!({
-        "workspace": {
-            "id": workspace.id.as_str(), "name": workspace.name.as_str(), "tags": tags, "project": project.name.as_str(),
-            "terraform_version": setting.terraform_version, "working_directory": setting.working_directory,
-            "execution_mode": execution.mode.as_str(), "auto_apply": run.auto_apply, "approvals_required": execution.approvals,
+    let kind: RunKind = run.state()?.kind();
+    Ok(Context {
+        organization: Place {
+            id: house.code().to_string(),
+            name: String::new(),
         },
-        "project": { "id": project.id.as_str(), "name": project.name.as_str() },
-        "organization": { "id": house.code().to_string() },
-        "run": {
-            "id": run.id.as_str(), "kind": run.kind, "message": options.message, "author": run.actor.as_str(),
-            "created_at_us": run.created_at, "is_destroy": options.destroy, "refresh_only": options.refresh_only,
-            "targets": options.targets, "replace": options.replace,
+        project: Place {
+            id: project.id.to_string(),
+            name: project.name.to_string(),
         },
-        "sandbox": { "level": job.and_then(|job| job.sandbox) },
-        "approvals": approvals,
+        workspace: input::Workspace {
+            id: workspace.id.to_string(),
+            name: workspace.name.to_string(),
+            tags: force::tags_of(rows, workspace).await?.into_iter().collect(),
+            execution_mode: execution.mode.as_str().to_owned(),
+            auto_apply: setting.auto_apply,
+            working_directory: setting.working_directory,
+            tool: execution.needed_tool(workspace)?.as_str().to_owned(),
+            terraform_version: setting.terraform_version,
+            ..input::Workspace::default()
+        },
+        run: Some(input::Run {
+            id: run.id.to_string(),
+            created_at: instant::format(run.created_at).unwrap_or_default(),
+            created_by: Person {
+                user: run.actor.to_string(),
+                ..Person::default()
+            },
+            message: options.message,
+            is_destroy: options.destroy,
+            refresh: !options.no_refresh,
+            refresh_only: options.refresh_only,
+            speculative: !kind.may_apply(),
+            replace_addrs: options.replace,
+            target_addrs: options.targets,
+            drift_detection: kind == RunKind::Drift,
+            ..input::Run::default()
+        }),
+        approvals: agreed(rows, run).await?,
+        sandbox: input::Sandbox {
+            level: job.and_then(|job| job.sandbox).unwrap_or_default(),
+            ..input::Sandbox::default()
+        },
+        ..Context::default()
+    })
+}
+
+/// Who approved what a run would apply, so far.
+async fn agreed(rows: &mut Rows, run: &Run) -> Result<Vec<input::Approval>> {
+    let all = runs::approvals(rows, &run.id).await?;
+    let counts = |each: &&ApprovalRow| {
+        each.withdrawn_at.is_none()
+            && each.decision == Decision::Approve.as_str()
+            && run.capsule.as_ref() == Some(&each.capsule)
+    };
+    let agreed = all.iter().filter(counts).map(|each| input::Approval {
+        user: each.actor.to_string(),
+        created_at: instant::format(each.created_at).unwrap_or_default(),
+        ..input::Approval::default()
     });
-    match facts {
-        Value::Object(facts) => Ok(facts),
-        _ => Err(Error::internal("facts of another form")),
-    }
+    Ok(agreed.collect())
 }
 
 /// The sets of a workspace whose verdict on a plan somebody overrode who may do so now.

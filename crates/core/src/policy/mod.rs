@@ -20,6 +20,7 @@ pub(crate) mod sql;
 #[cfg(test)]
 mod tests;
 pub mod upload;
+pub mod workers;
 
 use std::collections::BTreeSet;
 use std::str::FromStr;

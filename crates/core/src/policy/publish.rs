@@ -56,6 +56,7 @@ pub(super) async fn publish_as(
     (new, address): (PolicyBundleId, Option<UrlId>),
 ) -> Result<BundleView> {
     let checked = checked(ctx, id, &archive).await?;
+    let archive = checked.archive;
     let mut row = PolicyBundle {
         id: new,
         policy_set: id.clone(),

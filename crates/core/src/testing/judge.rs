@@ -39,6 +39,7 @@ impl Judge for Bench {
             Ok(Checked {
                 digest: sha256(&archive),
                 policies: vec![policy],
+                archive,
             })
         })
     }

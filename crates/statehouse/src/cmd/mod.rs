@@ -22,6 +22,7 @@ mod member;
 mod notification;
 mod org;
 mod permissions;
+pub(crate) mod policy;
 mod policy_set;
 mod project;
 mod restore;
@@ -119,6 +120,9 @@ enum Command {
     /// Sets of variables: what the runs of many workspaces are given
     #[command(subcommand)]
     VariableSet(variable_set::Verb),
+    /// Policies: checking, testing and the starter library, without a server
+    #[command(subcommand)]
+    Policy(policy::Verb),
     /// Policy sets: what the plans of many workspaces are judged by
     #[command(subcommand)]
     PolicySet(policy_set::Verb),
@@ -177,8 +181,10 @@ enum Command {
 pub(crate) fn main() -> ExitCode {
     // A step of a sandbox passes its words on as they are, switches of other programs among them.
     let mut words = std::env::args().skip(1);
-    if words.next().as_deref() == Some(INSIDE) {
-        return runner::inside(&words.collect::<Vec<_>>());
+    match words.next().as_deref() {
+        Some(INSIDE) => return runner::inside(&words.collect::<Vec<_>>()),
+        Some(policy::WORKER) => return policy::worker(),
+        _ => {}
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -221,6 +227,7 @@ fn run(command: Command, session: &Session) -> Result<u8> {
         Command::Agent(args) => agent::run(&args, session),
         Command::Variable(verb) => variable::run(verb, session),
         Command::VariableSet(verb) => variable_set::run(verb, session),
+        Command::Policy(verb) => policy::run(verb, session),
         Command::PolicySet(verb) => policy_set::run(verb, session),
         Command::Notification(verb) => notification::run(verb, session),
         Command::Retention(verb) => retention::run(verb, session),

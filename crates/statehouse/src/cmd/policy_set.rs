@@ -1,10 +1,13 @@
 //! `statehouse policy-set`: sets of policies, by which the runs of many workspaces are judged.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 use statehouse_core::terraform::slug::Limits;
 use statehouse_model::PolicySetId;
+use statehouse_policy::manifest::{self, Manifest};
+use statehouse_policy::{author, library};
 use statehouse_runner::slug;
 
 use super::attached::To;
@@ -155,7 +158,7 @@ const VERSIONS: &[Column] = &[
     ("ID", "id"),
 ];
 
-fn path(client: &Client, set: &str) -> Result<String> {
+pub(super) fn path(client: &Client, set: &str) -> Result<String> {
     let id = match set.parse::<PolicySetId>() {
         Ok(id) => id.to_string(),
         Err(_) => client.named("/policy-sets", "policy set", set)?,
@@ -223,11 +226,21 @@ fn show(session: &Session, found: &Resource) -> Result {
     out.list(POLICIES, &policies)
 }
 
+/// A directory as an archive, and the names of the policies in it.
+pub(super) fn packed(dir: &Path) -> Result<(Vec<u8>, Vec<String>)> {
+    let wrong = |error: &dyn Display| Failure::failed(format!("{}: {error}", dir.display()));
+    let mut archive = Vec::new();
+    slug::pack(dir, &mut archive, &Limits::default()).map_err(|error| wrong(&error))?;
+    let bundle = author::check::read(dir).map_err(|error| wrong(&error))?;
+    let bundle = manifest::expand(bundle, library::files).map_err(|error| wrong(&error))?;
+    let manifest = Manifest::read(&bundle).map_err(|error| wrong(&error))?;
+    let names = manifest.policies.into_iter().map(|policy| policy.name);
+    Ok((archive, names.collect()))
+}
+
 /// Packs a directory, and puts it in force.
 fn publish(client: &Client, session: &Session, set: &str, dir: &Path) -> Result {
-    let mut archive = Vec::new();
-    slug::pack(dir, &mut archive, &Limits::default())
-        .map_err(|error| Failure::failed(format!("{}: {error}", dir.display())))?;
+    let (archive, _) = packed(dir)?;
     let versions = format!("{}/versions", path(client, set)?);
     let announced = client.api.send("POST", &versions, &json!({}))?;
     client.api.put(announced.text("upload-url"), archive)?;

@@ -28,7 +28,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fs_err as fs;
 use statehouse_control::{Ask, Ended, Told};
-use statehouse_model::RunId;
+use statehouse_model::{HouseId, RunId};
 use statehouse_runner::drive::place::Place;
 use statehouse_runner::drive::spool;
 use statehouse_runner::drive::stock::Stock;
@@ -377,7 +377,7 @@ impl<S: Source> Plant<S> {
             sandbox: self.sandbox.clone(),
             seat: seat.clone(),
             provider_mirror: self.kept.packages.mirror(),
-            provider_cache: self.kept.packages.cache_of(job.run().house().as_str()),
+            provider_cache: self.kept.packages.cache_of(&job.run().house().to_string()),
             egress: self.egress.clone(),
         };
         let (mut ours, mut child) = self.start(&place).map_err(Trouble::Job)?;

@@ -18,7 +18,9 @@ use rustls::ServerConfig;
 use rustls::pki_types::ServerName;
 use secrecy::ExposeSecret;
 use statehouse_core::job::Longest;
+use statehouse_core::policy::workers::ByWorkers;
 use statehouse_core::{Clock, Core, Options};
+use statehouse_policy::worker::Settings;
 use statehouse_web::Pace;
 use statehouse_web::authority::{Authority, Files, Names};
 use statehouse_web::listen::{self, Limits, UnixSocket};
@@ -27,7 +29,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::config::{self, Config};
+use crate::cmd::policy::WORKER;
+use crate::config::{self, Config, RunLevel};
 use crate::environment::Environment;
 use crate::failure::{Failure, Result};
 use crate::receivers::Sender;
@@ -123,8 +126,13 @@ impl Server {
         let tls = tls::server_config(served.clone()).map_err(Failure::failed)?;
         let deliver = Sender::of(&config.notifications, environment)?;
         let outside = Outside::of(&config.runs, environment)?;
+        let judge = ByWorkers::new(Settings {
+            strict: config.runs.level == RunLevel::Strict,
+            ..Settings::new(std::env::current_exe()?, [WORKER])
+        });
         let options = Options {
             deliver: Some(Arc::new(deliver)),
+            judge: Some(Arc::new(judge)),
             ..options(config, environment).await?
         };
         let core = Core::open(options).await?;

@@ -7,8 +7,9 @@ use crate::routes::operation::SchemaOf;
 use crate::tfe::{
     agent_pools, authentication_tokens, configurations, drift, executions, grants, keys, ledgers,
     locks, looks, memberships, notifications, organizations, outputs, permissions, plans,
-    policy_sets, policy_versions, projects, reach, resources, retention, runs, service, tags,
-    task_stages, teams, tokens, users, variable_sets, variables, versions, workspaces,
+    policy_replays, policy_sets, policy_versions, projects, reach, resources, retention, runs,
+    service, tags, task_stages, teams, tokens, users, variable_sets, variables, versions,
+    workspaces,
 };
 
 /// A type of resource.
@@ -144,6 +145,11 @@ pub(crate) const ALL: &[Kind] = &[
         "policy-set-outcomes",
         "What one policy set said of the plan of a run.",
         &["policy-evaluation", "policy-set"],
+    ),
+    kind::<policy_replays::Told>(
+        "policy-replays",
+        "What a bundle of policies would have said of stored plans.",
+        &["policy-set"],
     ),
     kind::<policy_versions::Told>(
         "policy-set-versions",

@@ -541,6 +541,9 @@ routes! {
                 .needs(May::PolicyWrite);
         GET    "/api/v2/policy-sets/{policyset}/versions" => tfe::policy_versions::list,
             page("policy-set-versions", "The bundles that were published for a policy set, the newest first.").needs(May::PolicyRead);
+        POST   "/api/v2/policy-sets/{policyset}/replays" => tfe::policy_replays::create,
+            one("policy-replays", "What a bundle that is sent (`tar.gz`) would have said of stored plans, a page of them. Nothing of it is stored.")
+                .needs(May::PolicyWrite);
         GET    "/api/v2/policy-set-versions/{bundle}" => tfe::policy_versions::show,
             one("policy-set-versions", "One bundle, announced or published.").needs(May::PolicyRead);
         GET    "/api/v2/policy-set-versions/{bundle}/download" => tfe::policy_versions::download,

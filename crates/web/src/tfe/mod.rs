@@ -25,6 +25,7 @@ pub(crate) mod organizations;
 pub(crate) mod outputs;
 pub(crate) mod permissions;
 pub(crate) mod plans;
+pub(crate) mod policy_replays;
 pub(crate) mod policy_sets;
 pub(crate) mod policy_versions;
 pub(crate) mod projects;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use statehouse_core::access::Scope;
 use statehouse_core::job::{Holder, Sandbox};
+use statehouse_core::policy::{self, overrule, publish};
 use statehouse_core::run::act::{self, Decision};
 use statehouse_core::run::capsule::{Found, OfRunner};
 use statehouse_core::run::machine::{Kind, Status};
@@ -15,7 +16,8 @@ use statehouse_core::run::work::{Begun, Ended, Line};
 use statehouse_core::variable::set;
 use statehouse_core::workspace::Workspace;
 use statehouse_core::{
-    Core, Ctx, agent, configuration, drift, execution, notification, run, variable, workspace,
+    Core, Ctx, agent, configuration, drift, execution, notification, reach, run, variable,
+    workspace,
 };
 use statehouse_model::{ConfigurationId, RunId, VariableSetId};
 
@@ -80,7 +82,7 @@ async fn prepared(
 async fn set_of_variables(ctx: &Ctx, text: &str) {
     let wish = set::Wish {
         name: Some(text.to_owned()),
-        global: Some(true),
+        reach: reach::Wish::global(true),
         ..set::Wish::default()
     };
     let made = set::create(ctx, wish).await.unwrap();
@@ -136,11 +138,11 @@ fn corpus() -> Holder {
 }
 
 /// Looks for jobs until the run is where it waits for people.
-async fn offered(core: &Arc<Core>, ctx: &Ctx, id: &RunId) {
+async fn comes_to(core: &Arc<Core>, ctx: &Ctx, id: &RunId, status: Status) {
     let waited = tokio::time::timeout(PATIENCE, async {
         loop {
             let shown = run::show(ctx, id).await.unwrap();
-            if shown.state.status() == Status::AwaitingApproval {
+            if shown.state.status() == status {
                 return;
             }
             let holder = corpus();
@@ -165,13 +167,42 @@ async fn half_agreed(core: &Arc<Core>, ctx: &Ctx, of: (&Workspace, &Configuratio
     let line = core.next_job(&corpus()).await;
     assert_eq!(line.run(), &id);
     plan(&line).await;
-    offered(core, ctx, &id).await;
+    comes_to(core, ctx, &id, Status::AwaitingApproval).await;
     let seen = run::show(ctx, &id).await.unwrap();
     let capsule = seen.state.capsule().unwrap();
     act::decide(ctx, &id, Decision::Approve, capsule, None)
         .await
         .unwrap();
     id
+}
+
+/// A workspace with a policy set of its own, whose verdict somebody overrode.
+async fn overruled(core: &Arc<Core>, ctx: &Ctx, called: &str) {
+    let (workspace, configuration) = prepared(core, ctx, called, 0).await;
+    let shown = workspace::show(ctx, &workspace).await.unwrap();
+    let wish = policy::Wish {
+        name: Some(called.to_owned()),
+        reach: reach::Wish::workspaces([shown.id.parse().unwrap()]),
+        ..policy::Wish::default()
+    };
+    let set = policy::create(ctx, wish).await.unwrap();
+    let id = set.id.parse().unwrap();
+    let bundle = Bytes::from(called.to_owned());
+    publish::publish(ctx, &id, bundle).await.unwrap();
+    let wish = run::Wish {
+        configuration,
+        kind: Kind::PlanAndApply,
+        auto_apply: false,
+        options: run::Options::default(),
+    };
+    let run = run::create(ctx, &workspace, wish).await.unwrap().id;
+    let line = core.next_job(&corpus()).await;
+    assert_eq!(line.run(), &run);
+    plan(&line).await;
+    comes_to(core, ctx, &run, Status::PolicyFailed).await;
+    let reason = "nobody is against it".to_owned();
+    overrule::overrule(ctx, &run, reason, None).await.unwrap();
+    comes_to(core, ctx, &run, Status::AwaitingApproval).await;
 }
 
 /// Somebody who is told of the runs of a workspace, and was tried.
@@ -233,6 +264,7 @@ pub(super) async fn first(core: &Arc<Core>, ctx: &Ctx) {
     told(core, ctx, &workspace, "first").await;
     let workspace = applied(core, ctx).await;
     looks(ctx, &workspace, 48).await;
+    overruled(core, ctx, "judged").await;
 }
 
 /// What happens on the second: the first run ends, another takes its place.
@@ -249,4 +281,9 @@ pub(super) async fn second(core: &Arc<Core>, ctx: &Ctx) {
     let configuration = first.configuration.parse().unwrap();
     half_agreed(core, ctx, (&workspace, &configuration)).await;
     looks(ctx, &Workspace::Name(name("drifting")), 24).await;
+    let sets = policy::list(ctx).await.unwrap();
+    let id = sets[0].id.parse().unwrap();
+    let bundle = Bytes::from_static(b"another");
+    publish::publish(ctx, &id, bundle).await.unwrap();
+    overruled(core, ctx, "judged-again").await;
 }

@@ -1,0 +1,192 @@
+//! `statehouse policy replay`: what a bundle would have said of the plans of past runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use statehouse_model::instant;
+
+use super::super::policy_set::{packed, path};
+use super::super::session::Session;
+use super::Replay;
+use crate::client::{Resource, escape};
+use crate::failure::{Failure, Result};
+use crate::out::Column;
+
+/// Runs that are named of each kind; the rest is counted.
+const SHOWN_MAX: usize = 50;
+
+const COLUMNS: &[Column] = &[
+    ("RUN", "run"),
+    ("WORKSPACE", "workspace"),
+    ("STAGE", "stage"),
+    ("APPROVALS", "approvals"),
+    ("BEFORE", "before"),
+    ("AFTER", "after"),
+    ("POLICIES", "hits"),
+];
+
+/// What all pages together say.
+#[derive(Default)]
+struct Report {
+    plans: usize,
+    passed_over: u64,
+    newly_blocked: Vec<Resource>,
+    newly_allowed: Vec<Resource>,
+    /// Of each project: how many are newly blocked, and newly allowed.
+    projects: BTreeMap<String, [usize; 2]>,
+    hit: BTreeSet<String>,
+}
+
+impl Report {
+    fn add(&mut self, page: &Resource) {
+        self.passed_over += page.get("passed-over").and_then(Value::as_u64).unwrap_or(0);
+        let plans = page.get("plans").and_then(Value::as_array);
+        for plan in plans.into_iter().flatten() {
+            self.plans += 1;
+            let text = |key: &str| plan.get(key).and_then(Value::as_str).unwrap_or_default();
+            let hits = plan.get("hits").and_then(Value::as_array);
+            let hits = hits.into_iter().flatten().filter_map(Value::as_str);
+            let hits: Vec<String> = hits.map(str::to_owned).collect();
+            let (was, is) = (blocks(text("before")), blocks(text("after")));
+            if was != is {
+                let shown = Resource::from_pairs([
+                    ("run", text("run").into()),
+                    ("workspace", text("workspace").into()),
+                    ("stage", text("stage").into()),
+                    (
+                        "approvals",
+                        plan.get("approvals").cloned().unwrap_or_default(),
+                    ),
+                    ("before", text("before").into()),
+                    ("after", text("after").into()),
+                    ("hits", hits.join(", ").into()),
+                ]);
+                let project = self.projects.entry(text("project").to_owned());
+                let [blocked, allowed] = project.or_default();
+                if is {
+                    *blocked += 1;
+                    self.newly_blocked.push(shown);
+                } else {
+                    *allowed += 1;
+                    self.newly_allowed.push(shown);
+                }
+            }
+            self.hit.extend(hits);
+        }
+    }
+
+    fn to_json(&self, never: &[String]) -> Value {
+        let all = |list: &[Resource]| list.iter().map(Resource::to_json).collect::<Vec<_>>();
+        let projects = self.projects.iter().map(|(project, [blocked, allowed])| {
+            json!({ "project": project, "newly-blocked": blocked, "newly-allowed": allowed })
+        });
+        json!({
+            "plans": self.plans, "passed-over": self.passed_over, "newly-blocked": all(&self.newly_blocked),
+            "newly-allowed": all(&self.newly_allowed), "projects": projects.collect::<Vec<_>>(), "never-hit": never,
+        })
+    }
+}
+
+/// Whether a run would be held up by this outcome.
+fn blocks(outcome: &str) -> bool {
+    matches!(outcome, "soft-failed" | "hard-failed")
+}
+
+/// The instant that is meant: one that is written out, or so long ago.
+fn since(text: &str, now_us: i64) -> Result<String> {
+    if instant::parse(text).is_some() {
+        return Ok(text.to_owned());
+    }
+    let wrong = || {
+        Failure::usage(format!(
+            "--since {text}: say an instant, or so long ago: `7d`, `12h`"
+        ))
+    };
+    let (count, unit) = text
+        .split_at_checked(text.len().saturating_sub(1))
+        .ok_or_else(wrong)?;
+    let hours: i64 = match unit {
+        "d" => 24,
+        "h" => 1,
+        _ => return Err(wrong()),
+    };
+    let count: u32 = count.parse().map_err(|_| wrong())?;
+    let ago = i64::from(count)
+        .saturating_mul(hours)
+        .saturating_mul(3_600_000_000);
+    instant::format(now_us.saturating_sub(ago)).ok_or_else(wrong)
+}
+
+pub(super) fn run(asked: &Replay, session: &Session) -> Result {
+    let client = session.client()?;
+    let since = since(&asked.since, crate::server::clock()())?;
+    let (archive, policies) = packed(&asked.dir)?;
+    let replays = format!(
+        "{}/replays?since={}",
+        path(&client, &asked.set)?,
+        escape(&since)
+    );
+    let (mut report, mut after) = (Report::default(), String::new());
+    loop {
+        let page = client
+            .api
+            .upload(&format!("{replays}{after}"), archive.clone())?;
+        report.add(&page);
+        match page.text("next") {
+            "" => break,
+            next => after = format!("&after={next}"),
+        }
+    }
+    let never: Vec<String> = policies
+        .into_iter()
+        .filter(|each| !report.hit.contains(each))
+        .collect();
+    if session.out.is_json() {
+        return session.out.json(&report.to_json(&never));
+    }
+    let out = session.out;
+    out.say(&format!(
+        "{} plans since {since} were judged again; {} runs were passed over (out of reach, or without a plan)",
+        report.plans, report.passed_over
+    ));
+    for (what, list) in [
+        ("newly blocked", &report.newly_blocked),
+        ("newly allowed", &report.newly_allowed),
+    ] {
+        out.say(&format!("{what}: {}", list.len()));
+        if !list.is_empty() {
+            out.list(COLUMNS, list.get(..SHOWN_MAX).unwrap_or(list))?;
+        }
+    }
+    for (project, [blocked, allowed]) in &report.projects {
+        out.say(&format!(
+            "{project}: {blocked} newly blocked, {allowed} newly allowed"
+        ));
+    }
+    if !never.is_empty() {
+        out.say(&format!("never hit: {}", never.join(", ")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_time_is_an_instant_or_so_long_ago() {
+        let day = 24 * 3_600_000_000_i64;
+        for (text, expected) in [
+            ("2d", "1970-01-09T00:00:00Z"),
+            ("12h", "1970-01-10T12:00:00Z"),
+            ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(since(text, 10 * day).unwrap(), expected);
+        }
+        for text in ["", "d", "7", "7w", "-1d", "ä"] {
+            assert!(since(text, 10 * day).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Replays of policy sets: what a bundle that nobody published would have said of stored plans.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use statehouse_core::policy::replay::{self, Replayed};
+use statehouse_model::{RunId, instant as instants};
+
+use super::document::{Document, to};
+use super::instant::{self, Instant};
+use super::policy_sets::{self, of_id};
+use crate::auth::{self, Asked, Asker, At};
+use crate::body::{self, Whole};
+use crate::problem::Problem;
+
+pub(super) const KIND: &str = "policy-replays";
+
+/// Where a page begins.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct From {
+    /// Runs that were made then or later, RFC 3339.
+    since: String,
+    /// The run that the page before ended with.
+    after: Option<String>,
+}
+
+/// A page of plans, and what was said of each.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Told {
+    /// The oldest first.
+    plans: Vec<Plan>,
+    /// Runs that the set does not reach, or whose plan is not kept any more.
+    passed_over: usize,
+    /// The run that the page ends with, for the next one; `null` where this is the last.
+    next: Option<String>,
+}
+
+/// What became of a plan, and what would have.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+struct Plan {
+    run: String,
+    workspace: String,
+    project: String,
+    created_at: Option<Instant>,
+    /// Where the run is.
+    stage: String,
+    /// How many approved it.
+    approvals: usize,
+    /// What the bundle in force says; `null` where there is none: `passed`, `advised`, `soft-failed` or `hard-failed`.
+    before: Option<&'static str>,
+    /// What the other one says.
+    after: &'static str,
+    /// The policies of the other one that have something against it, by name.
+    hits: Vec<String>,
+}
+
+impl std::convert::From<&Replayed> for Plan {
+    fn from(found: &Replayed) -> Self {
+        Self {
+            run: found.run.to_string(),
+            workspace: found.workspace.clone(),
+            project: found.project.clone(),
+            created_at: instant::at(found.created_at),
+            stage: found.status.clone(),
+            approvals: found.approvals,
+            before: found.before.map(|outcome| outcome.as_str()),
+            after: found.after.as_str(),
+            hits: found.hits.clone(),
+        }
+    }
+}
+
+/// Judges stored plans by a bundle that is sent. Nothing of it is stored.
+pub(crate) async fn create(
+    asker: Asker,
+    At(id): At<String>,
+    Asked(asked): Asked<From>,
+    body: Whole<body::Bundle>,
+) -> Result<Document, Problem> {
+    let since = instants::parse(&asked.since)
+        .ok_or_else(|| Problem::unprocessable("`since` is no instant as RFC 3339 writes one"))?;
+    let after: Option<RunId> = asked.after.as_deref().map(auth::id).transpose()?;
+    let (ctx, id) = of_id(&asker, &id).await?;
+    let page = replay::replay(&ctx, &id, body.bytes.clone(), (since, after)).await?;
+    let told = Told {
+        plans: page.plans.iter().map(Plan::from).collect(),
+        passed_over: page.passed_over,
+        next: page.next.map(|run| run.to_string()),
+    };
+    Ok(Document::one(json!({
+        "type": KIND,
+        "id": id.as_str(),
+        "attributes": told,
+        "relationships": { "policy-set": to(policy_sets::KIND, Some(id.as_str())) },
+    })))
+}
