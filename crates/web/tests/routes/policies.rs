@@ -5,7 +5,7 @@ use statehouse_core::run::machine::Status;
 use statehouse_model::{PolicyEvaluationId, Role, RunId, TaskStageId};
 
 use crate::judge::says;
-use crate::planned::{self, Remote, job_of, plan, put, until};
+use crate::planned::{Remote, job_of, plan, put, until};
 use crate::run_pages::browser;
 use crate::support::{ACME, Acme, Answer, Person, Server};
 
