@@ -36,6 +36,7 @@ impl Judge for Bench {
             Ok(Checked {
                 digest: Sha256::digest(&archive).into(),
                 policies: vec![policy],
+                archive,
             })
         })
     }

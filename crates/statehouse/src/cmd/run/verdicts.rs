@@ -13,7 +13,7 @@ const MESSAGES_MAX: usize = 20;
 
 /// Arguments of an override.
 #[derive(clap::Args)]
-pub(super) struct Override {
+pub(in crate::cmd) struct Override {
     /// The run
     run: RunId,
     /// Why it may be applied all the same; stands in the ledger
