@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use regorus::Value;
 
-use super::{Answer, Args, Builtin};
+use super::{Answer, Args, Builtin, Failure};
 
-pub(super) const ALL: [Builtin; 10] = [
+pub(super) const ALL: [Builtin; 11] = [
     ("all", 1, all),
     ("any", 1, any),
     ("set_diff", 2, set_diff),
     ("array.flatten", 1, flatten),
+    ("to_number", 1, to_number),
     ("cast_array", 1, cast_array),
     ("cast_set", 1, cast_set),
     ("cast_string", 1, |args| cast(args, "string")),
@@ -76,5 +77,28 @@ fn cast(args: &Args<'_>, kind: &str) -> Answer {
         Ok(args.any(0).clone())
     } else {
         args.wrong(0, kind)
+    }
+}
+
+/// Names of what is no number, which the reference implementation calls the wrong type.
+const NO_NUMBERS: [&str; 3] = ["nan", "inf", "infinity"];
+
+fn to_number(args: &Args<'_>) -> Answer {
+    match args.any(0) {
+        Value::Null => Ok(Value::from(0_u64)),
+        Value::Bool(it) => Ok(Value::from(u64::from(*it))),
+        number @ Value::Number(_) => Ok(number.clone()),
+        Value::String(text) => {
+            let bare = text.trim_start_matches(['+', '-']).to_ascii_lowercase();
+            if NO_NUMBERS.contains(&bare.as_str()) {
+                return Err(Failure::Type(format!("to_number: {text} is no number")));
+            }
+            let begins = bare.starts_with(|it: char| it.is_ascii_digit() || it == '.');
+            match Value::from_numeric_string(text.strip_prefix('+').unwrap_or(text)) {
+                Ok(number) if begins => Ok(number),
+                _ => args.fail(format!("{text:?} is no number")),
+            }
+        }
+        _ => args.wrong(0, "null, boolean, number or string"),
     }
 }

@@ -125,14 +125,14 @@ pub(super) fn read(text: &str) -> Result<Vec<(Option<String>, Public)>, &'static
         return Ok(vec![(None, key.ok_or("the key is of no known kind")?)]);
     }
     let json = Value::from_json_str(text).map_err(|_| "failed to parse a JWK key (set)")?;
-    let keys = match json["keys"].as_array() {
-        Ok(keys) => keys.iter().cloned().collect(),
-        Err(_) => vec![json],
-    };
     let read = |key: &Value| Some((word(key, "kid").map(str::to_owned), public(key)?));
-    keys.iter()
-        .map(|key| read(key).ok_or("failed to parse a JWK key (set)"))
-        .collect()
+    match json["keys"].as_array() {
+        // A set may hold keys of kinds that are not known here; they verify nothing.
+        Ok(keys) => Ok(keys.iter().filter_map(read).collect()),
+        Err(_) => read(&json)
+            .map(|it| vec![it])
+            .ok_or("failed to parse a JWK key (set)"),
+    }
 }
 
 /// Whether a signature in the form of a JWT is this key's.

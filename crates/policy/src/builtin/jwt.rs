@@ -5,7 +5,8 @@
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
-use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE_NO_PAD};
+use base64::{alphabet, engine::DecodePaddingMode};
 use regorus::Value;
 
 use super::{
@@ -39,6 +40,13 @@ pub(super) const ALL: [Builtin; 17] = [
     }),
 ];
 
+/// As lenient as the reference implementation is: with padding or without, whatever the last bits are.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::URL_SAFE,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 /// Tokens in tokens.
 const NESTED_MAX: usize = 8;
 /// Seconds in nanoseconds.
@@ -53,9 +61,7 @@ struct Token {
 }
 
 fn base64(args: &Args<'_>, what: &str, text: &str) -> Result<Vec<u8>, Failure> {
-    let decoded = URL_SAFE_NO_PAD
-        .decode(text)
-        .or_else(|_| URL_SAFE.decode(text));
+    let decoded = LENIENT.decode(text);
     decoded.or_else(|it| args.fail(format!("the token's {what} is no base64url: {it}")))
 }
 
@@ -213,9 +219,9 @@ fn constraints<'a>(args: &Args<'a>) -> Result<Constraints<'a>, Failure> {
             "alg" => read.algorithm = Some(text()?),
             "iss" => read.issuer = Some(text()?),
             "aud" => read.audience = Some(text()?),
-            "time" => match value.as_f64() {
-                Ok(time) => read.time_ns = time,
-                Err(_) => return args.fail("the constraint time is no number"),
+            "time" => match number(value) {
+                Some(time) => read.time_ns = time,
+                None => return args.fail("the constraint time is no number"),
             },
             other => return args.fail(format!("{other} is no constraint")),
         }
@@ -265,6 +271,12 @@ fn signed(constraints: &Constraints<'_>, token: &Token) -> bool {
     }
 }
 
+/// A number as near as a float is: an instant in nanoseconds has more digits.
+fn number(value: &Value) -> Option<f64> {
+    value.as_number().ok()?;
+    value.to_string().parse().ok()
+}
+
 /// Whether issuer, audience and times are as they must be.
 fn stands(
     args: &Args<'_>,
@@ -292,7 +304,7 @@ fn stands(
         if *claim == Value::Undefined {
             continue;
         }
-        let Ok(limit) = claim.as_f64() else {
+        let Some(limit) = number(claim) else {
             return args.fail(format!("{name} value must be a number"));
         };
         let time = if constraints.time_ns.is_nan() {

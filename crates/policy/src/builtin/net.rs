@@ -147,7 +147,7 @@ fn merge(args: &Args<'_>) -> Answer {
         let range = match cidr(text) {
             Some(range) => range,
             None => match text.parse::<IpAddr>() {
-                Ok(IpAddr::V4(_)) => range(args, text)?,
+                Ok(IpAddr::V4(it)) => classful(args, it)?,
                 Ok(IpAddr::V6(_)) => {
                     return args.fail(format!("{text} wants a length, as in {text}/128"));
                 }
@@ -170,6 +170,17 @@ fn merge(args: &Args<'_>) -> Answer {
     }
     let written = merged.into_iter().flat_map(networks).map(Value::from);
     Ok(Value::from(written.collect::<BTreeSet<_>>()))
+}
+
+/// An address without a length stands for the network of its class, as in the reference implementation.
+fn classful(args: &Args<'_>, address: std::net::Ipv4Addr) -> Result<Range, Failure> {
+    let length = match address.octets() {
+        [0..128, ..] => 8,
+        [128..192, ..] => 16,
+        [192..224, ..] => 24,
+        _ => return args.fail(format!("{address} wants a length, as in {address}/32")),
+    };
+    network(args, &format!("{address}/{length}"))
 }
 
 /// A range as the fewest networks.

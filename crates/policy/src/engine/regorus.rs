@@ -69,7 +69,7 @@ impl Program {
 
 fn compile_error(error: anyhow::Error) -> EvalError {
     let read = evaluation_error(&error);
-    let code = if read.code == "eval_internal_error" {
+    let code = if read.code.starts_with("eval_") {
         "rego_compile_error".to_owned()
     } else {
         read.code
@@ -260,8 +260,8 @@ fn without_stand_ins(path: &str, value: Value) -> Value {
     }
 }
 
-/// Phrases of the engine's messages, and the codes that the reference implementation has for what they say.
-const CODES: [(&str, &str); 19] = [
+/// Phrases of the engine's messages, and the codes that the reference implementation has for what they say; the first that is found.
+const CODES: [(&str, &str); 22] = [
     (builtin::TYPE_ERROR, "eval_type_error"),
     (builtin::VALUE_ERROR, "eval_builtin_error"),
     ("multiple outputs", "eval_conflict_error"),
@@ -271,16 +271,19 @@ const CODES: [(&str, &str); 19] = [
     ("exceeded time limit", "eval_cancel_error"),
     ("exceeded memory limit", "eval_cancel_error"),
     ("recursion detected", "rego_recursion_error"),
-    ("divide by zero", "eval_builtin_error"),
-    ("modulo by zero", "eval_builtin_error"),
-    ("modulo on floating-point", "eval_builtin_error"),
-    ("expects integer", "eval_type_error"),
-    ("expects non-negative integer", "eval_type_error"),
-    ("expects", "eval_type_error"),
-    ("must be", "eval_type_error"),
     ("could not find function", "rego_compile_error"),
     ("unsafe", "rego_unsafe_var_error"),
     ("undefined var", "rego_unsafe_var_error"),
+    ("destructuring", "rego_compile_error"),
+    ("expecting", "rego_compile_error"),
+    ("internal error", "eval_internal_error"),
+    ("step must be", "eval_builtin_error"),
+    ("expects", "eval_type_error"),
+    ("must be", "eval_type_error"),
+    ("requires", "eval_type_error"),
+    ("is not an object", "eval_type_error"),
+    ("nesting too deep", "rego_compile_error"),
+    ("undefined rule", "rego_compile_error"),
 ];
 
 /// The engine's message: a drawing of the source, then `error: …`. What is kept is the place and the last line.
@@ -294,10 +297,11 @@ pub(crate) fn evaluation_error(error: &anyhow::Error) -> EvalError {
         Some(at) => text.get(at + "error: ".len()..).unwrap_or_default(),
         None => &text,
     };
+    // What is left are builtins that cannot use what they are given.
     let code = CODES
         .iter()
         .find(|(phrase, _)| text.contains(phrase))
-        .map_or("eval_internal_error", |(_, code)| code);
+        .map_or("eval_builtin_error", |(_, code)| code);
     let said = said
         .trim()
         .replace(builtin::TYPE_ERROR, "")

@@ -33,6 +33,8 @@ pub(crate) enum Kind {
     Ref(Box<Term>, Vec<Term>),
     /// A function by its name, or by the steps to it, and its arguments.
     Call(Box<Term>, Vec<Term>),
+    /// Under `not`, what a call that writes into its last argument must return: that argument, and the call.
+    Returns(Box<(Term, Term)>),
     Array(Vec<Term>),
     Set(Vec<Term>),
     Object(Vec<(Term, Term)>),

@@ -326,7 +326,7 @@ impl<'a> Lexer<'a> {
         if self.step().is_none() {
             return self.fail(at, "a raw string does not end", "close it with `");
         }
-        Ok(text.replace('\r', ""))
+        Ok(text.to_owned())
     }
 
     fn template(&mut self, at: Place, depth: usize) -> Result<TokenKind, Unreadable> {

@@ -446,7 +446,9 @@ fn depth(term: &Term) -> usize {
             Kind::Binary(..) => depth(&sides.0).max(depth(&sides.1) + 1),
             _ => depth(&sides.0).max(depth(&sides.1)) + 1,
         },
-        Kind::Unify(sides) | Kind::Assign(sides) => depth(&sides.0).max(depth(&sides.1)),
+        Kind::Unify(sides) | Kind::Assign(sides) | Kind::Returns(sides) => {
+            depth(&sides.0).max(depth(&sides.1))
+        }
         Kind::Member(key, sides) => {
             key.iter()
                 .map(|it| depth(it))

@@ -253,9 +253,13 @@ impl<'a> Printer<'a> {
 
     fn statements(&mut self, body: &[Statement]) {
         for (index, statement) in body.iter().enumerate() {
+            // What begins with a parenthesis would be the arguments of what ends on the line before.
+            if index > 0 {
+                self.word(";");
+            }
             let moved = self.reach(statement.at);
             if index > 0 && !moved {
-                self.word("; ");
+                self.word(" ");
             }
             self.statement(statement);
         }
@@ -316,7 +320,7 @@ impl<'a> Printer<'a> {
 
     fn expression(&mut self, term: &Term) {
         let (sides, sign) = match &term.kind {
-            Kind::Unify(sides) => (sides, " = "),
+            Kind::Unify(sides) | Kind::Returns(sides) => (sides, " = "),
             Kind::Assign(sides) => (sides, " := "),
             _ => return self.term(term),
         };
@@ -381,7 +385,7 @@ impl<'a> Printer<'a> {
                 self.operand(inner, 4);
                 self.word(")");
             }
-            Kind::Unify(_) | Kind::Assign(_) => self.expression(term),
+            Kind::Unify(_) | Kind::Assign(_) | Kind::Returns(_) => self.expression(term),
             Kind::Template(_) => self.word("\"\""),
         }
     }

@@ -233,6 +233,7 @@ fn of_term(term: &Term, found: &mut BTreeSet<Vec<Step>>) {
         }
         Kind::Binary(_, sides)
         | Kind::Unify(sides)
+        | Kind::Returns(sides)
         | Kind::Assign(sides)
         | Kind::Member(None, sides) => {
             of_term(&sides.0, found);

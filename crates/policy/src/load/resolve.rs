@@ -234,6 +234,16 @@ impl<'a> Resolver<'a> {
             }
             Line::Not(term) => {
                 self.writes_last(term);
+                if let Kind::Unify(sides) = &mut term.kind
+                    && matches!(sides.1.kind, Kind::Call(..))
+                    && sides.1.at == term.at
+                {
+                    let sides = std::mem::replace(
+                        sides,
+                        Box::new((Term::var(term.at, "_"), Term::var(term.at, "_"))),
+                    );
+                    term.kind = Kind::Returns(sides);
+                }
                 self.term(term);
             }
             Line::Some(variables) => {
@@ -416,7 +426,10 @@ impl<'a> Resolver<'a> {
                 this.term(&mut pair.0);
                 this.term(&mut pair.1);
             }),
-            Kind::Binary(_, sides) | Kind::Unify(sides) | Kind::Assign(sides) => {
+            Kind::Binary(_, sides)
+            | Kind::Unify(sides)
+            | Kind::Assign(sides)
+            | Kind::Returns(sides) => {
                 self.term(&mut sides.0);
                 self.term(&mut sides.1);
             }
@@ -485,7 +498,7 @@ impl<'a> Resolver<'a> {
                         let value = std::mem::replace(value, Term::new(at, Kind::Null));
                         statement.kind = Line::Is(Term::new(
                             at,
-                            Kind::Unify(Box::new((variable.clone(), value))),
+                            Kind::Assign(Box::new((variable.clone(), value))),
                         ));
                     }
                     self.statement(&mut statement);

@@ -95,6 +95,7 @@ impl Rewriter<'_> {
             if self.kept.is_some() {
                 self.splitter.statement(&mut statement, &mut rewritten);
             }
+            walked(&mut statement);
             match statement.kind {
                 Line::Is(Term {
                     kind: Kind::Unify(_) | Kind::Assign(_),
@@ -171,7 +172,10 @@ impl Rewriter<'_> {
                 self.term(&mut pair.1);
                 self.body(body);
             }
-            Kind::Binary(_, sides) | Kind::Unify(sides) | Kind::Assign(sides) => {
+            Kind::Binary(_, sides)
+            | Kind::Unify(sides)
+            | Kind::Assign(sides)
+            | Kind::Returns(sides) => {
                 self.term(&mut sides.0);
                 self.term(&mut sides.1);
             }
@@ -219,6 +223,11 @@ impl Rewriter<'_> {
         let mut operands: Vec<(&mut Term, bool)> = Vec::new();
         match &mut term.kind {
             Kind::Call(_, args) => operands.extend(args.iter_mut().map(|it| (it, true))),
+            Kind::Returns(sides) => {
+                if let Kind::Call(_, args) = &mut sides.1.kind {
+                    operands.extend(args.iter_mut().map(|it| (it, true)));
+                }
+            }
             Kind::Binary(operator, sides) => {
                 let refs = *operator != Operator::Equal;
                 let (left, right) = sides.as_mut();
@@ -253,6 +262,27 @@ impl Rewriter<'_> {
                 before.push(line);
             }
         }
+    }
+}
+
+/// `[path, value] := walk(x)` is `walk(x, [path, value])`, the only form in which the engine finds all of them.
+fn walked(statement: &mut Statement) {
+    let Line::Is(term) = &mut statement.kind else {
+        return;
+    };
+    let (Kind::Unify(sides) | Kind::Assign(sides)) = &mut term.kind else {
+        return;
+    };
+    let (left, right) = sides.as_mut();
+    let is_walk = |it: &Term| matches!(&it.kind, Kind::Call(function, args) if args.len() == 1 && matches!(&function.kind, Kind::Var(name) if name == "walk"));
+    let (pattern, call) = match (is_walk(left), is_walk(right)) {
+        (_, true) => (left, right),
+        (true, _) => (right, left),
+        _ => return,
+    };
+    if let Kind::Call(_, args) = &mut call.kind {
+        args.push(pattern.clone());
+        term.kind = call.kind.clone();
     }
 }
 

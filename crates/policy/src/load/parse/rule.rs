@@ -2,7 +2,7 @@
 
 use super::{Dialect, Parser, Read};
 use crate::load::{
-    ast::{Kind, Module, Otherwise, Place, Rule, Statement, Term},
+    ast::{Module, Otherwise, Place, Rule, Statement, Term},
     lexer::TokenKind,
 };
 
