@@ -516,7 +516,7 @@ impl<'a> Resolver<'a> {
         let function = target.words().and_then(|words| self.function(&words));
         match function {
             None => {
-                self.term(target);
+                self.target(target);
                 self.term(value);
             }
             Some(function) => {
@@ -529,6 +529,18 @@ impl<'a> Resolver<'a> {
                     None => self.term(value),
                 }
             }
+        }
+    }
+
+    /// `input` and `data` there are the documents, even where a variable has that name.
+    fn target(&mut self, target: &mut Term) {
+        match &mut target.kind {
+            Kind::Var(root) if matches!(root.as_str(), "input" | "data") => {}
+            Kind::Ref(head, steps) if matches!(&head.kind, Kind::Var(root) if matches!(root.as_str(), "input" | "data")) =>
+            {
+                steps.iter_mut().for_each(|it| self.term(it));
+            }
+            _ => self.term(target),
         }
     }
 

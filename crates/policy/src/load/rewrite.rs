@@ -87,6 +87,7 @@ struct Rewriter<'a> {
 impl Rewriter<'_> {
     fn body(&mut self, body: &mut Vec<Statement>) {
         let mut rewritten = Vec::with_capacity(body.len());
+        declare_first(body);
         for mut statement in std::mem::take(body) {
             self.line(&mut statement);
             for (_, value) in &mut statement.with {
@@ -263,6 +264,20 @@ impl Rewriter<'_> {
             }
         }
     }
+}
+
+/// Puts `some` before everything else: after a statement that iterates the engine takes it for a second declaration.
+fn declare_first(body: &mut [Statement]) {
+    let Some(at) = body.first().map(|it| it.at) else {
+        return;
+    };
+    for statement in body
+        .iter_mut()
+        .filter(|it| matches!(it.kind, Line::Some(_)))
+    {
+        statement.at = at;
+    }
+    body.sort_by_key(|it| !matches!(it.kind, Line::Some(_)));
 }
 
 /// `[path, value] := walk(x)` is `walk(x, [path, value])`, the only form in which the engine finds all of them.

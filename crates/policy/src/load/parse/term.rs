@@ -326,6 +326,8 @@ impl Parser<'_> {
                 Kind::Set(Vec::new())
             }
             _ if self.called() => Kind::Var(word),
+            // The only keyword that cannot stand before a term, so that a variable may have its name.
+            "contains" => Kind::Var(word),
             _ if super::KEYWORDS.contains(&word.as_str()) || self.is_later(&word) => {
                 return self.fail(
                     format!("a value is missing; the keyword `{word}` stands there"),
