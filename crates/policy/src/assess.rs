@@ -26,7 +26,7 @@ use serde_json::json;
 use crate::bundle::{Bundle, Digest};
 use crate::input::{Input, Parsed, canonical};
 use crate::manifest::{Entity, Level, Manifest, ManifestError, Values};
-use crate::verdict::{About, Verdict, judge};
+use crate::verdict::{About, Location, Verdict, judge};
 use task::{Event, Said, Task};
 
 /// Opens the digest of a set.
@@ -183,7 +183,7 @@ pub fn assess(request: &Request, limits: &Limits) -> Vec<Verdict> {
 pub(crate) struct Answers {
     said: Vec<Vec<Option<Said>>>,
     /// Policies that were begun, and not ended.
-    begun: Vec<(usize, usize)>,
+    begun: Vec<(usize, usize, Option<Location>)>,
     /// Why whoever said nothing did not.
     pub(crate) silence: String,
 }
@@ -207,14 +207,19 @@ impl Answers {
 
     pub(crate) fn hear(&mut self, event: Event) {
         match event {
-            Event::Begun { set, policies } => {
+            Event::Begun {
+                set,
+                policies,
+                location,
+            } => {
                 // The last word counts: first those of a whole program, then those that are asked for themselves.
-                self.begun.retain(|(other, _)| *other != set);
+                self.begun.retain(|(other, ..)| *other != set);
+                let begun = policies.into_iter();
                 self.begun
-                    .extend(policies.into_iter().map(|policy| (set, policy)));
+                    .extend(begun.map(|policy| (set, policy, location.clone())));
             }
             Event::Said { set, policy, said } => {
-                self.begun.retain(|it| *it != (set, policy));
+                self.begun.retain(|it| (it.0, it.1) != (set, policy));
                 let place = self.said.get_mut(set).and_then(|set| set.get_mut(policy));
                 // The first word counts: a worker cannot take one back.
                 if let Some(place @ None) = place {
@@ -228,22 +233,16 @@ impl Answers {
 
     /// Gives every policy that was being evaluated this for an answer.
     pub(crate) fn fail_begun(&mut self, words: &str) {
-        for (set, policy) in std::mem::take(&mut self.begun) {
+        for (set, policy, location) in std::mem::take(&mut self.begun) {
             let message = words.to_owned();
-            self.hear(Event::Said {
-                set,
-                policy,
-                said: Said::Failed {
-                    message,
-                    location: None,
-                },
-            });
+            let said = Said::Failed { message, location };
+            self.hear(Event::Said { set, policy, said });
         }
     }
 
-    /// The policies that were being evaluated.
-    pub(crate) fn begun(&self) -> &[(usize, usize)] {
-        &self.begun
+    /// Whether any policy was being evaluated.
+    pub(crate) fn has_begun(&self) -> bool {
+        !self.begun.is_empty()
     }
 
     /// Forgets what was begun, to try again.

@@ -28,6 +28,9 @@ pub const KINDS: [&str; 6] = ["rego", "json", "yaml", "yml", "toml", "hcl"];
 /// Opens the digest, so that it is the digest of nothing else; a change of what is hashed changes it.
 const FORMAT: &[u8] = b"statehouse policy bundle 1\n";
 
+/// Lists and objects inside each other. The engine's reader gives up at 128.
+const JSON_DEPTH_MAX: usize = 100;
+
 /// What a bundle may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -350,10 +353,13 @@ impl Gathered<'_> {
         let text = String::from_utf8(bytes)
             .map_err(|error| refuse(path, format!("it is not UTF-8 text: {error}")))?;
         if kind(path) == Some("json") {
-            // Its depth, too: the parser gives up at 128.
             serde_json::from_str::<IgnoredAny>(&text).map_err(|error| {
                 refuse(path, format!("it is not JSON that can be read: {error}"))
             })?;
+            if depth(&text) > JSON_DEPTH_MAX {
+                let why = format!("it is nested deeper than {JSON_DEPTH_MAX} levels; flatten it");
+                return Err(refuse(path, why));
+            }
         }
         if self.files.insert(path.to_owned(), text).is_some() {
             return Err(refuse(path, "it is there twice"));
@@ -411,6 +417,28 @@ impl slug::Receive for Receiver<'_> {
             }
         }
     }
+}
+
+/// How many lists and objects of a JSON text lie inside each other at most.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'"' => {
+                while let Some(byte) = bytes.next().filter(|byte| *byte != b'"') {
+                    if byte == b'\\' {
+                        bytes.next();
+                    }
+                }
+            }
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
 }
 
 /// The ending of a path, if a bundle keeps such files.

@@ -248,6 +248,14 @@ pub(crate) fn judge(
     }
 }
 
+/// What went wrong, with the place where the policy is written unless the words name its file already.
+fn placed(words: &str, location: Option<&Location>) -> String {
+    match location {
+        Some(location) if !words.contains(&location.file) => format!("{location}: {words}"),
+        _ => words.to_owned(),
+    }
+}
+
 /// One policy and how much it weighs.
 struct Weighing<'a> {
     set: &'a Set,
@@ -279,12 +287,13 @@ impl Weighing<'_> {
         }
         let objections = answers
             .into_iter()
-            .flat_map(|answer| self.objections(answer));
+            .flat_map(|answer| self.objections(answer, location.as_ref()));
         self.weigh(objections.collect(), location)
     }
 
     fn error(&self, words: &str, location: Option<Location>) -> PolicyResult {
-        let message = self.message(self.cap(), words, "");
+        let words = placed(words, location.as_ref());
+        let message = self.message(self.cap(), &words, "");
         let objection = Objection {
             error: true,
             message,
@@ -303,7 +312,7 @@ impl Weighing<'_> {
         }
     }
 
-    fn objections(&self, answer: Answer) -> Vec<Objection> {
+    fn objections(&self, answer: Answer, location: Option<&Location>) -> Vec<Objection> {
         let Answer {
             query,
             role,
@@ -316,7 +325,7 @@ impl Weighing<'_> {
             Role::Warn => Level::Advisory,
         };
         let error = |words: String| {
-            let message = self.message(cap, &words, &query);
+            let message = self.message(cap, &placed(&words, location), &query);
             vec![Objection {
                 error: true,
                 message,
@@ -324,7 +333,7 @@ impl Weighing<'_> {
         };
         let value = match found {
             Found::Value(value) => value,
-            Found::Error(words) => return error(words),
+            Found::Error(words) => return error(format!("{query}: {words}")),
             Found::Undefined => {
                 return error(format!(
                     "{query} is undefined: no rule of it holds; write it so that it has a value when nothing is wrong, such as \

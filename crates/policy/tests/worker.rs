@@ -156,7 +156,7 @@ const HOSTILE: [(&str, &str, &str); 13] = [
     ),
     (
         "panics",
-        "deny contains x if { x := strings.count(\"abc\", \"\"); x < 0 }\ndeny contains 1 / 0",
+        "deny contains x if { x := strings.count(\"abc\", \"\") }",
         "",
     ),
     (
@@ -240,7 +240,7 @@ fn every_hostile_policy_fails_closed_and_the_next_evaluation_is_unharmed() {
         assert_eq!(words(&fine), "aws_s3_bucket.a", "after {name}: {fine:?}");
     }
     drop(workers);
-    assert_eq!(children(), []);
+    assert!(children().is_empty(), "{:?}", children());
 }
 
 #[test]
@@ -381,7 +381,7 @@ fn hostile_in_a_row(count: usize) {
     let fine = ask(&workers, &policy(FINE)).verdicts.remove(0);
     assert_eq!(words(&fine), "aws_s3_bucket.a");
     drop(workers);
-    assert_eq!(children(), []);
+    assert!(children().is_empty(), "{:?}", children());
     let open = fs_err::read_dir("/proc/self/fd").unwrap().count();
     assert!(open < 40, "{open} open files");
 }
@@ -483,7 +483,7 @@ fn whatever_else_a_worker_says_fails_closed() {
         );
         assert!(words(verdict).contains(told), "{told}: {}", words(verdict));
         drop(workers);
-        assert_eq!(children(), [], "{told}");
+        assert!(children().is_empty(), "{told}: {:?}", children());
     }
 }
 
@@ -509,7 +509,7 @@ fn a_worker_that_talks_without_end_is_stopped() {
         "{verdict:?}"
     );
     drop(workers);
-    assert_eq!(children(), []);
+    assert!(children().is_empty(), "{:?}", children());
 }
 
 #[test]
@@ -572,8 +572,8 @@ fn a_set_is_looked_at_in_a_worker_too() {
     );
     let parens = format!(
         "package p\nimport rego.v1\ndeny contains x if x := {}1{}\n",
-        "[".repeat(40),
-        "]".repeat(40)
+        "(".repeat(10_000),
+        ")".repeat(10_000)
     );
     assert!(
         !workers
@@ -582,7 +582,7 @@ fn a_set_is_looked_at_in_a_worker_too() {
             .is_empty()
     );
     drop(workers);
-    assert_eq!(children(), []);
+    assert!(children().is_empty(), "{:?}", children());
 }
 
 /// What a worker finds of the machine: the test's own policy cannot ask, so the kernel is asked about the worker.

@@ -133,6 +133,7 @@ impl Job<'_> {
         hear(Event::Begun {
             set: self.at,
             policies: self.policies.iter().map(|it| it.index).collect(),
+            location: None,
         });
         let first = self
             .policies
@@ -186,6 +187,7 @@ impl Job<'_> {
             hear(Event::Begun {
                 set: self.at,
                 policies: vec![asked.policy.index],
+                location: asked.location.clone(),
             });
             let answers = alone(&mut prepared, asked);
             self.say(hear, asked, answers);

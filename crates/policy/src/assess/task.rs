@@ -157,7 +157,12 @@ fn task_policy(index: usize, policy: &Policy) -> TaskPolicy {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Event {
     /// These policies of a set are evaluated from now on.
-    Begun { set: usize, policies: Vec<usize> },
+    Begun {
+        set: usize,
+        policies: Vec<usize>,
+        /// Where it is written, if it is one.
+        location: Option<Location>,
+    },
     /// One of them is done.
     Said {
         set: usize,

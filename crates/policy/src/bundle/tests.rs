@@ -88,12 +88,12 @@ fn any_change_of_a_path_or_a_text_is_another_digest() {
 
 #[test]
 fn what_is_no_bundle_is_refused_by_name() {
-    let nested = "[".repeat(100_000);
+    let nested = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let long = format!("{}.rego", "x".repeat(600));
     let deep = format!("{}x.rego", "d/".repeat(40));
     let huge = vec![b'#'; (1 << 20) + 1];
     for (path, content, words) in [
-        ("a.json", nested.as_bytes(), "recursion limit"),
+        ("a.json", nested.as_bytes(), "deeper than 100 levels"),
         ("a.json", b"{".as_slice(), "line 1 column 1"),
         ("a.rego", b"\xff\xfe".as_slice(), "UTF-8"),
         ("a.rego", huge.as_slice(), "larger than 1048576 bytes"),

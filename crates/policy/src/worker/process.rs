@@ -115,12 +115,6 @@ impl Process {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// The number by which the system knows it.
-    #[cfg(test)]
-    pub(super) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Waits until it has given up everything.
     ///
     /// # Errors

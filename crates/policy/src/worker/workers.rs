@@ -228,12 +228,6 @@ impl Workers {
         *running += 1;
         Some(Place(self))
     }
-
-    /// The process that waits.
-    #[cfg(test)]
-    pub(super) fn spare_id(&self) -> Option<u32> {
-        self.spare.lock().unwrap().as_ref().map(Process::id)
-    }
 }
 
 /// One of the places in which an evaluation may run.
@@ -299,7 +293,7 @@ impl Attempt<'_> {
             };
             let lasting = matches!(failure, Failure::Broken(_) | Failure::Canceled);
             let words = words_of(failure, &self.workers.settings);
-            if lasting || self.answers.begun().is_empty() {
+            if lasting || !self.answers.has_begun() {
                 self.answers.silence = words;
                 break;
             }
