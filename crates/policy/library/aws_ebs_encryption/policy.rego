@@ -25,5 +25,5 @@ deny contains plan.denial(change, "a mapped volume is not encrypted; set encrypt
 	some change in plan.made.aws_launch_template
 	some mapping in plan.blocks(change, "block_device_mappings")
 	some volume in plan.items(mapping, "ebs")
-	not volume.encrypted in {true, "true"}
+	not object.get(volume, "encrypted", null) in {true, "true"}
 }

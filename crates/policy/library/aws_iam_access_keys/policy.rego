@@ -11,5 +11,5 @@ import data.statehouse.plan
 deny contains plan.denial(change, "a credential without an end is made and kept in the state; use a role") if {
 	some type in ["aws_iam_access_key", "aws_iam_user_login_profile"]
 	some change in plan.made[type]
-	not change.change.after.user in data.parameters.aws_iam_access_keys.users
+	not plan.value(change, ["user"]) in data.parameters.aws_iam_access_keys.users
 }

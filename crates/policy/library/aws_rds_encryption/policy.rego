@@ -24,5 +24,5 @@ deny contains plan.denial(change, "its storage is not encrypted; set storage_enc
 
 deny contains plan.denial(change, "its storage is not encrypted; set encrypted = true") if {
 	some change in plan.made.aws_redshift_cluster
-	not change.change.after.encrypted in {true, "true"}
+	not plan.value(change, ["encrypted"]) in {true, "true"}
 }

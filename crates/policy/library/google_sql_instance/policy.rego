@@ -24,7 +24,7 @@ deny contains plan.denial(change, sprintf("%s may connect; name the networks tha
 deny contains plan.denial(change, "connections need no TLS; set ssl_mode = \"ENCRYPTED_ONLY\" in settings.ip_configuration") if {
 	some network in networks
 	change := network.change
-	not network.value.ssl_mode in {"ENCRYPTED_ONLY", "TRUSTED_CLIENT_CERTIFICATE_REQUIRED"}
+	not object.get(network.value, "ssl_mode", "") in {"ENCRYPTED_ONLY", "TRUSTED_CLIENT_CERTIFICATE_REQUIRED"}
 	not network.value.require_ssl == true
 }
 

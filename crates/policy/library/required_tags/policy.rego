@@ -19,13 +19,17 @@ deny contains plan.denial(change, sprintf("it lacks tags: %s; add them to it, or
 
 	# What most resources have is looked at first: a plan can be long.
 	some tag in data.parameters.required_tags.tags
-	not change.change.after.tags_all[tag] != ""
-	not change.change.after.tags[tag] != ""
-	not change.change.after.effective_labels[tag] != ""
+	not has(change.change.after, tag)
 	not is_open(change)
 	missing := required - tags(change.change)
 	count(missing) > 0
 }
+
+has(after, tag) if after.tags_all[tag] != ""
+
+has(after, tag) if after.tags[tag] != ""
+
+has(after, tag) if after.effective_labels[tag] != ""
 
 required := {tag | some tag in data.parameters.required_tags.tags}
 

@@ -10,7 +10,5 @@ deny contains {"msg": sprintf("the plan was made with version %s; use at least %
 }
 
 deny contains {"msg": "the plan does not tell its version; make it with a current tool"} if {
-	not is_version(input.terraform_version)
+	not semver.is_valid(object.get(input, "terraform_version", ""))
 }
-
-is_version(text) if semver.is_valid(text)

@@ -5,6 +5,7 @@ package statehouse.workspace_execution
 
 import rego.v1
 
-deny contains {"msg": sprintf("runs are made in mode %s; use one of %s", [input.workspace.execution_mode, concat(", ", data.parameters.workspace_execution.allowed)])} if {
-	not input.workspace.execution_mode in data.parameters.workspace_execution.allowed
+deny contains {"msg": sprintf("runs are made in mode %s; use one of %s", [mode, concat(", ", data.parameters.workspace_execution.allowed)])} if {
+	mode := object.get(input, ["workspace", "execution_mode"], "unknown")
+	not mode in data.parameters.workspace_execution.allowed
 }

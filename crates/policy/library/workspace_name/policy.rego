@@ -5,6 +5,7 @@ package statehouse.workspace_name
 
 import rego.v1
 
-deny contains {"msg": sprintf("the name %s does not match %s; choose another", [input.workspace.name, data.parameters.workspace_name.pattern])} if {
-	not regex.match(data.parameters.workspace_name.pattern, input.workspace.name)
+deny contains {"msg": sprintf("the name %s does not match %s; choose another", [name, data.parameters.workspace_name.pattern])} if {
+	name := object.get(input, ["workspace", "name"], "")
+	not regex.match(data.parameters.workspace_name.pattern, name)
 }

@@ -8,6 +8,7 @@ test_names_that_do_not_match_are_denied if {
 	every name in ["Network", "a", "net_work", ""] {
 		count(policy.deny) == 1 with input as {"workspace": {"name": name}}
 	}
+	count(policy.deny) == 1 with input as {"workspace": {}}
 }
 
 test_names_that_match_pass if {

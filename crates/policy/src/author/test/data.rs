@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::layout::{Group, is_within};
+use super::mock;
 use super::tree::{Tree, folder_of};
 use crate::bundle::{Bundle, Limits};
 use crate::engine::Document;
@@ -21,7 +22,7 @@ pub(super) fn of(tree: &Tree, group: &Group, notes: &mut BTreeSet<String>) -> Do
         let Some(inner) = within(path, &group.base) else {
             continue;
         };
-        if path.ends_with(".mock.json") {
+        if mock::policy_of(tree, path).is_some() {
             continue;
         }
         let folder = folder_of(inner).replace('/', ".");

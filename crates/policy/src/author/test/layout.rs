@@ -19,6 +19,9 @@ const ALONE: [&str; 7] = [
     "env0",
 ];
 
+/// What tests add to the package that they test.
+const OF_TESTS: &str = "_test";
+
 /// The list in a folder that Scalr evaluates by itself.
 const SCALR: &str = "scalr-policy.hcl";
 
@@ -91,7 +94,7 @@ impl<'t> Index<'t> {
     fn reach(&self, module: &Module) -> Reach {
         if self.scalr.contains(module.folder()) {
             Reach::Folder
-        } else if ALONE.contains(&module.package.as_str()) {
+        } else if is_alone(&module.package) {
             Reach::File
         } else {
             Reach::Everywhere
@@ -133,7 +136,10 @@ impl<'t> Index<'t> {
     }
 
     fn in_folder(&self, module: &Module) -> Vec<usize> {
-        self.package(&module.package, |it| it.folder() == module.folder())
+        let tested = module.package.strip_suffix(OF_TESTS);
+        let packages = [Some(module.package.as_str()), tested];
+        let near = |package| self.package(package, |it| it.folder() == module.folder());
+        packages.into_iter().flatten().flat_map(near).collect()
     }
 
     /// The file that a file of tests is named after.
@@ -141,6 +147,7 @@ impl<'t> Index<'t> {
         let name = module.path.rsplit('/').next()?.strip_suffix(".rego")?;
         let tested = name
             .strip_suffix("_test")
+            .or_else(|| name.strip_suffix(".test"))
             .or_else(|| name.strip_prefix("test_"))?;
         let tested = match module.folder() {
             "" => format!("{tested}.rego"),
@@ -174,8 +181,8 @@ impl<'t> Index<'t> {
         let alone = !matches!(self.reach(module), Reach::Everywhere);
         let mut found = Vec::new();
         for (package, places) in &self.packages {
-            // Of its own package it has what it has.
-            if alone && *package == module.package {
+            // Of its own package, or of the one that it tests, it has what it has.
+            if alone && (*package == module.package || is_alone(package)) {
                 continue;
             }
             let is_meant = |path: &String| is_within(path, package) || is_within(package, path);
@@ -192,6 +199,11 @@ impl<'t> Index<'t> {
         }
         found
     }
+}
+
+/// Whether every file of a package is evaluated by itself; tests stand in it, or in one that is called after it.
+fn is_alone(package: &str) -> bool {
+    ALONE.contains(&package.strip_suffix(OF_TESTS).unwrap_or(package))
 }
 
 /// Whether a path leads to another, or to something in it.

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::layout::{Group, of_policy};
 use super::run::{Session, document};
+use super::tree::{Module, Tree};
 use super::{Outcome, Test};
 use crate::engine::{EvalError, Prepared};
 use crate::load::Program;
@@ -36,12 +37,8 @@ struct Case {
 /// Runs the cases of every policy that has some.
 pub(super) fn cases(session: &mut Session<'_>) {
     let tree = session.tree;
-    for (place, module) in tree.modules.iter().enumerate() {
-        let Some(stem) = module.path.strip_suffix(".rego") else {
-            continue;
-        };
-        let mock = format!("{stem}.mock.json");
-        let Some((path, text)) = tree.documents.iter().find(|(path, _)| *path == mock) else {
+    for (path, text) in &tree.documents {
+        let Some((place, module)) = policy_of(tree, path) else {
             continue;
         };
         let cases = match read(text) {
@@ -77,6 +74,21 @@ pub(super) fn cases(session: &mut Session<'_>) {
             session.add(test(path, &case.name, outcome, time_ms));
         }
     }
+}
+
+/// The policy that the cases of a document are for. Where tests beside it say what is expected of them, they are only a document.
+pub(super) fn policy_of<'t>(tree: &'t Tree, path: &str) -> Option<(usize, &'t Module)> {
+    let policy = format!("{}.rego", path.strip_suffix(".mock.json")?);
+    let place = tree
+        .modules
+        .binary_search_by(|it| it.path.as_str().cmp(&policy))
+        .ok()?;
+    let module = tree.modules.get(place)?;
+    let is_read = tree.modules.iter().any(|it| {
+        let refers = |path: &String| path == "mock" || path.starts_with("mock.");
+        it.folder() == module.folder() && it.references.paths.iter().any(refers)
+    });
+    (!is_read).then_some((place, module))
 }
 
 fn test(path: &str, case: &str, (outcome, message): (Outcome, String), time_ms: u64) -> Test {
