@@ -3,10 +3,15 @@
 use regorus::Value;
 
 use super::{Answer, Args, Builtin, Failure};
-use crate::load::TEMPLATE;
+use crate::load::{
+    TEMPLATE,
+    print::{EXTRA, PATCHES},
+};
 
-pub(super) const ALL: [Builtin; 6] = [
+pub(super) const ALL: [Builtin; 8] = [
     (TEMPLATE, 1, template),
+    (EXTRA, 1, extra),
+    (PATCHES, 1, patches),
     ("strings.count", 2, count),
     ("json.is_valid", 1, json_is_valid),
     ("yaml.is_valid", 1, yaml_is_valid),
@@ -69,6 +74,42 @@ fn show_all<'a>(
         show(item, false, text);
     }
     text.push_str(close);
+}
+
+/// What stands behind a text whose format has fewer verbs than there are values.
+fn extra(args: &Args<'_>) -> Answer {
+    let mut text = "%!(EXTRA ".to_owned();
+    for (index, value) in args.array(0)?.iter().enumerate() {
+        if index > 0 {
+            text.push_str(", ");
+        }
+        text.push_str(match value {
+            Value::Number(number) if number.is_integer() => "int=",
+            Value::Number(_) => "float64=",
+            _ => "string=",
+        });
+        show(value, true, &mut text);
+    }
+    text.push(')');
+    Ok(Value::from(text))
+}
+
+/// The patches, unless one moves the whole document: it would be gone before it could be put anywhere. Libraries rely on that being
+/// undefined; the engine puts it back.
+fn patches(args: &Args<'_>) -> Answer {
+    let is_root = |it: &Value| match it {
+        Value::Array(path) => path.is_empty(),
+        Value::String(path) => path.is_empty() || path.as_ref() == "/",
+        _ => false,
+    };
+    if let Value::Array(patches) = args.any(0)
+        && patches
+            .iter()
+            .any(|it| it["op"] == Value::from("move") && is_root(&it["from"]))
+    {
+        return args.fail("the whole document cannot be moved");
+    }
+    Ok(args.any(0).clone())
 }
 
 /// The engine panics where what is counted is empty; the answer is the number of letters and one more.

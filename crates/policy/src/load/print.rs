@@ -25,6 +25,10 @@ pub(crate) const ARRAY: &str = "statehouse.array_";
 pub(crate) const SET: &str = "statehouse.set_";
 /// See [`ARRAY`].
 pub(crate) const OBJECT: &str = "statehouse.object_";
+/// The function that writes what a format has no verbs for.
+pub(crate) const EXTRA: &str = "statehouse.extra";
+/// The function that gives back patches that can be applied.
+pub(crate) const PATCHES: &str = "statehouse.patches";
 /// Literals within literals that the engine's parser is given: each level doubles its time.
 const LITERAL_DEPTH_MAX: usize = 4;
 
@@ -455,10 +459,67 @@ impl<'a> Printer<'a> {
     }
 
     fn call(&mut self, function: &Term, args: &[Term]) {
+        if self.differs(function, args) {
+            return;
+        }
         self.function(function, false);
         let depth = std::mem::take(&mut self.depth);
         self.list("(", args, ")");
         self.depth = depth;
+    }
+
+    /// Calls that the engine would answer otherwise than the reference implementation; whether this is one, and is written.
+    fn differs(&mut self, function: &Term, args: &[Term]) -> bool {
+        let Kind::Array(values) = args.last().map_or(&Kind::Null, |it| &it.kind) else {
+            return self.patches(function, args);
+        };
+        let [
+            Term {
+                kind: Kind::Text(format),
+                ..
+            },
+            _,
+        ] = args
+        else {
+            return self.patches(function, args);
+        };
+        let used = match verbs(format) {
+            Some(used)
+                if used < values.len() && function.words().as_deref() == Some(&["sprintf"]) =>
+            {
+                used
+            }
+            _ => return self.patches(function, args),
+        };
+        let (values, extra) = values.split_at(used);
+        self.word("concat(\"\", [");
+        self.function(function, false);
+        self.word("(");
+        self.text(format);
+        self.word(", ");
+        self.list("[", values, "]");
+        self.word("), ");
+        self.word(EXTRA);
+        self.list("([", extra, "])");
+        self.word("])");
+        true
+    }
+
+    /// A patch that moves the whole document is no patch.
+    fn patches(&mut self, function: &Term, args: &[Term]) -> bool {
+        let [document, patches] = args else {
+            return false;
+        };
+        if function.words().as_deref() != Some(&["json", "patch"]) {
+            return false;
+        }
+        self.function(function, false);
+        self.word("(");
+        self.term(document);
+        self.word(", ");
+        self.word(PATCHES);
+        self.list("(", std::slice::from_ref(patches), "))");
+        true
     }
 
     /// A function where it is called, or where it is named by `with`.
@@ -623,6 +684,23 @@ impl<'a> Printer<'a> {
             self.term(term);
         }
     }
+}
+
+/// How many values a format takes; `None` where it says which.
+fn verbs(format: &str) -> Option<usize> {
+    let mut count = 0;
+    let mut letters = format.chars();
+    while letters.by_ref().any(|it| it == '%') {
+        match letters
+            .by_ref()
+            .find(|it| !(it.is_ascii_digit() || "+-# .".contains(*it)))?
+        {
+            '%' => {}
+            '[' | '*' => return None,
+            _ => count += 1,
+        }
+    }
+    Some(count)
 }
 
 fn write_path(out: &mut String, path: &[String]) {

@@ -112,10 +112,23 @@ fn what_the_engine_does_not_read_is_rewritten_exactly() {
         ),
         // Imports after rules, and of inputs.
         ("package p\nx := names.k.l\nimport input.names", json!(7)),
+        // `some` behind what iterates, a variable named input, and one named contains.
+        (
+            "package p\nx contains [i, j] if { some i; y := input.list[i]; some j; z := input.list[j]; z > y; y > 1 }",
+            json!([[1, 2]]),
+        ),
+        (
+            "package p\ny := input.b\nx := v if { input := {\"b\": 4}; v := y with input as input }",
+            json!(4),
+        ),
+        (
+            "package p\nf(a) := contains if { contains := a }\nx := f(1)",
+            json!(1),
+        ),
         // Keywords as names.
         ("package p\nas.foo := 1\nx := as.foo + 1", json!(2)),
         ("package p\nfoo.if(v) := v\nx := foo.if(3)", json!(3)),
-        ("package p\nif.else contains 4\nx := if.else", json!([4])),
+        ("package p\nif.a.else contains 4\nx := if.a.else", json!([4])),
         // Strings with expressions.
         (
             "package p\nx := $\"a {input.a} {input.b} \\{{[input.a]}\"",
@@ -124,6 +137,15 @@ fn what_the_engine_does_not_read_is_rewritten_exactly() {
         (
             "package p\nx := [$\"<{y}>\" | some y in input.list]",
             json!(["<1>", "<2>", "<3>"]),
+        ),
+        // More values than verbs, and a document moved onto itself.
+        (
+            "package p\nx := sprintf(\"%s\", [\"a\", 1, [input.a]])",
+            json!("a%!(EXTRA int=1, string=[1])"),
+        ),
+        (
+            "package p\nx := json.patch(input, [{\"op\": \"move\", \"from\": [], \"path\": []}])",
+            Value::Null,
         ),
         // Results in the last argument.
         ("package p\nf(a) := a + 1\nx := y if f(1, y)", json!(2)),
