@@ -256,10 +256,9 @@ fn addresses(run: &str) -> (String, String, String) {
 }
 
 #[tokio::test]
-async fn what_policies_say_is_a_stage_of_the_run_that_waits_for_who_may_override() {
+async fn what_policies_say_is_a_stage_of_the_run() {
     let remote = Remote::new().await;
     let (server, owner) = (remote.server(), remote.owner());
-    let writer = remote.member("wim", Role::Writer).await;
     judging(server, owner, "soft", "soft-failed").await;
     judging(server, owner, "good", "passed").await;
     let run = remote.run(json!({})).await;
@@ -307,8 +306,20 @@ async fn what_policies_say_is_a_stage_of_the_run_that_waits_for_who_may_override
     assert_eq!(all["data"][0]["attributes"]["policy-kind"], "opa");
     let stages = remote.get(&format!("{at}/task-stages")).await;
     assert_eq!(stages["data"].as_array().unwrap().len(), 1);
+}
 
-    // For who may not override it has failed, and they are told why.
+#[tokio::test]
+async fn a_stage_waits_for_who_may_override_and_has_failed_for_others() {
+    let remote = Remote::new().await;
+    let (server, owner) = (remote.server(), remote.owner());
+    let writer = remote.member("wim", Role::Writer).await;
+    judging(server, owner, "soft", "soft-failed").await;
+    let run = remote.run(json!({})).await;
+    let (_, stage, evaluation) = addresses(&run);
+    held_up(server, &remote.ctx, &run).await;
+    let shown = remote.get(&stage).await;
+    assert_eq!(shown["data"]["attributes"]["status"], "awaiting_override");
+    // Others are told why they may not.
     let seen = remote.acme.get(&writer, &stage).await["data"]["attributes"].clone();
     assert_eq!(seen["status"], "failed");
     assert!(

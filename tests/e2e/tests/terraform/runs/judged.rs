@@ -15,18 +15,42 @@ use crate::support::proof::{prove, story};
 /// A directory of policies: each with its name, its level, and the number of resources from which on it is against a plan.
 struct Bundle(TempDir);
 
+/// One that has its limit at `count`.
+fn policy(name: &str, count: usize) -> String {
+    format!(
+        r#"package {name}
+
+made := [change | some change in input.resource_changes; "create" in change.change.actions]
+
+deny contains {{"msg": "{name} has its limit here", "address": change.address}} if {{
+	count(made) >= {count}
+	some change in made
+}}
+"#
+    )
+}
+
+/// What the manifest says of it.
+fn declared(name: &str, level: &str, count: usize) -> String {
+    format!(
+        r#"
+[[policy]]
+name = "{name}"
+level = "{level}"
+title = "Fewer than {count}"
+entrypoints = ["data.{name}.deny"]
+"#
+    )
+}
+
 impl Bundle {
     fn of(policies: &[(&str, &str, usize)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut manifest = "dialect = \"native\"\nentity = \"plan\"\n".to_owned();
         for (name, level, count) in policies {
-            manifest.push_str(&format!(
-                "\n[[policy]]\nname = \"{name}\"\nlevel = \"{level}\"\ntitle = \"Fewer than {count}\"\nentrypoints = [\"data.{name}.deny\"]\n"
-            ));
-            let rego = format!(
-                "package {name}\n\nmade := [change | some change in input.resource_changes; \"create\" in change.change.actions]\n\ndeny contains {{\"msg\": \"{name} has its limit here\", \"address\": change.address}} if {{\n\tcount(made) >= {count}\n\tsome change in made\n}}\n"
-            );
-            fs::write(folder.path().join(format!("{name}.rego")), rego).unwrap();
+            manifest += &declared(name, level, *count);
+            let file = folder.path().join(format!("{name}.rego"));
+            fs::write(file, policy(name, *count)).unwrap();
         }
         fs::write(folder.path().join("statehouse.toml"), manifest).unwrap();
         Self(folder)
