@@ -179,8 +179,8 @@ mod tests {
     fn a_time_is_an_instant_or_so_long_ago() {
         let day = 24 * 3_600_000_000_i64;
         for (text, expected) in [
-            ("2d", "1970-01-09T00:00:00Z"),
-            ("12h", "1970-01-10T12:00:00Z"),
+            ("2d", "1970-01-09T00:00:00.000000Z"),
+            ("12h", "1970-01-10T12:00:00.000000Z"),
             ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
         ] {
             assert_eq!(since(text, 10 * day).unwrap(), expected);
