@@ -66,11 +66,11 @@ fn blocks(args: &Args<'_>, text: &str, label: &str) -> Result<Vec<Vec<u8>>, Fail
     }
 }
 
+/// A certificate, and its bytes.
+type Read<'a> = (X509Certificate<'a>, &'a [u8]);
+
 /// The certificates in bytes: DER may hold several, one after the other.
-fn certificates<'a>(
-    args: &Args<'_>,
-    blocks: &'a [Vec<u8>],
-) -> Result<Vec<(X509Certificate<'a>, &'a [u8])>, Failure> {
+fn certificates<'a>(args: &Args<'_>, blocks: &'a [Vec<u8>]) -> Result<Vec<Read<'a>>, Failure> {
     let mut certificates = Vec::new();
     for block in blocks {
         let mut rest = block.as_slice();

@@ -32,8 +32,11 @@ pub(super) fn blocks(text: &str) -> Option<(Vec<Block>, &str)> {
     Some((blocks, rest))
 }
 
+/// A value of DER: its tag, what is in it, and what follows.
+pub(super) type Value<'a> = (u8, &'a [u8], &'a [u8]);
+
 /// A value of DER at the beginning of bytes: its tag, what is in it, and what follows.
-pub(super) fn value(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+pub(super) fn value(bytes: &[u8]) -> Option<Value<'_>> {
     let (tag, rest) = bytes.split_first()?;
     let (first, rest) = rest.split_first()?;
     let (length, rest) = if *first < 0x80 {

@@ -30,6 +30,9 @@ pub(super) enum Public {
     Secret(Vec<u8>),
 }
 
+/// A key and its id.
+pub(super) type Named = (Option<String>, Public);
+
 /// A member of a JWK as bytes.
 fn part(jwk: &Value, name: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD
@@ -103,7 +106,7 @@ pub(super) fn from_info(info: &SubjectPublicKeyInfo<'_>) -> Option<Public> {
 }
 
 /// The keys that a text gives: a certificate or key in PEM, a JWK, or a set of them, each with its id. What is wrong is said.
-pub(super) fn read(text: &str) -> Result<Vec<(Option<String>, Public)>, &'static str> {
+pub(super) fn read(text: &str) -> Result<Vec<Named>, &'static str> {
     if text.contains("-----BEGIN ") {
         let (blocks, rest) = der::blocks(text).ok_or("failed to parse a PEM certificate")?;
         if !rest.trim().is_empty() {

@@ -11,7 +11,7 @@ use regorus::Value;
 
 use super::{
     Answer, Args, Builtin, Failure,
-    jwk::{self, Public},
+    jwk::{self, Named, Public},
 };
 
 pub(super) const ALL: [Builtin; 17] = [
@@ -133,7 +133,7 @@ fn decode(args: &Args<'_>) -> Answer {
     ]))
 }
 
-fn keys(args: &Args<'_>, text: &str) -> Result<Vec<(Option<String>, Public)>, Failure> {
+fn keys(args: &Args<'_>, text: &str) -> Result<Vec<Named>, Failure> {
     jwk::read(text).or_else(|it| args.fail(it))
 }
 
@@ -189,7 +189,7 @@ fn verify_secret(args: &Args<'_>, algorithm: &str) -> Answer {
 
 /// What a token must satisfy.
 struct Constraints<'a> {
-    keys: Vec<(Option<String>, Public)>,
+    keys: Vec<Named>,
     secret: Option<&'a str>,
     algorithm: Option<&'a str>,
     issuer: Option<&'a str>,

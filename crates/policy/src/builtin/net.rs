@@ -163,7 +163,7 @@ fn merge(args: &Args<'_>) -> Answer {
     for range in ranges {
         match merged.last_mut() {
             Some(last) if last.six == range.six && range.first <= last.last.saturating_add(1) => {
-                last.last = last.last.max(range.last)
+                last.last = last.last.max(range.last);
             }
             _ => merged.push(range),
         }

@@ -256,11 +256,11 @@ impl Renderer<'_> {
                         self.nodes(args, empty, current)?;
                     }
                     for (key, value) in entries {
-                        for (name, bound) in [(index, key), (item, value.clone())] {
-                            if let Some(name) = name {
-                                self.variables.insert(name.clone(), bound);
-                            }
-                        }
+                        let bound = [(index, key), (item, value.clone())];
+                        let named = bound
+                            .into_iter()
+                            .filter_map(|(name, it)| Some((name.clone()?, it)));
+                        self.variables.extend(named);
                         self.nodes(args, body, &value)?;
                     }
                 }

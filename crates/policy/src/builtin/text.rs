@@ -123,12 +123,20 @@ fn count(args: &Args<'_>) -> Answer {
     Ok(Value::from(count))
 }
 
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "it is a builtin, and those may fail"
+)]
 fn json_is_valid(args: &Args<'_>) -> Answer {
     Ok(Value::from(
         matches!(args.any(0), Value::String(text) if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()),
     ))
 }
 
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "it is a builtin, and those may fail"
+)]
 fn yaml_is_valid(args: &Args<'_>) -> Answer {
     Ok(Value::from(
         matches!(args.any(0), Value::String(text) if Value::from_yaml_str(text).is_ok()),

@@ -127,7 +127,7 @@ impl Document {
                 .map(|(key, value)| {
                     (
                         key.as_string()
-                            .map_or_else(|_| key.to_string(), |it| it.to_string()),
+                            .map_or_else(|_| key.to_string(), ToString::to_string),
                         Self(value.clone()),
                     )
                 })

@@ -95,9 +95,11 @@ fn add_constants(engine: &mut regorus::Engine, values: Vec<Value>) -> anyhow::Re
     engine.add_extension(print::CONSTANT.to_owned(), 1, Box::new(constant))
 }
 
+type Build = fn(Vec<Value>) -> Value;
+
 /// A function that builds a literal of its arguments.
 fn add_literal(engine: &mut regorus::Engine, name: &str) -> anyhow::Result<()> {
-    let (kind, build): (_, fn(Vec<Value>) -> Value) = if name.starts_with(print::ARRAY) {
+    let (kind, build): (_, Build) = if name.starts_with(print::ARRAY) {
         (print::ARRAY, Value::from)
     } else if name.starts_with(print::SET) {
         (print::SET, |items| {
@@ -168,21 +170,7 @@ impl Prepared {
         &mut self,
         query: &str,
     ) -> Result<Vec<BTreeMap<String, Document>>, EvalError> {
-        let mut answers = Vec::new();
-        for result in self.ask(query)? {
-            let mut answer = BTreeMap::new();
-            if let Ok(bindings) = result.bindings.as_object() {
-                for (name, value) in bindings.iter() {
-                    if let Ok(name) = name.as_string().map(ToString::to_string)
-                        && !name.starts_with(print::MADE_UP)
-                    {
-                        answer.insert(name, Document(value.clone()));
-                    }
-                }
-            }
-            answers.push(answer);
-        }
-        Ok(answers)
+        Ok(self.ask(query)?.iter().map(variables).collect())
     }
 
     /// What lines were evaluated since the program was prepared; [`Limits::coverage`] must be on.
@@ -249,6 +237,18 @@ impl Engine for Prepared {
         self.set_input(input.clone());
         paths.iter().map(|path| Self::eval(self, path)).collect()
     }
+}
+
+/// The variables of an answer that the question names.
+fn variables(result: &QueryResult) -> BTreeMap<String, Document> {
+    let Ok(bindings) = result.bindings.as_object() else {
+        return BTreeMap::new();
+    };
+    let named = bindings.iter().filter_map(|(name, value)| {
+        let name = name.as_string().ok()?;
+        (!name.starts_with(print::MADE_UP)).then(|| (name.to_string(), Document(value.clone())))
+    });
+    named.collect()
 }
 
 /// All data has a package that nobody wrote.

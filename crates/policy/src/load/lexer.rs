@@ -96,15 +96,21 @@ fn annotations(comments: &[(u32, &str)]) -> Vec<Annotation> {
                 yaml: String::new(),
             });
             last = Some(*line);
-        } else if follows {
-            if let Some(open) = found.last_mut() {
-                open.yaml.push_str(text.strip_prefix(' ').unwrap_or(text));
-                open.yaml.push('\n');
-                last = Some(*line);
-            }
+        } else if let Some(open) = found.last_mut().filter(|_| follows) {
+            open.yaml.push_str(text.strip_prefix(' ').unwrap_or(text));
+            open.yaml.push('\n');
+            last = Some(*line);
         }
     }
     found
+}
+
+fn fail<T>(at: Place, message: impl Into<String>, next: &'static str) -> Result<T, Unreadable> {
+    Err(Unreadable {
+        at,
+        message: message.into(),
+        next,
+    })
 }
 
 struct Lexer<'a> {
@@ -157,19 +163,6 @@ impl<'a> Lexer<'a> {
         before != self.rest.len()
     }
 
-    fn fail<T>(
-        &self,
-        at: Place,
-        message: impl Into<String>,
-        next: &'static str,
-    ) -> Result<T, Unreadable> {
-        Err(Unreadable {
-            at,
-            message: message.into(),
-            next,
-        })
-    }
-
     fn token(&mut self, last_line: u32, depth: usize) -> Result<Token, Unreadable> {
         let spaced = self.skip();
         let at = self.at;
@@ -199,7 +192,7 @@ impl<'a> Lexer<'a> {
                     });
                     TokenKind::Sign(sign)
                 }
-                None => return self.fail(at, format!("{other:?} is no part of Rego"), "remove it"),
+                None => return fail(at, format!("{other:?} is no part of Rego"), "remove it"),
             },
         };
         Ok(Token {
@@ -224,7 +217,7 @@ impl<'a> Lexer<'a> {
                 self.step();
             }
             if self.take_while(|it| it.is_ascii_digit()).is_empty() {
-                return self.fail(
+                return fail(
                     at,
                     "a number's exponent has no digits",
                     "write digits after the e",
@@ -240,7 +233,7 @@ impl<'a> Lexer<'a> {
                 .peek()
                 .is_some_and(|it| it.is_ascii_alphanumeric() || it == '_')
         {
-            return self.fail(
+            return fail(
                 at,
                 format!("{text} is no number"),
                 "write it as JSON would: no leading zero, no letters",
@@ -256,7 +249,7 @@ impl<'a> Lexer<'a> {
                 Some('"') => return Ok(text),
                 Some('\\') => text.push(self.escape(at)?),
                 Some('\n') | None => {
-                    return self.fail(
+                    return fail(
                         at,
                         "a string does not end on its line",
                         "close it with \", or use `…`",
@@ -269,7 +262,7 @@ impl<'a> Lexer<'a> {
 
     fn escape(&mut self, at: Place) -> Result<char, Unreadable> {
         let Some(letter) = self.step() else {
-            return self.fail(at, "a string does not end", "close it with \"");
+            return fail(at, "a string does not end", "close it with \"");
         };
         Ok(match letter {
             'n' => '\n',
@@ -280,7 +273,7 @@ impl<'a> Lexer<'a> {
             'u' => return self.unicode(at),
             '"' | '\\' | '/' => letter,
             other => {
-                return self.fail(
+                return fail(
                     at,
                     format!("\\{other} is no escape of a string"),
                     "write \\\\ for a backslash, or use `…`",
@@ -310,7 +303,7 @@ impl<'a> Lexer<'a> {
             match self.step().and_then(|it| it.to_digit(16)) {
                 Some(digit) => value = value * 16 + digit,
                 None => {
-                    return self.fail(
+                    return fail(
                         at,
                         "\\u wants four hexadecimal digits",
                         "write them, as in \\u00e4",
@@ -324,14 +317,14 @@ impl<'a> Lexer<'a> {
     fn raw(&mut self, at: Place) -> Result<String, Unreadable> {
         let text = self.take_while(|it| it != '`');
         if self.step().is_none() {
-            return self.fail(at, "a raw string does not end", "close it with `");
+            return fail(at, "a raw string does not end", "close it with `");
         }
         Ok(text.to_owned())
     }
 
     fn template(&mut self, at: Place, depth: usize) -> Result<TokenKind, Unreadable> {
         if depth >= TEMPLATE_DEPTH_MAX {
-            return self.fail(
+            return fail(
                 at,
                 "strings with expressions stand too deep in each other",
                 "give the inner one a name",
@@ -345,14 +338,14 @@ impl<'a> Lexer<'a> {
         loop {
             match self.step() {
                 None => {
-                    return self.fail(
+                    return fail(
                         at,
                         "a string with expressions does not end",
                         "close it as it was opened",
                     );
                 }
                 Some('\n') if !raw => {
-                    return self.fail(
+                    return fail(
                         at,
                         "a string does not end on its line",
                         "close it with \", or use $`…`",
@@ -382,7 +375,7 @@ impl<'a> Lexer<'a> {
             last_line = token.at.line;
             match token.kind {
                 TokenKind::End => {
-                    return self.fail(
+                    return fail(
                         at,
                         "an expression in a string does not end",
                         "close it with }",

@@ -23,6 +23,7 @@ mod split;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::engine::{Diagnostic, RuleInfo, Source, Version};
@@ -315,7 +316,7 @@ fn info(module: &Module, rule: &Rule) -> RuleInfo {
             written.push('.');
             written.push_str(word);
         } else {
-            written.push_str(&format!("[{}]", serde_json::Value::from(word.as_str())));
+            let _ = write!(written, "[{}]", serde_json::Value::from(word.as_str()));
         }
     }
     RuleInfo {

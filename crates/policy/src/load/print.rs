@@ -399,16 +399,14 @@ impl<'a> Printer<'a> {
     }
 
     fn step(&mut self, step: &Term) {
-        match &step.kind {
-            Kind::Text(word) => write_step(&mut self.out, word),
-            _ => {
-                self.word("[");
-                let depth = std::mem::take(&mut self.depth);
-                self.term(step);
-                self.depth = depth;
-                self.word("]");
-            }
+        if let Kind::Text(word) = &step.kind {
+            return write_step(&mut self.out, word);
         }
+        self.word("[");
+        let depth = std::mem::take(&mut self.depth);
+        self.term(step);
+        self.depth = depth;
+        self.word("]");
     }
 
     fn reference(&mut self, head: &Term, steps: &[Term]) {
@@ -563,7 +561,9 @@ impl<'a> Printer<'a> {
         match &target.kind {
             Kind::Ref(head, steps) => {
                 self.term(head);
-                steps.iter().for_each(|step| self.step(step));
+                for step in steps {
+                    self.step(step);
+                }
             }
             _ => self.term(target),
         }

@@ -190,7 +190,9 @@ fn of_statement(statement: &Statement, found: &mut BTreeSet<Vec<Step>>) {
             .for_each(|it| of_term(it, found)),
         Line::Every { domain, body, .. } => {
             of_term(domain, found);
-            body.iter().for_each(|it| of_statement(it, found));
+            for it in body {
+                of_statement(it, found);
+            }
         }
     }
     // What is replaced is not evaluated; what replaces it is.
@@ -208,14 +210,18 @@ fn of_term(term: &Term, found: &mut BTreeSet<Vec<Step>>) {
             } else {
                 of_term(head, found);
             }
-            steps.iter().for_each(|it| of_term(it, found));
+            for it in steps {
+                of_term(it, found);
+            }
         }
         Kind::Var(name) if name == "data" => {
             found.insert(Vec::new());
         }
         Kind::Call(function, args) => {
             of_term(function, found);
-            args.iter().for_each(|it| of_term(it, found));
+            for it in args {
+                of_term(it, found);
+            }
         }
         Kind::Array(items) | Kind::Set(items) => items.iter().for_each(|it| of_term(it, found)),
         Kind::Object(members) => members
@@ -224,12 +230,16 @@ fn of_term(term: &Term, found: &mut BTreeSet<Vec<Step>>) {
             .for_each(|it| of_term(it, found)),
         Kind::ArrayOf(head, body) | Kind::SetOf(head, body) => {
             of_term(head, found);
-            body.iter().for_each(|it| of_statement(it, found));
+            for it in body {
+                of_statement(it, found);
+            }
         }
         Kind::ObjectOf(pair, body) => {
             of_term(&pair.0, found);
             of_term(&pair.1, found);
-            body.iter().for_each(|it| of_statement(it, found));
+            for it in body {
+                of_statement(it, found);
+            }
         }
         Kind::Binary(_, sides)
         | Kind::Unify(sides)

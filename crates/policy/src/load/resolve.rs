@@ -51,7 +51,7 @@ pub(crate) fn module(module: &mut Module, names: &Names, found: &mut Found) {
 }
 
 /// Resolves a question. Its variables keep their names.
-pub(crate) fn query(body: &mut Vec<Statement>, names: &Names, found: &mut Found) {
+pub(crate) fn query(body: &mut [Statement], names: &Names, found: &mut Found) {
     let imports = BTreeMap::new();
     let mut resolver = Resolver::new(names, &[], &imports, found);
     resolver.scopes.push(BTreeMap::new());
@@ -211,8 +211,8 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn body(&mut self, body: &mut Vec<Statement>) {
-        for statement in body.iter_mut() {
+    fn body(&mut self, body: &mut [Statement]) {
+        for statement in body {
             self.statement(statement);
         }
     }
@@ -308,11 +308,11 @@ impl<'a> Resolver<'a> {
             Some(Function::Builtin(name)) if name != "walk" => signatures::arity(&name),
             _ => None,
         };
-        if arity.is_some_and(|arity| args.len() == arity + 1) {
-            if let Some(last) = args.pop() {
-                let call = Term::new(term.at, std::mem::replace(&mut term.kind, Kind::Null));
-                term.kind = Kind::Unify(Box::new((last, call)));
-            }
+        if arity.is_some_and(|arity| args.len() == arity + 1)
+            && let Some(last) = args.pop()
+        {
+            let call = Term::new(term.at, std::mem::replace(&mut term.kind, Kind::Null));
+            term.kind = Kind::Unify(Box::new((last, call)));
         }
     }
 
@@ -375,7 +375,9 @@ impl<'a> Resolver<'a> {
                 });
             }
         }
-        args.iter_mut().for_each(|it| self.term(it));
+        for it in args {
+            self.term(it);
+        }
     }
 
     fn check_arity(&mut self, at: Place, name: &str, arity: usize, written: usize) {
@@ -401,7 +403,9 @@ impl<'a> Resolver<'a> {
             }
             Kind::Ref(head, steps) => {
                 self.term(head);
-                steps.iter_mut().for_each(|it| self.term(it));
+                for it in steps.iter_mut() {
+                    self.term(it);
+                }
                 if let Kind::Ref(..) = head.kind {
                     let tail = std::mem::take(steps);
                     let mut joined = std::mem::replace(head.as_mut(), Term::new(at, Kind::Null));
@@ -420,7 +424,7 @@ impl<'a> Resolver<'a> {
                 }
             }
             Kind::ArrayOf(head, body) | Kind::SetOf(head, body) => {
-                self.comprehension(body, |this| this.term(head))
+                self.comprehension(body, |this| this.term(head));
             }
             Kind::ObjectOf(pair, body) => self.comprehension(body, |this| {
                 this.term(&mut pair.0);
@@ -448,7 +452,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn comprehension(&mut self, body: &mut Vec<Statement>, head: impl FnOnce(&mut Self)) {
+    fn comprehension(&mut self, body: &mut [Statement], head: impl FnOnce(&mut Self)) {
         self.scopes.push(BTreeMap::new());
         self.body(body);
         head(self);
@@ -536,9 +540,10 @@ impl<'a> Resolver<'a> {
     fn target(&mut self, target: &mut Term) {
         match &mut target.kind {
             Kind::Var(root) if matches!(root.as_str(), "input" | "data") => {}
-            Kind::Ref(head, steps) if matches!(&head.kind, Kind::Var(root) if matches!(root.as_str(), "input" | "data")) =>
-            {
-                steps.iter_mut().for_each(|it| self.term(it));
+            Kind::Ref(head, steps) if matches!(&head.kind, Kind::Var(root) if matches!(root.as_str(), "input" | "data")) => {
+                for it in steps {
+                    self.term(it);
+                }
             }
             _ => self.term(target),
         }

@@ -140,14 +140,18 @@ impl Rewriter<'_> {
         match &mut term.kind {
             Kind::Ref(head, steps) => {
                 self.term(head);
-                steps.iter_mut().for_each(|it| self.term(it));
+                for it in steps {
+                    self.term(it);
+                }
             }
             Kind::Call(function, args) => {
                 if let Some(index) = self.annotations(function) {
                     term.kind = Kind::Constant(index);
                     return;
                 }
-                args.iter_mut().for_each(|it| self.term(it));
+                for it in args.iter_mut() {
+                    self.term(it);
+                }
                 if let (Kind::Var(name), [left, right]) = (&function.kind, args.as_slice()) {
                     let sides = || Box::new((left.clone(), right.clone()));
                     if let Some((_, operator)) = OPERATORS.iter().find(|(it, _)| it == name) {

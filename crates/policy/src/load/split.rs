@@ -35,12 +35,16 @@ impl Splitter<'_> {
         match &mut term.kind {
             Kind::Ref(head, steps) => {
                 self.term(head, before);
-                steps.iter_mut().for_each(|it| self.term(it, before));
+                for it in steps {
+                    self.term(it, before);
+                }
                 self.reference(term, before);
             }
             Kind::Call(_, args) => args.iter_mut().for_each(|it| self.term(it, before)),
             Kind::Array(items) | Kind::Set(items) => {
-                items.iter_mut().for_each(|it| self.term(it, before))
+                for it in items {
+                    self.term(it, before);
+                }
             }
             Kind::Object(members) => {
                 for (key, value) in members {

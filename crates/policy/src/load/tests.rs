@@ -125,10 +125,19 @@ fn what_the_engine_does_not_read_is_rewritten_exactly() {
             "package p\nf(a) := contains if { contains := a }\nx := f(1)",
             json!(1),
         ),
+    ]);
+}
+
+#[test]
+fn newer_syntax_means_what_it_says() {
+    check(&[
         // Keywords as names.
         ("package p\nas.foo := 1\nx := as.foo + 1", json!(2)),
         ("package p\nfoo.if(v) := v\nx := foo.if(3)", json!(3)),
-        ("package p\nif.a.else contains 4\nx := if.a.else", json!([4])),
+        (
+            "package p\nif.a.else contains 4\nx := if.a.else",
+            json!([4]),
+        ),
         // Strings with expressions.
         (
             "package p\nx := $\"a {input.a} {input.b} \\{{[input.a]}\"",

@@ -153,13 +153,11 @@ impl Parser<'_> {
             // What stands there may be a set or an object that a statement begins with.
             let after = self.index;
             self.index = before;
-            return match self.statement() {
-                Ok(statement) => Ok(vec![statement]),
-                Err(_) => {
-                    self.index = after;
-                    read
-                }
-            };
+            if let Ok(statement) = self.statement() {
+                return Ok(vec![statement]);
+            }
+            self.index = after;
+            return read;
         }
         Ok(vec![self.statement()?])
     }

@@ -353,7 +353,7 @@ impl Parser<'_> {
                         dialect: self.dialect,
                         later: self.later,
                     };
-                    let statement = inner.deeper(|it| it.statement())?;
+                    let statement = inner.deeper(Parser::statement)?;
                     if inner.token().kind != TokenKind::End {
                         return inner.fail(
                             "only one expression stands between the braces of a string",
