@@ -92,7 +92,9 @@ impl Opa {
                 };
                 evaluate::evaluate_with(&task, &parsed, &hear, &|questions| self.ask(questions));
                 let heard: Vec<Event> = heard.into_inner().unwrap_or_default();
-                heard.into_iter().for_each(|event| answers.hear(event));
+                for event in heard {
+                    answers.hear(event);
+                }
             }
             (Err(error), _) => answers.silence = error.to_string(),
             (_, Err(error)) => answers.silence = error.to_string(),

@@ -248,6 +248,18 @@ pub(crate) fn judge(
     }
 }
 
+/// A message that only has its words.
+fn message_of(level: Level, text: &str, query: &str) -> Message {
+    Message {
+        level,
+        text: shape::shown(text),
+        address: None,
+        query: query.to_owned(),
+        excepted: None,
+        metadata: Map::new(),
+    }
+}
+
 /// What went wrong, with the place where the policy is written unless the words name its file already.
 fn placed(words: &str, location: Option<&Location>) -> String {
     match location {
@@ -293,23 +305,12 @@ impl Weighing<'_> {
 
     fn error(&self, words: &str, location: Option<Location>) -> PolicyResult {
         let words = placed(words, location.as_ref());
-        let message = self.message(self.cap(), &words, "");
+        let message = message_of(self.cap(), &words, "");
         let objection = Objection {
             error: true,
             message,
         };
         self.weigh(vec![objection], location)
-    }
-
-    fn message(&self, level: Level, text: &str, query: &str) -> Message {
-        Message {
-            level,
-            text: shape::shown(text),
-            address: None,
-            query: query.to_owned(),
-            excepted: None,
-            metadata: Map::new(),
-        }
     }
 
     fn objections(&self, answer: Answer, location: Option<&Location>) -> Vec<Objection> {
@@ -325,7 +326,7 @@ impl Weighing<'_> {
             Role::Warn => Level::Advisory,
         };
         let error = |words: String| {
-            let message = self.message(cap, &placed(&words, location), &query);
+            let message = message_of(cap, &placed(&words, location), &query);
             vec![Objection {
                 error: true,
                 message,
@@ -342,7 +343,7 @@ impl Weighing<'_> {
             }
         };
         if role == Role::Allow {
-            let message = self.message(cap, &format!("{query} is not true"), &query);
+            let message = message_of(cap, &format!("{query} is not true"), &query);
             let objection = Objection {
                 error: false,
                 message,
@@ -367,7 +368,7 @@ impl Weighing<'_> {
         let mut message = Message {
             address: said.address,
             metadata: said.metadata,
-            ..self.message(lowered, &said.text, query)
+            ..message_of(lowered, &said.text, query)
         };
         if exempt {
             message.excepted = Some(String::from("excepted by the policy's own `exception`"));

@@ -314,7 +314,9 @@ pub(crate) fn data_of(
         data = data.with(name, Document::from_value(value.clone()));
     }
     for (path, text) in &set.data {
-        let yaml = !path.ends_with(".json");
+        let yaml = path
+            .rsplit_once('.')
+            .is_none_or(|(_, ending)| ending != "json");
         let read = if yaml {
             Document::from_yaml(text)
         } else {

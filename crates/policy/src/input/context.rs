@@ -124,6 +124,10 @@ pub struct Person {
 }
 
 /// A run.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a word that policies read"
+)]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Run {

@@ -4,6 +4,9 @@ use serde_json::json;
 
 use super::*;
 
+/// Changes an input.
+type Turn<'a> = &'a dyn Fn(&mut Input);
+
 const PLAN: &str = r#"{"format_version": "1.2", "terraform_version": "1.11.4", "resource_changes": [{"address": "a.b"}],
     "prior_state": {"values": {}}, "run": {"id": "forged"}, "cost": {"monthly_after": 0}}"#;
 
@@ -87,7 +90,7 @@ fn the_digest_covers_everything_but_what_changes_before_an_apply() {
         (other_lasting == lasting, other_all == all)
     };
     assert_eq!(changed(&|_| {}), (true, true));
-    let later: [&dyn Fn(&mut Input); 3] = [
+    let later: [Turn<'_>; 3] = [
         &|it| it.context.timestamp_ns = 6,
         &|it| it.context.stage = Stage::Apply,
         &|it| it.context.approvals.push(Approval::default()),
@@ -95,7 +98,7 @@ fn the_digest_covers_everything_but_what_changes_before_an_apply() {
     for change in later {
         assert_eq!(changed(change), (true, false));
     }
-    let other: [&dyn Fn(&mut Input); 5] = [
+    let other: [Turn<'_>; 5] = [
         &|it| it.context.workspace.tags.push("prod".into()),
         &|it| it.context.changed_outside.push(Change::default()),
         &|it| drop(it.documents.remove(&Part::State)),

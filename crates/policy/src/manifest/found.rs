@@ -11,7 +11,10 @@ use super::{Dialect, Entity, Entrypoint, Level, ManifestError, Policy, Role, Val
 use crate::bundle::Bundle;
 
 /// HCP Terraform's lists, at the root.
-const HCP: [&str; 2] = ["policies.hcl", "policies.json"];
+const HCP: [&str; 2] = ["policies.hcl", HCP_JSON];
+
+/// The second of them, in JSON.
+const HCP_JSON: &str = "policies.json";
 
 /// Scalr's list, in the folder of its policies.
 const SCALR: &str = "scalr-policy.hcl";
@@ -126,7 +129,7 @@ pub(crate) fn package_of(text: &str) -> Option<String> {
 }
 
 fn hcp_policies(path: &str, text: &str) -> Result<Vec<Policy>, ManifestError> {
-    let listed = if path.ends_with(".json") {
+    let listed = if path == HCP_JSON {
         hcp_json(path, text)?
     } else {
         hcp_blocks(path, text)?
@@ -274,13 +277,11 @@ fn scalr_policies(bundle: &Bundle, path: &str, text: &str) -> Result<Vec<Policy>
 }
 
 fn label(path: &str, block: &hcl::Block) -> Result<String, ManifestError> {
-    match block.labels.as_slice() {
-        [name] => Ok(name.clone()),
-        _ => {
-            let words = "a policy has one name: `policy \"name\" { … }`";
-            Err(ManifestError::new(path, Some(block.line), words))
-        }
+    if let [name] = block.labels.as_slice() {
+        return Ok(name.clone());
     }
+    let words = "a policy has one name: `policy \"name\" { … }`";
+    Err(ManifestError::new(path, Some(block.line), words))
 }
 
 fn named_level(path: &str, name: &str, word: &str) -> Result<Level, ManifestError> {

@@ -134,7 +134,7 @@ fn what_cannot_be_understood_is_said_with_file_and_line() {
             Some(5),
             "is no type",
         ),
-        (&"x = [".repeat(1), Some(1), ""),
+        ("x = [", Some(1), ""),
     ] {
         let error = with_manifest(text).unwrap_err();
         assert_eq!(

@@ -38,6 +38,7 @@ fn answer(role: Role, found: Found) -> Answer {
     }
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "a policy may say nothing")]
 fn answers(answers: Vec<Answer>) -> Option<Said> {
     Some(Said::Answers {
         answers,

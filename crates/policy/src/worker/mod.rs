@@ -87,9 +87,9 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
-            wall: Duration::from_secs(120),
+            wall: Duration::from_mins(2),
             set_wall: Duration::from_secs(20),
-            cpu: Duration::from_secs(120),
+            cpu: Duration::from_mins(2),
             memory_bytes: 768 << 20,
             memory_per_byte: 10,
             input_bytes_max: 512 << 20,
