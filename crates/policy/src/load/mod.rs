@@ -90,16 +90,7 @@ pub fn load_replacing(
         resolve::module(module, &names, &mut found);
         wrong.extend(refused(&module.file, &mut found));
     }
-    for circle in recursion::circles(&modules) {
-        wrong.push(Diagnostic {
-            file: circle.file,
-            line: circle.at.line,
-            column: circle.at.column,
-            rule: Some(circle.rule),
-            message: format!("it depends on itself: {}", circle.way.join(" → ")),
-            next: "Rego has no recursion; use walk, or graph.reachable".to_owned(),
-        });
-    }
+    wrong.extend(circles(&modules));
     let rules = modules
         .iter()
         .flat_map(|module| module.rules.iter().map(|rule| info(module, rule)))
@@ -198,6 +189,34 @@ impl Program {
 pub(crate) struct Question {
     pub(crate) text: String,
     pub(crate) literals: BTreeSet<String>,
+}
+
+fn circles(modules: &[Module]) -> Vec<Diagnostic> {
+    let Some(circles) = recursion::circles(modules) else {
+        let file = modules
+            .first()
+            .map(|it| it.file.as_str())
+            .unwrap_or_default();
+        let message = "the program has more references than can be checked for recursion";
+        return vec![diagnostic(
+            file,
+            Place { line: 1, column: 1 },
+            None,
+            message,
+            "divide the set",
+        )];
+    };
+    let refused = circles.into_iter().map(|it| {
+        let message = format!("it depends on itself: {}", it.way.join(" → "));
+        diagnostic(
+            &it.file,
+            it.at,
+            Some(it.rule),
+            message,
+            "Rego has no recursion; use walk, or graph.reachable",
+        )
+    });
+    refused.collect()
 }
 
 fn diagnostic(

@@ -21,53 +21,148 @@ pub(crate) struct Circle {
 /// A step of a reference: constant or not.
 type Step = Option<String>;
 
-/// The first rule of each circle.
-pub(crate) fn circles(modules: &[Module]) -> Vec<Circle> {
-    let mut nodes: BTreeMap<Vec<Step>, Node> = BTreeMap::new();
+/// Steps of looking for what references reach: a library of hundreds of rules takes some thousands.
+const WORK_MAX: usize = 4_000_000;
+
+/// The first rule of each circle; `None` where there are too many references to say.
+pub(crate) fn circles(modules: &[Module]) -> Option<Vec<Circle>> {
+    let mut tree = Tree::default();
+    tree.nodes.push(Node::default());
     for module in modules {
         for rule in &module.rules {
-            let node = nodes.entry(head_of(module, rule)).or_insert_with(|| Node {
+            let node = tree.enter(head_of(module, rule));
+            let rules = node.rule.get_or_insert_with(|| Named {
                 file: module.file.clone(),
                 at: rule.at,
                 name: path_of(&module.package, rule).join("."),
                 references: BTreeSet::new(),
             });
-            references(rule, &mut node.references);
+            references(rule, &mut rules.references);
         }
     }
-    let heads: Vec<&Vec<Step>> = nodes.keys().collect();
-    let edges: Vec<Vec<usize>> = nodes
-        .values()
-        .map(|node| reached(&heads, &node.references))
-        .collect();
-    let nodes: Vec<&Node> = nodes.values().collect();
-    let mut state = vec![0_u8; nodes.len()];
+    let edges = tree.edges()?;
+    let mut state = vec![0_u8; edges.len()];
     let mut found = Vec::new();
-    for start in 0..nodes.len() {
-        if let Some(way) = walk(start, &edges, &mut state) {
-            let Some(first) = way.first().and_then(|it| nodes.get(*it)) else {
-                continue;
-            };
+    for start in 0..edges.len() {
+        let Some(way) = walk(start, &edges, &mut state) else {
+            continue;
+        };
+        let way: Vec<&Named> = way.iter().filter_map(|it| tree.rule(*it)).collect();
+        if let Some(first) = way.first() {
             found.push(Circle {
                 file: first.file.clone(),
                 at: first.at,
                 rule: first.name.clone(),
-                way: way
-                    .iter()
-                    .filter_map(|it| nodes.get(*it))
-                    .map(|it| it.name.clone())
-                    .collect(),
+                way: way.iter().map(|it| it.name.clone()).collect(),
             });
         }
     }
-    found
+    Some(found)
 }
 
+/// The heads of all rules as a tree of steps.
+#[derive(Default)]
+struct Tree {
+    nodes: Vec<Node>,
+}
+
+#[derive(Default)]
 struct Node {
+    children: BTreeMap<Step, usize>,
+    rule: Option<Named>,
+}
+
+struct Named {
     file: String,
     at: Place,
     name: String,
     references: BTreeSet<Vec<Step>>,
+}
+
+impl Tree {
+    fn enter(&mut self, head: Vec<Step>) -> &mut Node {
+        let mut at = 0;
+        for step in head {
+            let next = self.nodes.len();
+            at = match self
+                .nodes
+                .get_mut(at)
+                .map(|it| *it.children.entry(step).or_insert(next))
+            {
+                Some(known) if known < next => known,
+                _ => {
+                    self.nodes.push(Node::default());
+                    next
+                }
+            };
+        }
+        #[allow(
+            clippy::indexing_slicing,
+            reason = "every index that is entered is that of a node"
+        )]
+        &mut self.nodes[at]
+    }
+
+    /// Each node twice: as its rule (2n), and as all that is below it (2n + 1).
+    fn edges(&self) -> Option<Vec<Vec<usize>>> {
+        let mut work = 0;
+        let mut edges = Vec::with_capacity(self.nodes.len() * 2);
+        for (index, node) in self.nodes.iter().enumerate() {
+            let mut reached = BTreeSet::new();
+            for reference in node.rule.iter().flat_map(|it| &it.references) {
+                self.reach(0, reference, &mut reached, &mut work)?;
+            }
+            edges.push(reached.into_iter().collect());
+            let own = node.rule.iter().map(|_| index * 2);
+            edges.push(
+                own.chain(node.children.values().map(|it| it * 2 + 1))
+                    .collect(),
+            );
+        }
+        Some(edges)
+    }
+
+    /// Rules on the way of a reference, and all that is below its end.
+    fn reach(
+        &self,
+        at: usize,
+        rest: &[Step],
+        reached: &mut BTreeSet<usize>,
+        work: &mut usize,
+    ) -> Option<()> {
+        *work += 1;
+        if *work > WORK_MAX {
+            return None;
+        }
+        let node = self.nodes.get(at)?;
+        let Some((step, rest)) = rest.split_first() else {
+            reached.insert(at * 2 + 1);
+            return Some(());
+        };
+        if node.rule.is_some() {
+            reached.insert(at * 2);
+        }
+        if step.is_none() {
+            for child in node.children.values() {
+                self.reach(*child, rest, reached, work)?;
+            }
+            return Some(());
+        }
+        for child in [node.children.get(step), node.children.get(&None)]
+            .into_iter()
+            .flatten()
+        {
+            self.reach(*child, rest, reached, work)?;
+        }
+        Some(())
+    }
+
+    fn rule(&self, node: usize) -> Option<&Named> {
+        if node % 2 == 1 {
+            return None;
+        }
+        self.nodes.get(node / 2)?.rule.as_ref()
+    }
 }
 
 fn head_of(module: &Module, rule: &Rule) -> Vec<Step> {
@@ -83,33 +178,6 @@ fn step_of(step: &Term) -> Step {
         Kind::Number(number) => Some(number.clone()),
         _ => None,
     }
-}
-
-/// Rules that these references can reach: one is a beginning of the other, step by step.
-fn reached(heads: &[&Vec<Step>], references: &BTreeSet<Vec<Step>>) -> Vec<usize> {
-    let mut found = BTreeSet::new();
-    for reference in references {
-        let constant: Vec<Step> = reference
-            .iter()
-            .take_while(|step| step.is_some())
-            .cloned()
-            .collect();
-        let begins = |head: &&Vec<Step>| {
-            head.iter()
-                .zip(&constant)
-                .all(|(a, b)| a.is_none() || a == b)
-        };
-        for (index, head) in heads.iter().enumerate().filter(|(_, head)| begins(head)) {
-            if head
-                .iter()
-                .zip(reference)
-                .all(|(a, b)| a.is_none() || b.is_none() || a == b)
-            {
-                found.insert(index);
-            }
-        }
-    }
-    found.into_iter().collect()
 }
 
 /// The way from a rule back to one on the way, without recursion: what is checked may be deep.

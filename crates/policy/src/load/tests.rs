@@ -293,6 +293,27 @@ fn no_depth_brings_the_loader_down() {
 }
 
 #[test]
+fn rules_are_checked_for_recursion_in_time() {
+    let chain: String = (0..20_000)
+        .map(|it| format!("r{it} := data.p.r{}\n", it + 1))
+        .collect();
+    let all: String = (0..20_000).map(|it| format!("r{it} := data.q\n")).collect();
+    let deep: String = (0..2_000)
+        .map(|it| format!("r{it} := data[x][y][z] if {{ x := 1; y := 2; z := 3 }}\n"))
+        .collect();
+    let started = std::time::Instant::now();
+    for text in [&chain, &all] {
+        assert!(load(&sources(&[&format!("package p\n{text}")])).is_ok());
+    }
+    assert!(load(&sources(&[&format!("package p\n{deep}")])).is_err());
+    assert!(started.elapsed().as_secs() < 60);
+    let dynamic = "package p.a\nx := data.p[y].x if y := \"a\"";
+    assert!(load(&sources(&[dynamic])).is_err());
+    let apart = "package p.a\nx := data.p[y].z if y := \"a\"";
+    assert!(load(&sources(&[apart])).is_ok());
+}
+
+#[test]
 fn a_version_that_is_asked_for_is_kept_to() {
     let old = sources(&["package p\nx { true }"]);
     assert!(load_as(&old, Version::V1).is_err());

@@ -172,7 +172,7 @@ impl Workers {
         }
     }
 
-    /// Gives an order to a worker that is ready, and ends it.
+    /// Gives an order to the spare worker, or to a new one where there is none or where it died while it waited.
     fn with_process(
         &self,
         order: &Order<&Task, &TaskSet>,
@@ -180,15 +180,6 @@ impl Workers {
         hear: &mut dyn FnMut(Word) -> bool,
         patience: Patience<'_>,
     ) -> Result<(), Failure> {
-        let Settings { limits, strict, .. } = &self.settings;
-        let mut process = self.take()?;
-        process.ready(*strict, limits, patience)?;
-        process.limit(limits, documents.iter().map(|text| text.len() as u64).sum())?;
-        process.carry_out(order, documents, hear, limits, patience)
-    }
-
-    /// The spare worker if it is still there, otherwise a new one.
-    fn take(&self) -> Result<Process, Failure> {
         let spare = self
             .spare
             .lock()
@@ -197,10 +188,36 @@ impl Workers {
         if let Some(mut spare) = spare
             && spare.is_alive()
         {
-            return Ok(spare);
+            let mut heard = false;
+            let mut listen = |word| {
+                heard = true;
+                hear(word)
+            };
+            match self.give(spare, order, documents, &mut listen, patience) {
+                // What ended it may have come before the order. If it was the order, it ends the next one as well.
+                Err(Failure::Died(_)) if !heard => {}
+                done => return done,
+            }
         }
         let started = Process::start(&self.settings);
-        started.map_err(|error| Failure::Broken(format!("a worker does not start: {error}")))
+        let failed =
+            |error: std::io::Error| Failure::Broken(format!("a worker does not start: {error}"));
+        self.give(started.map_err(failed)?, order, documents, hear, patience)
+    }
+
+    /// Gives an order to a worker when it is ready, and ends it.
+    fn give(
+        &self,
+        mut process: Process,
+        order: &Order<&Task, &TaskSet>,
+        documents: &[&str],
+        hear: &mut dyn FnMut(Word) -> bool,
+        patience: Patience<'_>,
+    ) -> Result<(), Failure> {
+        let Settings { limits, strict, .. } = &self.settings;
+        process.ready(*strict, limits, patience)?;
+        process.limit(limits, documents.iter().map(|text| text.len() as u64).sum())?;
+        process.carry_out(order, documents, hear, limits, patience)
     }
 
     /// Starts the next worker, so that whoever comes next does not wait for it.
