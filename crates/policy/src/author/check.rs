@@ -234,10 +234,8 @@ fn of_library(names: &[String]) -> Result<Bundle, BundleError> {
         names
     };
     for name in names {
-        text.push_str(&format!(
-            "\n[[use]]\npolicy = {}\n",
-            serde_json::Value::from(name.as_str())
-        ));
+        let name = serde_json::Value::from(name.as_str());
+        text.extend(["\n[[use]]\npolicy = ", &name.to_string(), "\n"]);
     }
     Bundle::from_files(
         [(FILE.to_owned(), text.into_bytes())],
@@ -379,9 +377,12 @@ mod tests {
         assert_eq!(with("hard-mandatory", "private"), Summary::Passed);
     }
 
+    /// Files, policies of the library, and words of the error.
+    type Wrong<'c> = (&'c [(&'c str, &'c str)], &'c [&'c str], &'c str);
+
     #[test]
     fn what_is_wrong_is_said_with_its_place() {
-        let cases: [(&[(&str, &str)], &[&str], &str); 4] = [
+        let cases: [Wrong<'_>; 4] = [
             (
                 &[(
                     "a.rego",

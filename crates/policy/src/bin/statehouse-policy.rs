@@ -3,6 +3,7 @@
 //! The answer is on standard output, as text or (`--json`) as one line of JSON; what went wrong on standard error. Exit code 0: passed;
 //! 1: a test failed, or a policy that is mandatory; 2: nothing was judged.
 
+use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -107,15 +108,17 @@ fn scored(arguments: &Arguments) -> Result<u8, String> {
     let score = conformance::score(Path::new(directory)).map_err(told)?;
     let mut text = String::new();
     for failed in &score.failures {
-        text.push_str(&format!(
-            "{}: {}: {}\n",
+        let _ = writeln!(
+            text,
+            "{}: {}: {}",
             failed.folder, failed.note, failed.reason
-        ));
+        );
     }
-    text.push_str(&format!(
-        "{} of {} cases passed, {} left out\n",
+    let _ = writeln!(
+        text,
+        "{} of {} cases passed, {} left out",
         score.passed, score.total, score.excluded
-    ));
+    );
     say(arguments, &score, &text)?;
     Ok(0)
 }
@@ -124,11 +127,7 @@ fn listed(name: Option<&str>) -> Result<u8, String> {
     let Some(name) = name else {
         let mut text = String::new();
         for starter in library::all() {
-            text.push_str(&format!(
-                "{}: {}\n",
-                starter.name(),
-                title(starter.manifest)
-            ));
+            let _ = writeln!(text, "{}: {}", starter.name(), title(starter.manifest));
         }
         write(&text)?;
         return Ok(0);

@@ -89,7 +89,10 @@ fn within<'p>(path: &'p str, base: &str) -> Option<&'p str> {
 }
 
 fn read(path: &str, text: &str) -> Result<Value, String> {
-    if path.ends_with(".json") {
+    if path
+        .rsplit_once('.')
+        .is_some_and(|(_, ending)| ending == "json")
+    {
         return serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"));
     }
     let document = Document::from_yaml(text).map_err(|error| format!("it is not YAML: {error}"))?;
