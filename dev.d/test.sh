@@ -37,7 +37,8 @@ cmd_soak() {
   cargo build "${locked[@]}" --release --package statehouse
   export STATEHOUSE_TEST_BINARY=$CARGO_TARGET_DIR/release/statehouse STATEHOUSE_TEST_SCALE=10
   local with_examples=no
-  run_nextest soak --package statehouse-e2e --run-ignored all -E 'binary(strength) or test(schemathesis::) or test(mutations::)' "$@"
+  run_nextest soak --package statehouse-e2e --package statehouse-policy --run-ignored all \
+    -E 'binary(strength) or test(schemathesis::) or test(mutations::) or test(hostile_evaluations)' "$@"
 }
 
 cmd_bench() {

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use statehouse_ledger::Hash;
 use statehouse_model::{ActorId, OverrideId, RunId};
 
@@ -19,7 +18,7 @@ use crate::record::Rows;
 use crate::run::capsule::{self, Found, LIFE_US};
 use crate::run::files::{self, Kind};
 use crate::run::machine::{Act, Event, Status};
-use crate::run::sql::{CapsuleRow, Run};
+use crate::run::sql::Run;
 use crate::run::{arrow, needed};
 use crate::workspace::Workspace;
 
@@ -64,15 +63,7 @@ pub async fn overrule(ctx: &Ctx, id: &RunId, reason: String, hours: Option<u32>)
         })
     })
     .await?;
-    let row = CapsuleRow {
-        run: id.clone(),
-        digest: looked.signed.capsule().digest().to_vec(),
-        status: capsule::OPEN.to_owned(),
-        created_at: now,
-        expires_at: looked.signed.capsule().terms().expires_at,
-    };
-    let text = Bytes::from(looked.signed.to_string());
-    let file = files::prepare(ctx, id, Kind::Capsule, 0, text).await?;
+    let (file, row) = capsule::sealed(ctx, id, &looked.signed, now).await?;
     let plan = Plan {
         weight: file.weight(),
         asks: Vec::new(),

@@ -87,7 +87,7 @@ pub async fn replay(
         passed_over: 0,
     };
     for run in found {
-        let Some(gathered) = judge::gathered_for(ctx, &run.id, id).await? else {
+        let Some(gathered) = Box::pin(judge::gathered_for(ctx, &run.id, id)).await? else {
             page.passed_over += 1;
             continue;
         };

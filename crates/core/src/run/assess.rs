@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use statehouse_capsule::{Assessment, Requirement};
 use statehouse_model::RunId;
 
@@ -68,7 +67,7 @@ async fn are_policies_in_force(task: &Ctx, id: &RunId) -> Result<bool> {
 }
 
 async fn ask_policies(task: &Ctx, id: &RunId) -> Result<()> {
-    match judge::judge(task, id, Stage::Plan).await {
+    match Box::pin(judge::judge(task, id, Stage::Plan)).await {
         Ok(verdicts) => settle(task, id, verdicts).await,
         Err(error) if *error.kind() == Trouble::Unavailable => Err(error),
         Err(error) => fail(task, id, error).await,
@@ -101,7 +100,8 @@ async fn settle(task: &Ctx, id: &RunId, verdicts: Option<Verdicts>) -> Result<()
     door::planned(task, AssessRun, target(id), plan, move |tx| {
         let (wanted, sealed, said) = (wanted.clone(), sealed.clone(), said.clone());
         Box::pin(async move {
-            let Some((mut run, verdicts)) = still_judged_so(tx, &wanted, &said.0).await? else {
+            let Some((mut run, verdicts)) = still_judged_so(tx, &wanted, said.0.as_ref()).await?
+            else {
                 return Ok(Outcome::Unchanged(()));
             };
             let (file, row, bound) = &*sealed;
@@ -117,7 +117,7 @@ async fn settle(task: &Ctx, id: &RunId, verdicts: Option<Verdicts>) -> Result<()
             let entry = files::told(entry, &file.row).fact("capsule", hex::encode(&row.digest));
             Ok(Outcome::Recorded(
                 (),
-                with_verdicts(tx, entry, &said.1).await?,
+                with_verdicts(tx, entry, said.1.as_ref()).await?,
             ))
         })
     })
@@ -133,7 +133,7 @@ async fn hold_up(task: &Ctx, id: &RunId, said: Said) -> Result<()> {
     door::change(task, AssessRun, target(id), move |tx| {
         let (wanted, said) = (wanted.clone(), said.clone());
         Box::pin(async move {
-            let Some((mut run, _)) = still_judged_so(tx, &wanted, &said.0).await? else {
+            let Some((mut run, _)) = still_judged_so(tx, &wanted, said.0.as_ref()).await? else {
                 return Ok(Outcome::Unchanged(()));
             };
             POLICIES.clone_into(&mut run.reason);
@@ -146,7 +146,7 @@ async fn hold_up(task: &Ctx, id: &RunId, said: Said) -> Result<()> {
             let entry = arrow(tx, &mut run, Event::Server(failed)).await?;
             Ok(Outcome::Recorded(
                 (),
-                with_verdicts(tx, entry, &said.1).await?,
+                with_verdicts(tx, entry, said.1.as_ref()).await?,
             ))
         })
     })
@@ -157,7 +157,7 @@ async fn hold_up(task: &Ctx, id: &RunId, said: Said) -> Result<()> {
 async fn still_judged_so<'a>(
     rows: &mut Rows,
     id: &RunId,
-    verdicts: &'a Option<Verdicts>,
+    verdicts: Option<&'a Verdicts>,
 ) -> Result<Option<(Run, Option<&'a Verdicts>)>> {
     let run = needed(rows, id).await?;
     if run.state()?.status() != Status::Assessing {
@@ -169,14 +169,14 @@ async fn still_judged_so<'a>(
         Some(verdicts) => verdicts.digests()?,
         None => Vec::new(),
     };
-    Ok((in_force == asked).then_some((run, verdicts.as_ref())))
+    Ok((in_force == asked).then_some((run, verdicts)))
 }
 
 /// Stores what policies said beside the change that it brings about.
 async fn with_verdicts(
     tx: &mut Tx<AssessRun>,
     entry: Entry,
-    kept: &Option<files::Prepared>,
+    kept: Option<&files::Prepared>,
 ) -> Result<Entry> {
     let Some(file) = kept else {
         return Ok(entry);
@@ -253,15 +253,7 @@ async fn bind(task: &Ctx, id: &RunId, verdicts: Option<&Verdicts>) -> Result<Opt
     })
     .await?;
     let Some(signed) = made else { return Ok(None) };
-    let row = CapsuleRow {
-        run: id.clone(),
-        digest: signed.capsule().digest().to_vec(),
-        status: capsule::OPEN.to_owned(),
-        created_at: now,
-        expires_at: signed.capsule().terms().expires_at,
-    };
-    let text = Bytes::from(signed.to_string());
-    let file = files::prepare(task, id, Kind::Capsule, 0, text).await?;
+    let (file, row) = capsule::sealed(task, id, &signed, now).await?;
     Ok(Some((
         file,
         row,

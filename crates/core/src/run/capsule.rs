@@ -17,7 +17,7 @@ use statehouse_capsule::{
 };
 use statehouse_ledger::note::VerifierKey;
 use statehouse_ledger::{Hash, hash_from_hex};
-use statehouse_model::{ActorId, HouseId, Permission, TeamId, UserId};
+use statehouse_model::{ActorId, HouseId, Permission, RunId, TeamId, UserId};
 
 use super::Options;
 use super::files::{self, Kind};
@@ -25,6 +25,7 @@ use super::older::Written;
 use super::sql::{self, ApprovalRow, Run};
 use crate::access;
 use crate::configuration;
+use crate::ctx::Ctx;
 use crate::door::Target;
 use crate::error::{Error, Kind as Trouble, Result};
 use crate::execution::{self, Mode, Reverify};
@@ -249,6 +250,25 @@ pub(crate) async fn make(
     let name = ledger::key_name(&house.base().site, house.code());
     let signer = ledger::signer(&name, &rows.keyring, rows.keyring.newest())?;
     SignedCapsule::sign(capsule, &[&signer]).map_err(broken)
+}
+
+/// A signed capsule, sealed as a file of its run, and its row.
+pub(crate) async fn sealed(
+    ctx: &Ctx,
+    run: &RunId,
+    signed: &SignedCapsule,
+    now: i64,
+) -> Result<(files::Prepared, sql::CapsuleRow)> {
+    let row = sql::CapsuleRow {
+        run: run.clone(),
+        digest: signed.capsule().digest().to_vec(),
+        status: OPEN.to_owned(),
+        created_at: now,
+        expires_at: signed.capsule().terms().expires_at,
+    };
+    let text = Bytes::from(signed.to_string());
+    let file = files::prepare(ctx, run, Kind::Capsule, 0, text).await?;
+    Ok((file, row))
 }
 
 /// The capsule that a run has, from its sealed file.

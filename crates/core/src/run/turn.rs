@@ -70,7 +70,7 @@ pub(crate) async fn round(house: &Arc<House>, jobs_max: u64) -> Result<bool> {
         told(id, tend(&task, id).await);
     }
     for id in &todo.planned {
-        told(id, assess(&task, id).await);
+        told(id, Box::pin(assess(&task, id)).await);
     }
     // What was lost or judged a moment ago has its turn too.
     let rest = if todo.lapsed.is_empty() && todo.over.is_empty() && todo.planned.is_empty() {

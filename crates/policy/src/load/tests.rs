@@ -294,13 +294,15 @@ fn no_depth_brings_the_loader_down() {
 
 #[test]
 fn rules_are_checked_for_recursion_in_time() {
-    let chain: String = (0..20_000)
-        .map(|it| format!("r{it} := data.p.r{}\n", it + 1))
-        .collect();
-    let all: String = (0..20_000).map(|it| format!("r{it} := data.q\n")).collect();
-    let deep: String = (0..2_000)
-        .map(|it| format!("r{it} := data[x][y][z] if {{ x := 1; y := 2; z := 3 }}\n"))
-        .collect();
+    let many = |count: usize, rule: &dyn Fn(usize) -> String| {
+        let rules: Vec<String> = (0..count).map(rule).collect();
+        rules.join("\n")
+    };
+    let chain = many(20_000, &|it| format!("r{it} := data.p.r{}", it + 1));
+    let all = many(20_000, &|it| format!("r{it} := data.q"));
+    let deep = many(2_000, &|it| {
+        format!("r{it} := data[x][y][z] if {{ x := 1; y := 2; z := 3 }}")
+    });
     let started = std::time::Instant::now();
     for text in [&chain, &all] {
         assert!(load(&sources(&[&format!("package p\n{text}")])).is_ok());

@@ -265,12 +265,11 @@ fn publish(client: &Client, session: &Session, set: &str, dir: &Path) -> Result 
 }
 
 fn download(client: &Client, set: &str, version: Option<String>, out: &Path) -> Result {
-    let version = match version {
-        Some(version) => version,
-        None => {
-            let found = client.api.get(&path(client, set)?)?;
-            found.text("current-version").to_owned()
-        }
+    let version = if let Some(version) = version {
+        version
+    } else {
+        let found = client.api.get(&path(client, set)?)?;
+        found.text("current-version").to_owned()
     };
     if version.is_empty() {
         let words = format!("nothing was published for {set} yet");

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use statehouse_core::policy::judge::Outcome;
 use statehouse_core::policy::replay::{self, Replayed};
 use statehouse_model::{RunId, instant as instants};
 
@@ -18,8 +19,8 @@ pub(super) const KIND: &str = "policy-replays";
 /// Where a page begins.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct From {
-    /// Runs that were made then or later, RFC 3339.
-    since: String,
+    /// Runs that were made then or later, RFC 3339; all where nothing is said.
+    since: Option<String>,
     /// The run that the page before ended with.
     after: Option<String>,
 }
@@ -65,7 +66,7 @@ impl std::convert::From<&Replayed> for Plan {
             created_at: instant::at(found.created_at),
             stage: found.status.clone(),
             approvals: found.approvals,
-            before: found.before.map(|outcome| outcome.as_str()),
+            before: found.before.map(Outcome::as_str),
             after: found.after.as_str(),
             hits: found.hits.clone(),
         }
@@ -79,8 +80,11 @@ pub(crate) async fn create(
     Asked(asked): Asked<From>,
     body: Whole<body::Bundle>,
 ) -> Result<Document, Problem> {
-    let since = instants::parse(&asked.since)
-        .ok_or_else(|| Problem::unprocessable("`since` is no instant as RFC 3339 writes one"))?;
+    let wrong = || Problem::unprocessable("`since` is no instant as RFC 3339 writes one");
+    let since = match &asked.since {
+        Some(since) => instants::parse(since).ok_or_else(wrong)?,
+        None => 0,
+    };
     let after: Option<RunId> = asked.after.as_deref().map(auth::id).transpose()?;
     let (ctx, id) = of_id(&asker, &id).await?;
     let page = replay::replay(&ctx, &id, body.bytes.clone(), (since, after)).await?;

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use statehouse_core::Ctx;
 use statehouse_core::policy::upload::{self, VersionView};
 use statehouse_core::policy::{BundleView, PolicyView, publish};
@@ -102,13 +102,16 @@ fn resource(origin: &str, version: &VersionView) -> Value {
         error_message: None,
     };
     let itself = format!("/api/v2/policy-set-versions/{}", version.id);
-    let mut links = json!({ "self": itself });
-    if let Some(upload) = upload {
-        links["upload"] = upload.into();
-    }
-    if bundle.is_some() {
-        links["download"] = format!("{itself}/download").into();
-    }
+    let download = bundle.map(|_| format!("{itself}/download"));
+    let links = [
+        ("self", Some(itself)),
+        ("upload", upload),
+        ("download", download),
+    ];
+    let links = links
+        .into_iter()
+        .filter_map(|(name, link)| Some((name.to_owned(), Value::from(link?))));
+    let links: Map<String, Value> = links.collect();
     json!({
         "type": KIND,
         "id": version.id,

@@ -42,6 +42,19 @@ fn well(done: Result<()>) -> Result<Answer> {
     done.map(|()| Told::Well.into())
 }
 
+async fn state(line: &Line) -> Result<Answer> {
+    Ok(match line.state().await? {
+        Some(state) => Answer {
+            told: Told::State {
+                version: state.version.to_string(),
+                salt: hex::encode(state.salt),
+            },
+            bytes: state.bytes,
+        },
+        None => Told::Nothing.into(),
+    })
+}
+
 async fn answered(line: &Line, ask: Ask, beside: Beside) -> Result<Answer> {
     Ok(match ask {
         Ask::Work => Told::Work {
@@ -51,16 +64,7 @@ async fn answered(line: &Line, ask: Ask, beside: Beside) -> Result<Answer> {
         Ask::Configuration => Answer::given(Some(line.configuration().await?)),
         Ask::Plan => Answer::given(Some(line.plan().await?)),
         Ask::PlanJson => Answer::given(Some(line.plan_json().await?)),
-        Ask::State => match line.state().await? {
-            Some(state) => Answer {
-                told: Told::State {
-                    version: state.version.to_string(),
-                    salt: hex::encode(state.salt),
-                },
-                bytes: state.bytes,
-            },
-            None => Told::Nothing.into(),
-        },
+        Ask::State => state(line).await?,
         Ask::Recall
         | Ask::Remember { .. }
         | Ask::Schemas { .. }

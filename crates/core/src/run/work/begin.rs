@@ -55,7 +55,7 @@ impl Line {
         };
         // What policies say now of what is stored: asked before the change, which may not take as long.
         let verdicts = match &before {
-            Ok(_) => judge::judge(&self.ctx, &self.run, Stage::Apply).await?,
+            Ok(_) => Box::pin(judge::judge(&self.ctx, &self.run, Stage::Apply)).await?,
             Err(_) => None,
         };
         let house = self.ctx.house().clone();

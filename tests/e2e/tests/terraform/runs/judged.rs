@@ -89,15 +89,15 @@ fn verdicts(runs: Runs<'_>, run: &Run<'_>) -> Vec<(String, String)> {
 fn shown(server: &Server) {
     let runs = Runs::of(server);
     let project = remote(server, "shown", &resources(2));
-    let bundle = Bundle::of(&[("many", "hard-mandatory", 3), ("some", "advisory", 2)]);
+    let bundle = Bundle::of(&[("many", "hard-mandatory", 3), ("few", "advisory", 2)]);
     set(server, "shown", "shown", &bundle);
     let words = [
         "Policy set 1: shown (2)",
         "Policy name: many",
         "Passed",
-        "Policy name: some",
+        "Policy name: few",
         "Advisory",
-        "terraform_data.each[0]: some has its limit here",
+        "terraform_data.each[0]: few has its limit here",
     ];
     project.run(&["plan"]).ends(0, &words);
     project.run(APPLY).ends(

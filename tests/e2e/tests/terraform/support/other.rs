@@ -78,7 +78,10 @@ impl Other {
         };
         let authority = Arc::new(Authority::open(files, &names).unwrap());
         let served = Served::open(authority.server(&names).unwrap(), names.required).unwrap();
-        let tls = tls::server_config(served).unwrap();
+        let mut tls = ServerConfig::clone(&tls::server_config(served).unwrap());
+        // It speaks nothing newer.
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let tls = Arc::new(tls);
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::<Mutex<Vec<Asked>>>::default();
