@@ -135,6 +135,7 @@ pub struct House {
     longest: Longest,
     judge: Option<Arc<dyn Judge>>,
     judging: Mutex<HashSet<RunId>>,
+    turn_to_judge: tokio::sync::Mutex<()>,
     grown: broadcast::Sender<RunId>,
 }
 
@@ -212,6 +213,7 @@ impl House {
             longest: opening.longest,
             judge: opening.judge,
             judging: Mutex::default(),
+            turn_to_judge: tokio::sync::Mutex::default(),
             grown: broadcast::Sender::new(GROWN_MAX),
         }))
     }
@@ -234,6 +236,11 @@ impl House {
     /// What judges by policies.
     pub(crate) fn judge(&self) -> Option<&Arc<dyn Judge>> {
         self.judge.as_ref()
+    }
+
+    /// Waits until nothing else of the house is being judged.
+    pub(crate) async fn turn_to_judge(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn_to_judge.lock().await
     }
 
     /// The runs that this process judges at this moment.

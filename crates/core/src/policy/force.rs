@@ -3,9 +3,13 @@
 use std::collections::BTreeSet;
 
 use statehouse_ledger::{Hash, sha256};
+use statehouse_model::Permission;
 
 use super::sql::{self, PolicyBundle, PolicySet};
-use crate::error::{Error, Result};
+use crate::access;
+use crate::ctx::Ctx;
+use crate::door::Target;
+use crate::error::{Error, Kind, Result};
 use crate::record::Rows;
 use crate::workspace::sql::{self as workspaces, Workspace};
 
@@ -95,4 +99,34 @@ pub(crate) async fn in_force(rows: &mut Rows, workspace: &Workspace) -> Result<V
 pub(crate) async fn digests(rows: &mut Rows, workspace: &Workspace) -> Result<Vec<Hash>> {
     let sets = in_force(rows, workspace).await?;
     Ok(sets.iter().map(InForce::digest).collect())
+}
+
+/// The sets that reach a workspace, by their ids.
+pub(crate) async fn names_of(rows: &mut Rows, workspace: &Workspace) -> Result<BTreeSet<String>> {
+    let sets = reaching(rows, workspace).await?;
+    Ok(sets.into_iter().map(|set| set.id.to_string()).collect())
+}
+
+/// Refuses a change of a workspace by which a set reaches it no more, to whoever may not change that set: nobody takes their own workspace
+/// out of what it is judged by.
+pub(crate) async fn require_none_lost(
+    rows: &mut Rows,
+    ctx: &Ctx,
+    workspace: &Workspace,
+    before: &BTreeSet<String>,
+) -> Result<()> {
+    let after = names_of(rows, workspace).await?;
+    if before.is_subset(&after) {
+        return Ok(());
+    }
+    let now = ctx.house().now();
+    let permission = Permission::PolicyWrite;
+    if access::holds(rows, ctx, permission, &Target::House, now).await? {
+        return Ok(());
+    }
+    let words = format!(
+        "a policy set reaches workspace `{}` by a tag that this would take away; that needs `{permission}` over the organization",
+        workspace.name
+    );
+    Err(Error::new(Kind::Denied, words).hint("ask whoever looks after the policies"))
 }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use statehouse_capsule::{
-    Assessment, Decision, Outcome as Bound, Verdict as BoundVerdict, policies_digest,
+    Assessment, Decision, FoundApproval, Outcome as Bound, Verdict as BoundVerdict, policies_digest,
 };
 use statehouse_ledger::{Hash, hash_from_hex};
 use statehouse_model::{Permission, PolicySetId, RunId, instant};
@@ -35,7 +35,7 @@ use crate::project::{self, Project};
 use crate::record::Rows;
 use crate::run::files::{self, Kind};
 use crate::run::machine::Kind as RunKind;
-use crate::run::sql::{self as runs, ApprovalRow, Run};
+use crate::run::sql::{self as runs, Run};
 use crate::run::{capsule, needed as needed_run};
 use crate::workspace::sql::{self as workspaces, Workspace as WorkspaceRow};
 use crate::workspace::{self, Workspace};
@@ -43,6 +43,8 @@ use crate::workspace::{self, Workspace};
 actions! {
     /// Look up what a run is to be judged by.
     JudgeRun = "policy.judge" needs RunPlan;
+    /// Judge a stored plan again, by policies that its asker wrote. Recorded: what they say tells of the plan.
+    ReplayPlan = "policy.replay-plan" needs StateRead;
 }
 
 /// An answer on its way.
@@ -321,7 +323,7 @@ pub(crate) async fn gathered_for(
 ) -> Result<Option<OfOne>> {
     let (wanted, house, set) = (id.clone(), ctx.house().clone(), set.clone());
     let target = Target::Workspace(Workspace::OfRun(id.clone()));
-    let looked = door::read(ctx, JudgeRun, &target, move |rows| {
+    let looked = door::read(ctx, ReplayPlan, &target, move |rows| {
         Box::pin(async move {
             let run = needed_run(rows, &wanted).await?;
             let workspace = capsule::workspace_of(rows, &run).await?;
@@ -359,6 +361,8 @@ pub(crate) async fn gathered_for(
     let Some((in_force, (object, stored), facts, (project, approvals))) = looked else {
         return Ok(None);
     };
+    let reads = ctx.house().reads();
+    reads.record(ctx, ReplayPlan, &target, &object.id).await?;
     let in_force = match in_force {
         Some((set, body)) => Some(set.opened(ctx, body).await?),
         None => None,
@@ -374,6 +378,8 @@ pub(crate) async fn gathered_for(
 
 /// What the sets in force say of a run; `None` where none is.
 pub(crate) async fn judge(ctx: &Ctx, id: &RunId, stage: Stage) -> Result<Option<Verdicts>> {
+    // One at a time of each house: no house keeps the others waiting, nor holds more than one plan in memory.
+    let _turn = ctx.house().turn_to_judge().await;
     let (wanted, house) = (id.clone(), ctx.house().clone());
     let target = Target::Workspace(Workspace::OfRun(id.clone()));
     let gathered = door::read(ctx, JudgeRun, &target, move |rows| {
@@ -404,7 +410,8 @@ pub(crate) async fn judge(ctx: &Ctx, id: &RunId, stage: Stage) -> Result<Option<
             .then_some(said)
             .ok_or_else(|| "not every policy set was answered for".to_owned())
     });
-    let sets = match said {
+    let bytes_max = MESSAGE_BYTES_MAX / sets.len().max(1);
+    let mut sets: Vec<Verdict> = match said {
         Ok(said) => sets
             .iter()
             .zip(said)
@@ -416,7 +423,40 @@ pub(crate) async fn judge(ctx: &Ctx, id: &RunId, stage: Stage) -> Result<Option<
             .map(|set| verdict(set, unanswered(&why)))
             .collect(),
     };
+    for set in &mut sets {
+        bounded(&mut set.results, bytes_max);
+    }
     Ok(Some(Verdicts { stage, sets }))
+}
+
+/// Bytes of messages that are kept of all sets of one run together, and messages of one policy: a file of a run holds them, and people read them.
+const MESSAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
+const MESSAGES_MAX: usize = 100;
+
+/// As many messages as can be kept, and a word on how many are left out.
+fn bounded(results: &mut [PolicyResult], mut bytes_max: usize) {
+    for result in results {
+        let all = result.messages.len();
+        let fits = |message: &Message| {
+            let address = message.address.as_ref().map_or(0, String::len);
+            let left = bytes_max.checked_sub(message.text.len() + address);
+            bytes_max = left.unwrap_or(0);
+            left.is_some()
+        };
+        let kept = result
+            .messages
+            .drain(..)
+            .take(MESSAGES_MAX)
+            .take_while(fits);
+        let mut kept: Vec<Message> = kept.collect();
+        if kept.len() < all {
+            kept.push(Message {
+                text: format!("{} more are left out", all - kept.len()),
+                address: None,
+            });
+        }
+        result.messages = kept;
+    }
 }
 
 fn verdict(by: &InForce, said: Said) -> Verdict {
@@ -523,7 +563,7 @@ async fn facts(
             drift_detection: kind == RunKind::Drift,
             ..input::Run::default()
         }),
-        approvals: agreed(rows, run).await?,
+        approvals: agreed(rows, (run, workspace), house.now()).await?,
         sandbox: input::Sandbox {
             level: job.and_then(|job| job.sandbox).unwrap_or_default(),
             ..input::Sandbox::default()
@@ -532,17 +572,24 @@ async fn facts(
     })
 }
 
-/// Who approved what a run would apply, so far.
-async fn agreed(rows: &mut Rows, run: &Run) -> Result<Vec<input::Approval>> {
-    let all = runs::approvals(rows, &run.id).await?;
-    let counts = |each: &&ApprovalRow| {
-        each.withdrawn_at.is_none()
-            && each.decision == Decision::Approve.as_str()
-            && run.capsule.as_ref() == Some(&each.capsule)
+/// Whose approvals of what a run would apply count, so far.
+async fn agreed(
+    rows: &mut Rows,
+    (run, workspace): (&Run, &WorkspaceRow),
+    now: i64,
+) -> Result<Vec<input::Approval>> {
+    let requirement = capsule::requirement(rows, workspace).await?;
+    let all = capsule::approvals(rows, run, now).await?;
+    let counts = |each: &&FoundApproval| {
+        let of = &each.approval;
+        let is_for_this = run.capsule.as_deref() == Some(of.capsule.as_slice());
+        let is_good = of.decision == Decision::Approve && now < of.expires_at && !each.withdrawn;
+        let may = each.may_approve_now && (requirement.author_counts || !each.is_authors);
+        is_for_this && is_good && may
     };
     let agreed = all.iter().filter(counts).map(|each| input::Approval {
-        user: each.actor.to_string(),
-        created_at: instant::format(each.created_at).unwrap_or_default(),
+        user: each.approval.approver.to_string(),
+        created_at: instant::format(each.approval.given_at).unwrap_or_default(),
         ..input::Approval::default()
     });
     Ok(agreed.collect())
@@ -560,6 +607,8 @@ pub(crate) async fn overridden(
     if said.is_empty() {
         return Ok(found);
     }
+    let requirement = capsule::requirement(rows, workspace).await?;
+    let wants_others = requirement.count > 0 && !requirement.author_counts;
     let target = Target::Workspace(Workspace::Id(workspace.id.clone()));
     for set in &verdicts.sets {
         let (digest, words) = (hash(&set.digest)?, set.words()?);
@@ -570,6 +619,7 @@ pub(crate) async fn overridden(
             if is_about
                 && is_good
                 && access::actor_holds(rows, &each.actor, permission, &target, now).await?
+                && !(wants_others && capsule::stands_behind(rows, run, &each.actor).await?)
             {
                 found.push(digest);
                 break;
@@ -577,4 +627,41 @@ pub(crate) async fn overridden(
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::indexing_slicing)]
+
+    use super::*;
+
+    #[test]
+    fn as_many_messages_are_kept_as_can_be_and_the_others_are_counted() {
+        let message = |letters: usize| Message {
+            text: "x".repeat(letters),
+            address: None,
+        };
+        let of = |count: usize, letters: usize| PolicyResult {
+            policy: "one".to_owned(),
+            title: String::new(),
+            level: "advisory".to_owned(),
+            outcome: "failed".to_owned(),
+            messages: vec![message(letters); count],
+        };
+        let mut results = [of(3, 1), of(MESSAGES_MAX + 5, 1), of(3, 1000), of(1, 1)];
+        bounded(&mut results, 2000);
+        let last = |at: usize| results[at].messages.last().map(|each| each.text.as_str());
+        assert_eq!(results[0].messages.len(), 3);
+        assert_eq!(results[1].messages.len(), MESSAGES_MAX + 1);
+        assert_eq!(last(1), Some("5 more are left out"));
+        assert_eq!(
+            results[2].messages.len(),
+            2,
+            "one fits, and one says of the others"
+        );
+        assert_eq!(last(2), Some("2 more are left out"));
+        // Whatever comes after what did not fit: its outcome stays.
+        assert_eq!(last(3), Some("1 more are left out"));
+        assert_eq!(results[3].outcome, "failed");
+    }
 }

@@ -325,6 +325,21 @@ pub struct SetView {
     pub updated_at: i64,
 }
 
+impl SetView {
+    /// What whoever may look into one workspace alone sees of it: nothing of what else it reaches, and of others' exceptions.
+    fn seen_from_one_workspace(self) -> Self {
+        Self {
+            projects: Vec::new(),
+            workspaces: Vec::new(),
+            tags: Vec::new(),
+            excluded: Vec::new(),
+            parameters: Map::new(),
+            exceptions: Vec::new(),
+            ..self
+        }
+    }
+}
+
 async fn view(rows: &mut Rows, ctx: &Ctx, set: PolicySet) -> Result<SetView> {
     let now = ctx.house().now();
     let manageable = access::holds(rows, ctx, Permission::PolicyWrite, &Target::House, now).await?;
@@ -560,9 +575,17 @@ pub async fn of_workspace(ctx: &Ctx, workspace: &Workspace) -> Result<Vec<SetVie
     door::read(ctx, ListSets, &target, move |rows| {
         Box::pin(async move {
             let workspace = workspace::sql::needed(rows, &wanted).await?;
+            let now = asked.house().now();
+            let all = Permission::PolicyRead;
+            let sees_all = access::holds(rows, &asked, all, &Target::House, now).await?;
             let mut shown = Vec::new();
             for set in force::reaching(rows, &workspace).await? {
-                shown.push(view(rows, &asked, set).await?);
+                let set = view(rows, &asked, set).await?;
+                shown.push(if sees_all {
+                    set
+                } else {
+                    set.seen_from_one_workspace()
+                });
             }
             Ok(shown)
         })

@@ -45,6 +45,11 @@ pub async fn overrule(ctx: &Ctx, id: &RunId, reason: String, hours: Option<u32>)
         let words = format!("an override needs a reason, of at most {REASON_BYTES_MAX} bytes");
         return Err(Error::invalid(words));
     }
+    if ctx.actor().user().is_none() {
+        let words =
+            "only people override what policies say, and no token of a team or an organization";
+        return Err(Error::new(Trouble::Denied, words));
+    }
     let (house, now) = (ctx.house().clone(), ctx.house().now());
     let life = hours
         .map_or(LIFE_US, |hours| i64::from(hours) * 3600 * 1_000_000)

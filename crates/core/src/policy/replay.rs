@@ -78,8 +78,8 @@ pub async fn replay(
     .await?;
     let judge = judge::needed(ctx.house())?;
     let parameters = super::read(&set.parameters)?;
-    let checked = judge.check(archive.clone(), &parameters).await;
-    checked.map_err(Error::invalid)?;
+    let checked = judge.check(archive, &parameters).await;
+    let archive = checked.map_err(Error::invalid)?.archive;
     let is_full = i64::try_from(found.len()).is_ok_and(|count| count == PAGE);
     let mut page = Page {
         next: found.last().filter(|_| is_full).map(|run| run.id.clone()),
@@ -87,6 +87,7 @@ pub async fn replay(
         passed_over: 0,
     };
     for run in found {
+        let _turn = ctx.house().turn_to_judge().await;
         let Some(gathered) = Box::pin(judge::gathered_for(ctx, &run.id, id)).await? else {
             page.passed_over += 1;
             continue;

@@ -23,6 +23,9 @@ use super::judge::{
 };
 use super::{Enforcement, PolicyView};
 
+/// What is judged. A bundle with a policy of anything else is not published: nobody shall rely on what is never asked.
+const JUDGED: [Entity; 2] = [Entity::Workspace, Entity::Plan];
+
 /// What judges by workers.
 pub struct ByWorkers(Arc<Workers>);
 
@@ -89,6 +92,18 @@ fn check(
     let bundle = Arc::new(manifest::expand(sent, library::files).map_err(words)?);
     let set = assess::Set::new(&name(0), bundle.clone(), parameters).map_err(words)?;
     workers.check(&set).map_err(|wrong| lines(&wrong))?;
+    if let Some(policy) = set
+        .manifest
+        .policies
+        .iter()
+        .find(|each| !JUDGED.contains(&each.entity))
+    {
+        return Err(format!(
+            "the policy {:?} judges what is a {} and would never be asked: plans and their workspaces are judged; leave it out",
+            policy.name,
+            word(&policy.entity)
+        ));
+    }
     let policies = set.manifest.policies.iter().map(|policy| PolicyView {
         name: policy.name.clone(),
         title: policy.title.clone(),
@@ -146,7 +161,7 @@ fn request(question: Question) -> Result<Request, String> {
     };
     Ok(Request {
         sets,
-        entities: vec![Entity::Workspace, Entity::Plan],
+        entities: JUDGED.to_vec(),
         input: Input {
             documents: BTreeMap::from([(Part::Plan, Arc::from(plan))]),
             context,

@@ -30,8 +30,11 @@ const POLICIES: &str = "policies";
 /// house goes on.
 pub(super) async fn assess(task: &Ctx, id: &RunId) -> Result<()> {
     begin_assessing(task, id).await?;
-    if !are_policies_in_force(task, id).await? {
-        return settle(task, id, None).await;
+    match are_policies_in_force(task, id).await {
+        Ok(true) => {}
+        Ok(false) => return settle(task, id, None).await,
+        Err(error) if *error.kind() == Trouble::Tampered => return fail(task, id, error).await,
+        Err(error) => return Err(error),
     }
     if task.house().judging().insert(id.clone()) {
         let judging = Judging(task.clone(), id.clone());
@@ -67,10 +70,13 @@ async fn are_policies_in_force(task: &Ctx, id: &RunId) -> Result<bool> {
 }
 
 async fn ask_policies(task: &Ctx, id: &RunId) -> Result<()> {
-    match Box::pin(judge::judge(task, id, Stage::Plan)).await {
+    let settled = match Box::pin(judge::judge(task, id, Stage::Plan)).await {
         Ok(verdicts) => settle(task, id, verdicts).await,
-        Err(error) if *error.kind() == Trouble::Unavailable => Err(error),
-        Err(error) => fail(task, id, error).await,
+        Err(error) => Err(error),
+    };
+    match settled {
+        Err(error) if *error.kind() != Trouble::Unavailable => fail(task, id, error).await,
+        settled => settled,
     }
 }
 

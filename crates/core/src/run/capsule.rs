@@ -336,7 +336,7 @@ pub(crate) async fn stands_behind(rows: &mut Rows, run: &Run, who: &ActorId) -> 
 
 /// Every word about a run, whether who said it may still say it, and whether they
 /// stood behind the run when they did, or do now.
-pub(super) async fn approvals(rows: &mut Rows, run: &Run, now: i64) -> Result<Vec<FoundApproval>> {
+pub(crate) async fn approvals(rows: &mut Rows, run: &Run, now: i64) -> Result<Vec<FoundApproval>> {
     let mut found = Vec::new();
     for row in sql::approvals(rows, &run.id).await? {
         found.push(looked_up(rows, run, row, now).await?);

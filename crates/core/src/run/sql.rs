@@ -349,6 +349,8 @@ pub(crate) async fn open(rows: &mut Rows, limit: i64) -> Result<Vec<RunId>> {
 }
 
 /// Runs whose lock is not theirs any more, and those whose capsule is over.
+///
+/// Those that policies hold up have no capsule: they are over so long after they were held up.
 pub(crate) async fn over(rows: &mut Rows, now: i64, limit: i64) -> Result<Vec<RunId>> {
     let sql = "SELECT r.id FROM run r
             JOIN workspace w ON w.id = r.workspace
@@ -358,9 +360,11 @@ pub(crate) async fn over(rows: &mut Rows, now: i64, limit: i64) -> Result<Vec<Ru
             AND ((r.holds_lock = 1
                     AND (w.lock_id IS NULL OR w.lock_id <> r.id OR r.fence IS NULL OR w.fence <> r.fence))
                 OR (c.expires_at <= $1
-                    AND r.status IN ('policy_failed', 'awaiting_approval', 'planned_and_saved', 'approved')))
+                    AND r.status IN ('awaiting_approval', 'planned_and_saved', 'approved'))
+                OR (r.changed_at <= $3 AND r.status = 'policy_failed'))
         ORDER BY r.created_at, r.id LIMIT $2";
-    let values = [Value::Int(now), Value::Int(limit)];
+    let held_up = now.saturating_sub(super::capsule::LIFE_US);
+    let values = [Value::Int(now), Value::Int(limit), Value::Int(held_up)];
     ids(&rows.transaction.query(sql, &values).await?)
 }
 

@@ -403,6 +403,9 @@ fn can_expire(status: Status) -> bool {
 
 async fn is_over(tx: &mut door::Tx<TendRun>, run: &Run) -> Result<bool> {
     let now = tx.now();
+    if run.state()?.status() == Status::PolicyFailed {
+        return Ok(run.changed_at.saturating_add(capsule::LIFE_US) <= now);
+    }
     let capsule = sql::capsule(tx, &run.id).await?;
     Ok(capsule.is_some_and(|capsule| capsule.expires_at <= now))
 }

@@ -7,6 +7,7 @@ use super::{Workspace, sql};
 use crate::ctx::Ctx;
 use crate::door::{self, Action, Entry, Outcome, Target, Tx, actions};
 use crate::error::{Error, Kind, Result};
+use crate::policy::force;
 
 actions! {
     /// Give a workspace tags.
@@ -131,13 +132,15 @@ pub async fn add_tags(
     wished: Vec<WishedTag>,
 ) -> Result<Vec<TagView>> {
     check(&wished)?;
-    let wanted = workspace.clone();
+    let (wanted, asked) = (workspace.clone(), ctx.clone());
     let target = Target::Workspace(workspace.clone());
     door::change(ctx, AddTags, target, move |tx| {
-        let (wanted, wished) = (wanted.clone(), wished.clone());
+        let (wanted, wished, asked) = (wanted.clone(), wished.clone(), asked.clone());
         Box::pin(async move {
             let workspace = sql::needed(tx, &wanted).await?;
+            let judged_by = force::names_of(tx, &workspace).await?;
             let changed = put(tx, &workspace, &wished).await?;
+            force::require_none_lost(tx, &asked, &workspace, &judged_by).await?;
             let tags = sql::tags(tx, std::slice::from_ref(&workspace)).await?;
             let tags: Vec<TagView> = tags.into_iter().map(TagView::from).collect();
             if !changed {
@@ -152,12 +155,13 @@ pub async fn add_tags(
 
 /// Takes tags from a workspace, by key or by id. One that it has not is passed over.
 pub async fn remove_tags(ctx: &Ctx, workspace: &Workspace, named: Vec<String>) -> Result<()> {
-    let wanted = workspace.clone();
+    let (wanted, asked) = (workspace.clone(), ctx.clone());
     let target = Target::Workspace(workspace.clone());
     door::change(ctx, RemoveTags, target, move |tx| {
-        let (wanted, named) = (wanted.clone(), named.clone());
+        let (wanted, named, asked) = (wanted.clone(), named.clone(), asked.clone());
         Box::pin(async move {
             let workspace = sql::needed(tx, &wanted).await?;
+            let judged_by = force::names_of(tx, &workspace).await?;
             let tags = sql::tags(tx, std::slice::from_ref(&workspace)).await?;
             let mut removed = 0_u64;
             for tag in tags {
@@ -172,6 +176,7 @@ pub async fn remove_tags(ctx: &Ctx, workspace: &Workspace, named: Vec<String>) -
             if removed == 0 {
                 return Ok(Outcome::Unchanged(()));
             }
+            force::require_none_lost(tx, &asked, &workspace, &judged_by).await?;
             let entry = Entry::new(&workspace.id).fact("removed", removed);
             Ok(Outcome::Recorded((), entry))
         })

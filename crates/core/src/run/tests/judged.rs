@@ -357,3 +357,65 @@ async fn an_override_ends_with_its_words_its_time_and_the_right_of_who_gave_it()
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_takes_their_workspace_out_of_what_it_is_judged_by() {
+    for_each_engine(async |world| {
+        let id = set(&world, "one", says("hard-failed")).await;
+        let tagged = policy::Wish {
+            reach: reach::Wish::global(false),
+            tags: Some(vec!["env=prod".to_owned()]),
+            ..policy::Wish::default()
+        };
+        change(&world, &id, tagged).await;
+        let web = world.workspace("web").await;
+        let tag = |value: &str| {
+            vec![workspace::WishedTag {
+                key: "env".to_owned(),
+                value: value.to_owned(),
+            }]
+        };
+        let (writer, _) = world.member(Role::Writer).await;
+        let by_writer = world.by(&writer);
+        // Whoever may tag puts it in.
+        workspace::add_tags(&by_writer, &web, tag("prod"))
+            .await
+            .unwrap();
+        let other = workspace::add_tags(&by_writer, &web, tag("dev")).await;
+        assert_eq!(kind(other), Trouble::Denied);
+        let gone = workspace::remove_tags(&by_writer, &web, vec!["env".to_owned()]).await;
+        assert_eq!(kind(gone), Trouble::Denied);
+        assert_eq!(
+            policy::of_workspace(&by_writer, &web).await.unwrap().len(),
+            1
+        );
+        let (maintainer, _) = world.member(Role::Maintainer).await;
+        workspace::remove_tags(&world.by(&maintainer), &web, vec!["env".to_owned()])
+            .await
+            .unwrap();
+        assert!(
+            policy::of_workspace(&by_writer, &web)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_policies_hold_up_is_over_when_nobody_looks_at_it_for_a_week() {
+    for_each_engine(async |world| {
+        set(&world, "one", says("soft-failed")).await;
+        let bench = Bench::new(&world, "web").await;
+        let run = bench.offered(Kind::PlanAndApply).await;
+        world.pass_days(6);
+        bench.round().await;
+        bench.is(&run, Status::PolicyFailed).await;
+        world.pass_days(2);
+        bench.round().await;
+        bench.is(&run, Status::Stale).await;
+        assert_eq!(bench.lock().await, None);
+    })
+    .await;
+}

@@ -4,6 +4,7 @@
 //! the server finds there and then; the same change uses it up.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use statehouse_capsule::Verified;
@@ -12,7 +13,7 @@ use super::{BeginApply, Line, ReadJob};
 use crate::door::{self, Outcome, Tx};
 use crate::error::{Error, Kind as Trouble, Result};
 use crate::job;
-use crate::policy::judge::{self, Stage};
+use crate::policy::judge::{self, Stage, Verdicts};
 use crate::run::capsule::{self, OfRunner, Refusal};
 use crate::run::files::{self, Kind};
 use crate::run::machine::{Event, Report};
@@ -20,6 +21,9 @@ use crate::run::older::Written;
 use crate::run::sql::{self, Run};
 use crate::run::{arrow, counted, happened_about, needed};
 use crate::workspace;
+
+/// How often a lease is renewed while policies are asked: some times in its length.
+const KEPT_EVERY: Duration = Duration::from_secs(20);
 
 /// What the server says to a wish to apply.
 #[derive(Debug, Clone)]
@@ -55,7 +59,7 @@ impl Line {
         };
         // What policies say now of what is stored: asked before the change, which may not take as long.
         let verdicts = match &before {
-            Ok(_) => Box::pin(judge::judge(&self.ctx, &self.run, Stage::Apply)).await?,
+            Ok(_) => self.verdicts().await?,
             Err(_) => None,
         };
         let house = self.ctx.house().clone();
@@ -84,6 +88,17 @@ impl Line {
             })
         })
         .await
+    }
+
+    /// What policies say now. Its runner waits for the answer and cannot say meanwhile that it is there: so it is said for it.
+    async fn verdicts(&self) -> Result<Option<Verdicts>> {
+        let mut judging = Box::pin(judge::judge(&self.ctx, &self.run, Stage::Apply));
+        loop {
+            match tokio::time::timeout(KEPT_EVERY, &mut judging).await {
+                Ok(said) => return said,
+                Err(_) => drop(self.beat().await?),
+            }
+        }
     }
 
     /// What was planned, shown and approved, as far as it does not open any more: in words.

@@ -6,6 +6,7 @@ use statehouse_model::{PolicyEvaluationId, RunId, TaskStageId};
 use statehouse_web::Route;
 
 use super::{Call, World};
+use crate::judge::says;
 use crate::planned;
 use crate::policies::{held_up, published};
 use crate::support::name;
@@ -68,6 +69,7 @@ async fn of_set(world: &World, route: &Route, last: &str, tag: &str, call: &mut 
             call.fill("{bundle}", &version);
         }
         "{policyset}" if route.method == "PATCH" => call.say(&json!({ "description": tag })),
+        "replays" => call.body = says("passed"),
         _ => {}
     }
     call.fill("{policyset}", &id);
