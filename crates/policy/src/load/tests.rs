@@ -236,7 +236,7 @@ fn what_is_wrong_is_said_with_its_place() {
         (
             "package p\nf(a) := f(a + 1)\nx := f(1)",
             (2, 1),
-            "it depends on itself: p.f → p.f",
+            "it depends on itself: p.f",
         ),
         ("package p\na := b\nb := a", (2, 1), "it depends on itself"),
         (

@@ -6,7 +6,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use fs_err as fs;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::child::Ran;
 use crate::support::house::Server;
@@ -25,19 +25,24 @@ const H1: &str = "h1:gzy1T372YZE2WZWrl+KIEcZ1CRdmneBjDmZZsUP7Ogw=";
 const INSTALLED: &str = "Installed registry.corp.example/acme/thing v1.0.0";
 const TAKEN: &str = "Using previously-installed registry.corp.example/acme/thing v1.0.0";
 
+fn document(value: &Value) -> Answer {
+    Answer {
+        header: "Content-Type: application/json\r\n".to_owned(),
+        ..Answer::of(200, value.to_string())
+    }
+}
+
 /// The registry of an organization's own.
 fn registry(asked: &Asked, _: usize) -> Answer {
     let (digest, file) = SUMS.trim().split_once("  ").unwrap();
     let path = asked.what.strip_prefix("GET ").unwrap();
     match path {
-        "/.well-known/terraform.json" => {
-            Answer::of(200, json!({ "providers.v1": "/v1/" }).to_string())
-        }
+        "/.well-known/terraform.json" => document(&json!({ "providers.v1": "/v1/" })),
         "/v1/acme/thing/versions" => {
             let platform = json!({ "os": "linux", "arch": "amd64" });
             let version =
                 json!({ "version": "1.0.0", "protocols": ["5.0"], "platforms": [platform] });
-            Answer::of(200, json!({ "versions": [version] }).to_string())
+            document(&json!({ "versions": [version] }))
         }
         "/v1/acme/thing/1.0.0/download/linux/amd64" => {
             let key = json!({ "key_id": "BEC34E2CF99403B7", "ascii_armor": KEY });
@@ -46,7 +51,7 @@ fn registry(asked: &Asked, _: usize) -> Answer {
                 "download_url": "/thing.zip", "shasums_url": "/sums", "shasums_signature_url": "/signature",
                 "signing_keys": { "gpg_public_keys": [key] },
             });
-            Answer::of(200, package.to_string())
+            document(&package)
         }
         "/thing.zip" => Answer::of(200, PACKAGE),
         "/sums" => Answer::of(200, SUMS),
