@@ -1,0 +1,455 @@
+//! A plan or a state, as `show -json` writes it, read without copying it.
+//!
+//! Everything is a slice of the text: a plan of a hundred megabytes costs its text and an index. What a resource holds is read when it
+//! is asked for. Absent on purpose: data sources, outputs, and any judgement of the plan.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::value::Value;
+
+/// Modules nest at most this deep: the reader of JSON stops at twice as many levels.
+const MODULES_MAX: usize = 60;
+
+/// A plan cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// It is no JSON, or JSON of another form.
+    #[error(
+        "this is no plan: {0} (expected is what `terraform show -json PLANFILE` or `tofu show -json PLANFILE` prints)"
+    )]
+    NoJson(#[from] serde_json::Error),
+    /// It is JSON, but neither a plan nor a state.
+    #[error(
+        "this JSON is neither a plan nor a state: it has no planned_values and no values; write it with `terraform show -json PLANFILE`"
+    )]
+    NoPlan,
+    /// Its form is one that is not known.
+    #[error(
+        "this plan has format version {0}, known are 0.1 to 1.x: a newer statehouse may read it"
+    )]
+    Version(String),
+    /// Modules nest deeper than any real configuration.
+    #[error("modules nest deeper than {MODULES_MAX}, at {0}")]
+    Deep(String),
+}
+
+#[derive(Deserialize)]
+struct File<'t> {
+    #[serde(borrow)]
+    format_version: Option<Cow<'t, str>>,
+    #[serde(borrow)]
+    timestamp: Option<Cow<'t, str>>,
+    #[serde(borrow)]
+    planned_values: Option<Values<'t>>,
+    #[serde(borrow)]
+    prior_state: Option<Prior<'t>>,
+    #[serde(borrow)]
+    values: Option<Values<'t>>,
+    #[serde(borrow, default)]
+    resource_changes: Option<Vec<ChangeOf<'t>>>,
+    #[serde(borrow)]
+    configuration: Option<Configuration<'t>>,
+    #[serde(borrow, default)]
+    variables: Option<HashMap<Cow<'t, str>, Variable<'t>>>,
+}
+
+#[derive(Deserialize)]
+struct Variable<'t> {
+    #[serde(borrow)]
+    value: Option<&'t RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Prior<'t> {
+    #[serde(borrow)]
+    values: Option<Values<'t>>,
+}
+
+#[derive(Deserialize)]
+struct Values<'t> {
+    #[serde(borrow)]
+    root_module: Option<Module<'t>>,
+}
+
+#[derive(Deserialize)]
+struct Module<'t> {
+    #[serde(borrow)]
+    address: Option<Cow<'t, str>>,
+    #[serde(borrow, default)]
+    resources: Option<Vec<Planned<'t>>>,
+    #[serde(borrow, default)]
+    child_modules: Option<Vec<Module<'t>>>,
+}
+
+#[derive(Deserialize)]
+struct Planned<'t> {
+    #[serde(borrow)]
+    address: Cow<'t, str>,
+    #[serde(borrow)]
+    mode: Option<Cow<'t, str>>,
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'t, str>,
+    #[serde(borrow)]
+    values: Option<&'t RawValue>,
+}
+
+#[derive(Deserialize)]
+struct ChangeOf<'t> {
+    #[serde(borrow)]
+    address: Cow<'t, str>,
+    #[serde(borrow)]
+    change: Option<Change<'t>>,
+}
+
+#[derive(Deserialize)]
+struct Change<'t> {
+    #[serde(borrow, default)]
+    actions: Vec<Cow<'t, str>>,
+    #[serde(borrow)]
+    after_unknown: Option<&'t RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+struct Configuration<'t> {
+    #[serde(borrow, default)]
+    provider_config: HashMap<Cow<'t, str>, ProviderOf<'t>>,
+    #[serde(borrow)]
+    root_module: Option<ModuleOf<'t>>,
+}
+
+#[derive(Deserialize)]
+struct ProviderOf<'t> {
+    #[serde(borrow)]
+    expressions: Option<&'t RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+struct ModuleOf<'t> {
+    #[serde(borrow, default)]
+    resources: Vec<Configured<'t>>,
+    #[serde(borrow, default)]
+    module_calls: HashMap<Cow<'t, str>, Call<'t>>,
+    #[serde(borrow, default)]
+    outputs: HashMap<Cow<'t, str>, Output<'t>>,
+    #[serde(borrow, default)]
+    variables: HashMap<Cow<'t, str>, Default_<'t>>,
+}
+
+#[derive(Deserialize)]
+struct Default_<'t> {
+    #[serde(borrow, rename = "default")]
+    value: Option<&'t RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Configured<'t> {
+    #[serde(borrow)]
+    address: Cow<'t, str>,
+    #[serde(borrow)]
+    provider_config_key: Option<Cow<'t, str>>,
+    #[serde(borrow)]
+    expressions: Option<&'t RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Call<'t> {
+    #[serde(borrow)]
+    expressions: Option<&'t RawValue>,
+    #[serde(borrow)]
+    module: Option<ModuleOf<'t>>,
+}
+
+#[derive(Deserialize)]
+struct Output<'t> {
+    #[serde(borrow)]
+    expression: Option<&'t RawValue>,
+}
+
+/// A resource on one side of a plan.
+#[derive(Debug)]
+pub struct Resource<'t> {
+    /// Its address.
+    pub address: Cow<'t, str>,
+    /// Its type.
+    pub kind: Cow<'t, str>,
+    /// The module that holds it, with a dot behind it, or nothing.
+    pub(crate) module: String,
+    pub(crate) values: Option<&'t RawValue>,
+    pub(crate) unknown: Option<&'t RawValue>,
+}
+
+/// The key of the provider, and the expressions.
+type ConfiguredOf<'t> = (Option<Cow<'t, str>>, Option<&'t RawValue>);
+
+/// What the configuration says of resources.
+#[derive(Default)]
+pub(crate) struct ByAddress<'t> {
+    /// By module, then address in it, without instances: the key of the provider and the expressions.
+    pub(crate) resources: HashMap<String, ConfiguredOf<'t>>,
+    /// Of each module called: the expressions of its inputs.
+    pub(crate) inputs: HashMap<String, &'t RawValue>,
+    /// Of each module: what its outputs are, by `module.name.` and output.
+    pub(crate) outputs: HashMap<String, &'t RawValue>,
+    pub(crate) providers: HashMap<Cow<'t, str>, &'t RawValue>,
+    /// Input variables of the root: given or by default.
+    pub(crate) variables: HashMap<Cow<'t, str>, &'t RawValue>,
+}
+
+/// A plan: what there is before and after it.
+pub struct Plan<'t> {
+    /// What there will be.
+    pub after: Vec<Resource<'t>>,
+    /// What there is.
+    pub before: Vec<Resource<'t>>,
+    /// When it was made, as it says itself.
+    pub made_at: Option<Cow<'t, str>>,
+    pub(crate) configured: ByAddress<'t>,
+    /// What each address will undergo, in one word.
+    pub(crate) actions: HashMap<Cow<'t, str>, &'static str>,
+}
+
+impl<'t> Plan<'t> {
+    /// Reads a plan or a state.
+    pub fn read(text: &'t [u8]) -> Result<Self, PlanError> {
+        let file: File<'t> = serde_json::from_slice(text)?;
+        if let Some(version) = &file.format_version
+            && !(version.starts_with("0.") || version.starts_with("1."))
+        {
+            return Err(PlanError::Version(version.to_string()));
+        }
+        let mut unknown = HashMap::new();
+        let mut actions = HashMap::new();
+        let has_changes = file.resource_changes.is_some();
+        for change in file.resource_changes.unwrap_or_default() {
+            let Some(what) = change.change else { continue };
+            actions.insert(change.address.clone(), action(&what.actions));
+            if let Some(raw) = what.after_unknown {
+                unknown.insert(change.address, raw);
+            }
+        }
+        let (mut after, mut before) = (Vec::new(), Vec::new());
+        match (file.planned_values, file.values) {
+            (Some(planned), _) => {
+                collect(planned.root_module, &mut after, 0)?;
+                let prior = file.prior_state.and_then(|prior| prior.values);
+                collect(prior.and_then(|values| values.root_module), &mut before, 0)?;
+                // A plan of targets keeps the rest of the state out of its changes, and out of what it costs.
+                if has_changes {
+                    before.retain(|resource| actions.contains_key(&resource.address));
+                }
+            }
+            (None, Some(state)) => collect(state.root_module, &mut after, 0)?,
+            (None, None) => return Err(PlanError::NoPlan),
+        }
+        for resource in &mut after {
+            resource.unknown = unknown.get(&resource.address).copied();
+        }
+        let mut configured = ByAddress::default();
+        let configuration = file.configuration.unwrap_or_default();
+        for (key, provider) in configuration.provider_config {
+            if let Some(raw) = provider.expressions {
+                configured.providers.insert(key, raw);
+            }
+        }
+        if let Some(root) = configuration.root_module {
+            for (name, variable) in &root.variables {
+                if let Some(raw) = variable.value {
+                    configured.variables.insert(name.clone(), raw);
+                }
+            }
+            walk(root, String::new(), &mut configured);
+        }
+        for (name, variable) in file.variables.unwrap_or_default() {
+            if let Some(raw) = variable.value {
+                configured.variables.insert(name, raw);
+            }
+        }
+        Ok(Self {
+            after,
+            before,
+            made_at: file.timestamp,
+            configured,
+            actions,
+        })
+    }
+}
+
+/// Actions as one word.
+fn action(actions: &[Cow<'_, str>]) -> &'static str {
+    let has = |wanted: &str| actions.iter().any(|action| action == wanted);
+    match (has("create"), has("delete"), has("update")) {
+        (true, true, _) => "replace",
+        (true, false, _) => "create",
+        (false, true, _) => "delete",
+        (false, false, true) => "update",
+        _ => "no-op",
+    }
+}
+
+fn collect<'t>(
+    module: Option<Module<'t>>,
+    found: &mut Vec<Resource<'t>>,
+    depth: usize,
+) -> Result<(), PlanError> {
+    let Some(module) = module else { return Ok(()) };
+    let name = module.address.as_deref().unwrap_or_default();
+    if depth > MODULES_MAX {
+        return Err(PlanError::Deep(name.to_owned()));
+    }
+    let prefix = if name.is_empty() {
+        String::new()
+    } else {
+        format!("{name}.")
+    };
+    for resource in module.resources.unwrap_or_default() {
+        if resource.mode.as_deref() == Some("data") {
+            continue;
+        }
+        found.push(Resource {
+            address: resource.address,
+            kind: resource.kind,
+            module: prefix.clone(),
+            values: resource.values,
+            unknown: None,
+        });
+    }
+    for child in module.child_modules.unwrap_or_default() {
+        collect(Some(child), found, depth + 1)?;
+    }
+    Ok(())
+}
+
+fn walk<'t>(module: ModuleOf<'t>, prefix: String, found: &mut ByAddress<'t>) {
+    for resource in module.resources {
+        let address = format!("{prefix}{}", resource.address);
+        found.resources.insert(
+            address,
+            (resource.provider_config_key, resource.expressions),
+        );
+    }
+    for (name, output) in module.outputs {
+        if let Some(raw) = output.expression {
+            found.outputs.insert(format!("{prefix}{name}"), raw);
+        }
+    }
+    for (name, call) in module.module_calls {
+        let inner = format!("{prefix}module.{name}.");
+        if let Some(raw) = call.expressions {
+            found.inputs.insert(inner.clone(), raw);
+        }
+        if let Some(module) = call.module {
+            walk(module, inner, found);
+        }
+    }
+}
+
+/// What is between brackets is an instance: an address without it is the one of the configuration.
+pub(crate) fn without_instances(address: &str) -> String {
+    let mut plain = String::with_capacity(address.len());
+    let (mut depth, mut quoted, mut escaped) = (0_u32, false, false);
+    for c in address.chars() {
+        match c {
+            '"' if depth > 0 && !escaped => quoted = !quoted,
+            '[' if !quoted => depth += 1,
+            ']' if !quoted => {
+                depth = depth.saturating_sub(1);
+                continue;
+            }
+            _ => {}
+        }
+        escaped = c == '\\' && !escaped;
+        if depth == 0 {
+            plain.push(c);
+        }
+    }
+    plain
+}
+
+/// Reads a slice of the plan. What cannot be read is as if it were not there: the reader of the file has seen that it is JSON.
+pub(crate) fn value_of(raw: Option<&RawValue>) -> Value {
+    raw.and_then(|raw| serde_json::from_str(raw.get()).ok())
+        .unwrap_or_default()
+}
+
+/// Puts what is known after apply into a value.
+pub(crate) fn with_unknown(value: Value, unknown: &Value) -> Value {
+    match (value, unknown) {
+        (Value::Null, Value::Bool(true)) => Value::Unknown,
+        (Value::Map(members), Value::Map(marks)) => {
+            let mut merged: Vec<_> = members
+                .iter()
+                .map(|(name, value)| {
+                    let mark = unknown.get(name);
+                    (name.clone(), with_unknown(value.clone(), &mark))
+                })
+                .collect();
+            for (name, mark) in &**marks {
+                if *mark == Value::Bool(true) && !members.iter().any(|(key, _)| key == name) {
+                    merged.push((name.clone(), Value::Unknown));
+                }
+            }
+            Value::Map(merged.into())
+        }
+        (Value::List(items), Value::List(marks)) => Value::list(
+            items
+                .iter()
+                .enumerate()
+                .map(|(at, item)| match marks.get(at) {
+                    Some(mark) => with_unknown(item.clone(), mark),
+                    None => item.clone(),
+                })
+                .collect(),
+        ),
+        (value, _) => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_plan_is_refused_and_says_what_to_do() {
+        for (text, said) in [
+            ("", "this is no plan"),
+            (
+                "{\"planned_values\":{\"root_module\":{\"resources\":[{",
+                "this is no plan",
+            ),
+            ("[]", "this is no plan"),
+            ("{}", "no planned_values"),
+            (
+                "{\"format_version\":\"9.0\",\"planned_values\":{}}",
+                "format version 9.0",
+            ),
+            (
+                "{\"planned_values\":{\"root_module\":{\"resources\":[{\"address\":5}]}}}",
+                "invalid type",
+            ),
+        ] {
+            let error = Plan::read(text.as_bytes()).err().unwrap().to_string();
+            assert!(error.contains(said), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_state_is_what_there_will_be() {
+        let text = r#"{"format_version":"1.0","values":{"root_module":{"resources":[{"address":"a.b","mode":"managed","type":"a"}]}}}"#;
+        let plan = Plan::read(text.as_bytes()).unwrap();
+        assert_eq!((plan.after.len(), plan.before.len()), (1, 0));
+    }
+
+    #[test]
+    fn an_instance_is_not_a_part_of_the_configuration() {
+        for (address, plain) in [
+            ("module.a[0].aws_x.y[\"k[1].z\"]", "module.a.aws_x.y"),
+            ("aws_x.y", "aws_x.y"),
+        ] {
+            assert_eq!(without_instances(address), plain);
+        }
+    }
+}

@@ -1,0 +1,500 @@
+//! The file of a price book: compact, indexed, immutable.
+//!
+//! A header with the places of eight sections and the digest of all of them; texts once each, sorted; attribute sets once each; rows of
+//! forty bytes, sorted by service, leading attribute and region, so that a price is found by halving. Nothing is read before it is
+//! asked for. The book that comes with the binary lies in the binary's own mapped pages. One that is a file is read into memory: a map
+//! of a file that another process may cut short can only be had with `unsafe`, which this workspace forbids.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::{Answer, COMPONENT, Found, ON_DEMAND, PART, PURCHASE, Quality, Question, Row, lead};
+
+/// The first bytes of every book.
+pub(crate) const MAGIC: &[u8; 8] = b"SHPRICE1";
+/// Magic, digest, and place and length of eight sections.
+pub(crate) const HEADER: usize = 8 + 32 + SECTIONS * 8;
+pub(crate) const SECTIONS: usize = 8;
+pub(crate) const ROW: usize = 40;
+pub(crate) const TIER: usize = 24;
+pub(crate) const ORIGIN: usize = 20;
+/// A book larger than this is no book of ours.
+const BYTES_MAX: u64 = 1 << 31;
+
+/// The book that comes with the binary.
+#[cfg(starter)]
+static STARTER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/starter.book"));
+#[cfg(not(starter))]
+static STARTER: &[u8] = &[];
+
+/// A book cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BookError {
+    /// It cannot be read.
+    #[error("{0}")]
+    Read(#[from] std::io::Error),
+    /// It is no book, or a damaged one.
+    #[error("{name} is no price book: {reason}; build one with `statehouse-cost price build`")]
+    Damaged {
+        /// The book.
+        name: String,
+        /// What does not fit.
+        reason: String,
+    },
+}
+
+/// What a book says of itself.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Meta {
+    /// Its name.
+    pub id: String,
+    /// When it was made, as a date.
+    pub created_at: String,
+    /// The newest date of any of its prices.
+    pub newest: String,
+    /// How many rows it has.
+    pub rows: u32,
+    /// What it was made from.
+    pub sources: Vec<Source>,
+}
+
+/// One file that a book was made from.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Source {
+    /// Its name.
+    pub name: String,
+    /// How many rows came from it.
+    pub rows: u32,
+    /// The digest of it.
+    pub sha256: String,
+}
+
+/// A price book.
+pub struct Book {
+    bytes: Cow<'static, [u8]>,
+    meta: Meta,
+    digest: String,
+    sections: [(usize, usize); SECTIONS],
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Section {
+    Meta,
+    TextEnds,
+    Texts,
+    SetEnds,
+    Sets,
+    Tiers,
+    Origins,
+    Rows,
+}
+
+/// A row as it lies in the book.
+#[derive(Clone, Copy)]
+struct Packed<'b> {
+    bytes: &'b [u8],
+}
+
+impl Packed<'_> {
+    fn number(self, at: usize) -> u32 {
+        u32_at(self.bytes, at)
+    }
+    fn service(self) -> u32 {
+        self.number(0)
+    }
+    fn lead(self) -> u32 {
+        self.number(4)
+    }
+    fn region(self) -> u32 {
+        self.number(8)
+    }
+    fn family(self) -> u32 {
+        self.number(12)
+    }
+    fn unit(self) -> u32 {
+        self.number(16)
+    }
+    fn set(self) -> u32 {
+        self.number(20)
+    }
+    fn price(self) -> Decimal {
+        packed_decimal(self.bytes, 24)
+    }
+    fn tier(self) -> u32 {
+        u32::from(u16_at(self.bytes, 34))
+    }
+    fn origin(self) -> u32 {
+        u32::from(u16_at(self.bytes, 36))
+    }
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    let two = bytes.get(at..at + 2).and_then(|two| two.try_into().ok());
+    u16::from_le_bytes(two.unwrap_or_default())
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    let four = bytes.get(at..at + 4).and_then(|four| four.try_into().ok());
+    u32::from_le_bytes(four.unwrap_or_default())
+}
+
+/// Eight bytes of amount, one of scale.
+fn packed_decimal(bytes: &[u8], at: usize) -> Decimal {
+    let eight = bytes
+        .get(at..at + 8)
+        .and_then(|eight| eight.try_into().ok());
+    let amount = u64::from_le_bytes(eight.unwrap_or_default());
+    let scale = bytes.get(at + 8).copied().unwrap_or_default();
+    Decimal::try_from_i128_with_scale(i128::from(amount), u32::from(scale)).unwrap_or_default()
+}
+
+impl Book {
+    /// The book that comes with the binary.
+    pub fn starter() -> Result<Self, BookError> {
+        Self::from_bytes("the starter book", Cow::Borrowed(STARTER), false)
+    }
+
+    /// Reads a book from a file, and checks it against its digest.
+    pub fn open(path: &Path) -> Result<Self, BookError> {
+        let name = path.display().to_string();
+        let length = fs_err::metadata(path)?.len();
+        if length > BYTES_MAX {
+            let reason = format!("it has {length} bytes, a book has at most {BYTES_MAX}");
+            return Err(BookError::Damaged { name, reason });
+        }
+        Self::from_bytes(&name, Cow::Owned(fs_err::read(path)?), true)
+    }
+
+    /// Takes bytes for a book. Those that come with the binary are not hashed each time: a test does it.
+    pub(crate) fn from_bytes(
+        name: &str,
+        bytes: Cow<'static, [u8]>,
+        check: bool,
+    ) -> Result<Self, BookError> {
+        let damaged = |reason: &str| BookError::Damaged {
+            name: name.to_owned(),
+            reason: reason.to_owned(),
+        };
+        if bytes.get(..8) != Some(MAGIC.as_slice()) {
+            return Err(damaged("it does not begin as one"));
+        }
+        let digest = bytes.get(8..40).unwrap_or_default();
+        if check {
+            let now = Sha256::digest(bytes.get(40..).unwrap_or_default());
+            if *now != *digest {
+                return Err(damaged(
+                    "its digest does not fit: it was changed or cut short",
+                ));
+            }
+        }
+        let digest = hex::encode(digest);
+        let mut sections = [(0, 0); SECTIONS];
+        for (at, section) in sections.iter_mut().enumerate() {
+            let start = u32_at(&bytes, 40 + at * 8) as usize;
+            let end = start.saturating_add(u32_at(&bytes, 44 + at * 8) as usize);
+            if start < HEADER || end > bytes.len() {
+                return Err(damaged("a section lies outside of it"));
+            }
+            *section = (start, end);
+        }
+        let mut book = Self {
+            bytes,
+            meta: Meta::default(),
+            digest,
+            sections,
+        };
+        book.meta = serde_json::from_slice(book.section(Section::Meta))
+            .map_err(|error| damaged(&format!("what it says of itself cannot be read: {error}")))?;
+        Ok(book)
+    }
+
+    /// What it says of itself.
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// The digest of it, in hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Whether its digest fits.
+    pub fn is_whole(&self) -> bool {
+        let rest = self.bytes.get(40..).unwrap_or_default();
+        hex::encode(Sha256::digest(rest)) == self.digest
+    }
+
+    fn section(&self, section: Section) -> &[u8] {
+        let (start, end) = self
+            .sections
+            .get(section as usize)
+            .copied()
+            .unwrap_or_default();
+        self.bytes.get(start..end).unwrap_or_default()
+    }
+
+    /// How many rows it has.
+    pub fn len(&self) -> usize {
+        self.section(Section::Rows).len() / ROW
+    }
+
+    /// Whether it has no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn packed(&self, at: usize) -> Packed<'_> {
+        let bytes = self.section(Section::Rows);
+        Packed {
+            bytes: bytes.get(at * ROW..(at + 1) * ROW).unwrap_or_default(),
+        }
+    }
+
+    /// A slice of one section that another one has the ends of.
+    fn slice(&self, ends: Section, of: Section, at: u32, width: usize) -> &[u8] {
+        let ends = self.section(ends);
+        let at = at as usize;
+        let end = u32_at(ends, at * 4) as usize * width;
+        let start = at
+            .checked_sub(1)
+            .map_or(0, |before| u32_at(ends, before * 4) as usize * width);
+        self.section(of).get(start..end).unwrap_or_default()
+    }
+
+    fn text(&self, at: u32) -> &str {
+        let bytes = self.slice(Section::TextEnds, Section::Texts, at, 1);
+        std::str::from_utf8(bytes).unwrap_or_default()
+    }
+
+    /// The number of a text, if any row has it.
+    fn find_text(&self, wanted: &str) -> Option<u32> {
+        let (mut low, mut high) = (
+            0_u32,
+            u32::try_from(self.section(Section::TextEnds).len() / 4).ok()?,
+        );
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.text(middle).cmp(wanted) {
+                Ordering::Equal => return Some(middle),
+                Ordering::Less => low = middle + 1,
+                Ordering::Greater => high = middle,
+            }
+        }
+        None
+    }
+
+    /// The texts `name=value` of an attribute set.
+    fn attributes(&self, set: u32) -> impl Iterator<Item = (&str, &str)> + Clone {
+        self.slice(Section::SetEnds, Section::Sets, set, 4)
+            .chunks_exact(4)
+            .map(move |four| self.text(u32_at(four, 0)))
+            .filter_map(|text| text.split_once('='))
+    }
+
+    /// A row, in full.
+    pub fn row(&self, at: usize) -> Row {
+        let packed = self.packed(at);
+        let tier = self.section(Section::Tiers);
+        let tier = tier
+            .get(packed.tier() as usize * TIER..)
+            .unwrap_or_default();
+        let origin = self.origin(packed);
+        let text = |at: u32| self.text(at).to_owned();
+        let attributes = self.attributes(packed.set());
+        Row {
+            service: text(packed.service()),
+            family: text(packed.family()),
+            region: text(packed.region()),
+            attributes: attributes
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+            unit: text(packed.unit()),
+            price: packed.price(),
+            tier_from: packed_decimal(tier, 0),
+            tier_to: (tier.get(18) == Some(&1)).then(|| packed_decimal(tier, 9)),
+            currency: text(origin.currency),
+            effective_from: origin.from,
+            effective_to: origin.to,
+            quality: origin.quality,
+            source: text(origin.source),
+        }
+    }
+
+    fn origin(&self, packed: Packed<'_>) -> Origin {
+        let all = self.section(Section::Origins);
+        let bytes = all
+            .get(packed.origin() as usize * ORIGIN..)
+            .unwrap_or_default();
+        Origin {
+            source: u32_at(bytes, 0),
+            currency: u32_at(bytes, 4),
+            from: u32_at(bytes, 8),
+            to: u32_at(bytes, 12),
+            quality: Quality::from_number(bytes.get(16).copied().unwrap_or(3)),
+        }
+    }
+
+    /// The first row whose service, lead and region are not before these.
+    fn first_not_before(&self, key: (u32, u32, u32)) -> usize {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let row = self.packed(middle);
+            if (row.service(), row.lead(), row.region()) < key {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+
+    /// The rows of a service with a lead, in one region or in all.
+    fn range(&self, service: u32, lead: u32, region: Option<u32>) -> std::ops::Range<usize> {
+        let start = self.first_not_before((service, lead, region.unwrap_or(0)));
+        let end = match region {
+            Some(region) => self.first_not_before((service, lead, region + 1)),
+            None => self.first_not_before((service, lead + 1, 0)),
+        };
+        start..end
+    }
+
+    /// Looks for a price: in the region, then among those that count everywhere, then elsewhere if that may be.
+    pub fn ask(&self, question: &Question<'_>) -> Answer {
+        let lead = lead(question.attributes.iter().copied());
+        let (Some(service), Some(lead)) = (self.find_text(question.service), self.find_text(&lead))
+        else {
+            return Answer::Nothing;
+        };
+        for region in [question.region, "", "global"] {
+            let Some(region) = self.find_text(region) else {
+                continue;
+            };
+            let answer = self.choose(question, self.range(service, lead, Some(region)));
+            if answer != Answer::Nothing {
+                return answer;
+            }
+        }
+        if !question.elsewhere {
+            return Answer::Nothing;
+        }
+        match self.choose(question, self.range(service, lead, None)) {
+            Answer::Found(found) => Answer::Found(Found {
+                quality: Quality::Estimated,
+                ..found
+            }),
+            _ => Answer::Nothing,
+        }
+    }
+
+    /// The row that fits best: nothing of it contradicts, and most of it is confirmed.
+    fn choose(&self, question: &Question<'_>, range: std::ops::Range<usize>) -> Answer {
+        let mut best: Vec<usize> = Vec::new();
+        let (mut best_score, mut texts) = (0, BTreeSet::new());
+        let family = question.family.map(|family| self.find_text(family));
+        for at in range {
+            let row = self.packed(at);
+            if family.is_some_and(|family| family != Some(row.family())) {
+                continue;
+            }
+            let Some((score, same_text)) = self.score(question, row) else {
+                continue;
+            };
+            if same_text {
+                texts.insert(row.price());
+            }
+            let Some(score) = score else { continue };
+            if score > best_score || best.is_empty() {
+                best_score = score;
+                best.clear();
+            }
+            if score == best_score {
+                best.push(at);
+            }
+        }
+        self.among(question, &best, texts.len() > 1)
+    }
+
+    /// How many attributes of a row the question confirms, or nothing if one contradicts; and whether its text is the one asked for.
+    fn score(&self, question: &Question<'_>, row: Packed<'_>) -> Option<(Option<u32>, bool)> {
+        // A row that does not say how it is bought is for on-demand.
+        let bought = question
+            .attributes
+            .iter()
+            .find(|(asked, _)| *asked == PURCHASE);
+        let mut on_demand = bought.is_none_or(|(_, wanted)| *wanted == ON_DEMAND);
+        let (mut score, mut fits) = (0, true);
+        for (name, value) in self.attributes(row.set()) {
+            on_demand |= name == PURCHASE;
+            let Some((_, wanted)) = question.attributes.iter().find(|(asked, _)| *asked == name)
+            else {
+                // A price that depends on what the question does not say is not the one that was asked for.
+                continue;
+            };
+            if wanted.eq_ignore_ascii_case(value) {
+                score += 1;
+            } else if name == PART {
+                // Where no price of this part is known, one of another part with the same text counts.
+            } else if name == super::COMPONENT_UNIT || name == super::COMPONENT_NAME {
+                return None;
+            } else {
+                fits = false;
+            }
+        }
+        Some(((fits && on_demand).then_some(score), true))
+    }
+
+    /// One of several rows that fit equally well: the lowest step, the newest date, the surest.
+    fn among(&self, question: &Question<'_>, rows: &[usize], chosen: bool) -> Answer {
+        let mut rows: Vec<(usize, Row)> = rows
+            .iter()
+            .map(|at| (*at, self.row(*at)))
+            .filter(|(_, row)| {
+                let begun = row.effective_from <= question.date || question.date == 0;
+                begun && (row.effective_to == 0 || row.effective_to > question.date)
+            })
+            .collect();
+        let Some(lowest) = rows.iter().map(|(_, row)| row.tier_from).min() else {
+            return Answer::Nothing;
+        };
+        rows.retain(|(_, row)| row.tier_from == lowest);
+        // What a catalogue says later replaces what it said; texts of components are of one time.
+        let newest = rows
+            .iter()
+            .map(|(_, row)| row.effective_from)
+            .max()
+            .unwrap_or(0);
+        rows.retain(|(_, row)| row.family == COMPONENT || row.effective_from == newest);
+        rows.sort_by_key(|(at, row)| (row.quality, std::cmp::Reverse(row.effective_from), *at));
+        let prices: BTreeSet<Decimal> = rows.iter().map(|(_, row)| row.price).collect();
+        let Some((at, row)) = rows.into_iter().next() else {
+            return Answer::Nothing;
+        };
+        if prices.len() > 1 {
+            return Answer::Ambiguous(prices.into_iter().collect());
+        }
+        Answer::Found(Found {
+            price: row.price,
+            currency: row.currency,
+            quality: row.quality,
+            source: row.source,
+            effective_from: row.effective_from,
+            row: u32::try_from(at).unwrap_or(u32::MAX),
+            chosen,
+        })
+    }
+}
+
+struct Origin {
+    source: u32,
+    currency: u32,
+    from: u32,
+    to: u32,
+    quality: Quality,
+}

@@ -1,0 +1,517 @@
+//! One side of a plan, to be asked: what a resource holds, what refers to what, where it is.
+//!
+//! References are taken from the configuration where it has them, through inputs and outputs of modules; where it has not, a value that
+//! is another resource's address, id or name counts. What cannot be resolved is nothing, never a guess among several that differ.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+
+use crate::plan::{ByAddress, Plan, Resource, value_of, with_unknown, without_instances};
+use crate::value::Value;
+
+/// How many resources are kept read at a time.
+const READ_MAX: usize = 4096;
+/// How many modules a reference may pass on its way.
+const HOPS_MAX: usize = 16;
+/// How many places are looked at on the way to a location or a size.
+const CHAIN_MAX: usize = 5;
+
+/// Attributes by which a resource is found when a value names it.
+const NAMES: [&str; 6] = [
+    "id",
+    "arn",
+    "name",
+    "bucket",
+    "identifier",
+    "cluster_identifier",
+];
+
+type ReverseIndex = HashMap<usize, Rc<[usize]>>;
+type ReverseIndexes = HashMap<(String, String), Rc<ReverseIndex>>;
+type NameIndex = HashMap<Rc<str>, usize>;
+
+/// One side of a plan.
+pub(crate) struct World<'p, 't> {
+    pub(crate) resources: &'p [Resource<'t>],
+    configured: &'p ByAddress<'t>,
+    by_address: HashMap<&'p str, usize>,
+    by_type: HashMap<&'p str, Vec<usize>>,
+    /// By address without instances; filled when it is first needed.
+    by_plain: OnceCell<HashMap<String, Vec<usize>>>,
+    /// Of each type, by each of its names; filled when it is first needed.
+    by_name: RefCell<HashMap<String, Rc<NameIndex>>>,
+    read: RefCell<HashMap<usize, Value>>,
+    expressions: RefCell<HashMap<String, Value>>,
+    reverse: RefCell<ReverseIndexes>,
+}
+
+impl<'p, 't> World<'p, 't> {
+    pub(crate) fn new(plan: &'p Plan<'t>, resources: &'p [Resource<'t>]) -> Self {
+        let mut by_address = HashMap::with_capacity(resources.len());
+        let mut by_type: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (at, resource) in resources.iter().enumerate() {
+            by_address.insert(&*resource.address, at);
+            by_type.entry(&resource.kind).or_default().push(at);
+        }
+        Self {
+            resources,
+            configured: &plan.configured,
+            by_address,
+            by_type,
+            by_plain: OnceCell::new(),
+            by_name: RefCell::default(),
+            read: RefCell::default(),
+            expressions: RefCell::default(),
+            reverse: RefCell::default(),
+        }
+    }
+
+    /// What a resource holds, with what is known after apply marked so.
+    pub(crate) fn values(&self, at: usize) -> Value {
+        if let Some(value) = self.read.borrow().get(&at) {
+            return value.clone();
+        }
+        let Some(resource) = self.resources.get(at) else {
+            return Value::Null;
+        };
+        let mut value = value_of(resource.values);
+        if value == Value::Null {
+            value = Value::Map(Rc::from([]));
+        }
+        if let Some(raw) = resource.unknown {
+            value = with_unknown(value, &value_of(Some(raw)));
+        }
+        let mut read = self.read.borrow_mut();
+        if read.len() >= READ_MAX {
+            read.clear();
+        }
+        read.insert(at, value.clone());
+        value
+    }
+
+    pub(crate) fn address(&self, at: usize) -> &str {
+        self.resources
+            .get(at)
+            .map_or("", |resource| &resource.address)
+    }
+
+    pub(crate) fn kind(&self, at: usize) -> &str {
+        self.resources.get(at).map_or("", |resource| &resource.kind)
+    }
+
+    /// All resources of a type.
+    pub(crate) fn all_of(&self, kind: &str) -> &[usize] {
+        self.by_type.get(kind).map_or(&[], Vec::as_slice)
+    }
+
+    /// What the configuration says of a resource, by attribute.
+    fn expressions_of(&self, at: usize) -> Value {
+        let plain = without_instances(self.address(at));
+        if let Some(value) = self.expressions.borrow().get(&plain) {
+            return value.clone();
+        }
+        let raw = self
+            .configured
+            .resources
+            .get(&plain)
+            .and_then(|(_, raw)| *raw);
+        let value = value_of(raw);
+        let mut kept = self.expressions.borrow_mut();
+        if kept.len() >= READ_MAX {
+            kept.clear();
+        }
+        kept.insert(plain, value.clone());
+        value
+    }
+
+    /// What an attribute refers to: addresses without instances.
+    fn targets(&self, at: usize, path: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut steps = vec![self.expressions_of(at)];
+        for name in path.split('.') {
+            steps = steps
+                .iter()
+                .flat_map(|value| children(value, name))
+                .collect();
+        }
+        let module = self
+            .resources
+            .get(at)
+            .map(|resource| without_instances(&resource.module))
+            .unwrap_or_default();
+        for expression in steps.iter().flat_map(flat) {
+            self.follow(&expression.get("references"), &module, &mut found, 0);
+        }
+        found
+    }
+
+    fn follow(&self, references: &Value, module: &str, found: &mut Vec<String>, hops: usize) {
+        if hops > HOPS_MAX {
+            return;
+        }
+        for reference in references.items().iter().filter_map(Value::as_text) {
+            let mut steps = reference.splitn(4, '.');
+            match (steps.next(), steps.next(), steps.next()) {
+                (Some("var"), Some(name), _) => {
+                    let Some(raw) = self.configured.inputs.get(module) else {
+                        continue;
+                    };
+                    let input = value_of(Some(raw)).get(name);
+                    self.follow(&input.get("references"), outer(module), found, hops + 1);
+                }
+                (Some("module"), Some(name), Some(output)) => {
+                    let inner = format!("{module}module.{}.", without_instances(name));
+                    let key = format!("{inner}{}", without_instances(output));
+                    let raw = self.configured.outputs.get(&key).copied();
+                    let expression = value_of(raw);
+                    self.follow(&expression.get("references"), &inner, found, hops + 1);
+                }
+                (Some("each" | "count" | "local" | "data" | "path" | "terraform" | "self"), ..) => {
+                }
+                _ => found.push(format!("{module}{reference}")),
+            }
+        }
+    }
+
+    /// How many resources an attribute refers to.
+    pub(crate) fn reference_count(&self, at: usize, path: &str) -> usize {
+        self.targets(at, path)
+            .iter()
+            .filter_map(|target| plain_address(target))
+            .collect::<BTreeSet<_>>()
+            .len()
+    }
+
+    /// The resource that an attribute refers to, of one of the types.
+    pub(crate) fn reference(&self, at: usize, path: &str, kinds: &[&str]) -> Option<usize> {
+        let value = path
+            .split('.')
+            .fold(self.values(at), |value, name| value.get(name));
+        let fits = |found: &usize| kinds.contains(&self.kind(*found));
+        let named = value.single_text();
+        if let Some(text) = &named {
+            let addressed = self.addressed(text).filter(fits);
+            let found = addressed.or_else(|| self.instance(at, text, None).filter(fits));
+            if found.is_some() {
+                return found;
+            }
+        }
+        self.targets(at, path)
+            .iter()
+            .filter_map(|target| self.instance(at, target, named.as_deref()))
+            .find(fits)
+            .or_else(|| self.named(&named?, kinds))
+    }
+
+    /// The resource whose address a text begins with.
+    fn addressed(&self, text: &str) -> Option<usize> {
+        let mut end = text.len();
+        // The address is all but the last attributes: `aws_x.y["k"].id`.
+        for _ in 0..4 {
+            if let Some(at) = self.by_address.get(text.get(..end)?) {
+                return Some(*at);
+            }
+            end = text.get(..end)?.rfind('.')?;
+        }
+        None
+    }
+
+    /// The resource that one of the types has by this name.
+    fn named(&self, name: &str, kinds: &[&str]) -> Option<usize> {
+        if name.is_empty() {
+            return None;
+        }
+        kinds
+            .iter()
+            .find_map(|kind| self.names_of(kind).get(name).copied())
+    }
+
+    /// The resources of a type by their names; of several with one name the first.
+    fn names_of(&self, kind: &str) -> Rc<NameIndex> {
+        if let Some(index) = self.by_name.borrow().get(kind) {
+            return index.clone();
+        }
+        let mut index = NameIndex::new();
+        for at in self.all_of(kind) {
+            let values = self.values(*at);
+            for key in NAMES {
+                if let Value::Text(name) = values.get(key) {
+                    index.entry(name).or_insert(*at);
+                }
+            }
+        }
+        let index = Rc::new(index);
+        self.by_name
+            .borrow_mut()
+            .insert(kind.to_owned(), index.clone());
+        index
+    }
+
+    /// The instances of a configured resource.
+    fn instances(&self, plain: &str) -> &[usize] {
+        let index = self.by_plain.get_or_init(|| {
+            let mut index: HashMap<String, Vec<usize>> = HashMap::new();
+            for (at, resource) in self.resources.iter().enumerate() {
+                let plain = without_instances(&resource.address);
+                index.entry(plain).or_default().push(at);
+            }
+            index
+        });
+        index.get(plain).map_or(&[], Vec::as_slice)
+    }
+
+    /// The instance of a configured resource that a reference from another one means.
+    fn instance(&self, from: usize, target: &str, named: Option<&str>) -> Option<usize> {
+        let plain = plain_address(target)?;
+        let mut candidates = self.instances(&plain).to_vec();
+        let module = self
+            .resources
+            .get(from)
+            .map_or("", |resource| &resource.module);
+        let in_module = |at: &usize| self.resources.get(*at).is_some_and(|r| r.module == module);
+        if candidates.iter().any(in_module) {
+            candidates.retain(in_module);
+        }
+        if let [only] = *candidates {
+            return Some(only);
+        }
+        let mine = key_of(self.address(from));
+        let same_key = |at: &&usize| !mine.is_empty() && key_of(self.address(**at)) == mine;
+        if let Some(at) = candidates.iter().find(same_key) {
+            return Some(*at);
+        }
+        let by_name = |at: &&usize| {
+            let values = self.values(**at);
+            NAMES.iter().any(|key| {
+                values.get(key).as_text().is_some() && values.get(key).as_text() == named
+            })
+        };
+        if let Some(at) = candidates.iter().find(by_name) {
+            return Some(*at);
+        }
+        let letters = |text: &str| {
+            text.chars()
+                .filter(char::is_ascii_alphanumeric)
+                .map(|c| c.to_ascii_lowercase())
+                .collect::<String>()
+        };
+        // A resource for each of another's instances often carries its key within its own.
+        let wide = letters(mine);
+        let contained = candidates
+            .iter()
+            .filter(|at| {
+                let key = letters(key_of(self.address(**at)));
+                !key.is_empty() && wide.contains(&key)
+            })
+            .max_by_key(|at| self.address(**at).len());
+        contained.or_else(|| candidates.first()).copied()
+    }
+
+    /// The resources of a type that refer to one by an attribute.
+    pub(crate) fn referring(&self, to: usize, kind: &str, path: &str) -> Rc<[usize]> {
+        let key = (kind.to_owned(), format!("{path}>{}", self.kind(to)));
+        let known = self.reverse.borrow().get(&key).cloned();
+        let index = known.unwrap_or_else(|| {
+            let index = Rc::new(self.reverse_index(kind, path, self.kind(to)));
+            self.reverse.borrow_mut().insert(key, index.clone());
+            index
+        });
+        index.get(&to).cloned().unwrap_or_else(|| Rc::from([]))
+    }
+
+    fn reverse_index(&self, kind: &str, path: &str, to: &str) -> ReverseIndex {
+        let mut index: HashMap<usize, Vec<usize>> = HashMap::new();
+        for from in self.all_of(kind) {
+            let mut found: BTreeSet<usize> = self
+                .targets(*from, path)
+                .iter()
+                .filter_map(|target| self.instance(*from, target, None))
+                .filter(|at| self.kind(*at) == to)
+                .collect();
+            if found.is_empty() {
+                found.extend(self.reference(*from, path, &[to]));
+            }
+            for at in found {
+                index.entry(at).or_default().push(*from);
+            }
+        }
+        index
+            .into_iter()
+            .map(|(to, from)| (to, from.into()))
+            .collect()
+    }
+
+    /// What the provider of a resource is configured with.
+    pub(crate) fn provider(&self, at: usize, attribute: &str) -> Value {
+        let plain = without_instances(self.address(at));
+        let key = self
+            .configured
+            .resources
+            .get(&plain)
+            .and_then(|(key, _)| key.as_deref());
+        let kind = self.kind(at);
+        let short = kind.split('_').next().unwrap_or_default();
+        let last = key.and_then(|key| key.rsplit(':').next());
+        let raw = [key, last, Some(short)]
+            .into_iter()
+            .flatten()
+            .find_map(|key| self.configured.providers.get(key));
+        let expression = value_of(raw.copied()).get(attribute);
+        let constant = expression.get("constant_value");
+        if constant.is_known() {
+            return constant;
+        }
+        for reference in expression.get("references").items() {
+            if let Some(name) = reference
+                .as_text()
+                .and_then(|text| text.strip_prefix("var."))
+            {
+                let raw = self.configured.variables.get(name).copied();
+                let value = value_of(raw);
+                if value.is_known() {
+                    return value;
+                }
+            }
+        }
+        Value::Null
+    }
+
+    /// Where a resource is, for providers whose resources say so themselves or through what they belong to.
+    pub(crate) fn location(&self, at: usize, parents: &[&str], depth: usize) -> Option<String> {
+        let values = self.values(at);
+        if let Value::Text(text) = values.get("location")
+            && self.addressed(&text).is_none()
+        {
+            return Some(text.to_lowercase().replace(' ', ""));
+        }
+        if depth >= CHAIN_MAX {
+            return None;
+        }
+        parents.iter().find_map(|attribute| {
+            let parent = self.any_reference(at, attribute)?;
+            if parent == at {
+                return None;
+            }
+            self.location(parent, parents, depth + 1)
+        })
+    }
+
+    fn any_reference(&self, at: usize, attribute: &str) -> Option<usize> {
+        let named = self.values(at).get(attribute).single_text();
+        named
+            .as_deref()
+            .and_then(|text| self.addressed(text))
+            .or_else(|| {
+                self.targets(at, attribute)
+                    .iter()
+                    .find_map(|target| self.instance(at, target, named.as_deref()))
+            })
+    }
+
+    /// How large the disk, image or snapshot is that one is made from, through as many as it takes.
+    pub(crate) fn size_of(&self, at: usize, depth: usize) -> Value {
+        const KINDS: [&str; 3] = [
+            "google_compute_disk",
+            "google_compute_image",
+            "google_compute_snapshot",
+        ];
+        if depth >= CHAIN_MAX {
+            return Value::Null;
+        }
+        for attribute in [
+            "source_disk",
+            "source_image",
+            "source_snapshot",
+            "image",
+            "snapshot",
+        ] {
+            let Some(source) = self.reference(at, attribute, &KINDS) else {
+                continue;
+            };
+            let values = self.values(source);
+            for size in ["size", "disk_size_gb"] {
+                if let Some(number) = values.get(size).number() {
+                    return Value::Number(number);
+                }
+            }
+            let further = self.size_of(source, depth + 1);
+            if further.is_known() {
+                return further;
+            }
+        }
+        Value::Null
+    }
+}
+
+impl Value {
+    /// As a text, or the first text of a list.
+    fn single_text(&self) -> Option<Rc<str>> {
+        match self {
+            Self::Text(text) => Some(text.clone()),
+            Self::List(items) => items.first().and_then(Self::single_text),
+            _ => None,
+        }
+    }
+}
+
+/// What a value, or each of several, has by a name.
+fn children(value: &Value, name: &str) -> Vec<Value> {
+    match value {
+        Value::List(items) => items.iter().flat_map(|item| children(item, name)).collect(),
+        Value::Map(_) => match value.get(name) {
+            Value::Null => Vec::new(),
+            found => vec![found],
+        },
+        _ => Vec::new(),
+    }
+}
+
+fn flat(value: &Value) -> Vec<Value> {
+    match value {
+        Value::List(items) => items.iter().flat_map(flat).collect(),
+        _ => vec![value.clone()],
+    }
+}
+
+/// The module that calls another.
+fn outer(module: &str) -> &str {
+    let inner = module.trim_end_matches('.');
+    inner
+        .rfind("module.")
+        .and_then(|at| module.get(..at))
+        .unwrap_or_default()
+}
+
+/// The key of the last instance in an address, with its brackets.
+fn key_of(address: &str) -> &str {
+    if !address.ends_with(']') {
+        return "";
+    }
+    let plain = without_instances(address);
+    let name = plain.rsplit('.').next().unwrap_or_default();
+    address
+        .rfind(&format!("{name}["))
+        .and_then(|at| address.get(at + name.len()..))
+        .unwrap_or_default()
+}
+
+/// The address of a resource in a reference to one of its attributes, without instances.
+fn plain_address(reference: &str) -> Option<String> {
+    let plain = without_instances(reference);
+    let mut steps = plain.split('.');
+    let mut address = String::new();
+    loop {
+        let step = steps.next()?;
+        if step == "module" {
+            address.push_str("module.");
+            address.push_str(steps.next()?);
+            address.push('.');
+            continue;
+        }
+        address.push_str(step);
+        address.push('.');
+        address.push_str(steps.next()?);
+        return Some(address);
+    }
+}
