@@ -35,7 +35,8 @@ fn document(value: &Value) -> Answer {
 /// The registry of an organization's own.
 fn registry(asked: &Asked, _: usize) -> Answer {
     let (digest, file) = SUMS.trim().split_once("  ").unwrap();
-    let path = asked.what.strip_prefix("GET ").unwrap();
+    // Terraform asks with `HEAD` first what it downloads.
+    let (_, path) = asked.what.split_once(' ').unwrap();
     match path {
         "/.well-known/terraform.json" => document(&json!({ "providers.v1": "/v1/" })),
         "/v1/acme/thing/versions" => {

@@ -181,7 +181,9 @@ fn serve(
     );
     let stream = reader.get_mut();
     stream.write_all(head.as_bytes()).unwrap();
-    stream.write_all(&body).unwrap();
+    if !asked.what.starts_with("HEAD ") {
+        stream.write_all(&body).unwrap();
+    }
     stream.conn.send_close_notify();
     stream.flush().unwrap();
     Some(())
