@@ -156,6 +156,10 @@ fn overridden(server: &Server) {
     let theirs = server.project(&writer, &server.cloud("name = \"soft\""), &resources(3));
     theirs.run(&["init"]).done();
     theirs.run(APPLY).ends(1, &["Task Stage failed"]);
+    // It waits for somebody who may, and keeps the workspace meanwhile.
+    let waits = runs.newest("soft");
+    assert_eq!(waits.stage(), "policy_failed");
+    server.run(&["run", "discard", &waits.id]).done();
 
     project
         .answer(APPLY, "override\n")
