@@ -125,7 +125,7 @@ pub(crate) async fn require_none_lost(
         return Ok(());
     }
     let words = format!(
-        "a policy set reaches workspace `{}` by a tag that this would take away; that needs `{permission}` over the organization",
+        "a policy set reaches workspace `{}` by a tag or a project that this would take away; that needs `{permission}` over the organization",
         workspace.name
     );
     Err(Error::new(Kind::Denied, words).hint("ask whoever looks after the policies"))

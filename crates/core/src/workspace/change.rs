@@ -9,6 +9,7 @@ use crate::door::{self, Action, Entry, Outcome, Target, Tx, actions};
 use crate::drift;
 use crate::error::{Error, Result};
 use crate::execution::{self, Mode};
+use crate::policy::force;
 use crate::project::{self, Project};
 
 actions! {
@@ -135,6 +136,7 @@ pub async fn update(ctx: &Ctx, workspace: &Workspace, change: Change) -> Result<
         Box::pin(async move {
             let mut workspace = sql::needed(tx, &wanted).await?;
             let before = execution::of(tx, &workspace).await?;
+            let judged_by = force::names_of(tx, &workspace).await?;
             let moved = relocate(tx, &asked, &mut workspace, &change).await?;
             if moved {
                 tx.put(&workspace).await?;
@@ -143,6 +145,8 @@ pub async fn update(ctx: &Ctx, workspace: &Workspace, change: Change) -> Result<
             let tagged = tags::put(tx, &workspace, &change.tags).await?;
             let placed = execution::place(tx, &asked, &workspace, change.mode.clone()).await?;
             let switched = drift::switch(tx, &asked, &workspace, change.looks).await?;
+            // A tag or a project that it had may be what a policy set reaches it by.
+            force::require_none_lost(tx, &asked, &workspace, &judged_by).await?;
             if !moved && !set && !tagged && !placed && !switched {
                 return Ok(Outcome::Unchanged(workspace.into()));
             }

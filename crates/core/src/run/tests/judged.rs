@@ -389,6 +389,17 @@ async fn nobody_takes_their_workspace_out_of_what_it_is_judged_by() {
             policy::of_workspace(&by_writer, &web).await.unwrap().len(),
             1
         );
+        // Nor by the other way to tag, with whatever else of it is changed.
+        let otherwise = workspace::Change {
+            tags: tag("dev"),
+            ..workspace::Change::default()
+        };
+        let changed = workspace::update(&by_writer, &web, otherwise).await;
+        assert_eq!(kind(changed), Trouble::Denied);
+        assert_eq!(
+            policy::of_workspace(&by_writer, &web).await.unwrap().len(),
+            1
+        );
         let (maintainer, _) = world.member(Role::Maintainer).await;
         workspace::remove_tags(&world.by(&maintainer), &web, vec!["env".to_owned()])
             .await
