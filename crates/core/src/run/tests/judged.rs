@@ -430,3 +430,30 @@ async fn a_run_that_policies_hold_up_is_over_when_nobody_looks_at_it_for_a_week(
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_says_what_a_bundle_would_have_said_and_changes_nothing() {
+    for_each_engine(async |world| {
+        let id = set(&world, "one", says("passed")).await;
+        let bench = Bench::new(&world, "web").await;
+        let run = bench.offered(Kind::PlanAndApply).await;
+        let ask = async |who: &UserId| {
+            let other = says("hard-failed");
+            policy::replay::replay(&world.by(who), &id, other, (0, None)).await
+        };
+        let page = ask(&world.owner).await.unwrap();
+        assert_eq!(
+            (page.plans.len(), page.passed_over, page.next),
+            (1, 0, None)
+        );
+        let found = &page.plans[0];
+        assert_eq!(found.run, run);
+        assert_eq!(found.before, Some(Outcome::Passed));
+        assert_eq!(found.after, Outcome::HardFailed);
+        assert_eq!(found.hits, ["only"]);
+        bench.is(&run, Status::AwaitingApproval).await;
+        let (writer, _) = world.member(Role::Writer).await;
+        assert_eq!(kind(ask(&writer).await), Trouble::Denied);
+    })
+    .await;
+}
