@@ -34,7 +34,7 @@ use crate::door::{Reads, Work, Writer};
 use crate::error::{Error, Kind, Result};
 use crate::fault::Faults;
 use crate::job::{Bell, Longest};
-use crate::ledger::{self, Anchors, Head, Signed};
+use crate::ledger::{self, Anchors, Followed, Head, Signed};
 use crate::memo::{Memo, Sight};
 use crate::permit::Permits;
 use crate::policy::Judge;
@@ -62,6 +62,7 @@ pub(crate) struct Base {
     pub(crate) code: HouseCode,
     pub(crate) database: Database,
     pub(crate) signed: Signed,
+    pub(crate) followed: Followed,
     pub(crate) faults: Faults,
     pub(crate) refusals: Refusals,
     pub(crate) batch_jobs_max: usize,
@@ -173,6 +174,7 @@ impl House {
             code,
             database,
             signed: Signed::of(head.as_ref()),
+            followed: Followed::default(),
             faults: opening.faults,
             refusals: Refusals::default(),
             batch_jobs_max: opening.batch_jobs_max,
@@ -290,6 +292,10 @@ impl House {
         !self.queue.is_closed()
     }
 
+    pub(crate) fn anchors(&self) -> &Anchors {
+        &self.anchors
+    }
+
     pub(crate) fn base(&self) -> &Arc<Base> {
         &self.base
     }
@@ -382,7 +388,10 @@ impl House {
     pub(crate) fn settle(&self) -> Result<()> {
         self.follower.abort();
         match (self.why_read_only(), self.head()) {
-            (None, Some(head)) => self.anchors.write(self.code(), &head),
+            (None, Some(head)) => {
+                self.base.followed.keep(&self.base, &self.anchors, &head);
+                self.anchors.write(self.code(), &head)
+            }
             _ => Ok(()),
         }
     }

@@ -41,7 +41,7 @@ use crate::house::House;
 use crate::state::{Put, Upload};
 use crate::workspace::{self, Workspace};
 use crate::{Core, Options};
-use faults::Script;
+pub(crate) use faults::Script;
 use post::Post;
 use postgres::Cluster;
 

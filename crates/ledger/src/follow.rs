@@ -248,6 +248,11 @@ impl Follower {
         Ok(())
     }
 
+    /// Whether a key that a leaf brought in waits for the checkpoint that hands over to it: that one must be believed before the next comes.
+    pub fn awaits_checkpoint(&self) -> bool {
+        self.next.is_some()
+    }
+
     /// Whether this log, followed from its beginning, is the one that was followed before, and says openly that what was known of it was
     /// given up: somebody restored a backup, and a leaf declares it.
     pub fn declares_lost(&self, before: &Self) -> bool {

@@ -24,7 +24,9 @@ use statehouse_model::{
 };
 
 pub(crate) use policy::Engine;
-pub(crate) use policy::{DRIFT, NOTIFICATIONS, READS, RETENTION, REWRAP, RUNS, SEARCH, WITNESS};
+pub(crate) use policy::{
+    DRIFT, NOTIFICATIONS, READS, RETENTION, REWRAP, RUNS, SEARCH, STATES, WITNESS,
+};
 
 use crate::ctx::Ctx;
 use crate::db::Value;

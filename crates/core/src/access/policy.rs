@@ -31,6 +31,8 @@ pub(crate) const REWRAP: &str = "rewrap";
 pub(crate) const RUNS: &str = "runs";
 /// Looks into states so that their resources are found.
 pub(crate) const SEARCH: &str = "search";
+/// Freezes workspaces whose states were found altered when they were read.
+pub(crate) const STATES: &str = "states";
 /// Writes houses' checkpoints into the site's log.
 pub(crate) const WITNESS: &str = "witness";
 
@@ -64,6 +66,7 @@ const TASKS: &[(&str, &[Permission])] = &[
         ],
     ),
     (SEARCH, &[Permission::StateRead]),
+    (STATES, &[Permission::WorkspaceFreeze]),
     (WITNESS, &[Permission::SiteLedgerRead]),
 ];
 /// What the organization's own token may do: what makes an organization, its

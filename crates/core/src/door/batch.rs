@@ -29,6 +29,8 @@ pub(crate) struct Batch {
     pub(crate) now: i64,
     /// The rows of the job that runs.
     pub(crate) changes: Vec<RowChange>,
+    /// The leaves that it will commit.
+    pub(crate) leaves: Vec<Vec<u8>>,
     /// Whether the job that runs has written anything.
     pub(crate) touched: bool,
     /// Whether it failed.
@@ -53,6 +55,7 @@ impl Batch {
                 "the leaf of `{action}` has no canonical form: {error}"
             ))
         })?;
+        self.leaves.push(bytes.clone());
         self.chain
             .append(&mut self.rows.transaction, bytes, detail)
             .await

@@ -205,6 +205,7 @@ impl Writer {
             chain,
             now,
             changes: Vec::new(),
+            leaves: Vec::new(),
             touched: false,
             failed: false,
             new_keyring: None,
@@ -237,6 +238,7 @@ impl Writer {
         batch.changes.clear();
         batch.touched = false;
         let (chain, kept) = (batch.chain.clone(), batch.new_keyring.clone());
+        let leaves = batch.leaves.len();
         if let Some(script) = self.base.faults.script(Point::Body(index)) {
             batch.rows.transaction.run(&script).await.ok();
         }
@@ -270,6 +272,7 @@ impl Writer {
                 batch.rows.unlearn();
             }
             batch.chain = chain;
+            batch.leaves.truncate(leaves);
             batch.changes.clear();
             batch.new_keyring = kept;
             let refused = job.refused().cloned();
@@ -341,6 +344,8 @@ impl Writer {
         self.chain = batch.chain;
         self.base.set_keyring(keyring);
         self.fault(Point::Committed).await?;
+        let from = head.size.saturating_sub(batch.leaves.len() as u64);
+        self.base.followed.committed(from, &batch.leaves, &head);
         self.base.announce(head);
         Ok(())
     }

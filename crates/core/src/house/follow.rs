@@ -50,7 +50,13 @@ pub(super) async fn follow(
             continue;
         };
         let (code, anchors, anchored) = (base.code, anchors.clone(), head.clone());
-        let wrote = tokio::task::spawn_blocking(move || anchors.write(code, &anchored)).await;
+        let following = base.clone();
+        let wrote = tokio::task::spawn_blocking(move || {
+            let wrote = anchors.write(code, &anchored);
+            following.followed.keep(&following, &anchors, &anchored);
+            wrote
+        })
+        .await;
         match wrote {
             Ok(Err(error)) => tracing::error!(house = %code, %error, "the anchor was not written"),
             Ok(Ok(())) if base.faults.at(Point::Anchored).await == Fault::Stop => return,

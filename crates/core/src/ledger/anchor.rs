@@ -3,6 +3,7 @@
 //! A database that was put back to an older copy is not an extension of what
 //! the anchor remembers; the house then opens read-only and says so. The file
 //! is written behind the commit, at most once a second: it may lag, never lead.
+//! Beside it lies how far the ledger was followed ([`super::newest`]).
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -41,16 +42,37 @@ impl Anchors {
         }
     }
 
+    fn memory(&self, house: HouseCode) -> PathBuf {
+        self.0.join(format!("{house}.followed"))
+    }
+
+    /// How far the ledger of a house was followed, if that was written down.
+    pub(crate) fn recall(&self, house: HouseCode) -> Result<Option<Vec<u8>>> {
+        match fs::read(self.memory(house)) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(trouble(error)),
+        }
+    }
+
+    /// Writes down how far it was; on disk when this returns.
+    pub(crate) fn remember(&self, house: HouseCode, followed: &[u8]) -> Result<()> {
+        self.put(&self.memory(house), followed)
+    }
+
     /// Remembers a head; on disk when this returns.
     pub(crate) fn write(&self, house: HouseCode, head: &Head) -> Result<()> {
-        let path = self.file(house);
+        self.put(&self.file(house), head.note.as_bytes())
+    }
+
+    fn put(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         // A name of its own: two processes over one house write at the same time.
         let new = path.with_extension(format!("{:032x}.new", crate::entropy()));
         let write = || -> std::io::Result<()> {
             let mut file = fs::File::create(&new)?;
-            file.write_all(head.note.as_bytes())?;
+            file.write_all(bytes)?;
             file.sync_all()?;
-            fs::rename(&new, &path)?;
+            fs::rename(&new, path)?;
             fs::File::open(&self.0)?.sync_all()
         };
         write().map_err(|error| {

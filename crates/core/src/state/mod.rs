@@ -15,6 +15,7 @@ pub(crate) mod json;
 pub(crate) mod judge;
 pub mod lock;
 mod look;
+mod newest;
 mod outputs;
 mod put;
 pub(crate) mod removal;
@@ -177,17 +178,15 @@ pub async fn get(
         }
         Err(asked) => asked,
     };
-    let wanted = workspace.clone();
-    let found = door::read(ctx, ReadState, &target, move |rows| {
-        Box::pin(async move { load(rows, &wanted, which).await })
-    })
-    .await?;
-    let Some((version, stored)) = found else {
+    let of = (workspace, &which);
+    let found = newest::loaded(ctx, ReadState, workspace, which.clone()).await;
+    let Some((version, stored)) = newest::told(ctx, of, found).await? else {
         return Ok(None);
     };
     let id = version.id.as_str();
     house.reads().record(ctx, ReadState, &target, id).await?;
-    let bytes = Bytes::from_owner(Zeroizing::new(open(ctx, &version, stored).await?));
+    let opened = newest::told(ctx, of, open(ctx, &version, stored).await);
+    let bytes = Bytes::from_owner(Zeroizing::new(opened.await?));
     let version = Arc::new(version);
     if ctx.actor().token().is_some() {
         let answer = (version.clone(), bytes.clone());

@@ -14,9 +14,9 @@ use statehouse_model::{OutputId, VersionId};
 use zeroize::Zeroizing;
 
 use super::sql::Version;
-use super::{Which, load, open};
+use super::{Which, newest, open};
 use crate::ctx::Ctx;
-use crate::door::{self, Action, Target, actions};
+use crate::door::{Action, Target, actions};
 use crate::error::{Error, Kind, Result};
 use crate::workspace::Workspace;
 
@@ -90,13 +90,9 @@ async fn all<A: Action>(
     workspace: &Workspace,
     which: Which,
 ) -> Result<Option<(Version, Vec<OutputView>)>> {
-    let wanted = workspace.clone();
     let target = Target::Workspace(workspace.clone());
-    let found = door::read(ctx, action, &target, move |rows| {
-        Box::pin(async move { load(rows, &wanted, which).await })
-    })
-    .await?;
-    let Some((version, stored)) = found else {
+    let found = newest::loaded(ctx, action, workspace, which.clone()).await;
+    let Some((version, stored)) = newest::told(ctx, (workspace, &which), found).await? else {
         return Ok(None);
     };
     if version.opaque {

@@ -3,7 +3,8 @@
 
 use statehouse_model::{Permission, VersionId, WorkspaceId};
 
-use super::{ListVersions, PAGE_MAX, VersionView, announce, json, sql};
+use super::newest::{self, Claim};
+use super::{ListVersions, PAGE_MAX, VersionView, Which, announce, json, sql};
 use crate::access;
 use crate::ctx::Ctx;
 use crate::door::{self, Target};
@@ -44,39 +45,70 @@ struct Found {
 /// often a state is stored in the middle of an apply, which clients want to
 /// know in either case.
 pub async fn current(ctx: &Ctx, workspace: &Workspace) -> Result<(Option<Shown>, u32)> {
-    show(ctx, workspace, None).await
+    let of = (workspace, &Which::Current);
+    for _ in 0..newest::TRIES {
+        let looked = newest::told(ctx, of, look(ctx, workspace).await).await?;
+        if newest::told(ctx, of, looked.claim.holds(ctx).await).await? {
+            let shown = match looked.found {
+                Some(found) => Some(addressed(ctx, found).await?),
+                None => None,
+            };
+            return Ok((shown, looked.interval_s));
+        }
+    }
+    Err(newest::moves())
+}
+
+/// What the rows say of a current version.
+struct Looked {
+    found: Option<Found>,
+    interval_s: u32,
+    claim: Claim,
+}
+
+async fn look(ctx: &Ctx, workspace: &Workspace) -> Result<Looked> {
+    let (wanted, asked) = (workspace.clone(), ctx.clone());
+    let target = Target::Workspace(workspace.clone());
+    door::read(ctx, ListVersions, &target, move |rows| {
+        Box::pin(async move {
+            let workspace = workspace::sql::needed(rows, &wanted).await?;
+            let head = super::head_of(rows, &workspace).await?;
+            let found = match &head {
+                Some(head) => find(rows, &asked, &workspace, head.id.clone()).await?,
+                None => None,
+            };
+            Ok(Looked {
+                found,
+                interval_s: org::snapshot_interval_s(rows).await?,
+                claim: Claim::of(rows, &workspace, head.as_ref()).await?,
+            })
+        })
+    })
+    .await
 }
 
 /// One version, announced or stored.
 pub async fn shown(ctx: &Ctx, id: VersionId) -> Result<Shown> {
     let workspace = Workspace::Of(id.clone());
-    let (found, _) = show(ctx, &workspace, Some(id)).await?;
-    found.ok_or_else(|| Error::not_found("version"))
+    let (wanted, asked) = (workspace.clone(), ctx.clone());
+    let target = Target::Workspace(workspace);
+    let found = door::read(ctx, ListVersions, &target, move |rows| {
+        Box::pin(async move {
+            let workspace = workspace::sql::needed(rows, &wanted).await?;
+            find(rows, &asked, &workspace, id).await
+        })
+    });
+    let found = found.await?.ok_or_else(|| Error::not_found("version"))?;
+    addressed(ctx, found).await
 }
 
-async fn show(
-    ctx: &Ctx,
-    workspace: &Workspace,
-    id: Option<VersionId>,
-) -> Result<(Option<Shown>, u32)> {
-    let (wanted, asked) = (workspace.clone(), ctx.clone());
-    let target = Target::Workspace(workspace.clone());
-    let (found, interval) = door::read(ctx, ListVersions, &target, move |rows| {
-        Box::pin(async move {
-            let interval = org::snapshot_interval_s(rows).await?;
-            let found = find(rows, &asked, &wanted, id).await?;
-            Ok((found, interval))
-        })
-    })
-    .await?;
-    let Some(mut found) = found else {
-        return Ok((None, interval));
-    };
+/// With the addresses that it has not been given yet.
+async fn addressed(ctx: &Ctx, mut found: Found) -> Result<Shown> {
     let Some(bytes) = found.bytes.filter(|_| found.readable) else {
-        return Ok((Some(found.shown), interval));
+        return Ok(found.shown);
     };
     if ctx.actor().token().is_none() || ctx.house().read_only().is_some() {
-        return Ok((Some(found.shown), interval));
+        return Ok(found.shown);
     }
     if found.shown.state.is_none() {
         let signed =
@@ -87,23 +119,15 @@ async fn show(
         let signed = url::for_download(ctx, &Purpose::GetJson(bytes), &found.workspace).await?;
         found.shown.json = Some(signed);
     }
-    Ok((Some(found.shown), interval))
+    Ok(found.shown)
 }
 
 async fn find(
     rows: &mut Rows,
     ctx: &Ctx,
-    wanted: &Workspace,
-    id: Option<VersionId>,
+    workspace: &workspace::sql::Workspace,
+    id: VersionId,
 ) -> Result<Option<Found>> {
-    let workspace = workspace::sql::needed(rows, wanted).await?;
-    let id = match id {
-        Some(id) => id,
-        None => match super::head_of(rows, &workspace).await? {
-            Some(head) => head.id,
-            None => return Ok(None),
-        },
-    };
     let announced = announce::sql::by_id(rows, &id).await?;
     let announced = announced.filter(|announced| announced.workspace == workspace.id);
     let bytes = match &announced {
@@ -147,7 +171,7 @@ async fn find(
     }
     Ok(Some(Found {
         shown,
-        workspace: workspace.id,
+        workspace: workspace.id.clone(),
         bytes,
         readable,
         has_json,

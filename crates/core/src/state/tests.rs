@@ -11,6 +11,7 @@
 
 mod gone;
 mod locks;
+mod older;
 
 use bytes::Bytes;
 use statehouse_model::{Role, UserId};

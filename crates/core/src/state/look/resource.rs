@@ -9,6 +9,7 @@ use super::{Sealed, aside, room};
 use crate::ctx::Ctx;
 use crate::door::{self, Action, Target, actions};
 use crate::error::{Error, Result};
+use crate::state::newest::{self, Claim};
 use crate::state::{VersionView, Which, head_of};
 use crate::workspace::{self, Workspace};
 
@@ -167,20 +168,11 @@ async fn sealed<A: Action>(
     which: Which,
 ) -> Result<Option<Sealed>> {
     let target = Target::Workspace(workspace.clone());
-    let wanted = workspace.clone();
-    let found = door::read(ctx, action, &target, |rows| {
-        Box::pin(async move {
-            let workspace = workspace::sql::needed(rows, &wanted).await?;
-            let id = match which {
-                Which::Version(id) => id,
-                Which::Current => match head_of(rows, &workspace).await? {
-                    Some(head) => head.id,
-                    None => return Ok(None),
-                },
-            };
-            Sealed::of(rows, &workspace.id, &id).await.map(Some)
-        })
-    });
+    let found = newest::told(
+        ctx,
+        (workspace, &which),
+        looked(ctx, action, workspace, &which).await,
+    );
     let Some(found) = found.await? else {
         return Ok(None);
     };
@@ -190,4 +182,39 @@ async fn sealed<A: Action>(
         .record(ctx, action, &target, object)
         .await?;
     Ok(Some(found))
+}
+
+/// A version as the rows have it; the current one held against the ledger.
+async fn looked<A: Action>(
+    ctx: &Ctx,
+    action: A,
+    workspace: &Workspace,
+    which: &Which,
+) -> Result<Option<Sealed>> {
+    let target = Target::Workspace(workspace.clone());
+    for _ in 0..newest::TRIES {
+        let (wanted, which) = (workspace.clone(), which.clone());
+        let read = door::read(ctx, action, &target, |rows| {
+            Box::pin(async move {
+                let workspace = workspace::sql::needed(rows, &wanted).await?;
+                if let Which::Version(id) = which {
+                    let found = Sealed::of(rows, &workspace.id, &id).await?;
+                    return Ok((Some(found), None));
+                }
+                let head = head_of(rows, &workspace).await?;
+                let claim = Claim::of(rows, &workspace, head.as_ref()).await?;
+                let found = match head {
+                    Some(head) => Some(Sealed::with(rows, head).await?),
+                    None => None,
+                };
+                Ok((found, Some(claim)))
+            })
+        });
+        let (found, claim) = read.await?;
+        match claim {
+            Some(claim) if !claim.holds(ctx).await? => {}
+            _ => return Ok(found),
+        }
+    }
+    Err(newest::moves())
 }

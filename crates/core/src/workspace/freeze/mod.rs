@@ -127,17 +127,34 @@ pub(crate) async fn beside_run<A: Action>(
     workspace: &Row,
     run: &RunId,
 ) -> Result<()> {
+    let who = format!("the run {run}");
+    beside(tx, workspace, run.to_string(), who).await.map(drop)
+}
+
+/// Freezes a workspace beside the leaf that says what a read of its state found. Whether it was not frozen.
+pub(crate) async fn beside_read<A: Action>(tx: &mut Tx<A>, workspace: &Row) -> Result<bool> {
+    let by = tx.actor().to_owned();
+    beside(tx, workspace, by, "this server".to_owned()).await
+}
+
+async fn beside<A: Action>(
+    tx: &mut Tx<A>,
+    workspace: &Row,
+    frozen_by: String,
+    who: String,
+) -> Result<bool> {
     if sql::of(tx, &workspace.id).await?.is_some() {
-        return Ok(());
+        return Ok(false);
     }
     let freeze = Freeze {
         workspace: workspace.id.clone(),
-        frozen_by: run.to_string(),
-        who: format!("the run {run}"),
+        frozen_by,
+        who,
         since: instant::format(tx.now()).unwrap_or_default(),
         frozen_at: tx.now(),
     };
-    tx.put(&freeze).await
+    tx.put(&freeze).await?;
+    Ok(true)
 }
 
 fn reason(text: &str) -> Result<()> {
