@@ -37,6 +37,8 @@ const FILE_MAX: u64 = 256 * 1024 * 1024;
 const STATE_MAX: u64 = FILE_MAX + 64 * 1024;
 /// Longest piece of a log: many times what a runner collects.
 const PIECE_MAX: u64 = 8 * 1024 * 1024;
+/// Longest log of a step, in bytes, with the words that say what was left out of it.
+pub const LOG_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Longest memory of a ledger.
 const MEMORY_MAX: u64 = 16 * 1024 * 1024;
 /// Longest ask with all that is beside it, in bytes: a state, words, and two lengths.

@@ -15,7 +15,7 @@ mod lex;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use blocks::Block;
@@ -44,6 +44,24 @@ impl Tool {
         match self {
             Self::Terraform => "terraform",
             Self::OpenTofu => "tofu",
+        }
+    }
+
+    /// Whether it takes a file as a part of a module: not a hidden one, not what an editor left, not one that another of the same folder
+    /// replaces.
+    pub fn takes(self, name: &str, all: &BTreeSet<&str>) -> bool {
+        let left = name.starts_with('.')
+            || name.ends_with('~')
+            || (name.starts_with('#') && name.ends_with('#'));
+        if left || name.contains('/') {
+            return false;
+        }
+        let tofu = stem(name, ".tofu").is_some();
+        let plain = stem(name, ".tf").map(|(stem, end)| format!("{stem}.tofu{end}"));
+        match (self, plain) {
+            (Self::Terraform, plain) => plain.is_some(),
+            (Self::OpenTofu, Some(other)) => !all.contains(other.as_str()),
+            (Self::OpenTofu, None) => tofu,
         }
     }
 }
@@ -142,8 +160,9 @@ pub fn read<'a>(
     tool: Tool,
 ) -> Result<Configuration, ConfigurationError> {
     let all: BTreeMap<&str, &[u8]> = files.into_iter().collect();
-    let read = |name: &&str| is_read(name, tool, &all);
-    let names = all.keys().copied().filter(read);
+    let there: BTreeSet<&str> = all.keys().copied().collect();
+    let names = all.keys().copied();
+    let names = names.filter(|name| tool.takes(name, &there));
     let (overrides, primary): (Vec<&str>, Vec<&str>) = names.partition(|name| is_override(name));
     let mut configuration = Configuration::default();
     for (name, overriding) in primary
@@ -156,23 +175,6 @@ pub fn read<'a>(
         configuration.add(name, &parse(name, bytes)?, overriding)?;
     }
     Ok(configuration)
-}
-
-/// Whether the tool takes a file: not a hidden one, not what an editor left, not one that another replaces.
-fn is_read(name: &str, tool: Tool, all: &BTreeMap<&str, &[u8]>) -> bool {
-    let left = name.starts_with('.')
-        || name.ends_with('~')
-        || (name.starts_with('#') && name.ends_with('#'));
-    if left || name.contains('/') {
-        return false;
-    }
-    let tofu = stem(name, ".tofu").is_some();
-    let plain = stem(name, ".tf").map(|(stem, end)| format!("{stem}.tofu{end}"));
-    match (tool, plain) {
-        (Tool::Terraform, plain) => plain.is_some(),
-        (Tool::OpenTofu, Some(other)) => !all.contains_key(other.as_str()),
-        (Tool::OpenTofu, None) => tofu,
-    }
 }
 
 /// The name before an ending, and what is behind it: nothing or `.json`.

@@ -169,6 +169,8 @@ fn hide(change: &mut Value, hidden: &Hidden) {
     hide_pair(&mut before, &mut after, &marks_before, &marks_after);
     hidden.hide(&mut before);
     hidden.hide(&mut after);
+    // An id to import, an identity, a path to what is replaced: no mark tells of those.
+    change.values_mut().for_each(|rest| hidden.hide(rest));
     let parts = [
         ("before", before),
         ("after", after),

@@ -1,8 +1,9 @@
-//! A plan file as terraform stores it: a ZIP archive, of which two entries are read here.
+//! A plan file as terraform stores it: a ZIP archive, of which the configuration and the dependency lock file are read here.
 //!
 //! What it holds is written down nowhere but in terraform's source (`internal/plans/planfile`); beside the plan there are the states
 //! it was made on, the configuration, and the dependency lock file. Whoever planned wrote it: everything in it has a limit.
 
+use std::collections::BTreeMap;
 use std::io::{self, Cursor, ErrorKind, Read};
 use std::path::{Component, PathBuf};
 
@@ -13,16 +14,56 @@ use zip::ZipArchive;
 const LOCK_FILE: &str = ".terraform.lock.hcl";
 /// The entry that tells where each module was.
 const MODULES: &str = "tfconfig/modules.json";
+/// What the names of the files of modules begin with; the key of the module follows, and a `/`.
+const FILES: &str = "tfconfig/m-";
+/// The entry of the state that the plan was made on.
+const STATE: &str = "tfstate-prev";
+/// Longest configuration that is read, in bytes.
+const CONFIGURATION_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// The end of an archive without a comment, and where in it the number of entries stands.
+const END: &[u8] = b"PK\x05\x06";
+const END_BYTES: usize = 22;
+const ENTRIES_AT: usize = 10;
 /// Where init puts modules that it fetches.
 const INITIALIZED: &str = ".terraform";
 /// Longest entry that is read, in bytes: of a lock file that is some hundred for each provider.
 const BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// A module, as a plan file lists it.
-#[derive(Deserialize)]
-struct Module {
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Module {
+    /// Its path of calls, with dots; empty for the root module.
+    #[serde(rename = "Key")]
+    pub key: String,
+    /// Its folder, from the root module on.
     #[serde(rename = "Dir")]
-    folder: PathBuf,
+    pub folder: PathBuf,
+    /// What terraform read in it, by name.
+    #[serde(skip)]
+    pub files: BTreeMap<String, Vec<u8>>,
+}
+
+impl Module {
+    /// Whether it lies where init puts what it fetched, or outside of the root module.
+    pub fn is_fetched(&self) -> bool {
+        let mut parts = self.folder.components();
+        !parts.all(|part| match part {
+            Component::Normal(name) => name != INITIALIZED,
+            Component::CurDir => true,
+            _ => false,
+        })
+    }
+}
+
+/// Lineage and serial of the state that a plan was made on.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Base {
+    /// Its lineage; empty where there was no state.
+    #[serde(default)]
+    pub lineage: String,
+    /// Its serial.
+    #[serde(default)]
+    pub serial: u64,
 }
 
 /// The dependency lock file that a plan was made with.
@@ -42,25 +83,90 @@ pub fn lock_file(plan: &[u8]) -> io::Result<Vec<u8>> {
 /// When the bytes are no such archive, or do not say it.
 pub fn has_fetched_modules(plan: &[u8]) -> io::Result<bool> {
     let modules: Vec<Module> = serde_json::from_slice(&entry(plan, MODULES)?)?;
-    let is_fetched = |module: &Module| {
-        let mut parts = module.folder.components();
-        !parts.all(|part| match part {
-            Component::Normal(name) => name != INITIALIZED,
-            Component::CurDir => true,
-            _ => false,
-        })
-    };
-    Ok(modules.is_empty() || modules.iter().any(is_fetched))
+    Ok(modules.is_empty() || modules.iter().any(Module::is_fetched))
+}
+
+/// The configuration that a plan carries, and that is applied with it.
+///
+/// # Errors
+///
+/// When the bytes are no such archive, or one in which a name is there twice, so that two readers could find two configurations; when a file is
+/// of no module that is listed; and when it is too long.
+pub fn configuration(plan: &[u8]) -> io::Result<Vec<Module>> {
+    let wrong = |why: &str| io::Error::new(ErrorKind::InvalidData, why.to_owned());
+    let mut archive = ZipArchive::new(Cursor::new(plan))?;
+    if entries(plan).ok_or_else(|| wrong("it does not end as terraform writes it"))?
+        != archive.len()
+    {
+        return Err(wrong("a name is in it twice"));
+    }
+    let modules: Vec<Module> = serde_json::from_slice(&entry(plan, MODULES)?)?;
+    let count = modules.len();
+    let mut modules: BTreeMap<String, Module> = modules
+        .into_iter()
+        .map(|module| (module.key.clone(), module))
+        .collect();
+    if modules.len() != count {
+        return Err(wrong("a module is listed twice"));
+    }
+    let mut left = CONFIGURATION_BYTES_MAX;
+    for at in 0..archive.len() {
+        let file = archive.by_index(at)?;
+        let name = file.name()?.into_owned();
+        let Some((key, name)) = name
+            .strip_prefix(FILES)
+            .and_then(|rest| rest.rsplit_once('/'))
+        else {
+            continue;
+        };
+        let unlisted = || wrong("a file of its configuration is of no module");
+        let module = modules.get_mut(key).ok_or_else(unlisted)?;
+        let mut text = Vec::new();
+        // What the archive says of the length is not believed.
+        let length = file.take(left.min(BYTES_MAX) + 1).read_to_end(&mut text)? as u64;
+        if length > left.min(BYTES_MAX) {
+            let words = "a file of its configuration, or all of it, is too long";
+            return Err(io::Error::new(ErrorKind::FileTooLarge, words));
+        }
+        left -= length;
+        module.files.insert(name.to_owned(), text);
+    }
+    Ok(modules.into_values().collect())
+}
+
+/// Lineage and serial of the state that a plan was made on.
+///
+/// # Errors
+///
+/// When the bytes are no such archive, or its state is none that is read.
+pub fn base(plan: &[u8]) -> io::Result<Base> {
+    Ok(serde_json::from_slice(&entry_of(
+        plan,
+        STATE,
+        CONFIGURATION_BYTES_MAX,
+    )?)?)
+}
+
+/// How many entries an archive says that it has.
+fn entries(plan: &[u8]) -> Option<usize> {
+    let end = plan.get(plan.len().checked_sub(END_BYTES)?..)?;
+    let count = end.get(ENTRIES_AT..ENTRIES_AT + 2)?.try_into().ok()?;
+    end.starts_with(END)
+        .then(|| usize::from(u16::from_le_bytes(count)))
 }
 
 fn entry(plan: &[u8], name: &str) -> io::Result<Vec<u8>> {
+    entry_of(plan, name, BYTES_MAX)
+}
+
+fn entry_of(plan: &[u8], name: &str, bytes_max: u64) -> io::Result<Vec<u8>> {
     let mut archive = ZipArchive::new(Cursor::new(plan))?;
     let entry = archive.by_name(name)?;
     let mut text = Vec::new();
     // What the archive says of the length is not believed.
-    entry.take(BYTES_MAX + 1).read_to_end(&mut text)?;
-    if text.len() as u64 > BYTES_MAX {
-        let words = format!("`{name}` of the plan file has more than {BYTES_MAX} bytes");
+    entry.take(bytes_max + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > bytes_max {
+        let words = format!("`{name}` of the plan file has more than {bytes_max} bytes");
         return Err(io::Error::new(ErrorKind::FileTooLarge, words));
     }
     Ok(text)
@@ -68,7 +174,7 @@ fn entry(plan: &[u8], name: &str) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
     use std::io::Write;
 
@@ -78,10 +184,14 @@ mod tests {
     use super::*;
 
     fn plan_of(name: &str, text: &[u8]) -> Vec<u8> {
+        archive_of(&[(name, text)])
+    }
+
+    fn archive_of(entries: &[(&str, &[u8])]) -> Vec<u8> {
         let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
         let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
-        for (name, text) in [("tfplan", &b"plan"[..]), (name, text)] {
-            archive.start_file(name, options).unwrap();
+        for (name, text) in [("tfplan", &b"plan"[..])].iter().chain(entries) {
+            archive.start_file(*name, options).unwrap();
             archive.write_all(text).unwrap();
         }
         archive.finish().unwrap().into_inner()
@@ -120,6 +230,56 @@ mod tests {
         assert!(has_fetched_modules(&plan_of(LOCK_FILE, b"text")).is_err());
     }
 
+    const LISTED: &[u8] = br#"[{"Key":"","Dir":"."},{"Key":"a.b","Dir":".terraform/modules/a/b"}]"#;
+
+    #[test]
+    fn the_configuration_is_read_module_by_module() {
+        let plan = archive_of(&[
+            ("tfconfig/m-/main.tf", b"one"),
+            ("tfconfig/m-a.b/main.tf", b"two"),
+            ("tfconfig/m-a.b/more.tf.json", b"{}"),
+            (MODULES, LISTED),
+            (STATE, br#"{"serial":3,"lineage":"x"}"#),
+        ]);
+        let modules = configuration(&plan).unwrap();
+        let read: Vec<_> = modules
+            .iter()
+            .map(|module| (module.key.as_str(), module.is_fetched(), module.files.len()))
+            .collect();
+        assert_eq!(read, [("", false, 1), ("a.b", true, 2)]);
+        assert_eq!(
+            modules.first().unwrap().files.get("main.tf").unwrap(),
+            b"one"
+        );
+        let expected = Base {
+            lineage: "x".to_owned(),
+            serial: 3,
+        };
+        assert_eq!(base(&plan).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_configuration_that_two_readers_could_read_otherwise_is_refused() {
+        let stray = archive_of(&[("tfconfig/m-other/main.tf", b""), (MODULES, LISTED)]);
+        let twice = br#"[{"Key":"","Dir":"."},{"Key":"","Dir":"b"}]"#;
+        let listed_twice = archive_of(&[(MODULES, twice)]);
+        let good = archive_of(&[
+            ("tfconfig/m-/a.tf", b"one"),
+            ("tfconfig/m-/b.tf", b"two"),
+            (MODULES, LISTED),
+        ]);
+        configuration(&good).unwrap();
+        // The name of one file in place of the other's, in both places where it stands.
+        let mut doubled = good.clone();
+        while let Some(at) = doubled.windows(5).position(|part| part == b"/b.tf") {
+            doubled[at + 1] = b'a';
+        }
+        let commented = [&good[..], b"more"].concat();
+        for plan in [stray, listed_twice, doubled, commented] {
+            configuration(&plan).unwrap_err();
+        }
+    }
+
     #[test]
     fn what_is_no_plan_file_has_none() {
         let plan = plan_of(LOCK_FILE, b"text");
@@ -136,6 +296,8 @@ mod tests {
                 *byte ^= 0xff;
             }
             lock_file(&other).ok();
+            configuration(&other).ok();
+            base(&other).ok();
         }
     }
 }

@@ -95,7 +95,7 @@ impl Reason {
 }
 
 /// One line, without what terminals obey and eyes do not see.
-fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let visible = |letter: char| {
         if letter.is_control() || is_unseen(letter) {
             ' '

@@ -326,7 +326,7 @@ pub(crate) async fn stands_behind(rows: &mut Rows, run: &Run, who: &ActorId) -> 
         }
         let (team, user) = (author.parse::<TeamId>(), who.as_str().parse::<UserId>());
         if let (Ok(team), Ok(user)) = (team, user)
-            && team::sql::member(rows, &team, &user).await?
+            && team::is_in(rows, &team, &user).await?
         {
             return Ok(true);
         }

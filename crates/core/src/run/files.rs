@@ -91,8 +91,6 @@ impl Kind {
     }
 }
 
-/// Longest log of one step, in bytes: a reader's patience ends before.
-pub const LOG_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Pieces of a log that one answer is made of.
 const PARTS_MAX: i64 = 64;
 

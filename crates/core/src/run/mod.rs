@@ -91,6 +91,10 @@ pub struct Options {
     pub message: String,
     /// What commitments to its variables are salted with, and what its runner keeps is sealed under.
     pub salt: String,
+    /// Where in its configuration the root module is, as its workspace said when it was started: a plan is applied where it was made. Whoever
+    /// starts one does not choose it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub working_directory: Option<String>,
 }
 
 impl Options {
@@ -409,6 +413,7 @@ async fn create_as<A: Action>(
     let salted = Options {
         salt: hex::encode(crate::random::<32>()),
         refresh_only: wish.options.refresh_only || wish.kind == Kind::Drift,
+        working_directory: Some(directory_of(ctx, action, workspace).await?),
         ..wish.options.clone()
     };
     let text = serde_json::to_vec(&salted)
@@ -444,6 +449,20 @@ async fn create_as<A: Action>(
         ctx.house().work_is_there();
     }
     made
+}
+
+/// Where a workspace has the root module of its configurations.
+async fn directory_of<A: Action>(ctx: &Ctx, action: A, workspace: &Workspace) -> Result<String> {
+    let wanted = workspace.clone();
+    let target = Target::Workspace(workspace.clone());
+    door::read(ctx, action, &target, move |rows| {
+        Box::pin(async move {
+            let workspace = workspace::sql::needed(rows, &wanted).await?;
+            let setting = workspace::sql::setting(rows, &workspace.id).await?;
+            Ok(setting.map_or_else(String::new, |setting| setting.working_directory))
+        })
+    })
+    .await
 }
 
 /// Refuses runs where terraform itself makes them.

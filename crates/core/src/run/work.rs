@@ -16,6 +16,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use statehouse_capsule::Consequence;
 use statehouse_control::Beside;
+use statehouse_control::LOG_BYTES_MAX;
 use statehouse_control::spooled::Key;
 use statehouse_model::{HouseCode, JobId, RunId, WorkspaceId};
 
@@ -280,6 +281,7 @@ impl Line {
                 };
                 let execution = execution::of(rows, &workspace).await?;
                 let tool = execution.needed_tool(&workspace)?;
+                let directory = options.working_directory.clone();
                 let digest = configuration.digest.as_slice().try_into();
                 Ok(Work {
                     spool_key: spool_key(&options, &run.id),
@@ -293,7 +295,8 @@ impl Line {
                     variables,
                     tool,
                     tool_version: setting.terraform_version,
-                    working_directory: setting.working_directory,
+                    // One that is older does not know it.
+                    working_directory: directory.unwrap_or(setting.working_directory),
                     // What drifted is told from the plan for the screen.
                     structured: setting.structured_run_output
                         || run.kind == machine::Kind::Drift.as_str(),
@@ -397,7 +400,7 @@ impl Line {
 
     /// Stores a piece of the log. What comes after the longest length is dropped.
     pub async fn log(&self, from: u64, bytes: Bytes) -> Result<()> {
-        if from >= files::LOG_BYTES_MAX || bytes.is_empty() {
+        if from >= LOG_BYTES_MAX || bytes.is_empty() {
             return Ok(());
         }
         let line = self.clone();
@@ -535,7 +538,8 @@ impl Line {
             return Ok(());
         }
         let refused = |_: &Run| Ok(Report::Refused(Consequence::Tampered));
-        let why: String = why.chars().take(WHY_MAX).collect();
+        // Terminals show it: of a freeze, to everybody who is kept out.
+        let why: String = job::sandbox::clean(why).chars().take(WHY_MAX).collect();
         self.report(ReportRun, refused, (what, &why)).await
     }
 

@@ -269,6 +269,14 @@ async fn remove_member<A: Action>(tx: &mut Tx<A>, team: &TeamId, account: &UserI
     tx.remove::<TeamMember>(&key).await
 }
 
+/// Whether somebody is in a team. That of the owners has no rows: it is whoever holds the role.
+pub(crate) async fn is_in(rows: &mut Rows, team: &TeamId, user: &UserId) -> Result<bool> {
+    if team.is_owners() {
+        return Ok(access::sql::owning_users(rows).await?.contains(user));
+    }
+    sql::member(rows, team, user).await
+}
+
 /// Whether the caller may make and unmake owners.
 pub(crate) async fn require_owners(rows: &mut Rows, ctx: &Ctx, now: i64) -> Result<()> {
     access::decide(rows, ctx, Permission::GrantManage, &Target::House, now).await

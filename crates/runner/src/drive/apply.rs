@@ -14,7 +14,7 @@ use super::place::Place;
 use super::ready::{self, Ready};
 use super::spool::{KEY_BYTES, Spool};
 use super::stop::Stop;
-use super::{PLATFORM, Trouble, elsewhere, kept, plan, providers};
+use super::{PLATFORM, Trouble, carried, elsewhere, kept, plan, providers};
 use crate::control::{Answer, Ask, Control, Ended, Planned, Told, Work};
 use crate::sandbox::Exit;
 use statehouse_terraform::configuration;
@@ -88,6 +88,8 @@ async fn applied(
     ready.layout.bind(file)?;
     let mut found = Box::new(plan::found(control, place, ready, planned).await?);
     if work.reverify {
+        let which = carried::Which::OfTheArchive;
+        ready.carries(file, which).await?;
         derive(control, place, work, (log, stop), (ready, &mut found)).await?;
     }
     ready.prepare(place, work, log, stop).await?;

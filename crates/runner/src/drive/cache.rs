@@ -7,11 +7,12 @@
 //! Who starts runners keeps it, and no run can write here. Absent on purpose: packages that no lock file names, and which of them a
 //! configuration should use; terraform says that.
 
+use std::ffi::OsString;
 use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, TryLockError};
 use std::time::{Duration, SystemTime};
 
 use base64::Engine;
@@ -27,6 +28,8 @@ const KIND: &str = "h1:";
 const HASH_BYTES: usize = 32;
 /// A package that a job may still be using stays: no job that was given one takes longer.
 const UNUSED_MIN: Duration = Duration::from_hours(24);
+/// Longest package, in bytes: the largest of the registries have a fifth of it.
+const PACKAGE_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 /// What is not whole yet.
 const DRAFT: &str = "draft";
 
@@ -39,6 +42,7 @@ pub struct Cache {
 
 /// A package that is kept.
 struct Kept {
+    house: OsString,
     path: PathBuf,
     used: SystemTime,
     bytes: u64,
@@ -85,44 +89,66 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// When it holds what no package holds, there is no room for it, or the disk fails. Nothing is kept then.
+    /// When it holds what no package holds, there is no room for it, another one is being kept, or the disk fails. Nothing is kept then.
     pub fn keep(
         &self,
         house: &str,
         (directory, owner): (&Path, Option<u32>),
         package: &Path,
     ) -> io::Result<()> {
-        let one_at_a_time = self.writing.lock();
-        let _one_at_a_time = one_at_a_time.unwrap_or_else(PoisonError::into_inner);
+        // Nobody waits: a run whose runner does not tell of itself meanwhile is given up.
+        let _one_at_a_time = match self.writing.try_lock() {
+            Ok(turn) => turn,
+            Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                let words = "another provider is being kept; this one is kept by a later run";
+                return Err(io::Error::new(io::ErrorKind::ResourceBusy, words));
+            }
+        };
         let folder = self.of_house(house)?;
         let draft = self.folder.join(DRAFT);
         remove(&draft)?;
-        let kept = self
-            .copy((directory, owner), package, &draft)
-            .and_then(|bytes| {
-                let files = digest::files(&draft, Path::new(""), digest::of)?;
-                let target = folder.join(hex::encode(digest::h1(&files)));
-                if target.is_dir() {
-                    return Ok(());
-                }
-                self.make_room(bytes)?;
-                fs::rename(&draft, target)
-            });
+        let bytes = Self::size(directory, package)?;
+        // Its digest is not known yet: where it is there already, what goes for it was used by nobody.
+        self.make_room(house, bytes)?;
+        let kept = Self::copy((directory, owner), package, (&draft, bytes)).and_then(|()| {
+            let files = digest::files(&draft, Path::new(""), digest::of)?;
+            let target = folder.join(hex::encode(digest::h1(&files)));
+            if target.is_dir() {
+                return Ok(());
+            }
+            fs::rename(&draft, target)
+        });
         remove(&draft)?;
         kept
     }
 
-    /// Copies a package, as files that everybody may read; says how many bytes it has.
+    /// How many bytes a package has, which are not too many.
+    fn size(directory: &Path, package: &Path) -> io::Result<u64> {
+        let mut bytes: u64 = 0;
+        for name in digest::names(directory, package)? {
+            let file = within::open(directory, &package.join(&name), PACKAGE_BYTES_MAX)?;
+            bytes = bytes.saturating_add(file.metadata()?.len());
+        }
+        if bytes <= PACKAGE_BYTES_MAX {
+            return Ok(bytes);
+        }
+        let words = format!(
+            "the provider {} has {bytes} bytes, and may have {PACKAGE_BYTES_MAX}",
+            package.display()
+        );
+        Err(io::Error::new(io::ErrorKind::FileTooLarge, words))
+    }
+
+    /// Copies a package of so many bytes, as files that everybody may read.
     fn copy(
-        &self,
         (directory, owner): (&Path, Option<u32>),
         package: &Path,
-        draft: &Path,
-    ) -> io::Result<u64> {
-        let mut bytes = 0;
+        (draft, bytes): (&Path, u64),
+    ) -> io::Result<()> {
+        let mut left = bytes;
         folder(draft)?;
         for name in digest::names(directory, package)? {
-            let left = self.bytes_max.saturating_sub(bytes);
             let mut file = within::open(directory, &package.join(&name), left)?;
             let found = file.metadata()?;
             if owner.is_some_and(|owner| owner != found.uid()) {
@@ -143,43 +169,24 @@ impl Cache {
             }
             let mut copy = fs::File::create_new(&target)?;
             let length = io::copy(&mut io::Read::take(&mut file, left), copy.file_mut())?;
-            bytes = bytes.saturating_add(length);
+            left = left.saturating_sub(length);
             let is_program = found.mode() & 0o111 != 0;
             let mode = if is_program { 0o755 } else { 0o644 };
             copy.set_permissions(Permissions::from_mode(mode))?;
             copy.sync_all()?;
         }
-        Ok(bytes)
+        Ok(())
     }
 
-    /// Removes what was not used for longest, until so many bytes more can be kept.
-    fn make_room(&self, bytes: u64) -> io::Result<()> {
-        let mut kept = self.kept()?;
-        kept.sort_unstable_by_key(|each| each.used);
-        let mut all = kept
-            .iter()
-            .fold(bytes, |all, each| all.saturating_add(each.bytes));
-        let now = now();
-        for oldest in kept {
-            if all <= self.bytes_max {
-                return Ok(());
-            }
-            let unused = now.duration_since(oldest.used).unwrap_or_default();
-            if unused < UNUSED_MIN {
-                break;
-            }
-            remove(&oldest.path)?;
-            all = all.saturating_sub(oldest.bytes);
-        }
-        if all <= self.bytes_max {
-            return Ok(());
-        }
-        let words = format!(
-            "the plugin cache would have {all} bytes, and may have {}; everything in it was used in the last {} hours",
-            self.bytes_max,
-            UNUSED_MIN.as_secs() / 3600
-        );
-        Err(io::Error::new(io::ErrorKind::StorageFull, words))
+    /// Removes what was not used for longest, until so many bytes more can be kept: of its own house where that has more than half of all there
+    /// may be, so that none has everything.
+    fn make_room(&self, house: &str, bytes: u64) -> io::Result<()> {
+        let of_house = |each: &Kept| each.house == house;
+        let (mut own, mut others): (Vec<Kept>, Vec<Kept>) =
+            self.kept()?.into_iter().partition(of_house);
+        remove_until(&mut own, bytes, self.bytes_max / 2)?;
+        others.append(&mut own);
+        remove_until(&mut others, bytes, self.bytes_max)
     }
 
     fn kept(&self) -> io::Result<Vec<Kept>> {
@@ -196,11 +203,39 @@ impl Cache {
                     bytes += fs::symlink_metadata(path.join(name))?.len();
                 }
                 let used = fs::symlink_metadata(&path)?.modified()?;
-                kept.push(Kept { path, used, bytes });
+                kept.push(Kept {
+                    house: house.file_name(),
+                    path,
+                    used,
+                    bytes,
+                });
             }
         }
         Ok(kept)
     }
+}
+
+/// Removes what was not used for longest, until so many bytes more are no more than there may be.
+fn remove_until(kept: &mut Vec<Kept>, bytes: u64, bytes_max: u64) -> io::Result<()> {
+    kept.sort_unstable_by_key(|each| std::cmp::Reverse(each.used));
+    let mut all = kept
+        .iter()
+        .fold(bytes, |all, each| all.saturating_add(each.bytes));
+    let now = now();
+    while all > bytes_max {
+        let is_unused =
+            |oldest: &mut Kept| now.duration_since(oldest.used).unwrap_or_default() >= UNUSED_MIN;
+        let Some(oldest) = kept.pop_if(is_unused) else {
+            let words = format!(
+                "the plugin cache would have {all} bytes, and may have {bytes_max}; everything in it was used in the last {} hours",
+                UNUSED_MIN.as_secs() / 3600
+            );
+            return Err(io::Error::new(io::ErrorKind::StorageFull, words));
+        };
+        remove(&oldest.path)?;
+        all = all.saturating_sub(oldest.bytes);
+    }
+    Ok(())
 }
 
 /// The name of the folder of a package with this hash; `None` where it is no such hash.
@@ -355,25 +390,49 @@ mod tests {
 
     #[test]
     fn what_nobody_used_for_longest_gives_way_and_what_a_job_may_use_stays() {
-        let given = Given::new(30);
-        given.keep("HouseA").unwrap();
-        given.write("provider", "b program");
-        given.keep("HouseB").unwrap();
-        given.write("provider", "c program");
-        let full = given.keep("HouseB").unwrap_err();
+        let given = Given::new(39);
+        for (house, text) in [
+            ("HouseA", "a program"),
+            ("HouseB", "b program"),
+            ("HouseC", "c program"),
+        ] {
+            given.write("provider", text);
+            given.keep(house).unwrap();
+        }
+        given.write("provider", "d program");
+        let full = given.keep("HouseD").unwrap_err();
         assert_eq!(full.kind(), io::ErrorKind::StorageFull, "{full}");
         given.age("HouseB", UNUSED_MIN + Duration::from_mins(1));
         given.age("HouseA", UNUSED_MIN + Duration::from_mins(2));
         // To be found is to be used.
         assert!(given.find("HouseA", HASH).is_some());
-        given.keep("HouseA").unwrap();
+        given.keep("HouseD").unwrap();
         assert!(given.find("HouseA", HASH).is_some());
-        let left = fs::read_dir(given.cache.of_house("HouseB").unwrap())
-            .unwrap()
-            .count();
-        assert_eq!(left, 0);
-        // One that is longer than all may be is not even copied.
+        let left = |house| {
+            fs::read_dir(given.cache.of_house(house).unwrap())
+                .unwrap()
+                .count()
+        };
+        assert_eq!(
+            ["HouseA", "HouseB", "HouseC", "HouseD"].map(left),
+            [1, 0, 1, 1]
+        );
+    }
+
+    #[test]
+    fn no_house_has_more_than_half() {
+        let given = Given::new(60);
+        for text in ["a program", "b program"] {
+            given.write("provider", text);
+            given.keep("HouseA").unwrap();
+        }
+        given.write("provider", "c program");
+        let full = given.keep("HouseA").unwrap_err();
+        assert_eq!(full.kind(), io::ErrorKind::StorageFull, "{full}");
+        given.keep("HouseB").unwrap();
+        // What is longer than that is not even copied.
         given.write("provider", &"long".repeat(10));
-        assert!(given.keep("HouseA").is_err());
+        assert!(given.keep("HouseB").is_err());
+        assert!(!given.cache.folder.join(DRAFT).exists());
     }
 }

@@ -53,6 +53,7 @@ pub(crate) fn backend_files(tool: Tool) -> &'static [&'static str] {
 }
 
 /// The folders of a job.
+#[derive(Clone)]
 pub(crate) struct Layout {
     root: PathBuf,
     /// Where the root module is, below `work`.
@@ -230,15 +231,17 @@ impl Layout {
             };
             bind.place(level).display().to_string()
         };
-        let installation = place.mirror().map(|mirror| {
-            let path = mirror.place(level).display().to_string();
-            json!([{ "filesystem_mirror": [{ "path": path }] }])
-        });
+        // Where nothing is said of it, terraform takes providers from `terraform.d/plugins` of the configuration, and from nowhere else then.
+        let installation = match place.mirror() {
+            Some(mirror) => {
+                let path = mirror.place(level).display().to_string();
+                json!([{ "filesystem_mirror": [{ "path": path }] }])
+            }
+            None => json!([{ "direct": [{}] }]),
+        };
         let mut conf = Map::new();
         conf.insert("disable_checkpoint".to_owned(), true.into());
-        if let Some(installation) = installation {
-            conf.insert("provider_installation".to_owned(), installation);
-        }
+        conf.insert("provider_installation".to_owned(), installation);
         let file = self.conf().join("terraform.tfrc.json");
         fs::write(&file, Value::from(conf).to_string()).map_err(Trouble::disk)?;
         let conf = found(CONF, self.conf());

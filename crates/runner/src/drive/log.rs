@@ -13,15 +13,19 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::control::{Ask, Control, ControlError};
+use crate::control::{Ask, Control, ControlError, LOG_BYTES_MAX};
 use crate::redact::Redactor;
 
 /// How long lines are collected: a fifth of a second is not noticed by who watches.
 const COLLECTED: Duration = Duration::from_millis(200);
 /// A piece that is sent before that.
 const PIECE: usize = 256 * 1024;
-/// Longest log, in bytes.
-const LENGTH_MAX: u64 = 256 * 1024 * 1024;
+/// How much of a log is what was said, in bytes: its end has room for what was left out.
+const SAID_MAX: u64 = if cfg!(test) {
+    1024
+} else {
+    LOG_BYTES_MAX - 1024
+};
 /// Chunks on their way: a tool that writes faster than the server takes waits.
 const CHUNKS: usize = 64;
 
@@ -47,6 +51,7 @@ pub(crate) type Failed = ControlError;
 #[derive(Clone)]
 pub(crate) struct Log {
     chunks: mpsc::Sender<Chunk>,
+    redactor: Arc<Redactor>,
 }
 
 /// What goes through a log.
@@ -72,7 +77,8 @@ pub(crate) fn begin(
     let redactor = Redactor::new(secrets.iter().map(String::as_str))
         .map_err(|error| ControlError::Odd(error.to_string()))?;
     let task = tokio::spawn(Pieces::new(control, &redactor).send_all(received));
-    Ok((Log { chunks }, Sending { task }))
+    let redactor = Arc::new(redactor);
+    Ok((Log { chunks, redactor }, Sending { task }))
 }
 
 impl Log {
@@ -80,6 +86,14 @@ impl Log {
     pub(crate) async fn bytes(&self, source: Source, bytes: Bytes) {
         // A log that is not taken any more is told at its end.
         self.chunks.send(Chunk::Bytes(source, bytes)).await.ok();
+    }
+
+    /// Words that go elsewhere than into the log, without what never gets into it.
+    pub(crate) fn without_secrets(&self, words: &str) -> String {
+        let mut redactor = self.redactor.another();
+        let mut clean = redactor.push(words.as_bytes());
+        clean.extend_from_slice(&redactor.finish());
+        String::from_utf8_lossy(&clean).into_owned()
     }
 
     /// Waits until the server has what was written.
@@ -154,7 +168,7 @@ impl Pieces {
         }
         if self.passed_over > 0 {
             let words = format!(
-                "\nThe log ends here: {} bytes after the first {LENGTH_MAX} were not kept.\n",
+                "\nThe log ends here: {} bytes after the first {SAID_MAX} were not kept.\n",
                 self.passed_over
             );
             self.collected.extend_from_slice(words.as_bytes());
@@ -196,7 +210,7 @@ impl Pieces {
     /// Takes clean bytes in.
     fn keep(&mut self, clean: &[u8]) {
         let there = self.at + self.collected.len() as u64;
-        let room = usize::try_from(LENGTH_MAX.saturating_sub(there)).unwrap_or(usize::MAX);
+        let room = usize::try_from(SAID_MAX.saturating_sub(there)).unwrap_or(usize::MAX);
         let (kept, over) = clean.split_at(room.min(clean.len()));
         self.passed_over += over.len() as u64;
         self.collected.extend_from_slice(kept);
@@ -266,5 +280,18 @@ mod tests {
         check(&marked, &format!("a {value} b\n")).await;
         let marked = [(Source::Output, "password9183 pass\u{2}word9183\n")];
         check(&marked, &format!("{value} {value}\n")).await;
+    }
+
+    #[tokio::test]
+    async fn a_log_that_is_too_long_ends_with_how_much_was_left_out() {
+        let long = "x".repeat(usize::try_from(SAID_MAX).unwrap() - 2);
+        let expected = format!(
+            "{long}ab\nThe log ends here: 3 bytes after the first {SAID_MAX} were not kept.\n"
+        );
+        check(
+            &[(Source::Output, &long), (Source::Errors, "abcde")],
+            &expected,
+        )
+        .await;
     }
 }

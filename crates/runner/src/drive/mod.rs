@@ -12,6 +12,7 @@ mod apply;
 pub mod authorities;
 mod backend;
 pub mod cache;
+mod carried;
 mod digest;
 mod elsewhere;
 mod layout;

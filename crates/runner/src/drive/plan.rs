@@ -7,7 +7,6 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use statehouse_terraform::plan::Hidden;
 
-use super::Trouble;
 use super::backend::Backend;
 use super::elsewhere;
 use super::log::Log;
@@ -16,6 +15,7 @@ use super::place::Place;
 use super::providers;
 use super::ready::{self, Ready};
 use super::stop::Stop;
+use super::{Trouble, carried};
 use crate::control::{Ask, Control, Ended, Planned, Told, Work};
 use crate::sandbox::Exit;
 
@@ -75,8 +75,11 @@ async fn planned(
         Exit::Code(CHANGES) => true,
         exit => return Err(ready.room(place).trouble("plan", exit, stop)),
     };
+    // Read once, and never looked at again where the phase that planned could have left something else.
+    let file = Bytes::from(ready.layout.planned()?);
+    ready.carries(&file, carried::Which::All).await?;
     ready.leave(place, work, stop).await?;
-    let mut found = bound(control, place, work, stop, ready, changes).await?;
+    let mut found = bound(control, place, work, stop, (ready, file, changes)).await?;
     found.backend = elsewhere;
     Ok(Ended::Planned(Box::new(found)))
 }
@@ -112,12 +115,9 @@ async fn bound(
     place: &Place,
     work: &Work,
     stop: &Stop,
-    ready: &Ready,
-    changes: bool,
+    (ready, file, changes): (&Ready, Bytes, bool),
 ) -> Result<Planned, Trouble> {
     let room = ready.room(place);
-    // Read once, and never looked at again where the phase that planned could have left something else.
-    let file = ready.layout.planned()?;
     ready.layout.bind(&file)?;
     let mut planned = Planned {
         plan: hex::encode(Sha256::digest(&file)),
@@ -131,7 +131,7 @@ async fn bound(
     };
     let says = says(control, work, stop, (&room, ready), (&mut planned, None)).await?;
     for (name, bytes) in [
-        ("plan", file.into()),
+        ("plan", file),
         ("plan-json", says.json),
         ("plan-shown", says.shown),
     ] {

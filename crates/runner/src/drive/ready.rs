@@ -22,7 +22,7 @@ use super::phase::{Command, Room};
 use super::place::Place;
 use super::stop::Stop;
 use super::tool::{self, Found};
-use super::{Trouble, elsewhere, kept, providers, witness};
+use super::{Trouble, carried, elsewhere, kept, providers, witness};
 use crate::control::{Ask, Connection, Control, ControlError, Told, Variable, Work};
 use crate::egress::{self, AllowList, Limits, System, Upstream};
 use crate::sandbox::{Exit, Network, within};
@@ -167,21 +167,7 @@ fn unpack(archive: &Bytes, to: &Path, wanted: &str) -> Result<(), Trouble> {
 /// The backend of the configuration's own; a `cloud` block, and `remote`, mean this server.
 fn backend_of(layout: &Layout, tool: configuration::Tool) -> Result<Option<String>, Trouble> {
     let tree = fs::canonicalize(layout.work()).map_err(Trouble::disk)?;
-    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
-    for (name, kind) in within::list(&tree, &layout.module, NAMES_MAX).map_err(Trouble::disk)? {
-        let name = name.to_string_lossy().into_owned();
-        if !is_read(&name) || kind == FileType::Directory {
-            continue;
-        }
-        let path = layout.module.join(&name);
-        // Terraform follows links; what it would read through one must be seen here, too.
-        let real = match kind {
-            FileType::Symlink => linked(&tree, &path)?,
-            _ => path,
-        };
-        let bytes = within::read(&tree, &real, FILE_BYTES_MAX).map_err(Trouble::disk)?;
-        files.push((name, bytes));
-    }
+    let files = files_of(&tree, &layout.module)?;
     let files: BTreeMap<&str, &[u8]> = files
         .iter()
         .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
@@ -194,6 +180,29 @@ fn backend_of(layout: &Layout, tool: configuration::Tool) -> Result<Option<Strin
         configuration::Backend::Kind(kind) if kind == "remote" => None,
         configuration::Backend::Kind(kind) => Some(kind),
     })
+}
+
+/// Files by their names.
+type Files = Vec<(String, Vec<u8>)>;
+
+/// What of a folder of the tree a tool may read as a part of a module.
+pub(crate) fn files_of(tree: &Path, folder: &Path) -> Result<Files, Trouble> {
+    let mut files = Files::new();
+    for (name, kind) in within::list(tree, folder, NAMES_MAX).map_err(Trouble::disk)? {
+        let name = name.to_string_lossy().into_owned();
+        if !is_read(&name) || kind == FileType::Directory {
+            continue;
+        }
+        let path = folder.join(&name);
+        // Terraform follows links; what it would read through one must be seen here, too.
+        let real = match kind {
+            FileType::Symlink => linked(tree, &path)?,
+            _ => path,
+        };
+        let bytes = within::read(tree, &real, FILE_BYTES_MAX).map_err(Trouble::disk)?;
+        files.push((name, bytes));
+    }
+    Ok(files)
 }
 
 fn read(files: BTreeMap<&str, &[u8]>, tool: configuration::Tool) -> Result<Configuration, Trouble> {
@@ -331,6 +340,17 @@ impl Ready {
         providers::cache(control, place, &self.layout).await
     }
 
+    /// Holds a plan file against the configuration that is here. A plan is of what `which` says.
+    pub(crate) async fn carries(&self, plan: &Bytes, which: carried::Which) -> Result<(), Trouble> {
+        let (layout, plan) = (self.layout.clone(), plan.clone());
+        let (tool, state) = (self.tool.reads, self.state.clone());
+        // Of a backend of its own the state is not known here.
+        let state = state.filter(|_| self.backend.is_none());
+        let check = move || carried::check(&layout, tool, (&plan, which), state.as_deref());
+        let checked = tokio::task::spawn_blocking(check).await;
+        checked.map_err(|error| Trouble::failed("runner", error.to_string()))?
+    }
+
     /// A backend of the configuration's own may want secrets: it is prepared when nothing is installed any more and nobody's program is
     /// started. The variables are written last.
     pub(crate) async fn prepare(
@@ -440,7 +460,13 @@ async fn tell(mut events: mpsc::Receiver<egress::Event>, control: Arc<dyn Contro
                 log.line(&words).await;
             }
             let is_new = |each: &Connection| told.len() < TOLD_MAX && told.insert(each.clone());
-            connections.extend(way_out::told(&event).filter(is_new));
+            // Whoever wrote the configuration chooses names and addresses, and may have made them of a secret.
+            let clean = |mut each: Connection| {
+                each.to = log.without_secrets(&each.to);
+                each.why = each.why.map(|why| log.without_secrets(&why));
+                each
+            };
+            connections.extend(way_out::told(&event).map(clean).filter(is_new));
         }
         if !connections.is_empty() {
             // A server that does not take it has ended the run, or is away; the run itself finds that out.

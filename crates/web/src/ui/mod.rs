@@ -12,6 +12,7 @@ pub(crate) mod follow;
 pub(crate) mod form;
 mod judged;
 pub(crate) mod page;
+mod planned;
 pub(crate) mod reference;
 pub(crate) mod run;
 pub(crate) mod sign_in;

@@ -8,10 +8,8 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use bytes::Bytes;
 use maud::{Markup, html};
 use serde::Deserialize;
-use serde_json::Value;
 use statehouse_core::drift::{self, CheckView};
 use statehouse_core::job::sandbox::SandboxView;
 use statehouse_core::policy::overrule;
@@ -30,6 +28,7 @@ use statehouse_terraform::said::said;
 
 use super::form::{Form, Sent, SignedIn};
 use super::page::{self, Page};
+use super::planned::{self, Planned};
 use super::{judged, moment, workspace as place};
 use crate::auth::{self, At};
 use crate::problem::Problem;
@@ -91,7 +90,7 @@ pub(crate) async fn show(
     if may_read {
         plan = kept(Log::read(&ctx, &run, false).await, &mut gone)?;
         apply = kept(Log::read(&ctx, &run, true).await, &mut gone)?;
-        let shown = logs::plan_json(&ctx, &run.id, true).await;
+        let shown = planned::of_run(&ctx, &run.id).await;
         changes = kept(shown, &mut gone)?.flatten();
     }
     let seen = match run.policies {
@@ -290,13 +289,12 @@ async fn verdict(ctx: &Ctx, run: &RunView) -> Result<Option<CheckView>, Problem>
 
 /// How many resources drifted, as the server read off the plan, or that nobody knows; and of those that drifted which, for whoever
 /// may read that, as the JSON of the plan for the screen names them.
-fn drifted(look: &CheckView, json: Option<&Bytes>) -> Markup {
+fn drifted(look: &CheckView, planned: Option<&Planned>) -> Markup {
     let count = look.drifted.unwrap_or(0);
-    let plan: Value = json
-        .filter(|_| count > 0)
-        .and_then(|json| serde_json::from_slice(json).ok())
-        .unwrap_or_default();
-    let named = outside::drifted(&plan);
+    let named = match planned {
+        Some(Planned::Read(plan)) if count > 0 => outside::drifted(plan),
+        _ => Vec::new(),
+    };
     let listed = named.iter().take(CHANGES_MAX);
     let over = count.saturating_sub(listed.len() as u64);
     html! {
@@ -316,7 +314,7 @@ fn drifted(look: &CheckView, json: Option<&Bytes>) -> Markup {
             @if !named.is_empty() {
                 pre { code { @for each in listed { (format!("{:>3} {} is {}\n", each.deed.sign(), each.address, each.word())) } } }
             }
-            @if over > 0 && json.is_some() { p.soft { (over) " of them are not named here." } }
+            @if over > 0 && planned.is_some() { p.soft { (over) " of them are not named here." } }
         }
     }
 }
@@ -333,9 +331,16 @@ fn altered(address: &Address) -> Markup {
 }
 
 /// What the plan changes, as its JSON for the screen says: the lines that `statehouse run plan` prints.
-fn changed(json: &Bytes, run: &RunId) -> Markup {
-    let plan: Value = serde_json::from_slice(json).unwrap_or_default();
-    let changes = Changes::of(&plan);
+fn changed(planned: &Planned, run: &RunId) -> Markup {
+    let Planned::Read(plan) = planned else {
+        return html! {
+            section.card {
+                h2 { "What it changes" }
+                p { "More than a page shows: " code { (format!("statehouse run plan {run}")) } }
+            }
+        };
+    };
+    let changes = Changes::of(plan);
     html! {
         section.card {
             h2 { "What it changes" }

@@ -434,6 +434,38 @@ async fn what_a_team_started_nobody_in_it_approves() {
     .await;
 }
 
+/// The team of the owners has no rows: whoever is an owner is in it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_owners_started_no_owner_approves() {
+    for_each_engine(async |world| {
+        let bench = Bench::new(&world, "web").await;
+        bench.require(1).await;
+        let owners = TeamId::owners(world.house.code());
+        let wish = crate::token::Wish::default();
+        let issued = crate::token::house::create(&world.ask(), Some(owners.clone()), wish).await;
+        let actor = Actor::Team {
+            team: owners,
+            token: issued.unwrap().0.id.parse().unwrap(),
+        };
+        let crew = Ctx::new(world.house.clone(), actor, None, None);
+        let (owner, _) = world.member(Role::Owner).await;
+        let (writer, _) = world.member(Role::Writer).await;
+        let wish = bench.wish(Kind::PlanAndApply);
+        let run = create(&crew, &bench.workspace, wish).await.unwrap().id;
+        let line = bench.line(&run).await;
+        bench.planned(&line).await;
+        bench.round().await;
+        act::confirm(&crew, &run, None).await.unwrap();
+        for one in [&world.owner.clone(), &owner] {
+            approve(&bench, one, &run).await.unwrap();
+            bench.is(&run, Status::AwaitingApproval).await;
+        }
+        approve(&bench, &writer, &run).await.unwrap();
+        bench.is(&run, Status::Approved).await;
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_uploaded_the_configuration_is_an_author_too() {
     for_each_engine(async |world| {

@@ -292,3 +292,35 @@ async fn a_change_of_a_set_after_the_plan_makes_it_stale() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_stays_in_the_directory_that_it_was_started_in() {
+    for_each_engine(async |world| {
+        let bench = Bench::new(&world, "web").await;
+        let lives_in = async |folder: &str| {
+            let settings = workspace::Settings {
+                working_directory: Some(folder.to_owned()),
+                ..workspace::Settings::default()
+            };
+            let change = workspace::Change {
+                settings,
+                ..workspace::Change::default()
+            };
+            let changed = workspace::update(&world.ask(), &bench.workspace, change).await;
+            changed.unwrap();
+        };
+        lives_in("live").await;
+        let (run, line) = bench.confirmed(Kind::PlanAndApply).await;
+        assert_eq!(line.work().await.unwrap().working_directory, "live");
+        lives_in("elsewhere").await;
+        assert_eq!(line.work().await.unwrap().working_directory, "live");
+        // Whoever starts a run does not say where.
+        let mut wish = bench.wish(Kind::PlanOnly);
+        wish.options.working_directory = Some("of my own".to_owned());
+        let other = create(&world.ask(), &bench.workspace, wish).await.unwrap();
+        let line = bench.line(&other.id).await;
+        assert_eq!(line.work().await.unwrap().working_directory, "elsewhere");
+        drop(run);
+    })
+    .await;
+}

@@ -77,7 +77,7 @@ fn about(connection: &Connection) -> String {
         about.push_str(": ");
         about.push_str(why);
     }
-    about.retain(|letter| !letter.is_control());
+    about = job::sandbox::clean(&about);
     about.truncate(about.floor_char_boundary(ABOUT_BYTES_MAX));
     about
 }

@@ -92,7 +92,7 @@ fn http(line: &str) -> Result<Request, Unread> {
         return Err(Unread::Malformed);
     }
     if method.ok_or(Unread::Malformed)? != "CONNECT" {
-        return Ok(Request::Plain(shown(target)));
+        return Ok(Request::Plain(shown(origin(target))));
     }
     let authority =
         |why: &dyn std::fmt::Display| Unread::Authority(format!("{}: {why}", shown(target)));
@@ -100,6 +100,14 @@ fn http(line: &str) -> Result<Request, Unread> {
     let host = Host::parse(host).map_err(|why| authority(&why))?;
     let port = port.ok_or_else(|| authority(&"there is no port"))?;
     Ok(Request::Connect(host, port))
+}
+
+/// Scheme, host and port of an address: its path is nobody's to know either.
+fn origin(target: &str) -> &str {
+    let host = target.find("://").map_or(0, |at| at + 3);
+    let path = target.get(host..).and_then(|rest| rest.find('/'));
+    path.and_then(|at| target.get(..host + at))
+        .unwrap_or(target)
 }
 
 /// Somebody else's text, without the parts of an address that carry secrets, for an event and a line of HTTP.
@@ -136,10 +144,10 @@ mod tests {
             "CONNECT [2606::1]:8443 HTTP/1.0\r\nHost: x\r\n\r\n",
             connect("2606::1", 8443),
         );
-        let plain = "http://example.com/a".to_owned();
+        let plain = "http://example.com".to_owned();
         check(
             "GET http://user:pass@example.com/a?token=b HTTP/1.1\r\n\r\n",
-            Ok(Request::Plain("example.com/a".into())),
+            Ok(Request::Plain("example.com".into())),
         );
         check(
             "GET http://example.com/a HTTP/1.1\r\n\r\n",

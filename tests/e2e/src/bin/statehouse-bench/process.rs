@@ -64,6 +64,17 @@ pub(crate) fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
+/// Whether a server has started something that works. The process that waits for policies to evaluate does nothing until there are some.
+pub(crate) fn is_at_work(server: u32) -> bool {
+    let works = |child: u32| {
+        let line = fs_err::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
+        !line
+            .split(|byte| *byte == 0)
+            .any(|word| word == b"policy-worker")
+    };
+    children(server).into_iter().any(works)
+}
+
 /// Lets `VmHWM` begin again at what there is now.
 pub(crate) fn forget_peak(pid: u32) -> Result<()> {
     Ok(fs_err::write(format!("/proc/{pid}/clear_refs"), "5")?)

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::client::Client;
 use crate::house::{ORGANIZATION, Site};
 use crate::moto::Moto;
-use crate::process::{children, cpu_s_of_ended, cpu_s_with_ended, forget_peak, memory_bytes};
+use crate::process::{cpu_s_of_ended, cpu_s_with_ended, forget_peak, is_at_work, memory_bytes};
 use crate::report::{Goal, Section, number};
 use crate::server::{Server, Settings};
 use crate::stats::{median, percentile};
@@ -145,7 +145,7 @@ impl Place {
 
     /// Waits until what the server started has ended, so that its time is counted.
     fn rests(&self) {
-        while !children(self.server.pid()).is_empty() {
+        while is_at_work(self.server.pid()) {
             sleep(Duration::from_millis(5));
         }
     }
