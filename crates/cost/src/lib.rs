@@ -4,6 +4,7 @@
 //! digests it names. Resources are data ([`mapping`]), prices are facts in a book ([`price`]). Absent on purpose: SQL, HTTP, clocks, and
 //! every opinion about the amount: budgets and approvals are the policy's.
 
+pub mod desk;
 pub mod estimate;
 mod evaluate;
 pub mod mapping;

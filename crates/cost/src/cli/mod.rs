@@ -1,14 +1,14 @@
 //! The command line.
 
-mod estimate;
-mod price;
 mod score;
 mod score_report;
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use clap::{Parser, Subcommand};
+use statehouse_cost::desk;
 
 /// What goes wrong, for a person.
 pub(crate) type Failure = Box<dyn std::error::Error>;
@@ -24,23 +24,51 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Estimates a plan or a state
-    Estimate(estimate::Arguments),
+    Estimate(desk::estimate::Arguments),
     /// Price books
-    #[command(subcommand)]
-    Price(price::Command),
+    Price {
+        /// What is done with them
+        #[command(subcommand)]
+        verb: desk::price::Verb,
+        /// Answer with one line of JSON
+        #[arg(long, global = true)]
+        json: bool,
+    },
     /// Compares estimates of cases with what is expected of them
     Score(score::Arguments),
     /// Checks a mapping and says what it covers
-    Mapping(estimate::MappingArguments),
+    Mapping(desk::estimate::Checked),
 }
 
 pub(crate) fn run() -> Result<ExitCode, Failure> {
     match Arguments::parse().command {
-        Command::Estimate(arguments) => estimate::run(&arguments),
-        Command::Price(command) => price::run(&command),
+        Command::Estimate(asked) => {
+            print(&desk::estimate::run(&asked, today())?)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Price { verb, json } => {
+            let report = desk::price::run(&verb, today())?;
+            print(&if json {
+                serde_json::to_string(&report)? + "\n"
+            } else {
+                report.to_string()
+            })?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Score(arguments) => score::run(&arguments),
-        Command::Mapping(arguments) => estimate::mapping(&arguments),
+        Command::Mapping(asked) => {
+            print(&desk::estimate::check(&asked)?)?;
+            Ok(ExitCode::SUCCESS)
+        }
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the clock is read once, by the binary, where no date is given"
+)]
+fn today() -> u32 {
+    desk::day_of(SystemTime::now())
 }
 
 /// Prints a text; that nobody reads on is no failure.

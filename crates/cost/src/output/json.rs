@@ -18,6 +18,48 @@ enum Side {
     Change,
 }
 
+/// What the form has no word for: of the whole, of its summary, of a resource, of a component.
+const BEYOND: [&str; 17] = [
+    "book",
+    "assumptions",
+    "warnings",
+    "complete",
+    "totals",
+    "cost_estimate",
+    "components",
+    "action",
+    "region",
+    "state",
+    "reason",
+    "quality",
+    "price_source",
+    "price_id",
+    "chosen",
+    "monthlyCostLow",
+    "currency",
+];
+
+/// The whole document in the form of Infracost's output version 0.2, and nothing beyond it.
+pub fn infracost(estimate: &Estimate, project: &str, made_at: &str) -> Value {
+    let mut document = document(estimate, project, made_at);
+    let currency = document.get("currency").cloned().unwrap_or_default();
+    strip(&mut document);
+    // The whole has a currency in that form; a component has none.
+    put(&mut document, "currency", currency);
+    document
+}
+
+fn strip(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|name, _| !BEYOND.contains(&name.as_str()));
+            members.values_mut().for_each(strip);
+        }
+        Value::Array(items) => items.iter_mut().for_each(strip),
+        _ => {}
+    }
+}
+
 /// The whole document. `made_at` is when the estimate was made.
 pub fn document(estimate: &Estimate, project: &str, made_at: &str) -> Value {
     // Totals of the form have one currency. Where there are several, they are null, and `totals` has each.

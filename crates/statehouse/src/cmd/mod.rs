@@ -9,6 +9,7 @@ mod attached;
 mod backup;
 mod completions;
 mod config;
+mod cost;
 mod drift;
 mod eject;
 mod execution;
@@ -24,6 +25,7 @@ mod org;
 mod permissions;
 pub(crate) mod policy;
 mod policy_set;
+mod price;
 mod project;
 mod restore;
 mod retention;
@@ -126,6 +128,11 @@ enum Command {
     /// Policy sets: what the plans of many workspaces are judged by
     #[command(subcommand)]
     PolicySet(policy_set::Verb),
+    /// Costs: what a plan costs a month, without a server
+    Cost(cost::Args),
+    /// Price books: what costs are estimated with, without a server
+    #[command(subcommand)]
+    Price(statehouse_cost::desk::price::Verb),
     /// Notifications: who elsewhere is told what becomes of runs
     #[command(subcommand)]
     Notification(notification::Verb),
@@ -229,6 +236,8 @@ fn run(command: Command, session: &Session) -> Result<u8> {
         Command::VariableSet(verb) => variable_set::run(verb, session),
         Command::Policy(verb) => policy::run(verb, session),
         Command::PolicySet(verb) => policy_set::run(verb, session),
+        Command::Cost(args) => cost::run(args, session),
+        Command::Price(verb) => price::run(&verb, session),
         Command::Notification(verb) => notification::run(verb, session),
         Command::Retention(verb) => retention::run(verb, session),
         Command::Grant(verb) => grant::run(verb, session),
