@@ -45,7 +45,8 @@ cmd_bench() {
   prepare_tests
   cd "$root"
   # In one call: apart, each would build what both need with other features.
-  cargo build "${locked[@]}" --release --package statehouse --package statehouse-runner --package statehouse-e2e --bins
+  cargo build "${locked[@]}" --release --package statehouse --package statehouse-runner --package statehouse-policy \
+    --package statehouse-cost --package statehouse-e2e --bins
   export STATEHOUSE_TEST_BINARY=$CARGO_TARGET_DIR/release/statehouse
   "$CARGO_TARGET_DIR/release/statehouse-bench" "$@"
 }

@@ -5,7 +5,8 @@
 //! counted, and none of them is zero. Sums are by currency; two currencies are never added. Decimals stay as they are: rounding is the
 //! display's. Absent on purpose: opinions about the amounts, which are the policy's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use rust_decimal::Decimal;
 
@@ -40,7 +41,7 @@ pub struct Settings<'s> {
 }
 
 /// Why a component has no cost, if it has none.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// It has one.
     Priced,
@@ -65,7 +66,7 @@ impl State {
 }
 
 /// A component on one side of the plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Cost {
     /// The sub-resources that lead to it.
     pub path: Vec<String>,
@@ -75,8 +76,8 @@ pub struct Cost {
     pub unit: String,
     /// How much a month.
     pub quantity: Option<Decimal>,
-    /// The price of one unit.
-    pub price: Option<Found>,
+    /// The price of one unit; of many components it is the same.
+    pub price: Option<Arc<Found>>,
     /// What it costs a month.
     pub monthly: Option<Decimal>,
     /// The same, with the lower end of every range of the usage.
@@ -90,7 +91,7 @@ pub struct Cost {
 }
 
 /// A component on both sides of the plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Component {
     /// What it was.
     pub before: Option<Cost>,
@@ -134,8 +135,8 @@ pub struct ResourceCost {
     pub action: String,
     /// Where it is.
     pub region: String,
-    /// What it consists of.
-    pub components: Vec<Component>,
+    /// What it consists of; of resources that are alike it is the same.
+    pub components: Arc<[Component]>,
 }
 
 /// An amount on both sides.
@@ -231,51 +232,90 @@ pub fn estimate(
     mapping: &Mapping,
     settings: &Settings<'_>,
 ) -> Result<Estimate, MappingError> {
-    let high = usage.at(End::High);
+    let ends = Ends {
+        high: usage.at(End::High),
+        low: usage.has_ranges().then(|| usage.at(End::Low)),
+    };
     let prices = Prices::new(settings);
     let after = World::new(plan, &plan.after);
     let before = World::new(plan, &plan.before);
     let mut estimate = frame(settings);
-    let mut sides: BTreeMap<String, (Option<Outcome>, Option<Outcome>)> = BTreeMap::new();
-    let mut order = Vec::new();
-    let mut kinds = BTreeMap::new();
+    let mut alike = Alike::default();
     for (at, resource) in plan.after.iter().enumerate() {
-        let outcome = of_resource(&after, at, &high, mapping, &prices)?;
-        let address = resource.address.to_string();
-        kinds.insert(address.clone(), resource.kind.to_string());
-        order.push(address.clone());
-        sides.entry(address).or_default().1 = Some(outcome);
+        if after.place_of(&resource.address) != Some(at) {
+            continue;
+        }
+        let was = before.place_of(&resource.address);
+        let was = was.map(|at| of_resource(&before, at, &ends.high, mapping, &prices));
+        let will = ends.of_resource(&after, at, mapping, &prices)?;
+        estimate.add(resource, was.transpose()?, Some(will), &mut alike);
     }
     for (at, resource) in plan.before.iter().enumerate() {
-        let outcome = of_resource(&before, at, &high, mapping, &prices)?;
-        let address = resource.address.to_string();
-        kinds
-            .entry(address.clone())
-            .or_insert_with(|| resource.kind.to_string());
-        let side = sides.entry(address.clone()).or_default();
-        if side.0.is_none() && side.1.is_none() {
-            order.push(address);
+        let is_gone = after.place_of(&resource.address).is_none();
+        if is_gone && before.place_of(&resource.address) == Some(at) {
+            let was = of_resource(&before, at, &ends.high, mapping, &prices)?;
+            estimate.add(resource, Some(was), None, &mut alike);
         }
-        side.0 = Some(outcome);
     }
-    if usage.has_ranges() {
-        lower_ends(plan, &usage.at(End::Low), mapping, &prices, &mut sides)?;
-    }
-    for address in order {
-        let Some((before, after)) = sides.remove(&address) else {
-            continue;
-        };
-        let kind = kinds.remove(&address).unwrap_or_default();
-        let action = plan
-            .actions
-            .get(address.as_str())
-            .copied()
-            .unwrap_or("no-op");
-        estimate.add(address, kind, action, before, after);
-    }
-    pseudo(plan, &high, mapping, &prices, &mut estimate)?;
+    pseudo(plan, &ends, mapping, &prices, &mut estimate)?;
     estimate.close(plan, usage, mapping);
     Ok(estimate)
+}
+
+/// What is used, with either end of its ranges.
+struct Ends {
+    high: Usage,
+    low: Option<Usage>,
+}
+
+impl Ends {
+    /// With the upper ends; what each component costs with the lower ones is noted.
+    fn of_resource(
+        &self,
+        world: &World<'_, '_>,
+        at: usize,
+        mapping: &Mapping,
+        prices: &Prices<'_>,
+    ) -> Result<Outcome, MappingError> {
+        let mut outcome = of_resource(world, at, &self.high, mapping, prices)?;
+        let (Some(low), Outcome::Components { components, .. }) = (&self.low, &mut outcome) else {
+            return Ok(outcome);
+        };
+        if let Outcome::Components {
+            components: lower, ..
+        } = of_resource(world, at, low, mapping, prices)?
+        {
+            for cost in components {
+                let same = lower
+                    .iter()
+                    .find(|one| one.path == cost.path && one.name == cost.name);
+                // A step that the lower end does not reach costs nothing there.
+                cost.monthly_low =
+                    same.map_or(cost.monthly.map(|_| Decimal::ZERO), |one| one.monthly);
+            }
+        }
+        Ok(outcome)
+    }
+}
+
+/// Lists of components that some resource has: many have the same.
+#[derive(Default)]
+struct Alike(HashSet<Arc<[Component]>>);
+
+/// How many lists are kept to be found again.
+const ALIKE_MAX: usize = 16_384;
+
+impl Alike {
+    fn share(&mut self, components: Vec<Component>) -> Arc<[Component]> {
+        if let Some(known) = self.0.get(&*components) {
+            return known.clone();
+        }
+        let components: Arc<[Component]> = Arc::from(components);
+        if self.0.len() < ALIKE_MAX {
+            self.0.insert(components.clone());
+        }
+        components
+    }
 }
 
 fn frame(settings: &Settings<'_>) -> Estimate {
@@ -312,71 +352,27 @@ fn of_resource(
     Walk::new(Evaluator::new(mapping, world, usage, at), prices).resource()
 }
 
-/// Estimates again with the lower ends of ranges, and notes what each component costs then.
-fn lower_ends(
-    plan: &Plan<'_>,
-    low: &Usage,
-    mapping: &Mapping,
-    prices: &Prices<'_>,
-    sides: &mut BTreeMap<String, (Option<Outcome>, Option<Outcome>)>,
-) -> Result<(), MappingError> {
-    let world = World::new(plan, &plan.after);
-    for (at, resource) in plan.after.iter().enumerate() {
-        let outcome = of_resource(&world, at, low, mapping, prices)?;
-        let Outcome::Components {
-            components: lower, ..
-        } = outcome
-        else {
-            continue;
-        };
-        let Some((_, Some(Outcome::Components { components, .. }))) =
-            sides.get_mut(&*resource.address)
-        else {
-            continue;
-        };
-        for cost in components {
-            let same = lower
-                .iter()
-                .find(|one| one.path == cost.path && one.name == cost.name);
-            // A step that the lower end does not reach costs nothing there.
-            cost.monthly_low = same.map_or(cost.monthly.map(|_| Decimal::ZERO), |one| one.monthly);
-        }
-    }
-    Ok(())
-}
-
 /// Resources that only the usage has.
 fn pseudo(
     plan: &Plan<'_>,
-    usage: &Usage,
+    ends: &Ends,
     mapping: &Mapping,
     prices: &Prices<'_>,
     estimate: &mut Estimate,
 ) -> Result<(), MappingError> {
+    let mut alike = Alike::default();
     for kind in PSEUDO {
-        let resources: Vec<Resource<'_>> = usage
+        let resources: Vec<Resource<'_>> = ends
+            .high
             .addresses_of(kind)
             .into_iter()
-            .map(|address| Resource {
-                address: address.into(),
-                kind: kind.into(),
-                module: String::new(),
-                values: None,
-                unknown: None,
-            })
+            .map(|address| Resource::new(address.into(), kind.into(), None))
             .collect();
         let world = World::new(plan, &resources);
-        for at in 0..resources.len() {
-            let outcome = of_resource(&world, at, usage, mapping, prices)?;
-            let address = world.address(at).to_owned();
+        for (at, resource) in resources.iter().enumerate() {
+            let outcome = ends.of_resource(&world, at, mapping, prices)?;
             // What is used is used before and after: a plan does not change it.
-            estimate.add(
-                address,
-                kind.to_owned(),
-                "no-op",
-                Some(outcome.clone()),
-                Some(outcome),
-            );
+            estimate.add(resource, Some(outcome.clone()), Some(outcome), &mut alike);
         }
     }
     Ok(())
@@ -385,11 +381,10 @@ fn pseudo(
 impl Estimate {
     fn add(
         &mut self,
-        address: String,
-        kind: String,
-        action: &str,
+        resource: &Resource<'_>,
         before: Option<Outcome>,
         after: Option<Outcome>,
+        alike: &mut Alike,
     ) {
         let mut costs = [Vec::new(), Vec::new()];
         let mut region = String::new();
@@ -411,27 +406,27 @@ impl Estimate {
         let [before, after] = costs;
         if before.is_empty() && after.is_empty() {
             if !is_gone {
-                self.without(address, kind, others.pop());
+                self.without(resource, others.pop());
             }
             return;
         }
         self.resources.push(ResourceCost {
-            address,
-            kind,
-            action: action.to_owned(),
+            address: resource.address.clone().into_owned(),
+            kind: resource.kind.clone().into_owned(),
+            action: resource.action.to_owned(),
             region,
-            components: paired(before, after),
+            components: alike.share(paired(before, after)),
         });
     }
 
-    fn without(&mut self, address: String, kind: String, outcome: Option<Outcome>) {
+    fn without(&mut self, resource: &Resource<'_>, outcome: Option<Outcome>) {
         let (list, reason) = match outcome {
             Some(Outcome::Unsupported(reason)) => (&mut self.unsupported, reason),
             _ => (&mut self.free, String::new()),
         };
         list.push(Without {
-            address,
-            kind,
+            address: resource.address.clone().into_owned(),
+            kind: resource.kind.clone().into_owned(),
             reason,
         });
     }
@@ -443,15 +438,18 @@ impl Estimate {
         for component in self
             .resources
             .iter()
-            .flat_map(|resource| &resource.components)
+            .flat_map(|resource| resource.components.iter())
         {
             for (cost, is_after) in [(&component.before, false), (&component.after, true)] {
                 let Some(cost) = cost else { continue };
                 if is_after {
                     counts.add(&cost.state);
                 }
-                if let Some(found) = &cost.price {
-                    let total = totals.entry(found.currency.clone()).or_default();
+                let Some(found) = &cost.price else { continue };
+                if !totals.contains_key(&found.currency) {
+                    totals.insert(found.currency.clone(), Total::default());
+                }
+                if let Some(total) = totals.get_mut(&found.currency) {
                     total.add(cost, is_after);
                 }
             }
@@ -500,10 +498,8 @@ impl Estimate {
             .resources
             .into_iter()
             .map(|resource| {
-                let costs = resource
-                    .components
-                    .into_iter()
-                    .filter_map(|component| component.after);
+                let costs = resource.components.iter();
+                let costs = costs.filter_map(|component| component.after.clone());
                 (resource.address, costs.collect())
             })
             .collect();
@@ -513,9 +509,10 @@ impl Estimate {
         };
         let total_before = self.totals;
         for resource in &mut changed.resources {
-            let after: Vec<Cost> = std::mem::take(&mut resource.components)
-                .into_iter()
-                .filter_map(|component| component.after)
+            let after: Vec<Cost> = resource
+                .components
+                .iter()
+                .filter_map(|component| component.after.clone())
                 .collect();
             let old = before.remove(&resource.address);
             resource.action = match (&old, after.is_empty()) {
@@ -524,7 +521,7 @@ impl Estimate {
                 (Some(_), false) => "update",
             }
             .to_owned();
-            resource.components = paired(old.unwrap_or_default(), after);
+            resource.components = paired(old.unwrap_or_default(), after).into();
         }
         for (address, costs) in before {
             let kind = address.split('.').next().unwrap_or_default().to_owned();
@@ -533,7 +530,7 @@ impl Estimate {
                 kind,
                 action: "delete".to_owned(),
                 region: String::new(),
-                components: paired(costs, Vec::new()),
+                components: paired(costs, Vec::new()).into(),
             });
         }
         changed.sum();
@@ -570,7 +567,6 @@ fn plain(name: &str) -> &str {
 
 /// Puts together what is the same component on both sides.
 fn paired(before: Vec<Cost>, after: Vec<Cost>) -> Vec<Component> {
-    let mut before: Vec<Option<Cost>> = before.into_iter().map(Some).collect();
     let mut components: Vec<Component> = after
         .into_iter()
         .map(|cost| Component {
@@ -578,6 +574,10 @@ fn paired(before: Vec<Cost>, after: Vec<Cost>) -> Vec<Component> {
             after: Some(cost),
         })
         .collect();
+    if before.is_empty() {
+        return components;
+    }
+    let mut before: Vec<Option<Cost>> = before.into_iter().map(Some).collect();
     let exact = |one: &Cost, other: &Cost| {
         one.path == other.path && one.name == other.name && one.unit == other.unit
     };

@@ -5,8 +5,11 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
 
 use serde::Deserialize;
+use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::value::Value;
@@ -37,12 +40,35 @@ pub enum PlanError {
     Deep(String),
 }
 
+/// A text of the plan, without a copy of it where it has no escapes.
+#[derive(Debug, Default, PartialEq, Eq, Hash)]
+struct Text<'t>(Cow<'t, str>);
+
+impl<'de: 't, 't> Deserialize<'de> for Text<'t> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyText;
+        impl<'de> Visitor<'de> for AnyText {
+            type Value = Text<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(AnyText)
+    }
+}
+
 #[derive(Deserialize)]
 struct File<'t> {
     #[serde(borrow)]
-    format_version: Option<Cow<'t, str>>,
+    format_version: Option<Text<'t>>,
     #[serde(borrow)]
-    timestamp: Option<Cow<'t, str>>,
+    timestamp: Option<Text<'t>>,
     #[serde(borrow)]
     planned_values: Option<Values<'t>>,
     #[serde(borrow)]
@@ -50,11 +76,22 @@ struct File<'t> {
     #[serde(borrow)]
     values: Option<Values<'t>>,
     #[serde(borrow, default)]
-    resource_changes: Option<Vec<ChangeOf<'t>>>,
+    resource_changes: Option<Changes<'t>>,
     #[serde(borrow)]
     configuration: Option<Configuration<'t>>,
     #[serde(borrow, default)]
     variables: Option<HashMap<Cow<'t, str>, Variable<'t>>>,
+    #[serde(borrow, default)]
+    relevant_attributes: Option<Vec<Relevant<'t>>>,
+}
+
+/// An attribute that something in the plan was made of.
+#[derive(Deserialize)]
+struct Relevant<'t> {
+    #[serde(borrow)]
+    resource: Text<'t>,
+    #[serde(borrow)]
+    attribute: Option<&'t RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -78,39 +115,167 @@ struct Values<'t> {
 #[derive(Deserialize)]
 struct Module<'t> {
     #[serde(borrow)]
-    address: Option<Cow<'t, str>>,
+    address: Option<Text<'t>>,
     #[serde(borrow, default)]
-    resources: Option<Vec<Planned<'t>>>,
+    resources: Option<Listed<'t>>,
     #[serde(borrow, default)]
     child_modules: Option<Vec<Module<'t>>>,
+}
+
+/// The resources of a module, as they are kept: nothing stands between the text and them.
+struct Listed<'t>(Vec<Resource<'t>>);
+
+impl<'de: 't, 't> Deserialize<'de> for Listed<'t> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = Listed<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of resources")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Listed<'de>, A::Error> {
+                let mut found = Vec::new();
+                while let Some(planned) = seq.next_element::<Planned<'de>>()? {
+                    found.extend(planned.managed());
+                }
+                Ok(Listed(found))
+            }
+        }
+        deserializer.deserialize_seq(List)
+    }
 }
 
 #[derive(Deserialize)]
 struct Planned<'t> {
     #[serde(borrow)]
-    address: Cow<'t, str>,
+    address: Text<'t>,
     #[serde(borrow)]
-    mode: Option<Cow<'t, str>>,
+    mode: Option<Text<'t>>,
     #[serde(borrow, rename = "type")]
-    kind: Cow<'t, str>,
+    kind: Text<'t>,
     #[serde(borrow)]
     values: Option<&'t RawValue>,
+}
+
+impl<'t> Planned<'t> {
+    /// The resource, if it is one: what was only read is none.
+    fn managed(self) -> Option<Resource<'t>> {
+        let is_managed = self.mode.is_none_or(|mode| mode.0 != "data");
+        is_managed.then(|| Resource::new(self.address.0, self.kind.0, self.values))
+    }
+}
+
+/// What becomes of each address: in one word, and what is known after apply.
+#[derive(Default)]
+struct Changes<'t>(HashMap<Cow<'t, str>, (&'static str, Option<&'t RawValue>)>);
+
+impl<'de: 't, 't> Deserialize<'de> for Changes<'t> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = Changes<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of changes")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Changes<'de>, A::Error> {
+                let mut found = HashMap::new();
+                while let Some(change) = seq.next_element::<ChangeOf<'de>>()? {
+                    let Some(what) = change.change else { continue };
+                    let told = (what.actions.word(), what.after_unknown);
+                    found.insert(change.address.0, told);
+                }
+                Ok(Changes(found))
+            }
+        }
+        deserializer.deserialize_seq(List)
+    }
 }
 
 #[derive(Deserialize)]
 struct ChangeOf<'t> {
     #[serde(borrow)]
-    address: Cow<'t, str>,
+    address: Text<'t>,
     #[serde(borrow)]
     change: Option<Change<'t>>,
 }
 
 #[derive(Deserialize)]
 struct Change<'t> {
-    #[serde(borrow, default)]
-    actions: Vec<Cow<'t, str>>,
+    #[serde(default)]
+    actions: Actions,
     #[serde(borrow)]
     after_unknown: Option<&'t RawValue>,
+}
+
+/// Which actions are among those of a change.
+#[derive(Clone, Copy, Default)]
+struct Actions {
+    create: bool,
+    delete: bool,
+    update: bool,
+}
+
+impl Actions {
+    fn word(self) -> &'static str {
+        match (self.create, self.delete, self.update) {
+            (true, true, _) => "replace",
+            (true, false, _) => "create",
+            (false, true, _) => "delete",
+            (false, false, true) => "update",
+            _ => NO_OP,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Actions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = Actions;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of actions")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Actions, A::Error> {
+                let mut actions = Actions::default();
+                while let Some(action) = seq.next_element::<Text<'de>>()? {
+                    actions.create |= action.0 == "create";
+                    actions.delete |= action.0 == "delete";
+                    actions.update |= action.0 == "update";
+                }
+                Ok(actions)
+            }
+        }
+        deserializer.deserialize_seq(List)
+    }
+}
+
+/// Both sides of a plan by its changes alone.
+#[derive(Deserialize)]
+struct Sides<'t> {
+    #[serde(borrow, default)]
+    resource_changes: Vec<BothOf<'t>>,
+}
+
+#[derive(Deserialize)]
+struct BothOf<'t> {
+    #[serde(borrow)]
+    address: Text<'t>,
+    #[serde(borrow)]
+    module_address: Option<Text<'t>>,
+    #[serde(borrow)]
+    mode: Option<Text<'t>>,
+    #[serde(borrow, default, rename = "type")]
+    kind: Text<'t>,
+    #[serde(borrow)]
+    change: Option<Both<'t>>,
+}
+
+#[derive(Deserialize)]
+struct Both<'t> {
+    #[serde(borrow)]
+    before: Option<&'t RawValue>,
+    #[serde(borrow)]
+    after: Option<&'t RawValue>,
 }
 
 #[derive(Default, Deserialize)]
@@ -169,6 +334,9 @@ struct Output<'t> {
     expression: Option<&'t RawValue>,
 }
 
+/// The word for what is left as it is.
+pub(crate) const NO_OP: &str = "no-op";
+
 /// A resource on one side of a plan.
 #[derive(Debug)]
 pub struct Resource<'t> {
@@ -176,10 +344,34 @@ pub struct Resource<'t> {
     pub address: Cow<'t, str>,
     /// Its type.
     pub kind: Cow<'t, str>,
-    /// The module that holds it, with a dot behind it, or nothing.
-    pub(crate) module: String,
+    /// The module that holds it, with a dot behind it; none is the root.
+    module: Option<Arc<str>>,
     pub(crate) values: Option<&'t RawValue>,
     pub(crate) unknown: Option<&'t RawValue>,
+    /// What the plan does to it, in one word.
+    pub(crate) action: &'static str,
+}
+
+impl<'t> Resource<'t> {
+    pub(crate) fn new(
+        address: Cow<'t, str>,
+        kind: Cow<'t, str>,
+        values: Option<&'t RawValue>,
+    ) -> Self {
+        Self {
+            address,
+            kind,
+            module: None,
+            values,
+            unknown: None,
+            action: NO_OP,
+        }
+    }
+
+    /// The module that holds it, with a dot behind it, or nothing.
+    pub(crate) fn module(&self) -> &str {
+        self.module.as_deref().unwrap_or_default()
+    }
 }
 
 /// The key of the provider, and the expressions.
@@ -197,59 +389,17 @@ pub(crate) struct ByAddress<'t> {
     pub(crate) providers: HashMap<Cow<'t, str>, &'t RawValue>,
     /// Input variables of the root: given or by default.
     pub(crate) variables: HashMap<Cow<'t, str>, &'t RawValue>,
+    /// Resources, and which of their attributes something was made of.
+    pub(crate) relevant: Vec<(Cow<'t, str>, Value)>,
 }
 
-/// A plan: what there is before and after it.
-pub struct Plan<'t> {
-    /// What there will be.
-    pub after: Vec<Resource<'t>>,
-    /// What there is.
-    pub before: Vec<Resource<'t>>,
-    /// When it was made, as it says itself.
-    pub made_at: Option<Cow<'t, str>>,
-    pub(crate) configured: ByAddress<'t>,
-    /// What each address will undergo, in one word.
-    pub(crate) actions: HashMap<Cow<'t, str>, &'static str>,
-}
-
-impl<'t> Plan<'t> {
-    /// Reads a plan or a state.
-    pub fn read(text: &'t [u8]) -> Result<Self, PlanError> {
-        let file: File<'t> = serde_json::from_slice(text)?;
-        if let Some(version) = &file.format_version
-            && !(version.starts_with("0.") || version.starts_with("1."))
-        {
-            return Err(PlanError::Version(version.to_string()));
-        }
-        let mut unknown = HashMap::new();
-        let mut actions = HashMap::new();
-        let has_changes = file.resource_changes.is_some();
-        for change in file.resource_changes.unwrap_or_default() {
-            let Some(what) = change.change else { continue };
-            actions.insert(change.address.clone(), action(&what.actions));
-            if let Some(raw) = what.after_unknown {
-                unknown.insert(change.address, raw);
-            }
-        }
-        let (mut after, mut before) = (Vec::new(), Vec::new());
-        match (file.planned_values, file.values) {
-            (Some(planned), _) => {
-                collect(planned.root_module, &mut after, 0)?;
-                let prior = file.prior_state.and_then(|prior| prior.values);
-                collect(prior.and_then(|values| values.root_module), &mut before, 0)?;
-                // A plan of targets keeps the rest of the state out of its changes, and out of what it costs.
-                if has_changes {
-                    before.retain(|resource| actions.contains_key(&resource.address));
-                }
-            }
-            (None, Some(state)) => collect(state.root_module, &mut after, 0)?,
-            (None, None) => return Err(PlanError::NoPlan),
-        }
-        for resource in &mut after {
-            resource.unknown = unknown.get(&resource.address).copied();
-        }
+impl<'t> ByAddress<'t> {
+    fn of(
+        configuration: Configuration<'t>,
+        variables: HashMap<Cow<'t, str>, Variable<'t>>,
+        relevant: Vec<Relevant<'t>>,
+    ) -> Self {
         let mut configured = ByAddress::default();
-        let configuration = file.configuration.unwrap_or_default();
         for (key, provider) in configuration.provider_config {
             if let Some(raw) = provider.expressions {
                 configured.providers.insert(key, raw);
@@ -263,31 +413,116 @@ impl<'t> Plan<'t> {
             }
             walk(root, String::new(), &mut configured);
         }
-        for (name, variable) in file.variables.unwrap_or_default() {
+        for (name, variable) in variables {
             if let Some(raw) = variable.value {
                 configured.variables.insert(name, raw);
             }
         }
+        configured.relevant = relevant
+            .into_iter()
+            .map(|one| (one.resource.0, value_of(one.attribute)))
+            .collect();
+        configured
+    }
+}
+
+/// A plan: what there is before and after it.
+pub struct Plan<'t> {
+    /// What there will be.
+    pub after: Vec<Resource<'t>>,
+    /// What there is.
+    pub before: Vec<Resource<'t>>,
+    /// When it was made, as it says itself.
+    pub made_at: Option<Cow<'t, str>>,
+    pub(crate) configured: ByAddress<'t>,
+}
+
+impl<'t> Plan<'t> {
+    /// Reads a plan or a state.
+    pub fn read(text: &'t [u8]) -> Result<Self, PlanError> {
+        let file: File<'t> = serde_json::from_slice(text)?;
+        if let Some(version) = &file.format_version
+            && !(version.0.starts_with("0.") || version.0.starts_with("1."))
+        {
+            return Err(PlanError::Version(version.0.to_string()));
+        }
+        let has_changes = file.resource_changes.is_some();
+        let changes = file.resource_changes.unwrap_or_default().0;
+        let prior = file.prior_state.and_then(|prior| prior.values);
+        let (mut after, mut before) = (Vec::new(), Vec::new());
+        match (file.planned_values, file.values) {
+            (Some(planned), _) => {
+                collect(planned.root_module, &mut after, 0)?;
+                if prior.is_none() && changes.values().any(|(action, _)| *action != "create") {
+                    before = sides(text)?.1;
+                }
+            }
+            (None, Some(state)) => collect(state.root_module, &mut after, 0)?,
+            // The changes say of what they change all that the plan knows.
+            (None, None) if has_changes => {
+                (after, before) = sides(text)?;
+                if prior.is_some() {
+                    before.clear();
+                }
+            }
+            (None, None) => return Err(PlanError::NoPlan),
+        }
+        collect(prior.and_then(|values| values.root_module), &mut before, 0)?;
+        // A plan of targets keeps the rest of the state out of its changes, and out of what it costs.
+        if has_changes {
+            before.retain(|resource| changes.contains_key(&resource.address));
+        }
+        for resource in &mut after {
+            if let Some((action, unknown)) = changes.get(&resource.address) {
+                resource.action = action;
+                resource.unknown = *unknown;
+            }
+        }
+        for resource in &mut before {
+            if let Some((action, _)) = changes.get(&resource.address) {
+                resource.action = action;
+            }
+        }
+        drop(changes);
+        let configured = ByAddress::of(
+            file.configuration.unwrap_or_default(),
+            file.variables.unwrap_or_default(),
+            file.relevant_attributes.unwrap_or_default(),
+        );
         Ok(Self {
             after,
             before,
-            made_at: file.timestamp,
+            made_at: file.timestamp.map(|text| text.0),
             configured,
-            actions,
         })
     }
 }
 
-/// Actions as one word.
-fn action(actions: &[Cow<'_, str>]) -> &'static str {
-    let has = |wanted: &str| actions.iter().any(|action| action == wanted);
-    match (has("create"), has("delete"), has("update")) {
-        (true, true, _) => "replace",
-        (true, false, _) => "create",
-        (false, true, _) => "delete",
-        (false, false, true) => "update",
-        _ => "no-op",
+/// What there will be and what there is, by the changes alone.
+fn sides<'t>(text: &'t [u8]) -> Result<(Vec<Resource<'t>>, Vec<Resource<'t>>), PlanError> {
+    let file: Sides<'t> = serde_json::from_slice(text)?;
+    let (mut after, mut before) = (Vec::new(), Vec::new());
+    let mut modules: HashMap<String, Arc<str>> = HashMap::new();
+    for one in file.resource_changes {
+        let Some(change) = one.change else { continue };
+        if one.mode.is_some_and(|mode| mode.0 == "data") {
+            continue;
+        }
+        let module = one.module_address.map(|module| {
+            let name = format!("{}.", module.0);
+            let known = modules.entry(name);
+            known.or_insert_with_key(|name| Arc::from(&**name)).clone()
+        });
+        for (values, side) in [(change.after, &mut after), (change.before, &mut before)] {
+            if values.is_some_and(|raw| raw.get() != "null") {
+                side.push(Resource {
+                    module: module.clone(),
+                    ..Resource::new(one.address.0.clone(), one.kind.0.clone(), values)
+                });
+            }
+        }
     }
+    Ok((after, before))
 }
 
 fn collect<'t>(
@@ -296,26 +531,21 @@ fn collect<'t>(
     depth: usize,
 ) -> Result<(), PlanError> {
     let Some(module) = module else { return Ok(()) };
-    let name = module.address.as_deref().unwrap_or_default();
+    let name = module.address.map(|text| text.0).unwrap_or_default();
     if depth > MODULES_MAX {
-        return Err(PlanError::Deep(name.to_owned()));
+        return Err(PlanError::Deep(name.into_owned()));
     }
-    let prefix = if name.is_empty() {
-        String::new()
-    } else {
-        format!("{name}.")
-    };
-    for resource in module.resources.unwrap_or_default() {
-        if resource.mode.as_deref() == Some("data") {
-            continue;
+    let mut resources = module.resources.map(|listed| listed.0).unwrap_or_default();
+    if !name.is_empty() {
+        let prefix: Arc<str> = Arc::from(format!("{name}."));
+        for resource in &mut resources {
+            resource.module = Some(prefix.clone());
         }
-        found.push(Resource {
-            address: resource.address,
-            kind: resource.kind,
-            module: prefix.clone(),
-            values: resource.values,
-            unknown: None,
-        });
+    }
+    if found.is_empty() {
+        *found = resources;
+    } else {
+        found.append(&mut resources);
     }
     for child in module.child_modules.unwrap_or_default() {
         collect(Some(child), found, depth + 1)?;
@@ -349,6 +579,9 @@ fn walk<'t>(module: ModuleOf<'t>, prefix: String, found: &mut ByAddress<'t>) {
 
 /// What is between brackets is an instance: an address without it is the one of the configuration.
 pub(crate) fn without_instances(address: &str) -> String {
+    if !address.contains('[') {
+        return address.to_owned();
+    }
     let mut plain = String::with_capacity(address.len());
     let (mut depth, mut quoted, mut escaped) = (0_u32, false, false);
     for c in address.chars() {

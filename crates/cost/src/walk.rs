@@ -1,7 +1,9 @@
 //! One resource through its mapping: from attributes to components with prices.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use rust_decimal::Decimal;
 
@@ -65,10 +67,15 @@ fn texts(pairs: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
         .map(|(name, value)| (name.as_str(), value.as_str()))
 }
 
+/// An answer of the book: the price, or why there is none.
+type Priced = Result<Arc<Found>, Arc<str>>;
+
 /// The prices of one estimate: what was asked before is not looked for again.
 pub(crate) struct Prices<'s> {
     settings: &'s Settings<'s>,
-    answers: RefCell<HashMap<String, Answer>>,
+    answers: RefCell<HashMap<String, Priced>>,
+    /// The key of the question at hand: its room is used again.
+    key: RefCell<String>,
 }
 
 impl<'s> Prices<'s> {
@@ -76,33 +83,78 @@ impl<'s> Prices<'s> {
         Self {
             settings,
             answers: RefCell::default(),
+            key: RefCell::default(),
         }
     }
 
-    fn ask(&self, question: &Question<'_>) -> Answer {
-        let mut key = String::with_capacity(192);
-        let (family, elsewhere) = (question.family.unwrap_or_default(), question.elsewhere);
+    /// The price, by a factor where there is one, or what was looked for.
+    fn ask(&self, question: &Question<'_>, factor: Option<Decimal>) -> Priced {
+        let mut key = self.key.borrow_mut();
+        key.clear();
+        let family = question.family.unwrap_or_default();
         for text in [question.service, family, question.region] {
             key.push_str(text);
             key.push('\n');
         }
-        key.push(if elsewhere { 'y' } else { 'n' });
+        key.push(if question.elsewhere { 'y' } else { 'n' });
         for (name, value) in &question.attributes {
             for text in [name, "=", value, "\n"] {
                 key.push_str(text);
             }
         }
-        if let Some(answer) = self.answers.borrow().get(&key) {
+        if let Some(factor) = factor {
+            key.push_str(&factor.to_string());
+        }
+        if let Some(answer) = self.answers.borrow().get(&*key) {
             return answer.clone();
         }
-        let answer = self.settings.book.ask(question);
+        let answer = match self.settings.book.ask(question) {
+            Answer::Found(mut found) => {
+                let factored = factor.and_then(|factor| found.price.checked_mul(factor));
+                found.price = factored.unwrap_or(found.price);
+                Ok(Arc::new(found))
+            }
+            Answer::Nothing => Err(nothing(question).into()),
+            Answer::Ambiguous(prices) => Err(ambiguous(question, &prices).into()),
+        };
         let mut answers = self.answers.borrow_mut();
         if answers.len() >= ANSWERS_MAX {
             answers.clear();
         }
-        answers.insert(key, answer.clone());
+        answers.insert(key.clone(), answer.clone());
         answer
     }
+}
+
+/// What is known of a product, where it has a value.
+fn shown(attributes: &[(&str, &str)]) -> String {
+    let pairs: Vec<String> = attributes
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    pairs.join(";")
+}
+
+fn nothing(question: &Question<'_>) -> String {
+    format!(
+        "no price for {} in {}: {}",
+        question.service,
+        place(question.region),
+        shown(&question.attributes)
+    )
+}
+
+fn ambiguous(question: &Question<'_>, prices: &[Decimal]) -> String {
+    let all: Vec<String> = prices.iter().map(ToString::to_string).collect();
+    format!(
+        "{} prices ({}) for {} in {}, and nothing tells them apart: {}",
+        prices.len(),
+        all.join(", "),
+        question.service,
+        place(question.region),
+        shown(&question.attributes)
+    )
 }
 
 /// Walks one resource through its mapping.
@@ -278,16 +330,19 @@ impl<'a, 'p, 't> Walk<'a, 'p, 't> {
             .as_ref()
             .is_none_or(|when| self.evaluator.is_true(when));
         if holds {
-            let mut context = context.clone();
-            self.dims(&item.head, &mut context);
+            let mut context = Cow::Borrowed(context);
+            if !item.head.dims.is_empty() || item.head.as_type.is_some() {
+                self.dims(&item.head, context.to_mut());
+            }
             match &item.kind {
                 Kind::Component(component) => self.component(component, &context),
                 Kind::Group(items) => self.items(items, &context)?,
                 Kind::Part(name, items) => {
-                    context.path.push(self.evaluator.text(name));
+                    let name = self.evaluator.text(name);
+                    context.to_mut().path.push(name);
                     self.items(items, &context)?;
                 }
-                Kind::Use(template, with) => self.template(template, with, context)?,
+                Kind::Use(template, with) => self.template(template, with, context.into_owned())?,
             }
         }
         self.evaluator.reset(mark);
@@ -444,7 +499,7 @@ impl<'a, 'p, 't> Walk<'a, 'p, 't> {
         context: &Context,
         (name, unit): (&str, &str),
         region: &str,
-    ) -> (Option<Found>, String) {
+    ) -> (Option<Arc<Found>>, String) {
         let product = match self.product(component) {
             Ok(product) => product,
             Err(reason) => return (None, reason),
@@ -454,7 +509,7 @@ impl<'a, 'p, 't> Walk<'a, 'p, 't> {
             self.evaluator.value(expression).number()
         };
         if let Some(rate) = number(&component.rate) {
-            return (Some(given(rate)), String::new());
+            return (Some(Arc::new(given(rate))), String::new());
         }
         let factor = number(&component.factor);
         let region = region.to_lowercase();
@@ -474,68 +529,34 @@ impl<'a, 'p, 't> Walk<'a, 'p, 't> {
             elsewhere,
         };
         let (service, family) = (product.service.as_str(), product.family.as_deref());
-        let mut looked_for = String::new();
-        let mut found = None;
+        let mut found: Option<Priced> = None;
         if !service.is_empty() {
             let attributes = texts(&product.attributes).collect();
-            found = self.ask(
-                &question(service, family, attributes, false),
-                &mut looked_for,
-            );
-            if let (Some(found), Some(factor)) = (&mut found, factor) {
-                found.price = found.price.checked_mul(factor).unwrap_or(found.price);
-            }
+            let asked = question(service, family, attributes, false);
+            found = Some(self.prices.ask(&asked, factor));
         }
         for kind in &context.types {
-            if found.is_some() {
+            if matches!(found, Some(Ok(_))) {
                 break;
             }
             let elsewhere = self.settings.elsewhere;
             let asked = question(kind, Some(COMPONENT), by_text.clone(), elsewhere);
-            found = self.ask(&asked, &mut looked_for);
+            found = Some(self.prices.ask(&asked, None));
         }
+        let (mut found, looked_for) = match found {
+            Some(Ok(found)) => (Some(found), String::new()),
+            Some(Err(looked_for)) => (None, looked_for.to_string()),
+            None => (None, String::new()),
+        };
         if let Some(overlay) = self.settings.overlay {
             let mut names: Vec<&str> = context.types.iter().map(String::as_str).collect();
             names.push(service);
             by_text.extend(texts(&product.attributes));
-            found = overlay.apply(&question(service, family, by_text, false), &names, found);
+            let asked = question(service, family, by_text, false);
+            let listed = found.map(Arc::unwrap_or_clone);
+            found = overlay.apply(&asked, &names, listed).map(Arc::new);
         }
         (found, looked_for)
-    }
-
-    fn ask(&self, question: &Question<'_>, looked_for: &mut String) -> Option<Found> {
-        let shown = |attributes: &[(&str, &str)]| {
-            let pairs: Vec<String> = attributes
-                .iter()
-                .filter(|(_, value)| !value.is_empty())
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect();
-            pairs.join(";")
-        };
-        match self.prices.ask(question) {
-            Answer::Found(found) => Some(found),
-            Answer::Nothing => {
-                *looked_for = format!(
-                    "no price for {} in {}: {}",
-                    question.service,
-                    place(question.region),
-                    shown(&question.attributes)
-                );
-                None
-            }
-            Answer::Ambiguous(prices) => {
-                let prices: Vec<String> = prices.iter().map(ToString::to_string).collect();
-                *looked_for = format!(
-                    "{} prices ({}) for {} in {}, and nothing tells them apart: {}",
-                    prices.len(),
-                    prices.join(", "),
-                    question.service,
-                    place(question.region),
-                    shown(&question.attributes)
-                );
-                None
-            }
-        }
     }
 }
 

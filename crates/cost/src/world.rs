@@ -11,7 +11,7 @@ use crate::plan::{ByAddress, Plan, Resource, value_of, with_unknown, without_ins
 use crate::value::Value;
 
 /// How many resources are kept read at a time.
-const READ_MAX: usize = 4096;
+const READ_MAX: usize = 256;
 /// How many modules a reference may pass on its way.
 const HOPS_MAX: usize = 16;
 /// How many places are looked at on the way to a location or a size.
@@ -41,9 +41,15 @@ pub(crate) struct World<'p, 't> {
     by_plain: OnceCell<HashMap<String, Vec<usize>>>,
     /// Of each type, by each of its names; filled when it is first needed.
     by_name: RefCell<HashMap<String, Rc<NameIndex>>>,
+    /// The one that was asked last: nearly always it is the next, too.
+    last: RefCell<(usize, Value)>,
     read: RefCell<HashMap<usize, Value>>,
+    /// What providers are configured with, by their key and attribute.
+    provided: RefCell<HashMap<(String, String), Value>>,
     expressions: RefCell<HashMap<String, Value>>,
     reverse: RefCell<ReverseIndexes>,
+    /// References of the configuration to attributes; filled when it is first needed.
+    direct: OnceCell<BTreeSet<String>>,
 }
 
 impl<'p, 't> World<'p, 't> {
@@ -61,14 +67,29 @@ impl<'p, 't> World<'p, 't> {
             by_type,
             by_plain: OnceCell::new(),
             by_name: RefCell::default(),
+            last: RefCell::new((usize::MAX, Value::Null)),
             read: RefCell::default(),
+            provided: RefCell::default(),
             expressions: RefCell::default(),
             reverse: RefCell::default(),
+            direct: OnceCell::new(),
         }
     }
 
     /// What a resource holds, with what is known after apply marked so.
     pub(crate) fn values(&self, at: usize) -> Value {
+        {
+            let last = self.last.borrow();
+            if last.0 == at {
+                return last.1.clone();
+            }
+        }
+        let value = self.read(at);
+        *self.last.borrow_mut() = (at, value.clone());
+        value
+    }
+
+    fn read(&self, at: usize) -> Value {
         if let Some(value) = self.read.borrow().get(&at) {
             return value.clone();
         }
@@ -100,6 +121,11 @@ impl<'p, 't> World<'p, 't> {
         self.resources.get(at).map_or("", |resource| &resource.kind)
     }
 
+    /// The place of a resource; of several with one address the last.
+    pub(crate) fn place_of(&self, address: &str) -> Option<usize> {
+        self.by_address.get(address).copied()
+    }
+
     /// All resources of a type.
     pub(crate) fn all_of(&self, kind: &str) -> &[usize] {
         self.by_type.get(kind).map_or(&[], Vec::as_slice)
@@ -125,9 +151,8 @@ impl<'p, 't> World<'p, 't> {
         value
     }
 
-    /// What an attribute refers to: addresses without instances.
-    fn targets(&self, at: usize, path: &str) -> Vec<String> {
-        let mut found = Vec::new();
+    /// What the configuration says of an attribute.
+    fn expressions_at(&self, at: usize, path: &str) -> Vec<Value> {
         let mut steps = vec![self.expressions_of(at)];
         for name in path.split('.') {
             steps = steps
@@ -135,13 +160,81 @@ impl<'p, 't> World<'p, 't> {
                 .flat_map(|value| children(value, name))
                 .collect();
         }
-        let module = self
-            .resources
-            .get(at)
-            .map(|resource| without_instances(&resource.module))
-            .unwrap_or_default();
-        for expression in steps.iter().flat_map(flat) {
+        steps.iter().flat_map(flat).collect()
+    }
+
+    /// The module of a resource, without instances.
+    fn module_of(&self, at: usize) -> String {
+        let resource = self.resources.get(at);
+        resource
+            .map(|resource| without_instances(resource.module()))
+            .unwrap_or_default()
+    }
+
+    /// What an attribute refers to: addresses without instances.
+    fn targets(&self, at: usize, path: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        let module = self.module_of(at);
+        for expression in self.expressions_at(at, path) {
             self.follow(&expression.get("references"), &module, &mut found, 0);
+        }
+        found
+    }
+
+    /// What an attribute refers to by way of a local value. A plan does not say what locals are made of, but of which attributes
+    /// anything in it was made: the one of these that nothing refers to directly is what the local holds. Of several it is none.
+    fn by_local(&self, at: usize, path: &str, kinds: &[&str]) -> Option<usize> {
+        let is_local = |text: &Value| text.as_text().is_some_and(|it| it.starts_with("local."));
+        let expressions = self.expressions_at(at, path);
+        let mut references = expressions.iter().map(|it| it.get("references"));
+        if !references.any(|references| references.items().iter().any(is_local)) {
+            return None;
+        }
+        let direct = self.direct.get_or_init(|| self.direct_references());
+        let module = self.module_of(at);
+        let mut found = BTreeSet::new();
+        for (address, attribute) in &self.configured.relevant {
+            let plain = without_instances(address);
+            let Some(rest) = plain.strip_prefix(&module) else {
+                continue;
+            };
+            let kind = rest.split('.').next().unwrap_or_default();
+            let name = attribute.items().first().map(ToString::to_string);
+            let full = format!("{plain}.{}", name.unwrap_or_default());
+            if kinds.contains(&kind) && !direct.contains(&full) {
+                found.insert(plain);
+            }
+        }
+        match (found.pop_first(), found.is_empty()) {
+            (Some(only), true) => self.instance(at, &only, None),
+            _ => None,
+        }
+    }
+
+    /// Every attribute of a resource that the configuration of another one names.
+    fn direct_references(&self) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        for (address, (_, raw)) in &self.configured.resources {
+            // `module.name.type.name`, or `module.name.data.type.name`.
+            let outer = address.rsplitn(3, '.').nth(2).unwrap_or_default();
+            let outer = outer.strip_suffix("data").unwrap_or(outer);
+            let module = match outer.trim_end_matches('.') {
+                "" => String::new(),
+                name => format!("{name}."),
+            };
+            let mut open = vec![value_of(*raw)];
+            while let Some(value) = open.pop() {
+                match &value {
+                    Value::List(items) => open.extend(items.iter().cloned()),
+                    Value::Map(members) => {
+                        let references = value.get("references");
+                        let texts = references.items().iter().filter_map(Value::as_text);
+                        found.extend(texts.map(|text| format!("{module}{text}")));
+                        open.extend(members.iter().map(|(_, value)| value.clone()));
+                    }
+                    _ => {}
+                }
+            }
         }
         found
     }
@@ -202,6 +295,7 @@ impl<'p, 't> World<'p, 't> {
             .filter_map(|target| self.instance(at, target, named.as_deref()))
             .find(fits)
             .or_else(|| self.named(&named?, kinds))
+            .or_else(|| self.by_local(at, path, kinds))
     }
 
     /// The resource whose address a text begins with.
@@ -265,11 +359,12 @@ impl<'p, 't> World<'p, 't> {
     fn instance(&self, from: usize, target: &str, named: Option<&str>) -> Option<usize> {
         let plain = plain_address(target)?;
         let mut candidates = self.instances(&plain).to_vec();
-        let module = self
-            .resources
-            .get(from)
-            .map_or("", |resource| &resource.module);
-        let in_module = |at: &usize| self.resources.get(*at).is_some_and(|r| r.module == module);
+        let module = self.resources.get(from).map_or("", Resource::module);
+        let in_module = |at: &usize| {
+            self.resources
+                .get(*at)
+                .is_some_and(|r| r.module() == module)
+        };
         if candidates.iter().any(in_module) {
             candidates.retain(in_module);
         }
@@ -350,8 +445,17 @@ impl<'p, 't> World<'p, 't> {
             .resources
             .get(&plain)
             .and_then(|(key, _)| key.as_deref());
-        let kind = self.kind(at);
-        let short = kind.split('_').next().unwrap_or_default();
+        let short = self.kind(at).split('_').next().unwrap_or_default();
+        let place = (key.unwrap_or(short).to_owned(), attribute.to_owned());
+        if let Some(value) = self.provided.borrow().get(&place) {
+            return value.clone();
+        }
+        let value = self.configured_with(key, short, attribute);
+        self.provided.borrow_mut().insert(place, value.clone());
+        value
+    }
+
+    fn configured_with(&self, key: Option<&str>, short: &str, attribute: &str) -> Value {
         let last = key.and_then(|key| key.rsplit(':').next());
         let raw = [key, last, Some(short)]
             .into_iter()

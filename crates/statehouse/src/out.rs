@@ -158,6 +158,15 @@ impl Out {
         }
     }
 
+    /// What is written piece by piece, because it may be large.
+    #[expect(clippy::unused_self, reason = "whoever prints holds an Out")]
+    pub(crate) fn stream<E>(
+        self,
+        write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+    ) -> Result<(), E> {
+        write(&mut stdout().lock())
+    }
+
     /// A line of words.
     #[expect(clippy::unused_self, reason = "whoever prints holds an Out")]
     pub(crate) fn say(self, words: &str) {

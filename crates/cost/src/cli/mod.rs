@@ -1,14 +1,15 @@
 //! The command line.
 
+mod measure;
 mod score;
 mod score_report;
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
 use clap::{Parser, Subcommand};
-use statehouse_cost::desk;
+use statehouse_cost::desk::{self, DeskError};
 
 /// What goes wrong, for a person.
 pub(crate) type Failure = Box<dyn std::error::Error>;
@@ -36,6 +37,8 @@ enum Command {
     },
     /// Compares estimates of cases with what is expected of them
     Score(score::Arguments),
+    /// Tells what an estimate of a plan takes, a book, and a lookup
+    Measure(measure::Arguments),
     /// Checks a mapping and says what it covers
     Mapping(desk::estimate::Checked),
 }
@@ -43,7 +46,10 @@ enum Command {
 pub(crate) fn run() -> Result<ExitCode, Failure> {
     match Arguments::parse().command {
         Command::Estimate(asked) => {
-            print(&desk::estimate::run(&asked, today())?)?;
+            match desk::estimate::run(&asked, today(), &mut std::io::stdout().lock()) {
+                Err(DeskError::File(error)) if error.kind() == ErrorKind::BrokenPipe => {}
+                other => other?,
+            }
             Ok(ExitCode::SUCCESS)
         }
         Command::Price { verb, json } => {
@@ -56,6 +62,7 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Score(arguments) => score::run(&arguments),
+        Command::Measure(arguments) => measure::run(&arguments),
         Command::Mapping(asked) => {
             print(&desk::estimate::check(&asked)?)?;
             Ok(ExitCode::SUCCESS)
@@ -74,7 +81,7 @@ fn today() -> u32 {
 /// Prints a text; that nobody reads on is no failure.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         other => Ok(other?),
     }
 }

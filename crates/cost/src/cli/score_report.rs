@@ -24,19 +24,45 @@ pub(crate) struct Tally {
     pub(crate) chosen: usize,
     states: BTreeMap<String, usize>,
     unsupported: usize,
+    resources: usize,
 }
+
+/// Every state of a component: one that no component is in is told, too.
+const STATES: [&str; 4] = [
+    "priced",
+    "price_not_found",
+    "depends_on_usage",
+    "known_after_apply",
+];
 
 impl Tally {
     /// Counts what an estimate with the shipped book could say.
     pub(crate) fn covered(&mut self, document: &Value) {
+        for state in STATES {
+            self.states.entry(state.to_owned()).or_insert(0);
+        }
         for estimated in components(document).into_values().flatten() {
             *self.states.entry(estimated.state).or_insert(0) += 1;
         }
-        let unsupported = document
-            .pointer("/summary/totalUnsupportedResources")
-            .and_then(Value::as_u64)
-            .unwrap_or(0);
-        self.unsupported += usize::try_from(unsupported).unwrap_or(0);
+        let count = |name: &str| {
+            let found = document.pointer(&format!("/summary/{name}"));
+            let found = found.and_then(Value::as_u64).unwrap_or(0);
+            usize::try_from(found).unwrap_or(0)
+        };
+        self.unsupported += count("totalUnsupportedResources");
+        self.resources += count("totalDetectedResources");
+    }
+
+    /// What an estimate with the shipped book could say: components by state, and resources.
+    fn coverage(&self) -> Value {
+        let mut coverage = json!(self.states);
+        if let Some(object) = coverage.as_object_mut() {
+            let components: usize = self.states.values().sum();
+            object.insert("components".to_owned(), json!(components));
+            object.insert("resources".to_owned(), json!(self.resources));
+            object.insert("unsupported".to_owned(), json!(self.unsupported));
+        }
+        coverage
     }
 
     fn add(&mut self, other: &Self) {
@@ -95,18 +121,22 @@ pub(crate) fn report(
     }
     let count: usize = shipped.states.values().sum();
     if count > 0 {
+        let resources = shipped.resources;
         print(&format!(
-            "With the shipped book, over the AWS cases: {count} components\n"
+            "With the shipped book, over the AWS cases: {count} components of {resources} resources\n"
         ))?;
         for (state, part) in &shipped.states {
+            let words = state.replace('_', " ");
             print(&format!(
-                "  {state:<18} {part:>6}  {}\n",
+                "  {words:<18} {part:>6}  {}\n",
                 share(*part, count)
             ))?;
         }
         print(&format!(
-            "  unsupported resources: {}\n",
-            shipped.unsupported
+            "  {:<18} {:>6}  {} of the resources\n",
+            "unsupported",
+            shipped.unsupported,
+            share(shipped.unsupported, resources)
         ))?;
     }
     if as_json {
@@ -117,6 +147,7 @@ pub(crate) fn report(
                 .map(|(name, tally)| ((*name).to_owned(), tally.json()))
                 .collect();
             object.insert("by_provider".to_owned(), Value::Object(by_provider));
+            object.insert("shipped_book".to_owned(), shipped.coverage());
         }
         print(&format!("{line}\n"))?;
     }

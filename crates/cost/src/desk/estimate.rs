@@ -1,5 +1,6 @@
 //! A plan, its usage and a book in; a table, JSON or Markdown out.
 
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -7,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::{DeskError, day};
 use crate::estimate::{Estimate, Settings, estimate};
 use crate::mapping::Mapping;
-use crate::output::{json, markdown, table};
+use crate::output::{Page, json, markdown, table};
 use crate::plan::Plan;
 use crate::price::book::Book;
 use crate::price::overlay::Overlay;
@@ -16,6 +17,8 @@ use crate::usage::Usage;
 
 /// A plan larger than this is refused: terraform itself writes none.
 const PLAN_BYTES_MAX: u64 = 2 << 30;
+/// So much is written at a time: a document may have hundreds of megabytes.
+const PAGE_BYTES: usize = 1 << 16;
 
 /// How an estimate is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -110,10 +113,8 @@ pub fn check(asked: &Checked) -> Result<String, DeskError> {
         let count = priced.iter().filter(|it| it.starts_with(prefix)).count();
         format!("{provider}: {count} types with components")
     });
-    let mut lines: Vec<&str> = counted.iter().map(String::as_str).collect();
-    if asked.list {
-        lines.splice(0..0, priced);
-    }
+    let mut lines = if asked.list { priced } else { Vec::new() };
+    lines.extend(counted.iter().map(String::as_str));
     Ok(lines.join("\n") + "\n")
 }
 
@@ -185,8 +186,8 @@ pub fn estimated(asked: &Arguments, today: u32) -> Result<Estimate, DeskError> {
 ///
 /// # Errors
 ///
-/// As [`estimated`].
-pub fn run(asked: &Arguments, today: u32) -> Result<String, DeskError> {
+/// As [`estimated`], and if nobody takes what is written.
+pub fn run(asked: &Arguments, today: u32, to: &mut dyn io::Write) -> Result<(), DeskError> {
     let result = estimated(asked, today)?;
     let name = asked.plan.display().to_string();
     let made_at = format!("{}T00:00:00Z", shown_date(today));
@@ -195,11 +196,20 @@ pub fn run(asked: &Arguments, today: u32) -> Result<String, DeskError> {
     } else {
         Form::Table
     };
-    Ok(match asked.format.unwrap_or(plain) {
-        Form::Table => table::write(&result),
-        Form::Changes => table::write_changes(&result),
-        Form::Markdown => markdown::write(&result),
-        Form::Json => json::document(&result, &name, &made_at).to_string() + "\n",
-        Form::Infracost => json::infracost(&result, &name, &made_at).to_string() + "\n",
-    })
+    let mut to = io::BufWriter::with_capacity(PAGE_BYTES, to);
+    let form = asked.format.unwrap_or(plain);
+    match form {
+        Form::Json => json::document(&result, &name, &made_at).write(&mut to)?,
+        Form::Infracost => json::infracost(&result, &name, &made_at).write(&mut to)?,
+        Form::Table | Form::Changes | Form::Markdown => {
+            let mut page = Page::new(&mut to);
+            let written = match form {
+                Form::Markdown => markdown::write(&result, &mut page),
+                Form::Changes => table::write_changes(&result, &mut page),
+                _ => table::write(&result, &mut page),
+            };
+            page.close(written)?;
+        }
+    }
+    Ok(to.flush()?)
 }

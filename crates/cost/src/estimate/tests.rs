@@ -108,7 +108,7 @@ fn told(plan: &str, usage: &str, map: &str, rows: &[Row], overlay: Option<&str>)
     let estimate = estimate(&plan, &uses, &mapping(map), &settings).unwrap();
     let mut told = String::new();
     for resource in &estimate.resources {
-        for component in &resource.components {
+        for component in resource.components.iter() {
             let cost = component.shown().unwrap();
             let monthly = cost.monthly.map_or_else(
                 || format!("{} ({})", cost.state.name(), cost.reason),

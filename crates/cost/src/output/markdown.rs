@@ -1,6 +1,6 @@
 //! An estimate as Markdown, for a review.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write};
 
 use super::table::{changed, unpriced};
 use super::{change, money};
@@ -10,35 +10,33 @@ use crate::estimate::{Component, Estimate, ResourceCost};
 const RESOURCES_MAX: usize = 50;
 
 /// What a plan changes, the largest change first.
-pub fn write(estimate: &Estimate) -> String {
-    let mut text = String::new();
+pub fn write(estimate: &Estimate, text: &mut dyn Write) -> fmt::Result {
     for (currency, total) in &estimate.totals {
-        let _ = writeln!(
+        writeln!(
             text,
             "**Cost a month: {} {currency}** ({}, before {})\n",
             money(total.after),
             change(total.delta()),
             money(total.before)
-        );
+        )?;
     }
     if estimate.totals.is_empty() {
-        text.push_str("**Nothing here has a known cost.**\n\n");
+        text.write_str("**Nothing here has a known cost.**\n\n")?;
     }
     let changes = changed(estimate);
     if !changes.is_empty() {
-        text.push_str("| | resource | before | after | change |\n|---|---|---:|---:|---:|\n");
+        text.write_str("| | resource | before | after | change |\n|---|---|---:|---:|---:|\n")?;
     }
     for resource in changes.iter().take(RESOURCES_MAX) {
-        row(&mut text, resource);
+        row(text, resource)?;
     }
     if changes.len() > RESOURCES_MAX {
-        let _ = writeln!(text, "\nand {} more", changes.len() - RESOURCES_MAX);
+        writeln!(text, "\nand {} more", changes.len() - RESOURCES_MAX)?;
     }
-    notes(&mut text, estimate);
-    text
+    notes(text, estimate)
 }
 
-fn row(text: &mut String, resource: &ResourceCost) {
+fn row(text: &mut dyn Write, resource: &ResourceCost) -> fmt::Result {
     let sign = match resource.action.as_str() {
         "create" => "+",
         "delete" => "−",
@@ -50,18 +48,18 @@ fn row(text: &mut String, resource: &ResourceCost) {
     let before = sum(|component| component.before.as_ref()?.monthly);
     let after = sum(|component| component.after.as_ref()?.monthly);
     let address = resource.address.replace('|', "\\|").replace('`', "");
-    let _ = writeln!(
+    writeln!(
         text,
         "| {sign} | `{address}` | {} | {} | {} |",
         money(before),
         money(after),
         change(after - before)
-    );
+    )
 }
 
-fn notes(text: &mut String, estimate: &Estimate) {
+fn notes(text: &mut dyn Write, estimate: &Estimate) -> fmt::Result {
     let counts = &estimate.counts;
-    let _ = writeln!(
+    writeln!(
         text,
         "\n<details><summary>{} components priced, {} depend on usage, {} known after apply, {} without a price; {} resources unsupported, {} free</summary>\n",
         counts.priced,
@@ -70,23 +68,23 @@ fn notes(text: &mut String, estimate: &Estimate) {
         counts.price_not_found,
         estimate.unsupported.len(),
         estimate.free.len()
-    );
+    )?;
     for (kind, count) in by_type(estimate) {
-        let _ = writeln!(text, "- unsupported: {count} × `{kind}`");
+        writeln!(text, "- unsupported: {count} × `{kind}`")?;
     }
     for (resource, cost) in unpriced(estimate).take(RESOURCES_MAX) {
-        let _ = writeln!(
+        writeln!(
             text,
             "- price not found: `{}` {}",
             resource.address, cost.name
-        );
+        )?;
     }
     let digest = estimate.book_digest.get(..12).unwrap_or_default();
-    let _ = writeln!(
+    writeln!(
         text,
         "\nPrices of {}, book {} (`{digest}`) made on {}.\n</details>",
         estimate.date, estimate.book, estimate.book_date
-    );
+    )
 }
 
 fn by_type(estimate: &Estimate) -> Vec<(&str, usize)> {

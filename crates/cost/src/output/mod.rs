@@ -6,7 +6,64 @@ pub mod json;
 pub mod markdown;
 pub mod table;
 
+use std::fmt;
+use std::io;
+
 use rust_decimal::{Decimal, RoundingStrategy};
+
+/// Text for people on its way to bytes. Control characters are written out: names in a plan are written by others, and a terminal
+/// obeys what it is sent.
+pub struct Page<'w> {
+    to: &'w mut dyn io::Write,
+    failed: Option<io::Error>,
+}
+
+impl<'w> Page<'w> {
+    /// A page that goes there.
+    pub fn new(to: &'w mut dyn io::Write) -> Self {
+        Self { to, failed: None }
+    }
+
+    /// What came of it.
+    ///
+    /// # Errors
+    ///
+    /// If nobody took it.
+    pub fn close(self, written: fmt::Result) -> io::Result<()> {
+        match (self.failed, written) {
+            (Some(failed), _) => Err(failed),
+            (None, Err(error)) => Err(io::Error::other(error)),
+            (None, Ok(())) => Ok(()),
+        }
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> fmt::Result {
+        self.to.write_all(bytes).map_err(|error| {
+            self.failed = Some(error);
+            fmt::Error
+        })
+    }
+}
+
+impl fmt::Write for Page<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let is_odd = |c: char| c.is_control() && c != '\n';
+        if !text.contains(is_odd) {
+            return self.bytes(text.as_bytes());
+        }
+        let plain: String = text
+            .chars()
+            .map(|c| {
+                if is_odd(c) {
+                    c.escape_default().to_string()
+                } else {
+                    c.to_string()
+                }
+            })
+            .collect();
+        self.bytes(plain.as_bytes())
+    }
+}
 
 /// An amount with two digits behind the point, and a comma every three before it.
 pub fn money(amount: Decimal) -> String {
@@ -64,6 +121,15 @@ fn grouped(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::value::decimal;
+
+    #[test]
+    fn a_terminal_is_not_commanded_by_a_name_in_a_plan() {
+        let mut bytes = Vec::new();
+        let mut page = Page::new(&mut bytes);
+        let written = fmt::Write::write_str(&mut page, "a\u{1b}[2Jé\n");
+        page.close(written).unwrap();
+        assert_eq!(String::from_utf8(bytes).unwrap(), "a\\u{1b}[2Jé\n");
+    }
 
     #[test]
     fn amounts_are_rounded_for_people_only() {

@@ -1,6 +1,6 @@
 //! An estimate as a table for a terminal.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write};
 
 use super::{change, money, quantity};
 use crate::estimate::{Component, Cost, Estimate, ResourceCost, State};
@@ -9,12 +9,11 @@ use crate::estimate::{Component, Cost, Estimate, ResourceCost, State};
 const WARNINGS_MAX: usize = 20;
 
 /// What there will be, with its totals.
-pub fn write(estimate: &Estimate) -> String {
-    let mut text = String::new();
+pub fn write(estimate: &Estimate, text: &mut dyn Write) -> fmt::Result {
     let width = estimate
         .resources
         .iter()
-        .flat_map(|resource| &resource.components)
+        .flat_map(|resource| resource.components.iter())
         .filter_map(|component| component.after.as_ref())
         .map(|cost| cost.name.chars().count() + 2 + cost.path.len() * 2)
         .max()
@@ -28,7 +27,7 @@ pub fn write(estimate: &Estimate) -> String {
         {
             continue;
         }
-        let _ = writeln!(text, "{}", resource.address);
+        writeln!(text, "{}", resource.address)?;
         let mut path: &[String] = &[];
         for cost in resource
             .components
@@ -37,17 +36,16 @@ pub fn write(estimate: &Estimate) -> String {
         {
             if *cost.path != *path {
                 path = &cost.path;
-                let _ = writeln!(text, "  {}", path.join(" › "));
+                writeln!(text, "  {}", path.join(" › "))?;
             }
             let indent = "  ".repeat(cost.path.len() + 1);
             let name = format!("{indent}{}", cost.name);
-            let _ = writeln!(text, "{name:<width$}  {}", right(cost));
+            writeln!(text, "{name:<width$}  {}", right(cost))?;
         }
-        text.push('\n');
+        text.write_char('\n')?;
     }
-    totals(&mut text, estimate);
-    notes(&mut text, estimate);
-    text
+    totals(text, estimate)?;
+    notes(text, estimate)
 }
 
 fn right(cost: &Cost) -> String {
@@ -73,31 +71,32 @@ fn right(cost: &Cost) -> String {
     }
 }
 
-fn totals(text: &mut String, estimate: &Estimate) {
+fn totals(text: &mut dyn Write, estimate: &Estimate) -> fmt::Result {
     for (currency, total) in &estimate.totals {
-        let _ = write!(text, "Total a month: {} {currency}", money(total.after));
+        write!(text, "Total a month: {} {currency}", money(total.after))?;
         if total.after_low != total.after {
-            let _ = write!(
+            write!(
                 text,
                 " ({} with the lower ends of the usage)",
                 money(total.after_low)
-            );
+            )?;
         }
-        let _ = writeln!(
+        writeln!(
             text,
             ", before {}, change {}",
             money(total.before),
             change(total.delta())
-        );
+        )?;
     }
     if estimate.totals.is_empty() {
-        text.push_str("Nothing here has a known cost.\n");
+        text.write_str("Nothing here has a known cost.\n")?;
     }
+    Ok(())
 }
 
-fn notes(text: &mut String, estimate: &Estimate) {
+fn notes(text: &mut dyn Write, estimate: &Estimate) -> fmt::Result {
     let counts = &estimate.counts;
-    let _ = writeln!(
+    writeln!(
         text,
         "{} components priced, {} depend on usage, {} known after apply, {} without a price; {} resources free, {} unsupported",
         counts.priced,
@@ -106,38 +105,38 @@ fn notes(text: &mut String, estimate: &Estimate) {
         counts.price_not_found,
         estimate.free.len(),
         estimate.unsupported.len()
-    );
+    )?;
     for without in &estimate.unsupported {
         let why = if without.reason.is_empty() {
             "its type is not known"
         } else {
             &without.reason
         };
-        let _ = writeln!(text, "  unsupported: {} ({why})", without.address);
+        writeln!(text, "  unsupported: {} ({why})", without.address)?;
     }
     for (resource, cost) in unpriced(estimate) {
-        let _ = writeln!(
+        writeln!(
             text,
             "  price not found: {} {}: {}",
             resource.address, cost.name, cost.reason
-        );
+        )?;
     }
     for warning in estimate.warnings.iter().take(WARNINGS_MAX) {
-        let _ = writeln!(text, "  {warning}");
+        writeln!(text, "  {warning}")?;
     }
     let more = estimate.warnings.len().saturating_sub(WARNINGS_MAX);
     if more > 0 {
-        let _ = writeln!(text, "  and {more} more warnings");
+        writeln!(text, "  and {more} more warnings")?;
     }
     let digest = estimate.book_digest.get(..12).unwrap_or_default();
-    let _ = writeln!(
+    writeln!(
         text,
         "Prices of {} by the book {} ({digest}) made on {}; {}",
         estimate.date,
         estimate.book,
         estimate.book_date,
         estimate.assumptions.join("; ")
-    );
+    )
 }
 
 /// Components of what will be that have no price.
@@ -153,16 +152,15 @@ pub(crate) fn unpriced(estimate: &Estimate) -> impl Iterator<Item = (&ResourceCo
 }
 
 /// What changes, the largest change first.
-pub fn write_changes(estimate: &Estimate) -> String {
-    let mut text = String::new();
+pub fn write_changes(estimate: &Estimate, text: &mut dyn Write) -> fmt::Result {
     for resource in changed(estimate) {
         let sign = match resource.action.as_str() {
             "create" => "+",
             "delete" => "-",
             _ => "~",
         };
-        let _ = writeln!(text, "{sign} {}", resource.address);
-        for component in &resource.components {
+        writeln!(text, "{sign} {}", resource.address)?;
+        for component in resource.components.iter() {
             let Some(shown) = component.shown() else {
                 continue;
             };
@@ -173,17 +171,16 @@ pub fn write_changes(estimate: &Estimate) -> String {
             let delta = component
                 .delta()
                 .map_or_else(|| "unknown".to_owned(), change);
-            let _ = writeln!(
+            writeln!(
                 text,
                 "    {} {}  {delta}",
                 names(component).unwrap_or(name.trim().to_owned()),
                 shown.unit
-            );
+            )?;
         }
     }
-    totals(&mut text, estimate);
-    notes(&mut text, estimate);
-    text
+    totals(text, estimate)?;
+    notes(text, estimate)
 }
 
 /// A component whose name changed, with both names.

@@ -40,7 +40,7 @@ pub enum BookError {
     #[error("{0}")]
     Read(#[from] std::io::Error),
     /// It is no book, or a damaged one.
-    #[error("{name} is no price book: {reason}; build one with `statehouse-cost price build`")]
+    #[error("{name} is no price book: {reason}; build one with `statehouse price build`")]
     Damaged {
         /// The book.
         name: String,

@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use sha2::{Digest as _, Sha256};
 
 use super::book::{Book, BookError, HEADER, MAGIC, Meta, ROW, SECTIONS, Source};
-use super::{Row, date, lead, shown_date};
+use super::{Row, lead, shown_date};
 
 /// A book has at most this many rows.
 const ROWS_MAX: usize = 20_000_000;
@@ -387,37 +387,4 @@ fn write(sections: [Vec<u8>; SECTIONS]) -> Vec<u8> {
         bytes.extend_from_slice(&section);
     }
     bytes
-}
-
-/// Checks that steps of one product do not overlap.
-pub fn overlapping(rows: &mut [Row]) -> Option<(Row, Row)> {
-    let key = |row: &Row| {
-        (
-            row.service.clone(),
-            row.family.clone(),
-            row.region.clone(),
-            row.attributes.clone(),
-            row.currency.clone(),
-            row.effective_from,
-            row.tier_from,
-        )
-    };
-    rows.sort_by_cached_key(key);
-    rows.windows(2).find_map(|pair| {
-        let [one, next] = pair else { return None };
-        let same = one.service == next.service
-            && one.family == next.family
-            && one.region == next.region
-            && one.attributes == next.attributes
-            && one.currency == next.currency
-            && one.effective_from == next.effective_from;
-        let over = one.tier_to.is_some_and(|to| to > next.tier_from)
-            || one.tier_from == next.tier_from && one.tier_to != next.tier_to;
-        (same && over).then(|| (one.clone(), next.clone()))
-    })
-}
-
-/// Whether a text is a date.
-pub fn is_date(text: &str) -> bool {
-    date(text).is_some()
 }

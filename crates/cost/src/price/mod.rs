@@ -165,7 +165,7 @@ pub struct Question<'q> {
 }
 
 /// A price that was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Found {
     /// The price.
     pub price: Decimal,

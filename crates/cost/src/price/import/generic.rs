@@ -3,6 +3,8 @@
 //! Columns: `service, region, attributes, unit, price, currency` must be there; `family, tier_from, tier_to, effective_from,
 //! effective_to, quality, source` may. `attributes` is `key=value;key=value`.
 
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::BufRead;
 
 use rust_decimal::Decimal;
@@ -26,6 +28,8 @@ pub(crate) fn read(
     }
     let header = Header::new(file, &fields);
     let columns = Columns::new(&header, records.line)?;
+    // Where a table does not say how far a step goes, it goes to the next one.
+    let mut steps = header.find("tier_to").map(|_| Steps::default());
     while records.next(&mut fields)? {
         let line = records.line;
         if fields.len() != header.names().len() {
@@ -39,10 +43,45 @@ pub(crate) fn read(
         let row = columns
             .row(&fields, source)
             .map_err(|reason| ImportError::line(file, line, reason))?;
+        if let Some(steps) = &mut steps {
+            let refused = |reason| ImportError::line(file, line, reason);
+            steps.check(&row, line).map_err(refused)?;
+        }
         sink.take(&row)
             .map_err(|error| ImportError::line(file, line, error))?;
     }
     Ok(())
+}
+
+/// One step of a product: from, to, its price, and its line.
+type Step = (Decimal, Option<Decimal>, Decimal, usize);
+
+/// The steps of each product so far.
+#[derive(Default)]
+struct Steps(HashMap<u64, Vec<Step>>);
+
+impl Steps {
+    /// Takes a row, or says with which line it overlaps: two prices for one quantity are a mistake, and not a choice.
+    fn check(&mut self, row: &Row, line: usize) -> Result<(), String> {
+        let mut hasher = DefaultHasher::new();
+        (&row.service, &row.family, &row.attributes, &row.unit).hash(&mut hasher);
+        (row.region.to_lowercase(), &row.currency, row.effective_from).hash(&mut hasher);
+        let steps = self.0.entry(hasher.finish()).or_default();
+        let begins_before = |end: Option<Decimal>, begin: Decimal| end.is_none_or(|to| begin < to);
+        let overlaps = |(from, to, price, _): &&Step| {
+            let is_same = (*from, *to, *price) == (row.tier_from, row.tier_to, row.price);
+            !is_same && begins_before(*to, row.tier_from) && begins_before(row.tier_to, *from)
+        };
+        if let Some((from, to, _, other)) = steps.iter().find(overlaps) {
+            let to = to.map_or_else(|| "the end".to_owned(), |to| to.to_string());
+            return Err(format!(
+                "this step, from {}, overlaps with the one from {from} to {to} of the same product in line {other}",
+                row.tier_from
+            ));
+        }
+        steps.push((row.tier_from, row.tier_to, row.price, line));
+        Ok(())
+    }
 }
 
 struct Columns {

@@ -192,6 +192,18 @@ fn a_list_that_cannot_be_read_is_answered_with_the_file_and_the_reason() {
             "service,region,attributes,unit,price,currency\nA,b\n",
             "has 2 fields",
         ),
+        (
+            Kind::Csv,
+            "c.csv",
+            "service,region,attributes,unit,price,currency,tier_from,tier_to\nA,b,,h,1,USD,0,100\nA,b,,h,2,USD,100,\nA,b,,h,3,USD,50,200\n",
+            "c.csv:4: this step, from 50, overlaps with the one from 0 to 100 of the same product in line 2",
+        ),
+        (
+            Kind::Csv,
+            "c.csv",
+            "service,region,attributes,unit,price,currency\nA,b,,h,1,dollars\n",
+            "c.csv:2: the currency \"dollars\" is no code of three capitals",
+        ),
     ] {
         let said = told(kind, file, text);
         assert!(said.contains(wanted), "{text:.60}: {said}");

@@ -1,5 +1,8 @@
 //! `statehouse cost`: what a plan costs. Estimating a file works without a server, with the same engine; the verbs ask one.
 
+use std::io::ErrorKind;
+
+use statehouse_cost::desk::DeskError;
 use statehouse_cost::desk::estimate::{self, Form};
 
 use super::price::today;
@@ -27,8 +30,11 @@ fn estimated(mut asked: estimate::Arguments, session: &Session) -> Result {
     if session.out.is_json() {
         asked.format.get_or_insert(Form::Json);
     }
-    let text = estimate::run(&asked, today()).map_err(Failure::failed)?;
-    session.out.text(&text)
+    match session.out.stream(|to| estimate::run(&asked, today(), to)) {
+        // The reader has seen enough, as `head` does.
+        Err(DeskError::File(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(Failure::failed),
+    }
 }
 
 pub(super) fn run(args: Args, session: &Session) -> Result {

@@ -10,6 +10,7 @@ mod answers;
 mod busy;
 mod client;
 mod constant;
+mod costs;
 mod difference;
 mod house;
 mod idle;
@@ -18,9 +19,13 @@ mod large;
 mod load;
 mod machine;
 mod moto;
+mod offers;
 mod plain;
+mod plans;
+mod policies;
 mod postgres;
 mod process;
+mod program;
 mod reads;
 mod report;
 mod runs;
@@ -105,6 +110,10 @@ enum Part {
     Idle,
     /// Verification offline
     Verify,
+    /// Judging plans by policies
+    Policy,
+    /// Estimating what plans cost
+    Cost,
     /// Serve one body for ever: what reads are compared with
     #[command(hide = true)]
     Constant {
@@ -154,7 +163,7 @@ fn main() -> ExitCode {
 /// A part of the table: which word asks for it, and what measures it.
 type Measurement = (Part, fn(&Plan) -> Result<Section>);
 
-const MEASUREMENTS: [Measurement; 16] = [
+const MEASUREMENTS: [Measurement; 18] = [
     (Part::Writes, writes::sqlite),
     (Part::SlowDisk, writes::slow_disk),
     (Part::Postgres, writes::postgres),
@@ -171,6 +180,8 @@ const MEASUREMENTS: [Measurement; 16] = [
     (Part::Large, large::large),
     (Part::Idle, idle::idle),
     (Part::Verify, verify::verify),
+    (Part::Policy, policies::policies),
+    (Part::Cost, costs::costs),
 ];
 
 fn run(arguments: &Arguments) -> Result<()> {

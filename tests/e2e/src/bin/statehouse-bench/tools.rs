@@ -47,6 +47,16 @@ impl Tools {
         })
     }
 
+    /// The program for authors of policies, from the same build.
+    pub(crate) fn policy(&self) -> PathBuf {
+        self.statehouse.with_file_name("statehouse-policy")
+    }
+
+    /// The program for estimates and price books, from the same build.
+    pub(crate) fn cost(&self) -> PathBuf {
+        self.statehouse.with_file_name("statehouse-cost")
+    }
+
     /// The library that slows syncs down.
     pub(crate) fn shim(&self) -> Result<PathBuf> {
         needed(self.shim.as_ref(), "STATEHOUSE_TEST_SHIM")
