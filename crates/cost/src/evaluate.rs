@@ -214,7 +214,7 @@ impl<'a, 'p, 't> Evaluator<'a, 'p, 't> {
     fn member(&mut self, of: &Expression, name: &str) -> Value {
         let (holder, mut asked) = self.noted(of);
         let value = match &holder {
-            Value::Resource(at) => self.world.values(*at).get(name),
+            Value::Resource(at) => self.world.attribute(*at, name),
             other => other.get(name),
         };
         // A key of the usage that nobody gave is named in full: of what it is in, and itself.
@@ -234,7 +234,7 @@ impl<'a, 'p, 't> Evaluator<'a, 'p, 't> {
         match self.value(index) {
             Value::Number(place) => holder.at(place),
             Value::Text(name) => match holder {
-                Value::Resource(at) => self.world.values(at).get(&name),
+                Value::Resource(at) => self.world.attribute(at, &name),
                 other => other.get(&name),
             },
             _ => Value::Null,
@@ -431,7 +431,7 @@ impl<'a, 'p, 't> Evaluator<'a, 'p, 't> {
         let name = self.literal(rest.first());
         let wanted = rest.get(1).map_or(Value::Null, |value| self.value(value));
         let has = |item: &&Value| match item {
-            Value::Resource(at) => self.world.values(*at).get(&name).is_same(&wanted),
+            Value::Resource(at) => self.world.attribute(*at, &name).is_same(&wanted),
             item => item.get(&name).is_same(&wanted),
         };
         list.items().iter().find(has).cloned().unwrap_or_default()

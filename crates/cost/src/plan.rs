@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, SeqAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::value::Value;
@@ -167,7 +167,10 @@ impl<'t> Planned<'t> {
 
 /// What becomes of each address: in one word, and what is known after apply.
 #[derive(Default)]
-struct Changes<'t>(HashMap<Cow<'t, str>, (&'static str, Option<&'t RawValue>)>);
+struct Changes<'t>(HashMap<Cow<'t, str>, Becomes<'t>>);
+
+/// One word, and what is known after apply.
+type Becomes<'t> = (&'static str, Option<&'t RawValue>);
 
 impl<'de: 't, 't> Deserialize<'de> for Changes<'t> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -180,9 +183,7 @@ impl<'de: 't, 't> Deserialize<'de> for Changes<'t> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Changes<'de>, A::Error> {
                 let mut found = HashMap::new();
                 while let Some(change) = seq.next_element::<ChangeOf<'de>>()? {
-                    let Some(what) = change.change else { continue };
-                    let told = (what.actions.word(), what.after_unknown);
-                    found.insert(change.address.0, told);
+                    found.extend(change.told());
                 }
                 Ok(Changes(found))
             }
@@ -197,6 +198,14 @@ struct ChangeOf<'t> {
     address: Text<'t>,
     #[serde(borrow)]
     change: Option<Change<'t>>,
+}
+
+impl<'t> ChangeOf<'t> {
+    /// What becomes of which address.
+    fn told(self) -> Option<(Cow<'t, str>, Becomes<'t>)> {
+        let what = self.change?;
+        Some((self.address.0, (what.actions.word(), what.after_unknown)))
+    }
 }
 
 #[derive(Deserialize)]
@@ -440,7 +449,11 @@ pub struct Plan<'t> {
 impl<'t> Plan<'t> {
     /// Reads a plan or a state.
     pub fn read(text: &'t [u8]) -> Result<Self, PlanError> {
-        let file: File<'t> = serde_json::from_slice(text)?;
+        // A text that is one as a whole is not looked at again string by string.
+        let file: File<'t> = match std::str::from_utf8(text) {
+            Ok(text) => serde_json::from_str(text)?,
+            Err(_) => serde_json::from_slice(text)?,
+        };
         if let Some(version) = &file.format_version
             && !(version.0.starts_with("0.") || version.0.starts_with("1."))
         {
@@ -606,6 +619,38 @@ pub(crate) fn without_instances(address: &str) -> String {
 pub(crate) fn value_of(raw: Option<&RawValue>) -> Value {
     raw.and_then(|raw| serde_json::from_str(raw.get()).ok())
         .unwrap_or_default()
+}
+
+/// The members of an object, each a slice of the plan until it is asked for.
+#[derive(Default)]
+pub(crate) struct Members<'t>(pub(crate) Vec<(Cow<'t, str>, &'t RawValue)>);
+
+impl<'t> Members<'t> {
+    /// Those of a slice of the plan; what is no object has none.
+    pub(crate) fn of(raw: Option<&'t RawValue>) -> Self {
+        raw.and_then(|raw| serde_json::from_str(raw.get()).ok())
+            .unwrap_or_default()
+    }
+}
+
+impl<'de: 't, 't> Deserialize<'de> for Members<'t> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Members<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+                let mut found = Vec::with_capacity(32);
+                while let Some((name, raw)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
+                    found.push((name.0, raw));
+                }
+                Ok(Members(found))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
 }
 
 /// Puts what is known after apply into a value.

@@ -55,10 +55,10 @@ struct Context {
 
 /// A product of a catalogue.
 #[derive(Default)]
-struct Product {
-    service: String,
-    family: Option<String>,
-    attributes: Vec<(String, String)>,
+struct Product<'c> {
+    service: &'c str,
+    family: Option<&'c str>,
+    attributes: Vec<(&'c str, String)>,
 }
 
 fn texts(pairs: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
@@ -69,6 +69,10 @@ fn texts(pairs: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
 
 /// An answer of the book: the price, or why there is none.
 type Priced = Result<Arc<Found>, Arc<str>>;
+
+fn named<'p>(pairs: &'p [(&'p str, String)]) -> impl Iterator<Item = (&'p str, &'p str)> {
+    pairs.iter().map(|(name, value)| (*name, value.as_str()))
+}
 
 /// The prices of one estimate: what was asked before is not looked for again.
 pub(crate) struct Prices<'s> {
@@ -474,20 +478,20 @@ impl<'a, 'p, 't> Walk<'a, 'p, 't> {
     }
 
     /// The product of a catalogue that a component is, or why it cannot be named yet.
-    fn product(&mut self, component: &Component) -> Result<Product, String> {
+    fn product<'c>(&mut self, component: &'c Component) -> Result<Product<'c>, String> {
         let mut product = Product::default();
         let Some(query) = &component.price else {
             return Ok(product);
         };
-        product.service.clone_from(&query.service);
-        product.family.clone_from(&query.family);
+        product.service = &query.service;
+        product.family = query.family.as_deref();
         for (key, text) in &query.attributes {
             let (value, asked) = self.evaluator.noted_text(text);
             if value.is_empty() && !asked.unknown.is_empty() {
                 let needed = asked.unknown.join(", ");
                 return Err(format!("the price needs {needed}, known after apply"));
             }
-            product.attributes.push((key.clone(), value));
+            product.attributes.push((key, value));
         }
         Ok(product)
     }
@@ -528,10 +532,10 @@ impl<'a, 'p, 't> Walk<'a, 'p, 't> {
             date: self.settings.date,
             elsewhere,
         };
-        let (service, family) = (product.service.as_str(), product.family.as_deref());
+        let (service, family) = (product.service, product.family);
         let mut found: Option<Priced> = None;
         if !service.is_empty() {
-            let attributes = texts(&product.attributes).collect();
+            let attributes = named(&product.attributes).collect();
             let asked = question(service, family, attributes, false);
             found = Some(self.prices.ask(&asked, factor));
         }
@@ -551,7 +555,7 @@ impl<'a, 'p, 't> Walk<'a, 'p, 't> {
         if let Some(overlay) = self.settings.overlay {
             let mut names: Vec<&str> = context.types.iter().map(String::as_str).collect();
             names.push(service);
-            by_text.extend(texts(&product.attributes));
+            by_text.extend(named(&product.attributes));
             let asked = question(service, family, by_text, false);
             let listed = found.map(Arc::unwrap_or_clone);
             found = overlay.apply(&asked, &names, listed).map(Arc::new);

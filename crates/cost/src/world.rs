@@ -3,11 +3,14 @@
 //! References are taken from the configuration where it has them, through inputs and outputs of modules; where it has not, a value that
 //! is another resource's address, id or name counts. What cannot be resolved is nothing, never a guess among several that differ.
 
+use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
-use crate::plan::{ByAddress, Plan, Resource, value_of, with_unknown, without_instances};
+use serde_json::value::RawValue;
+
+use crate::plan::{ByAddress, Members, Plan, Resource, value_of, with_unknown, without_instances};
 use crate::value::Value;
 
 /// How many resources are kept read at a time.
@@ -31,6 +34,35 @@ type ReverseIndex = HashMap<usize, Rc<[usize]>>;
 type ReverseIndexes = HashMap<(String, String), Rc<ReverseIndex>>;
 type NameIndex = HashMap<Rc<str>, usize>;
 
+/// A resource, read as far as anybody asked.
+#[derive(Default)]
+struct Read<'t> {
+    members: Vec<Attribute<'t>>,
+    unknown: Vec<(Cow<'t, str>, &'t RawValue)>,
+}
+
+struct Attribute<'t> {
+    name: Cow<'t, str>,
+    raw: &'t RawValue,
+    value: OnceCell<Value>,
+}
+
+impl<'t> Read<'t> {
+    fn of(resource: &Resource<'t>) -> Self {
+        let members = Members::of(resource.values).0.into_iter();
+        Self {
+            members: members
+                .map(|(name, raw)| Attribute {
+                    name,
+                    raw,
+                    value: OnceCell::new(),
+                })
+                .collect(),
+            unknown: Members::of(resource.unknown).0,
+        }
+    }
+}
+
 /// One side of a plan.
 pub(crate) struct World<'p, 't> {
     pub(crate) resources: &'p [Resource<'t>],
@@ -42,10 +74,11 @@ pub(crate) struct World<'p, 't> {
     /// Of each type, by each of its names; filled when it is first needed.
     by_name: RefCell<HashMap<String, Rc<NameIndex>>>,
     /// The one that was asked last: nearly always it is the next, too.
-    last: RefCell<(usize, Value)>,
-    read: RefCell<HashMap<usize, Value>>,
+    last: RefCell<(usize, Rc<Read<'t>>)>,
+    read: RefCell<HashMap<usize, Rc<Read<'t>>>>,
     /// What providers are configured with, by their key and attribute.
     provided: RefCell<HashMap<(String, String), Value>>,
+    last_expressions: RefCell<(usize, Value)>,
     expressions: RefCell<HashMap<String, Value>>,
     reverse: RefCell<ReverseIndexes>,
     /// References of the configuration to attributes; filled when it is first needed.
@@ -67,48 +100,52 @@ impl<'p, 't> World<'p, 't> {
             by_type,
             by_plain: OnceCell::new(),
             by_name: RefCell::default(),
-            last: RefCell::new((usize::MAX, Value::Null)),
+            last: RefCell::new((usize::MAX, Rc::default())),
             read: RefCell::default(),
             provided: RefCell::default(),
+            last_expressions: RefCell::new((usize::MAX, Value::Null)),
             expressions: RefCell::default(),
             reverse: RefCell::default(),
             direct: OnceCell::new(),
         }
     }
 
-    /// What a resource holds, with what is known after apply marked so.
-    pub(crate) fn values(&self, at: usize) -> Value {
+    /// An attribute of a resource; what is known after apply is marked so.
+    pub(crate) fn attribute(&self, at: usize, name: &str) -> Value {
+        let read = self.read(at);
+        let mark = || {
+            let mark = read.unknown.iter().find(|(key, _)| &**key == name);
+            value_of(mark.map(|(_, raw)| *raw))
+        };
+        match read.members.iter().find(|member| &*member.name == name) {
+            Some(member) => {
+                let value = || with_unknown(value_of(Some(member.raw)), &mark());
+                member.value.get_or_init(value).clone()
+            }
+            None if mark() == Value::Bool(true) => Value::Unknown,
+            None => Value::Null,
+        }
+    }
+
+    fn read(&self, at: usize) -> Rc<Read<'t>> {
         {
             let last = self.last.borrow();
             if last.0 == at {
                 return last.1.clone();
             }
         }
-        let value = self.read(at);
-        *self.last.borrow_mut() = (at, value.clone());
-        value
-    }
-
-    fn read(&self, at: usize) -> Value {
-        if let Some(value) = self.read.borrow().get(&at) {
-            return value.clone();
-        }
-        let Some(resource) = self.resources.get(at) else {
-            return Value::Null;
-        };
-        let mut value = value_of(resource.values);
-        if value == Value::Null {
-            value = Value::Map(Rc::from([]));
-        }
-        if let Some(raw) = resource.unknown {
-            value = with_unknown(value, &value_of(Some(raw)));
-        }
-        let mut read = self.read.borrow_mut();
-        if read.len() >= READ_MAX {
-            read.clear();
-        }
-        read.insert(at, value.clone());
-        value
+        let known = self.read.borrow().get(&at).cloned();
+        let read = known.unwrap_or_else(|| {
+            let read = Rc::new(self.resources.get(at).map(Read::of).unwrap_or_default());
+            let mut all = self.read.borrow_mut();
+            if all.len() >= READ_MAX {
+                all.clear();
+            }
+            all.insert(at, read.clone());
+            read
+        });
+        *self.last.borrow_mut() = (at, read.clone());
+        read
     }
 
     pub(crate) fn address(&self, at: usize) -> &str {
@@ -133,6 +170,21 @@ impl<'p, 't> World<'p, 't> {
 
     /// What the configuration says of a resource, by attribute.
     fn expressions_of(&self, at: usize) -> Value {
+        if self.configured.resources.is_empty() {
+            return Value::Null;
+        }
+        {
+            let last = self.last_expressions.borrow();
+            if last.0 == at {
+                return last.1.clone();
+            }
+        }
+        let value = self.expressions_by_address(at);
+        *self.last_expressions.borrow_mut() = (at, value.clone());
+        value
+    }
+
+    fn expressions_by_address(&self, at: usize) -> Value {
         let plain = without_instances(self.address(at));
         if let Some(value) = self.expressions.borrow().get(&plain) {
             return value.clone();
@@ -184,6 +236,9 @@ impl<'p, 't> World<'p, 't> {
     /// What an attribute refers to by way of a local value. A plan does not say what locals are made of, but of which attributes
     /// anything in it was made: the one of these that nothing refers to directly is what the local holds. Of several it is none.
     fn by_local(&self, at: usize, path: &str, kinds: &[&str]) -> Option<usize> {
+        if self.configured.relevant.is_empty() {
+            return None;
+        }
         let is_local = |text: &Value| text.as_text().is_some_and(|it| it.starts_with("local."));
         let expressions = self.expressions_at(at, path);
         let mut references = expressions.iter().map(|it| it.get("references"));
@@ -278,9 +333,11 @@ impl<'p, 't> World<'p, 't> {
 
     /// The resource that an attribute refers to, of one of the types.
     pub(crate) fn reference(&self, at: usize, path: &str, kinds: &[&str]) -> Option<usize> {
-        let value = path
+        let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+        let value = rest
             .split('.')
-            .fold(self.values(at), |value, name| value.get(name));
+            .filter(|name| !name.is_empty())
+            .fold(self.attribute(at, first), |value, name| value.get(name));
         let fits = |found: &usize| kinds.contains(&self.kind(*found));
         let named = value.single_text();
         if let Some(text) = &named {
@@ -328,9 +385,8 @@ impl<'p, 't> World<'p, 't> {
         }
         let mut index = NameIndex::new();
         for at in self.all_of(kind) {
-            let values = self.values(*at);
             for key in NAMES {
-                if let Value::Text(name) = values.get(key) {
+                if let Value::Text(name) = self.attribute(*at, key) {
                     index.entry(name).or_insert(*at);
                 }
             }
@@ -377,9 +433,9 @@ impl<'p, 't> World<'p, 't> {
             return Some(*at);
         }
         let by_name = |at: &&usize| {
-            let values = self.values(**at);
             NAMES.iter().any(|key| {
-                values.get(key).as_text().is_some() && values.get(key).as_text() == named
+                let value = self.attribute(**at, key);
+                value.as_text().is_some() && value.as_text() == named
             })
         };
         if let Some(at) = candidates.iter().find(by_name) {
@@ -483,8 +539,7 @@ impl<'p, 't> World<'p, 't> {
 
     /// Where a resource is, for providers whose resources say so themselves or through what they belong to.
     pub(crate) fn location(&self, at: usize, parents: &[&str], depth: usize) -> Option<String> {
-        let values = self.values(at);
-        if let Value::Text(text) = values.get("location")
+        if let Value::Text(text) = self.attribute(at, "location")
             && self.addressed(&text).is_none()
         {
             return Some(text.to_lowercase().replace(' ', ""));
@@ -502,7 +557,7 @@ impl<'p, 't> World<'p, 't> {
     }
 
     fn any_reference(&self, at: usize, attribute: &str) -> Option<usize> {
-        let named = self.values(at).get(attribute).single_text();
+        let named = self.attribute(at, attribute).single_text();
         named
             .as_deref()
             .and_then(|text| self.addressed(text))
@@ -533,9 +588,8 @@ impl<'p, 't> World<'p, 't> {
             let Some(source) = self.reference(at, attribute, &KINDS) else {
                 continue;
             };
-            let values = self.values(source);
             for size in ["size", "disk_size_gb"] {
-                if let Some(number) = values.get(size).number() {
+                if let Some(number) = self.attribute(source, size).number() {
                     return Value::Number(number);
                 }
             }

@@ -63,9 +63,9 @@ fn instance(name: &str, size: &str) -> String {
     )
 }
 
-const ROWS: &str = "service,region,attributes,unit,price,currency
-AmazonEC2,eu-west-1,instance_type=m5.large;os=Linux;tenancy=Shared,hour,0.1,USD
-AmazonEC2,eu-west-1,instance_type=m5.xlarge;os=Linux;tenancy=Shared,hour,0.2,USD
+const ROWS: &str = "service,family,region,attributes,unit,price,currency
+AmazonEC2,Compute Instance,eu-west-1,instance_type=m5.large;os=Linux;tenancy=Shared,hour,0.1,USD
+AmazonEC2,Compute Instance,eu-west-1,instance_type=m5.xlarge;os=Linux;tenancy=Shared,hour,0.2,USD
 ";
 
 fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -216,6 +216,69 @@ fn wrong_files() -> Vec<(&'static str, String)> {
     ]
 }
 
+/// Commands, and what each must answer.
+const WRONG: &[(&str, &str)] = &[
+    (
+        "estimate /cut.json",
+        "cut.json: this is no plan: EOF while parsing",
+    ),
+    ("estimate /cut.json", "at line 1 column"),
+    (
+        "estimate /none.json",
+        "none.json: this JSON is neither a plan nor a state",
+    ),
+    ("estimate /text.json", "text.json: this is no plan"),
+    (
+        "estimate /new.json",
+        "new.json: this plan has format version 2.0",
+    ),
+    ("estimate /old.json", "Instance usage"),
+    ("estimate /missing.json", "missing.json"),
+    (
+        "estimate /foreign.json",
+        "unsupported: acme_thing.x (its type is not known)",
+    ),
+    (
+        "estimate /plan.json --usage /usage.yml",
+        "usage.yml:3: no resource of the plan is aws_instance.gone",
+    ),
+    (
+        "estimate /plan.json --usage /broken.yml",
+        "broken.yml:3: the usage of aws_instance.a",
+    ),
+    (
+        "estimate /plan.json --overlay /overlay.csv",
+        "overlay.csv:2: \"divide\" is no operation",
+    ),
+    ("estimate /plan.json --mapping /maps", "house.map:2:"),
+    (
+        "estimate /plan.json --book /noise.book",
+        "noise.book is no price book",
+    ),
+    ("estimate /plan.json --date today", "\"today\" is no date"),
+    ("mapping --mapping /maps", "house.map:2:"),
+    (
+        "price import --kind csv /columns.csv --book /x.book",
+        "columns.csv:1: the column price is missing",
+    ),
+    (
+        "price import --kind csv /negative.csv --book /x.book",
+        "negative.csv:3: the price -0.2 is negative",
+    ),
+    (
+        "price import --kind csv /code.csv --book /x.book",
+        "code.csv:3: the currency \"usd\"",
+    ),
+    (
+        "price lookup service=AmazonEC2;region=nowhere;instance_type=m5.large",
+        "has no price of",
+    ),
+    (
+        "price lookup instance_type=m5.large",
+        "say of which service",
+    ),
+];
+
 #[test]
 fn what_is_wrong_is_answered_with_file_and_line_or_address() {
     let files = wrong_files();
@@ -229,67 +292,7 @@ fn what_is_wrong_is_answered_with_file_and_line_or_address() {
     fs_err::create_dir(at.join("maps")).unwrap();
     let broken = "resource acme_thing\n  - Part | hours | 730 *\n";
     fs_err::write(at.join("maps/house.map"), broken).unwrap();
-    for (line, wanted) in [
-        (
-            "estimate /cut.json",
-            "cut.json: this is no plan: EOF while parsing",
-        ),
-        ("estimate /cut.json", "at line 1 column"),
-        (
-            "estimate /none.json",
-            "none.json: this JSON is neither a plan nor a state",
-        ),
-        ("estimate /text.json", "text.json: this is no plan"),
-        (
-            "estimate /new.json",
-            "new.json: this plan has format version 2.0",
-        ),
-        ("estimate /old.json", "Instance usage"),
-        ("estimate /missing.json", "missing.json"),
-        (
-            "estimate /foreign.json",
-            "unsupported: acme_thing.x (its type is not known)",
-        ),
-        (
-            "estimate /plan.json --usage /usage.yml",
-            "usage.yml:3: no resource of the plan is aws_instance.gone",
-        ),
-        (
-            "estimate /plan.json --usage /broken.yml",
-            "broken.yml:3: the usage of aws_instance.a",
-        ),
-        (
-            "estimate /plan.json --overlay /overlay.csv",
-            "overlay.csv:2: \"divide\" is no operation",
-        ),
-        ("estimate /plan.json --mapping /maps", "house.map:2:"),
-        (
-            "estimate /plan.json --book /noise.book",
-            "noise.book is no price book",
-        ),
-        ("estimate /plan.json --date today", "\"today\" is no date"),
-        ("mapping --mapping /maps", "house.map:2:"),
-        (
-            "price import --kind csv /columns.csv --book /x.book",
-            "columns.csv:1: the column price is missing",
-        ),
-        (
-            "price import --kind csv /negative.csv --book /x.book",
-            "negative.csv:3: the price -0.2 is negative",
-        ),
-        (
-            "price import --kind csv /code.csv --book /x.book",
-            "code.csv:3: the currency \"usd\"",
-        ),
-        (
-            "price lookup service=AmazonEC2;region=nowhere;instance_type=m5.large",
-            "has no price of",
-        ),
-        (
-            "price lookup instance_type=m5.large",
-            "say of which service",
-        ),
-    ] {
+    for (line, wanted) in WRONG {
         check(at, line, &[wanted]);
     }
     assert!(!at.join("x.book").exists(), "a book is whole or not there");
@@ -323,4 +326,68 @@ fn a_place_that_cannot_be_written_is_named() {
     let folder = folder(&[("one.csv", ROWS)]);
     let line = "price import --kind csv /one.csv --book /nowhere/one.book";
     check(folder.path(), line, &["refused", "nowhere"]);
+}
+
+#[test]
+fn what_no_case_has_is_priced_by_the_facts_that_there_are() {
+    let of = |kind: &str, values: &str| {
+        format!(r#"{{"address":"{kind}.x","mode":"managed","type":"{kind}","values":{values}}}"#)
+    };
+    let reserved =
+        r#"{"instance_type":"m5.large","instance_count":2,"instance_platform":"Linux/UNIX"}"#;
+    let rules = r#"{"rule":[{"type":"REGULAR"},{"type":"GROUP"}]}"#;
+    let resources = [
+        of("aws_kms_replica_key", "{}"),
+        of("aws_cloudwatch_composite_alarm", "{}"),
+        of(
+            "aws_synthetics_canary",
+            r#"{"schedule":[{"expression":"rate(5 minutes)"}]}"#,
+        ),
+        of("aws_cloudwatch_metric_stream", "{}"),
+        of("aws_ec2_capacity_reservation", reserved),
+        of("aws_wafregional_web_acl", rules),
+        of("aws_db_proxy", "{}"),
+    ];
+    let usage = "version: 0.1
+resource_usage:
+  aws_cloudwatch_metric_stream.x:
+    monthly_metric_updates: 1000000
+  aws_ec2_capacity_reservation.x:
+    monthly_unused_hrs: 100
+  aws_db_proxy.x:
+    vcpu_count: 4
+";
+    let folder = folder(&[
+        ("plan.json", &plan(&resources.join(","))),
+        ("usage.yml", usage),
+    ]);
+    let text = said(
+        folder.path(),
+        "estimate /plan.json --usage /usage.yml --format json",
+    );
+    let text: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let resources = text["projects"][0]["breakdown"]["resources"]
+        .as_array()
+        .unwrap();
+    let costs: Vec<(&str, &str)> = resources
+        .iter()
+        .map(|it| {
+            (
+                it["resourceType"].as_str().unwrap(),
+                it["monthlyCost"].as_str().unwrap_or("?"),
+            )
+        })
+        .collect();
+    assert_eq!(
+        costs,
+        [
+            ("aws_kms_replica_key", "1"),
+            ("aws_cloudwatch_composite_alarm", "0.5"),
+            ("aws_synthetics_canary", "12.264"),
+            ("aws_cloudwatch_metric_stream", "3"),
+            ("aws_ec2_capacity_reservation", "21.4"),
+            ("aws_wafregional_web_acl", "7"),
+            ("aws_db_proxy", "46.72"),
+        ]
+    );
 }

@@ -452,28 +452,27 @@ impl Book {
 
     /// One of several rows that fit equally well: the lowest step, the newest date, the surest.
     fn among(&self, question: &Question<'_>, rows: &[usize], chosen: bool) -> Answer {
-        let mut rows: Vec<(usize, Row)> = rows
+        let mut rows: Vec<Candidate> = rows
             .iter()
-            .map(|at| (*at, self.row(*at)))
-            .filter(|(_, row)| {
-                let begun = row.effective_from <= question.date || question.date == 0;
-                begun && (row.effective_to == 0 || row.effective_to > question.date)
+            .map(|at| self.candidate(*at))
+            .filter(|row| {
+                let begun = row.origin.from <= question.date || question.date == 0;
+                begun && (row.origin.to == 0 || row.origin.to > question.date)
             })
             .collect();
-        let Some(lowest) = rows.iter().map(|(_, row)| row.tier_from).min() else {
+        let Some(lowest) = rows.iter().map(|row| row.tier_from).min() else {
             return Answer::Nothing;
         };
-        rows.retain(|(_, row)| row.tier_from == lowest);
+        rows.retain(|row| row.tier_from == lowest);
         // What a catalogue says later replaces what it said; texts of components are of one time.
-        let newest = rows
-            .iter()
-            .map(|(_, row)| row.effective_from)
-            .max()
-            .unwrap_or(0);
-        rows.retain(|(_, row)| row.family == COMPONENT || row.effective_from == newest);
-        rows.sort_by_key(|(at, row)| (row.quality, std::cmp::Reverse(row.effective_from), *at));
-        let prices: BTreeSet<Decimal> = rows.iter().map(|(_, row)| row.price).collect();
-        let Some((at, row)) = rows.into_iter().next() else {
+        let newest = rows.iter().map(|row| row.origin.from).max().unwrap_or(0);
+        rows.retain(|row| row.is_component || row.origin.from == newest);
+        rows.sort_by_key(|row| {
+            let origin = &row.origin;
+            (origin.quality, std::cmp::Reverse(origin.from), row.at)
+        });
+        let prices: BTreeSet<Decimal> = rows.iter().map(|row| row.price).collect();
+        let Some(row) = rows.first() else {
             return Answer::Nothing;
         };
         if prices.len() > 1 {
@@ -481,14 +480,38 @@ impl Book {
         }
         Answer::Found(Found {
             price: row.price,
-            currency: row.currency,
-            quality: row.quality,
-            source: row.source,
-            effective_from: row.effective_from,
-            row: u32::try_from(at).unwrap_or(u32::MAX),
+            currency: self.text(row.origin.currency).to_owned(),
+            quality: row.origin.quality,
+            source: self.text(row.origin.source).to_owned(),
+            effective_from: row.origin.from,
+            row: u32::try_from(row.at).unwrap_or(u32::MAX),
             chosen,
         })
     }
+
+    /// What tells rows apart that fit a question equally well.
+    fn candidate(&self, at: usize) -> Candidate {
+        let packed = self.packed(at);
+        let tier = self.section(Section::Tiers);
+        let tier = tier
+            .get(packed.tier() as usize * TIER..)
+            .unwrap_or_default();
+        Candidate {
+            at,
+            price: packed.price(),
+            tier_from: packed_decimal(tier, 0),
+            is_component: self.text(packed.family()) == COMPONENT,
+            origin: self.origin(packed),
+        }
+    }
+}
+
+struct Candidate {
+    at: usize,
+    price: Decimal,
+    tier_from: Decimal,
+    is_component: bool,
+    origin: Origin,
 }
 
 struct Origin {
