@@ -268,8 +268,12 @@ impl Book {
     }
 
     fn text(&self, at: u32) -> &str {
-        let bytes = self.slice(Section::TextEnds, Section::Texts, at, 1);
-        std::str::from_utf8(bytes).unwrap_or_default()
+        std::str::from_utf8(self.letters(at)).unwrap_or_default()
+    }
+
+    /// A text as it lies in the book: to be compared, it need not be known to be one.
+    fn letters(&self, at: u32) -> &[u8] {
+        self.slice(Section::TextEnds, Section::Texts, at, 1)
     }
 
     /// The number of a text, if any row has it.
@@ -280,7 +284,7 @@ impl Book {
         );
         while low < high {
             let middle = low + (high - low) / 2;
-            match self.text(middle).cmp(wanted) {
+            match self.letters(middle).cmp(wanted.as_bytes()) {
                 Ordering::Equal => return Some(middle),
                 Ordering::Less => low = middle + 1,
                 Ordering::Greater => high = middle,
@@ -295,6 +299,17 @@ impl Book {
             .chunks_exact(4)
             .map(move |four| self.text(u32_at(four, 0)))
             .filter_map(|text| text.split_once('='))
+    }
+
+    /// The same, to be compared.
+    fn pairs(&self, set: u32) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.slice(Section::SetEnds, Section::Sets, set, 4)
+            .chunks_exact(4)
+            .map(move |four| self.letters(u32_at(four, 0)))
+            .filter_map(|text| {
+                let at = text.iter().position(|byte| *byte == b'=')?;
+                Some((text.get(..at)?, text.get(at + 1..)?))
+            })
     }
 
     /// A row, in full.
@@ -358,11 +373,31 @@ impl Book {
     /// The rows of a service with a lead, in one region or in all.
     fn range(&self, service: u32, lead: u32, region: Option<u32>) -> std::ops::Range<usize> {
         let start = self.first_not_before((service, lead, region.unwrap_or(0)));
-        let end = match region {
-            Some(region) => self.first_not_before((service, lead, region + 1)),
-            None => self.first_not_before((service, lead + 1, 0)),
+        let is_in = |at: usize| {
+            let row = self.packed(at);
+            row.service() == service
+                && row.lead() == lead
+                && region.is_none_or(|region| row.region() == region)
         };
-        start..end
+        // They lie together, and are mostly few.
+        let (mut inside, mut step) = (start, 1);
+        while inside < self.len() && is_in(inside) {
+            inside += step;
+            step *= 2;
+        }
+        let (mut low, mut high) = (
+            inside.saturating_sub(step / 2).max(start),
+            inside.min(self.len()),
+        );
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if is_in(middle) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        start..low
     }
 
     /// Looks for a price: in the region, then among those that count everywhere, then elsewhere if that may be.
@@ -396,19 +431,21 @@ impl Book {
     /// The row that fits best: nothing of it contradicts, and most of it is confirmed.
     fn choose(&self, question: &Question<'_>, range: std::ops::Range<usize>) -> Answer {
         let mut best: Vec<usize> = Vec::new();
-        let (mut best_score, mut texts) = (0, BTreeSet::new());
+        let (mut best_score, mut several) = (0, false);
+        let mut one_price = None;
         let family = question.family.map(|family| self.find_text(family));
         for at in range {
             let row = self.packed(at);
             if family.is_some_and(|family| family != Some(row.family())) {
                 continue;
             }
-            let Some((score, same_text)) = self.score(question, row) else {
+            let Some(score) = self.score(question, row) else {
                 continue;
             };
-            if same_text {
-                texts.insert(row.price());
-            }
+            // Prices lie in the book without zeros behind them: the same ones are the same bytes.
+            let price = row.bytes.get(24..33);
+            several |= one_price.is_some_and(|known| known != price);
+            one_price = Some(price);
             let Some(score) = score else { continue };
             if score > best_score || best.is_empty() {
                 best_score = score;
@@ -418,36 +455,36 @@ impl Book {
                 best.push(at);
             }
         }
-        self.among(question, &best, texts.len() > 1)
+        self.among(question, &best, several)
     }
 
-    /// How many attributes of a row the question confirms, or nothing if one contradicts; and whether its text is the one asked for.
-    fn score(&self, question: &Question<'_>, row: Packed<'_>) -> Option<(Option<u32>, bool)> {
+    /// How many attributes of a row the question confirms, or nothing if one contradicts; nothing at all if its text is another one.
+    fn score(&self, question: &Question<'_>, row: Packed<'_>) -> Option<Option<u32>> {
+        let asked = |name: &[u8]| {
+            let mut all = question.attributes.iter();
+            all.find(|(asked, _)| asked.as_bytes() == name)
+                .map(|(_, wanted)| *wanted)
+        };
         // A row that does not say how it is bought is for on-demand.
-        let bought = question
-            .attributes
-            .iter()
-            .find(|(asked, _)| *asked == PURCHASE);
-        let mut on_demand = bought.is_none_or(|(_, wanted)| *wanted == ON_DEMAND);
+        let mut on_demand = asked(PURCHASE.as_bytes()).is_none_or(|wanted| wanted == ON_DEMAND);
         let (mut score, mut fits) = (0, true);
-        for (name, value) in self.attributes(row.set()) {
-            on_demand |= name == PURCHASE;
-            let Some((_, wanted)) = question.attributes.iter().find(|(asked, _)| *asked == name)
-            else {
-                // A price that depends on what the question does not say is not the one that was asked for.
-                continue;
-            };
-            if wanted.eq_ignore_ascii_case(value) {
+        for (name, value) in self.pairs(row.set()) {
+            on_demand |= name == PURCHASE.as_bytes();
+            // A price that depends on what the question does not say is not the one that was asked for.
+            let Some(wanted) = asked(name) else { continue };
+            if wanted.as_bytes().eq_ignore_ascii_case(value) {
                 score += 1;
-            } else if name == PART {
+            } else if name == PART.as_bytes() {
                 // Where no price of this part is known, one of another part with the same text counts.
-            } else if name == super::COMPONENT_UNIT || name == super::COMPONENT_NAME {
+            } else if name == super::COMPONENT_UNIT.as_bytes()
+                || name == super::COMPONENT_NAME.as_bytes()
+            {
                 return None;
             } else {
                 fits = false;
             }
         }
-        Some(((fits && on_demand).then_some(score), true))
+        Some((fits && on_demand).then_some(score))
     }
 
     /// One of several rows that fit equally well: the lowest step, the newest date, the surest.
@@ -500,7 +537,7 @@ impl Book {
             at,
             price: packed.price(),
             tier_from: packed_decimal(tier, 0),
-            is_component: self.text(packed.family()) == COMPONENT,
+            is_component: self.letters(packed.family()) == COMPONENT.as_bytes(),
             origin: self.origin(packed),
         }
     }

@@ -1,7 +1,7 @@
 //! Plans as `show -json` writes them, as large as is asked: an AWS stack that repeats, 820 bytes for each resource.
 //!
-//! Names, ids and sizes differ from resource to resource, types and tags repeat as they do in real plans. What is planned stands in
-//! them once, among the changes alone, or twice, as terraform writes it.
+//! Names, ids and sizes differ from resource to resource, types and tags repeat as they do in real plans, and nearly all of them are as
+//! policies want them. What is planned stands in them once, among the changes alone, or twice, as terraform writes it.
 
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -11,20 +11,25 @@ use statehouse_e2e::random::Random;
 
 use crate::Result;
 
-/// What a resource takes in the text.
+/// What a resource takes in the text, about.
+#[cfg(test)]
 const BYTES: usize = 820;
+/// What its attributes take at least where they stand once, and where they stand twice.
+const ROOM: [usize; 2] = [545, 160];
+/// One resource of so many lacks a tag.
+const AGAINST: usize = 67;
 const PROVIDER: &str = "registry.terraform.io/hashicorp/aws";
 const SIZES: [&str; 6] = [
     "t3.micro",
     "t3.large",
-    "m5.large",
-    "m5.2xlarge",
-    "c5.xlarge",
-    "r5.large",
+    "m6i.large",
+    "m6i.2xlarge",
+    "c6i.xlarge",
+    "r6i.large",
 ];
 
 /// Where a plan says what will be.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
     /// Among its changes alone.
     Once,
@@ -43,7 +48,7 @@ pub(crate) fn write(path: &Path, resources: usize, told: Told) -> Result<()> {
     }
     to.write_all(br#""resource_changes":["#)?;
     each(&mut to, resources, |number| change(number, told))?;
-    let region = json!({"aws": {"name": "aws", "full_name": PROVIDER, "expressions": {"region": {"constant_value": "eu-west-1"}}}});
+    let region = json!({"aws": {"name": "aws", "full_name": PROVIDER, "version_constraint": "6.2.0", "expressions": {"region": {"constant_value": "eu-west-1"}}}});
     write!(
         to,
         r#"],"configuration":{{"provider_config":{region},"root_module":{{}}}},"timestamp":"2026-08-21T00:00:00Z","applyable":true,"complete":true,"errored":false}}"#
@@ -92,7 +97,7 @@ fn change(number: usize, told: Told) -> Value {
         "actions": ["create"],
         "before": null,
         "after": values,
-        "after_unknown": {"arn": true, "id": true},
+        "after_unknown": {"id": true},
         "before_sensitive": false,
         "after_sensitive": {},
     });
@@ -103,32 +108,32 @@ fn change(number: usize, told: Told) -> Value {
 /// The type of a resource and what it holds, the same each time it is asked.
 fn values(number: usize, told: Told) -> (&'static str, Value) {
     let mut random = Random::new(number as u64);
-    let tags = json!({"Name": format!("node-{number:06}"), "Team": format!("t{}", number % 40)});
     let gb = 20 + random.below(80);
+    let key = format!("alias/{}", random.hex(8));
     let (kind, mut values) = match number % 11 {
         0..=3 => (
             "aws_instance",
-            json!({"ami": format!("ami-{}", random.hex(17)), "instance_type": random.pick(&SIZES), "root_block_device": [{"volume_size": gb, "volume_type": "gp3"}]}),
+            json!({"ami": format!("ami-{}", random.hex(17)), "instance_type": random.pick(&SIZES), "root_block_device": [{"encrypted": true, "volume_size": gb, "volume_type": "gp3"}]}),
         ),
         4 => (
             "aws_ebs_volume",
-            json!({"availability_zone": "eu-west-1a", "size": gb, "type": "gp3", "encrypted": true}),
+            json!({"encrypted": true, "size": gb, "type": "gp3"}),
         ),
         5 => (
-            "aws_s3_bucket",
-            json!({"bucket": format!("bucket-{}", random.hex(12))}),
+            "aws_sns_topic",
+            json!({"kms_master_key_id": key, "name": format!("topic-{number}")}),
         ),
         6 => (
             "aws_security_group",
-            json!({"name": format!("sg-{number}"), "ingress": [{"from_port": 443, "to_port": 443, "protocol": "tcp", "cidr_blocks": ["10.0.0.0/8"]}]}),
+            json!({"name": format!("sg-{number}"), "ingress": [{"cidr_blocks": ["10.0.0.0/8"], "from_port": 443, "protocol": "tcp", "to_port": 443}]}),
         ),
         7 => (
             "aws_lambda_function",
-            json!({"function_name": format!("fn-{number}"), "memory_size": 512, "runtime": "python3.12"}),
+            json!({"function_name": format!("fn-{number}"), "memory_size": 512, "runtime": "python3.13"}),
         ),
         8 => (
             "aws_db_instance",
-            json!({"engine": "postgres", "instance_class": "db.m5.large", "allocated_storage": gb, "multi_az": number.is_multiple_of(2)}),
+            json!({"allocated_storage": gb, "backup_retention_period": 14, "deletion_protection": true, "engine": "postgres", "instance_class": "db.m6g.large", "multi_az": number.is_multiple_of(2), "storage_encrypted": true}),
         ),
         9 => (
             "aws_iam_role",
@@ -136,19 +141,27 @@ fn values(number: usize, told: Told) -> (&'static str, Value) {
         ),
         _ => (
             "aws_sqs_queue",
-            json!({"name": format!("queue-{number}"), "fifo_queue": false}),
+            json!({"kms_master_key_id": key, "name": format!("queue-{number}")}),
         ),
     };
-    // Twice what is around the values, and the values; or both once.
-    let room = match told {
-        Told::Once => BYTES - 330,
-        Told::Twice => BYTES / 2 - 250,
+    let Some(members) = values.as_object_mut() else {
+        return (kind, values);
     };
-    if let Some(members) = values.as_object_mut() {
-        members.insert("tags".to_owned(), tags);
-        let length = Value::Object(members.clone()).to_string().len();
-        let note = random.hex(room.saturating_sub(length + 16));
-        members.insert("description".to_owned(), json!(note));
+    let mut tags = json!({"environment": "prod"});
+    // One in so many is against a policy, as in a house that has policies.
+    if number % AGAINST != AGAINST - 1 {
+        tags["owner"] = json!(format!("t{}", number % 40));
+    }
+    members.insert("tags".to_owned(), tags);
+    if told == Told::Once && kind == "aws_instance" {
+        let options = json!([{"http_tokens": "required"}]);
+        members.insert("metadata_options".to_owned(), options);
+    }
+    let [once, twice] = ROOM;
+    let room = if told == Told::Once { once } else { twice };
+    let length = Value::Object(members.clone()).to_string().len();
+    if let Some(missing) = room.checked_sub(length + r#","description":"""#.len()) {
+        members.insert("description".to_owned(), json!(random.hex(missing)));
     }
     (kind, values)
 }
@@ -176,7 +189,7 @@ mod tests {
             let plan: Value = serde_json::from_slice(&text).unwrap();
             assert_eq!(plan["resource_changes"].as_array().unwrap().len(), 220);
             let each = text.len() as f64 / 220.0;
-            assert!((each - BYTES as f64).abs() < 40.0, "{each}");
+            assert!((each - BYTES as f64).abs() < 40.0, "{told:?}: {each}");
         }
     }
 }

@@ -14,6 +14,8 @@ const SMALL: usize = 22;
 const LARGE: usize = 100_000;
 /// Policies on the small plan.
 const POLICIES: usize = 40;
+/// What policies are told that want to be told something, beside the plans.
+const PARAMETERS: &str = "parameters.json";
 
 /// The worker of policies, started and measured by the program for authors of policies.
 #[expect(clippy::cast_precision_loss, reason = "sizes are less than 2^52 bytes")]
@@ -25,6 +27,7 @@ pub(crate) fn policies(plan: &Plan) -> Result<Section> {
     );
     plans::write(&small, SMALL, Told::Twice)?;
     plans::write(&large, LARGE, Told::Once)?;
+    fs_err::write(folder.path().join(PARAMETERS), r#"{"regions":["eu-*"]}"#)?;
     let listed = Command::new(plan.tools.policy()).arg("library").output()?;
     let listed = String::from_utf8(listed.stdout)?;
     let names: Vec<&str> = listed
@@ -83,7 +86,8 @@ pub(crate) fn policies(plan: &Plan) -> Result<Section> {
 fn measure(plan: &Plan, judged: &Path, library: &[&str], runs: usize) -> Result<Value> {
     let mut command = Command::new(plan.tools.policy());
     command.arg("measure").arg(judged).arg("--json");
-    command.args(["--runs", &runs.to_string()]);
+    command.args(["--runs", &runs.to_string(), "--parameters"]);
+    command.arg(judged.with_file_name(PARAMETERS));
     for name in library {
         command.args(["--library", name]);
     }
