@@ -439,14 +439,15 @@ impl Book {
             if family.is_some_and(|family| family != Some(row.family())) {
                 continue;
             }
-            let Some(score) = self.score(question, row) else {
+            let fit = self.fit(question, row);
+            if fit == Fit::Other {
                 continue;
-            };
+            }
             // Prices lie in the book without zeros behind them: the same ones are the same bytes.
             let price = row.bytes.get(24..33);
             several |= one_price.is_some_and(|known| known != price);
             one_price = Some(price);
-            let Some(score) = score else { continue };
+            let Fit::Confirms(score) = fit else { continue };
             if score > best_score || best.is_empty() {
                 best_score = score;
                 best.clear();
@@ -458,8 +459,8 @@ impl Book {
         self.among(question, &best, several)
     }
 
-    /// How many attributes of a row the question confirms, or nothing if one contradicts; nothing at all if its text is another one.
-    fn score(&self, question: &Question<'_>, row: Packed<'_>) -> Option<Option<u32>> {
+    /// How well a row fits a question.
+    fn fit(&self, question: &Question<'_>, row: Packed<'_>) -> Fit {
         let asked = |name: &[u8]| {
             let mut all = question.attributes.iter();
             all.find(|(asked, _)| asked.as_bytes() == name)
@@ -479,12 +480,16 @@ impl Book {
             } else if name == super::COMPONENT_UNIT.as_bytes()
                 || name == super::COMPONENT_NAME.as_bytes()
             {
-                return None;
+                return Fit::Other;
             } else {
                 fits = false;
             }
         }
-        Some((fits && on_demand).then_some(score))
+        if fits && on_demand {
+            Fit::Confirms(score)
+        } else {
+            Fit::Contradicts
+        }
     }
 
     /// One of several rows that fit equally well: the lowest step, the newest date, the surest.
@@ -541,6 +546,17 @@ impl Book {
             origin: self.origin(packed),
         }
     }
+}
+
+/// How well a row fits a question.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fit {
+    /// It is of another text.
+    Other,
+    /// It has the text, and an attribute that is not the one asked for.
+    Contradicts,
+    /// So many attributes are as they were asked for, and none is otherwise.
+    Confirms(u32),
 }
 
 struct Candidate {
