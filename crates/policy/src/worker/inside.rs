@@ -1,15 +1,15 @@
 //! The worker's own side: it gives up everything, says so, reads one order, carries it out, and ends.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write as _};
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
+use statehouse_confined::{begin, document, order, say, watch};
 
-use super::{Order, Word, confine, frame};
+use super::{Order, Word};
 use crate::assess::task::{Event, Task, TaskSet, Usage};
 use crate::assess::{check, evaluate};
 use crate::engine::Document;
@@ -17,9 +17,6 @@ use crate::input::{Parsed, Part, read};
 
 /// What a worker answers when it cannot go on, as `env` and `timeout` do.
 const FAILED: u8 = 125;
-
-/// The watch only waits.
-const WATCH_STACK_BYTES: usize = 128 << 10;
 
 /// One evaluation. The binary calls this for its hidden subcommand before it has opened or started anything, and exits with the answer.
 pub fn main() -> ExitCode {
@@ -34,11 +31,8 @@ pub fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), String> {
-    let ready = confine::confine()?;
-    let said = frame::write(&mut io::stdout().lock(), &ready);
-    said.map_err(|error| format!("saying that it is ready: {error}"))?;
-    let order = frame::read::<Order<Task, TaskSet>>(&mut io::stdin().lock());
-    match order.map_err(|error| format!("reading what to do: {error}"))? {
+    begin()?;
+    match order::<Order<Task, TaskSet>>()? {
         Order::Check(set) => {
             watch()?;
             say(&Word::Checked(check::check(&set)))
@@ -56,8 +50,7 @@ fn run() -> Result<(), String> {
 fn documents(task: &Task) -> io::Result<Result<BTreeMap<Part, Document>, String>> {
     let mut documents = Ok(BTreeMap::new());
     for (part, bytes) in &task.documents {
-        let mut text = vec![0; usize::try_from(*bytes).unwrap_or(usize::MAX)];
-        io::stdin().lock().read_exact(&mut text)?;
+        let text = document(*bytes)?;
         let Ok(read_so_far) = &mut documents else {
             continue;
         };
@@ -96,11 +89,6 @@ fn carry_out(
         .map_or(Ok(()), Err)
 }
 
-fn say(word: &Word) -> Result<(), String> {
-    let said = frame::write(&mut io::stdout().lock(), word);
-    said.map_err(|error| format!("saying what was found: {error}"))
-}
-
 fn usage() -> Usage {
     let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else {
         return Usage::default();
@@ -110,20 +98,4 @@ fn usage() -> Usage {
         cpu_ms: u64::try_from(cpu.num_milliseconds()).unwrap_or_default(),
         memory_bytes_max: u64::try_from(usage.max_rss()).unwrap_or_default() << 10,
     }
-}
-
-/// Ends this process when nobody is there any more to hear what it says.
-fn watch() -> Result<(), String> {
-    let wait = || {
-        let mut byte = [0];
-        // Nothing comes after the order but the end.
-        let _ = io::stdin().lock().read(&mut byte);
-        std::process::abort();
-    };
-    let watching = thread::Builder::new()
-        .stack_size(WATCH_STACK_BYTES)
-        .spawn(wait);
-    watching
-        .map(|_| ())
-        .map_err(|error| format!("starting the watch: {error}"))
 }

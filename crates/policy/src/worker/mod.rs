@@ -4,18 +4,14 @@
 //! that do not come back; no engine can be asked to survive them. So the server never evaluates: it starts its own binary again
 //! under a hidden subcommand, hands documents and policies over, and makes a verdict of the values that come back.
 //!
-//! Promises: a worker has an empty environment, no open file but three pipes, and, before it reads a byte, neither files nor network
-//! (Landlock without any path, and a short list of system calls that are left to it). Its address space, its processor time and its
-//! time on the wall are limited from outside. Whatever becomes of it, [`Workers::assess`] comes back in bounded time with a verdict
+//! Promises: a worker is confined as [`statehouse_confined`] says: neither files nor network nor environment, and limits from outside; its
+//! time on the wall is limited, too. Whatever becomes of it, [`Workers::assess`] comes back in bounded time with a verdict
 //! for every set; policies without an answer are errors in it, and the one that took the worker with it is named. Nothing of a worker
 //! outlives its evaluation, and a server that goes away takes its workers with it.
 //!
 //! Deliberately absent: reuse. What one evaluation did to a process can then be of no use in the next.
 
-mod confine;
-mod frame;
 mod inside;
-mod process;
 mod workers;
 
 use std::ffi::OsString;
@@ -23,6 +19,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use statehouse_confined::Program;
 
 pub use crate::assess::check::Described;
 pub use crate::assess::task::Usage;
@@ -63,6 +60,16 @@ impl Settings {
     }
 }
 
+impl Settings {
+    fn program(&self) -> Program {
+        Program {
+            path: self.program.clone(),
+            arguments: self.arguments.clone(),
+            strict: self.strict,
+        }
+    }
+}
+
 /// What one evaluation may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -84,6 +91,18 @@ pub struct Limits {
     pub threads: usize,
 }
 
+impl Limits {
+    /// What its process may take.
+    fn of_process(&self) -> statehouse_confined::Limits {
+        statehouse_confined::Limits {
+            cpu: self.cpu,
+            memory_bytes: self.memory_bytes,
+            memory_per_byte: self.memory_per_byte,
+            output_bytes_max: self.output_bytes_max,
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
@@ -97,14 +116,6 @@ impl Default for Limits {
             threads: 2,
         }
     }
-}
-
-/// The first thing that a worker says: what keeps it, or why not.
-#[derive(Debug, Serialize, Deserialize)]
-struct Ready {
-    /// The version of Landlock.
-    landlock: Result<i32, String>,
-    seccomp: Result<(), String>,
 }
 
 /// What a worker is told.

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::process::{Failure, Patience, Process};
+use statehouse_confined::{Death, Failure, Patience, Process};
+
 use super::{Described, Order, Settings, Usage, Word};
 use crate::assess::check::Checked;
 use crate::assess::task::{Event, Task, TaskSet};
@@ -199,7 +200,7 @@ impl Workers {
                 done => return done,
             }
         }
-        let started = Process::start(&self.settings);
+        let started = Process::start(&self.settings.program());
         let failed =
             |error: std::io::Error| Failure::Broken(format!("a worker does not start: {error}"));
         self.give(started.map_err(failed)?, order, documents, hear, patience)
@@ -214,10 +215,27 @@ impl Workers {
         hear: &mut dyn FnMut(Word) -> bool,
         patience: Patience<'_>,
     ) -> Result<(), Failure> {
-        let Settings { limits, strict, .. } = &self.settings;
-        process.ready(*strict, limits, patience)?;
-        process.limit(limits, documents.iter().map(|text| text.len() as u64).sum())?;
-        process.carry_out(order, documents, hear, limits, patience)
+        let limits = self.settings.limits.of_process();
+        process.ready(self.settings.strict, &limits, patience)?;
+        let documents: Vec<&[u8]> = documents.iter().map(|text| text.as_bytes()).collect();
+        process.limit(
+            &limits,
+            documents.iter().map(|text| text.len() as u64).sum(),
+        )?;
+        let mut garbled = None;
+        let mut take = |frame: &[u8]| match serde_json::from_slice(frame) {
+            Ok(word) => hear(word),
+            Err(error) => {
+                garbled = Some(error.to_string());
+                true
+            }
+        };
+        process.carry_out(order, &documents, &mut take, &limits, patience)?;
+        garbled.map_or(Ok(()), |why| {
+            Err(Failure::Broken(format!(
+                "the worker says what nobody understands: {why}"
+            )))
+        })
     }
 
     /// Starts the next worker, so that whoever comes next does not wait for it.
@@ -225,7 +243,7 @@ impl Workers {
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         if spare.is_none() {
             // Whoever needs one tries again, and tells why there is none.
-            *spare = Process::start(&self.settings).ok();
+            *spare = Process::start(&self.settings.program()).ok();
         }
     }
 
@@ -275,13 +293,36 @@ fn silent(request: &Request, words: String, workers: u32) -> Assessed {
 
 fn words_of(failure: Failure, settings: &Settings) -> String {
     match failure {
-        Failure::Died(how) => how,
+        Failure::Died(how) => words_of_death(how),
         Failure::TimedOut => format!(
             "it takes longer than it may ({} s for all policies of a run); let it loop less",
             settings.limits.wall.as_secs()
         ),
         Failure::Canceled => String::from("it was not evaluated: nobody waited for it any more"),
         Failure::Broken(why) => format!("it was not evaluated: {why}"),
+    }
+}
+
+/// How a worker ended, in words for whoever wrote what it evaluated.
+fn words_of_death(how: Death) -> String {
+    match how {
+        Death::Memory => String::from(
+            "it needs more memory than an evaluation may have; let it build smaller values",
+        ),
+        Death::Stack => String::from(
+            "it calls itself without end; let the recursion end, or write it as a comprehension",
+        ),
+        Death::Cpu(seconds) => {
+            format!("it needs more than {seconds} s of processor time; let it loop less")
+        }
+        Death::Output(bytes_max) => {
+            format!("it says more than {bytes_max} bytes; let it give fewer or shorter messages")
+        }
+        Death::Killed => {
+            String::from("its process was killed from outside; the machine may be out of memory")
+        }
+        Death::Signal(signal, told) => format!("its process ended by signal {signal}: {told}"),
+        Death::Itself(told) => format!("its process ended by itself: {told}"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a worker takes from itself before it reads anything: open files, files, network, other processes, and nearly every system
+//! What such a process takes from itself before it reads anything: open files, files, network, other processes, and nearly every system
 //! call. Its limits are set by whoever started it.
 
 use std::collections::BTreeMap;
@@ -61,7 +61,7 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_exit_group,
 ];
 
-/// Takes everything that a worker does not need.
+/// Takes everything that is not needed.
 ///
 /// # Errors
 ///
@@ -80,7 +80,7 @@ pub(super) fn confine() -> Result<Ready, String> {
     Ok(Ready { landlock, seccomp })
 }
 
-/// A core would hold somebody's state, and a worker writes no file and opens none.
+/// A core would hold somebody's state, and such a process writes no file and opens none.
 fn limit(resource: Resource, most: u64) -> Result<(), String> {
     let limit = Rlimit {
         current: Some(most),

@@ -1,4 +1,4 @@
-//! The server's side of one worker: starting it, limiting it, talking to it until it ends or its time does, and ending it.
+//! The server's side of one process: starting it, limiting it, talking to it until it ends or its time does, and ending it.
 
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -11,10 +11,10 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use serde::Serialize;
 
 use super::frame::{self, Pieces};
-use super::{Limits, Order, Ready, Settings, Word};
-use crate::assess::task::{Task, TaskSet};
+use super::{Limits, Program, Ready};
 
 /// How often it is looked whether somebody still waits for the answer.
 const LOOK: Duration = Duration::from_millis(100);
@@ -25,11 +25,11 @@ const PIPE_BYTES: usize = 1 << 20;
 /// What is read at once.
 const READ_BYTES: usize = 256 << 10;
 
-/// What is kept of what a worker says on standard error.
+/// What is kept of what a process says on standard error.
 const WORDS_BYTES_MAX: usize = 4 << 10;
 
-/// A worker that started, and waits for an order. Dropped, it is ended.
-pub(super) struct Process {
+/// A process that started, and waits for an order. Dropped, it is ended.
+pub struct Process {
     child: Child,
     input: ChildStdin,
     output: ChildStdout,
@@ -41,15 +41,34 @@ pub(super) struct Process {
 
 /// Why there is no answer, or not all of one.
 #[derive(Debug)]
-pub(super) enum Failure {
-    /// It ended, in words that say how.
-    Died(String),
+pub enum Failure {
+    /// It ended.
+    Died(Death),
     /// Its time was up.
     TimedOut,
     /// Nobody waits any more.
     Canceled,
     /// It could not be started or reached, or it does not keep to the protocol.
     Broken(String),
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Death {
+    /// It needed more address space than it was given.
+    Memory,
+    /// It went down deeper than its stack.
+    Stack,
+    /// It needed more processor time than so many seconds.
+    Cpu(u64),
+    /// It said more than so many bytes, and was ended.
+    Output(usize),
+    /// Somebody else ended it; the machine may be out of memory.
+    Killed,
+    /// By this signal, with these words.
+    Signal(i32, String),
+    /// By itself, with these words.
+    Itself(String),
 }
 
 impl Drop for Process {
@@ -62,22 +81,25 @@ impl Drop for Process {
 
 /// When to give up.
 #[derive(Clone, Copy)]
-pub(super) struct Patience<'a> {
-    pub(super) until: Instant,
-    pub(super) canceled: &'a dyn Fn() -> bool,
+pub struct Patience<'a> {
+    /// When.
+    pub until: Instant,
+    /// Whether nobody waits any more.
+    pub canceled: &'a dyn Fn() -> bool,
 }
 
 impl Process {
-    /// Starts a worker, and does not wait for it.
-    pub(super) fn start(settings: &Settings) -> io::Result<Process> {
+    /// Starts a process, and does not wait for it.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start.
+    pub fn start(program: &Program) -> io::Result<Process> {
         let named = |error: io::Error| {
-            io::Error::new(
-                error.kind(),
-                format!("{}: {error}", settings.program.display()),
-            )
+            io::Error::new(error.kind(), format!("{}: {error}", program.path.display()))
         };
-        let mut child = Command::new(&settings.program)
-            .args(&settings.arguments)
+        let mut child = Command::new(&program.path)
+            .args(&program.arguments)
             .env_clear()
             .current_dir("/")
             .stdin(Stdio::piped())
@@ -87,7 +109,7 @@ impl Process {
             .map_err(named)?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(input), Some(output), Some(errors)) = pipes else {
-            return Err(io::Error::other("there are no pipes to the worker"));
+            return Err(io::Error::other("there are no pipes to the process"));
         };
         let process = Process {
             child,
@@ -111,7 +133,7 @@ impl Process {
     }
 
     /// Whether it is still there.
-    pub(super) fn is_alive(&mut self) -> bool {
+    pub fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
@@ -120,7 +142,7 @@ impl Process {
     /// # Errors
     ///
     /// When it could not, and must have.
-    pub(super) fn ready(
+    pub fn ready(
         &mut self,
         strict: bool,
         limits: &Limits,
@@ -137,19 +159,23 @@ impl Process {
                 let missing = landlock.err().or(seccomp.err());
                 missing.map_or(Ok(()), |why| {
                     Err(Failure::Broken(format!(
-                        "the worker cannot be confined: {why}"
+                        "the process cannot be confined: {why}"
                     )))
                 })
             }
             Some(Ok(_)) => Ok(()),
             _ => Err(Failure::Broken(String::from(
-                "the worker does not say that it is ready",
+                "the process does not say that it is ready",
             ))),
         }
     }
 
     /// Sets its limits, from outside, for documents of so many bytes.
-    pub(super) fn limit(&self, limits: &Limits, document_bytes: u64) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    ///
+    /// When one cannot be set.
+    pub fn limit(&self, limits: &Limits, document_bytes: u64) -> Result<(), Failure> {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         let memory = limits
             .memory_bytes
@@ -169,39 +195,30 @@ impl Process {
                 .and_then(|pid| prlimit(Some(pid), resource, limit));
             if let Err(error) = set {
                 return Err(Failure::Broken(format!(
-                    "the limit {resource:?} of the worker cannot be set: {error}"
+                    "the limit {resource:?} of the process cannot be set: {error}"
                 )));
             }
         }
         Ok(())
     }
 
-    /// Gives an order with its documents, and hears what is said until `hear` has heard enough.
-    pub(super) fn carry_out(
+    /// Gives an order with its documents, and hears what is said, a frame each, until `hear` has heard enough.
+    ///
+    /// # Errors
+    ///
+    /// When it goes away before that, or its time is up.
+    pub fn carry_out(
         &mut self,
-        order: &Order<&Task, &TaskSet>,
-        documents: &[&str],
-        hear: &mut dyn FnMut(Word) -> bool,
+        order: &impl Serialize,
+        documents: &[&[u8]],
+        hear: &mut dyn FnMut(&[u8]) -> bool,
         limits: &Limits,
         patience: Patience<'_>,
     ) -> Result<(), Failure> {
         let order = frame::encode(order).map_err(|error| Failure::Broken(error.to_string()))?;
         let mut parts = vec![order.as_slice()];
-        parts.extend(documents.iter().map(|text| text.as_bytes()));
-        let mut garbled = None;
-        let mut take = |frame: &[u8]| match serde_json::from_slice(frame) {
-            Ok(word) => hear(word),
-            Err(error) => {
-                garbled = Some(error.to_string());
-                true
-            }
-        };
-        self.talk(&parts, &mut take, limits, patience)?;
-        garbled.map_or(Ok(()), |why| {
-            Err(Failure::Broken(format!(
-                "the worker says what nobody understands: {why}"
-            )))
-        })
+        parts.extend(documents);
+        self.talk(&parts, hear, limits, patience)
     }
 
     /// Writes all of it and reads frames meanwhile, until `take` has had enough.
@@ -262,10 +279,7 @@ impl Process {
             Ok(count) => {
                 self.heard = self.heard.saturating_add(count);
                 if self.heard > bytes_max {
-                    let words = format!(
-                        "it says more than {bytes_max} bytes; let it give fewer or shorter messages"
-                    );
-                    return Err(Failure::Died(words));
+                    return Err(Failure::Died(Death::Output(bytes_max)));
                 }
                 self.pieces.push(buffer.get(..count).unwrap_or_default());
                 Ok(false)
@@ -344,28 +358,19 @@ fn waits(error: &io::Error) -> bool {
     )
 }
 
-/// How a process ended, in words for whoever wrote what it evaluated.
-fn how(status: ExitStatus, words: &str, limits: &Limits) -> String {
+/// How a process ended, by its status and its last words.
+fn how(status: ExitStatus, words: &str, limits: &Limits) -> Death {
     let told = words.trim().lines().next().unwrap_or_default();
     if words.contains("memory allocation of") {
-        return String::from(
-            "it needs more memory than an evaluation may have; let it build smaller values",
-        );
+        return Death::Memory;
     }
     if words.contains("has overflowed its stack") {
-        return String::from(
-            "it calls itself without end; let the recursion end, or write it as a comprehension",
-        );
+        return Death::Stack;
     }
     match status.signal() {
-        Some(libc::SIGXCPU) => {
-            let seconds = limits.cpu.as_secs();
-            format!("it needs more than {seconds} s of processor time; let it loop less")
-        }
-        Some(libc::SIGKILL) => {
-            String::from("its process was killed from outside; the machine may be out of memory")
-        }
-        Some(signal) => format!("its process ended by signal {signal}: {told}"),
-        None => format!("its process ended by itself: {told}"),
+        Some(libc::SIGXCPU) => Death::Cpu(limits.cpu.as_secs()),
+        Some(libc::SIGKILL) => Death::Killed,
+        Some(signal) => Death::Signal(signal, told.to_owned()),
+        None => Death::Itself(told.to_owned()),
     }
 }
