@@ -43,11 +43,18 @@ words! {
     }
 }
 
-/// What it will cost, in millionths of a currency's unit.
+/// What it will cost, as it was shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Estimate {
     /// Digest of the whole estimate.
     pub digest: Hash,
+    /// One of each currency, in order of their names: they are never added. None where no amount is known.
+    pub amounts: Vec<Amount>,
+}
+
+/// An amount, in millionths of a currency's unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Amount {
     /// The currency: `USD`, …
     pub currency: String,
     /// A month afterwards.
@@ -133,11 +140,10 @@ impl Verdict {
 
 impl Estimate {
     fn item(&self) -> Item<'_> {
+        let amounts = self.amounts.iter().map(Amount::item).collect();
         object(vec![
-            ("currency", text(&self.currency)),
-            ("delta_micro", Item::Int(self.delta_micro)),
+            ("amounts", Item::List(amounts)),
             ("digest", form::hash(&self.digest)),
-            ("monthly_micro", Item::Int(self.monthly_micro)),
         ])
     }
 
@@ -146,15 +152,51 @@ impl Estimate {
             return Ok(None);
         }
         let mut members = Members::of("estimate", item)?;
+        let Item::List(amounts) = members.item("amounts")? else {
+            return Err(form::wrong("estimate.amounts"));
+        };
+        let amounts = amounts.into_iter().map(Amount::read);
         let estimate = Self {
+            amounts: amounts.collect::<Result<_, _>>()?,
             digest: members.hash("digest")?,
+        };
+        members.end()?;
+        estimate.check()?;
+        Ok(Some(estimate))
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let named = self.amounts.iter().map(|each| each.currency.as_str());
+        if named.is_sorted_by(|a, b| a < b) {
+            return Ok(());
+        }
+        let why = "they stand in order of their currencies, each once";
+        Err(Error::Contradiction {
+            field: "estimate.amounts",
+            why,
+        })
+    }
+}
+
+impl Amount {
+    fn item(&self) -> Item<'_> {
+        object(vec![
+            ("currency", text(&self.currency)),
+            ("delta_micro", Item::Int(self.delta_micro)),
+            ("monthly_micro", Item::Int(self.monthly_micro)),
+        ])
+    }
+
+    fn read(item: Item<'_>) -> Result<Self, Error> {
+        let mut members = Members::of("estimate.amounts", item)?;
+        let amount = Self {
             currency: Some(members.text("currency")?)
                 .filter(|currency| form::is_word(currency))
-                .ok_or_else(|| form::wrong("estimate.currency"))?,
+                .ok_or_else(|| form::wrong("estimate.amounts.currency"))?,
             monthly_micro: members.integer("monthly_micro")?,
             delta_micro: members.integer("delta_micro")?,
         };
         members.end()?;
-        Ok(Some(estimate))
+        Ok(amount)
     }
 }

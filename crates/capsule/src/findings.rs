@@ -1,7 +1,7 @@
 //! The checks behind [`crate::verify`]: each compares one thing and leaves a mismatch, or a sentence that says what held.
 
 use crate::approval::tally;
-use crate::assessment::{Assessment, Outcome, Verdict};
+use crate::assessment::{Amount, Assessment, Outcome, Verdict};
 use crate::capsule::Capsule;
 use crate::evidence::{Evidence, Lock};
 use crate::facts::{Backend, BaseState, Facts, Provider};
@@ -391,14 +391,24 @@ fn spell_verdicts(assessment: &Assessment) -> String {
 }
 
 fn cost(assessment: &Assessment) -> String {
-    match &assessment.estimate {
-        None => "no estimate was made".to_owned(),
-        Some(estimate) => format!(
-            "the estimate is {} millionths of a {} a month ({:+}), {}",
-            estimate.monthly_micro,
-            estimate.currency,
-            estimate.delta_micro,
-            digest(Some(&estimate.digest))
-        ),
-    }
+    let Some(estimate) = &assessment.estimate else {
+        return "no estimate was made".to_owned();
+    };
+    let spelt = |each: &Amount| {
+        let (monthly, delta) = (each.monthly_micro, each.delta_micro);
+        format!(
+            "{monthly} millionths of a {} a month ({delta:+})",
+            each.currency
+        )
+    };
+    let amounts: Vec<String> = estimate.amounts.iter().map(spelt).collect();
+    let amounts = if amounts.is_empty() {
+        "of no amount".to_owned()
+    } else {
+        amounts.join(" and ")
+    };
+    format!(
+        "the estimate is {amounts}, {}",
+        digest(Some(&estimate.digest))
+    )
 }

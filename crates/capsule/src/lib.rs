@@ -27,7 +27,7 @@ mod terms;
 mod verify;
 
 pub use approval::{Approval, Capacity, Decision, FoundApproval, Requirement, Tally, tally};
-pub use assessment::{Assessment, Estimate, Outcome, Verdict, policies_digest};
+pub use assessment::{Amount, Assessment, Estimate, Outcome, Verdict, policies_digest};
 pub use capsule::{CAPSULE_BYTES_MAX, Capsule, VERSION};
 pub use evidence::{Evidence, Lock};
 pub use facts::{Backend, BaseState, Facts, Provider, Sandbox, Tool, ToolName, Variables};

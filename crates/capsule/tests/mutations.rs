@@ -535,7 +535,10 @@ fn policies_in_force_now_decide() {
     });
     check_with(&["estimate"], |world| world.assessment.estimate = None);
     check_with(&["estimate"], |world| {
-        world.assessment.estimate.as_mut().unwrap().monthly_micro += 1;
+        world.assessment.estimate.as_mut().unwrap().amounts[0].monthly_micro += 1;
+    });
+    check_with(&["estimate"], |world| {
+        world.assessment.estimate.as_mut().unwrap().amounts.clear();
     });
     let mut world = World::bare();
     world.assessment = terms(From::Here).assessment;

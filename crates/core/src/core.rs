@@ -22,6 +22,7 @@ use tokio::sync::mpsc;
 use crate::Clock;
 use crate::access::WITNESS;
 use crate::agent;
+use crate::cost::Estimator;
 use crate::ctx::Ctx;
 use crate::db::{Placement, postgres};
 use crate::door;
@@ -70,6 +71,8 @@ pub struct Options {
     pub deliver: Option<Arc<dyn Deliver>>,
     /// What judges by policies. In a process without it nothing is applied that a policy set reaches.
     pub judge: Option<Arc<dyn Judge>>,
+    /// What estimates the costs of plans; a process without it makes no estimates.
+    pub estimator: Option<Arc<dyn Estimator>>,
 }
 
 /// Who a request's token stands for, before it names an organization.
@@ -215,6 +218,7 @@ impl Core {
             work: work.clone(),
             longest: options.longest,
             judge: options.judge.clone(),
+            estimator: options.estimator.clone(),
         };
         let site = House::open(opening).await?;
         let (witness, heads) = mpsc::unbounded_channel();
@@ -655,6 +659,7 @@ impl Core {
             work: self.work.clone(),
             longest: self.options.longest,
             judge: self.options.judge.clone(),
+            estimator: self.options.estimator.clone(),
         };
         House::open(opening).await
     }

@@ -29,6 +29,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::Clock;
 use crate::blob::Blobs;
+use crate::cost::Estimator;
 use crate::db::{Database, Placement};
 use crate::door::{Reads, Work, Writer};
 use crate::error::{Error, Kind, Result};
@@ -114,6 +115,8 @@ pub(crate) struct Opening {
     pub(crate) longest: Longest,
     /// What judges by policies.
     pub(crate) judge: Option<Arc<dyn Judge>>,
+    /// What estimates costs.
+    pub(crate) estimator: Option<Arc<dyn Estimator>>,
 }
 
 /// An open house.
@@ -135,6 +138,7 @@ pub struct House {
     work: Arc<Bell>,
     longest: Longest,
     judge: Option<Arc<dyn Judge>>,
+    estimator: Option<Arc<dyn Estimator>>,
     judging: Mutex<HashSet<RunId>>,
     turn_to_judge: tokio::sync::Mutex<()>,
     grown: broadcast::Sender<RunId>,
@@ -214,6 +218,7 @@ impl House {
             work: opening.work,
             longest: opening.longest,
             judge: opening.judge,
+            estimator: opening.estimator,
             judging: Mutex::default(),
             turn_to_judge: tokio::sync::Mutex::default(),
             grown: broadcast::Sender::new(GROWN_MAX),
@@ -238,6 +243,11 @@ impl House {
     /// What judges by policies.
     pub(crate) fn judge(&self) -> Option<&Arc<dyn Judge>> {
         self.judge.as_ref()
+    }
+
+    /// What estimates costs.
+    pub(crate) fn estimator(&self) -> Option<&Arc<dyn Estimator>> {
+        self.estimator.as_ref()
     }
 
     /// Waits until nothing else of the house is being judged.

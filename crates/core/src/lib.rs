@@ -13,6 +13,7 @@ pub mod backup;
 mod blob;
 pub mod configuration;
 mod core;
+pub mod cost;
 mod ctx;
 mod db;
 mod door;

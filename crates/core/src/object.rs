@@ -10,12 +10,15 @@ use std::io::Read;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use statehouse_control::Beside;
-use statehouse_model::{ConfigurationId, DestinationId, FileId, PolicyBundleId, ValueId};
+use statehouse_model::{
+    ConfigurationId, CostInputId, DestinationId, FileId, PolicyBundleId, ValueId,
+};
 use statehouse_seal::Context;
 use zeroize::Zeroizing;
 
 use crate::blob::{self, Stored};
 use crate::configuration::sql::Configuration;
+use crate::cost::sql::CostInput;
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::notification::sql::Notification;
@@ -105,6 +108,21 @@ impl From<&PolicyBundle> for Object {
         Self {
             kind: "policy-bundle",
             owner: row.policy_set.to_string(),
+            id: row.id.to_string(),
+            name: hex::encode(&row.digest),
+            part: None,
+            size: row.size,
+            body_digest: row.body_digest.clone(),
+            commitment: row.commitment.clone(),
+        }
+    }
+}
+
+impl From<&CostInput> for Object {
+    fn from(row: &CostInput) -> Self {
+        Self {
+            kind: "cost-input",
+            owner: row.kind.clone(),
             id: row.id.to_string(),
             name: hex::encode(&row.digest),
             part: None,
@@ -219,6 +237,10 @@ pub(crate) async fn find(rows: &mut Rows, id: &str) -> Result<Option<Object>> {
         let found = crate::policy::sql::bundle(rows, &id).await?;
         return Ok(found.as_ref().map(Object::from));
     }
+    if let Ok(id) = id.parse::<CostInputId>() {
+        let found = crate::cost::sql::input(rows, &id).await?;
+        return Ok(found.as_ref().map(Object::from));
+    }
     Ok(None)
 }
 
@@ -228,7 +250,8 @@ pub(crate) async fn all(rows: &mut Rows) -> Result<Vec<String>> {
         UNION ALL SELECT id FROM run_file
         UNION ALL SELECT value FROM variable
         UNION ALL SELECT destination FROM notification
-        UNION ALL SELECT id FROM policy_bundle ORDER BY 1";
+        UNION ALL SELECT id FROM policy_bundle
+        UNION ALL SELECT id FROM cost_input ORDER BY 1";
     let found = rows.transaction.query(sql, &[]).await?;
     found
         .iter()

@@ -17,11 +17,11 @@ pub(crate) use rows::{Ask, Rows};
 
 use statehouse_ledger::row::{self, Cell};
 use statehouse_model::{
-    ActorId, AgentPoolId, ApprovalId, CodeId, ConfigurationId, DeliveryId, DestinationId, FileId,
-    GrantId, HouseCode, HouseTokenId, JobId, JsonStateId, Name, NotificationId, OrganizationId,
-    OverrideId, Permission, PolicyBundleId, PolicySetId, ProjectId, Role, RunId, SessionId,
-    Subject, TagId, TeamId, TokenId, TokenOwner, UrlId, UserId, ValueId, VariableId, VariableOwner,
-    VariableSetId, VersionId, WorkspaceId,
+    ActorId, AgentPoolId, ApprovalId, CodeId, ConfigurationId, CostInputId, DeliveryId,
+    DestinationId, FileId, GrantId, HouseCode, HouseTokenId, JobId, JsonStateId, Name,
+    NotificationId, OrganizationId, OverrideId, Permission, PolicyBundleId, PolicySetId, ProjectId,
+    Role, RunId, SessionId, Subject, TagId, TeamId, TokenId, TokenOwner, UrlId, UserId, ValueId,
+    VariableId, VariableOwner, VariableSetId, VersionId, WorkspaceId,
 };
 use statehouse_seal::Keyring;
 
@@ -169,6 +169,7 @@ text_columns!(
     ApprovalId,
     CodeId,
     ConfigurationId,
+    CostInputId,
     DeliveryId,
     DestinationId,
     FileId,

@@ -15,6 +15,7 @@
     missing_docs
 )]
 
+pub(crate) mod estimator;
 pub(crate) mod evidence;
 pub(crate) mod faults;
 pub(crate) mod judge;
@@ -33,6 +34,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use crate::access::{self, GrantView, Scope};
+use crate::cost::Estimator;
 use crate::ctx::Ctx;
 use crate::door::{self, BoxFuture, Outcome, Target, actions};
 use crate::error::Result;
@@ -96,8 +98,21 @@ pub(crate) struct Ashes {
     pub(crate) folder: TempDir,
 }
 
+/// The same with something that estimates costs.
+pub(crate) async fn for_each_engine_estimating<F: Future<Output = ()>>(test: impl Fn(World) -> F) {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        println!("on {engine:?}");
+        let estimator = Some(Arc::new(estimator::Bench) as Arc<dyn Estimator>);
+        test(World::with(engine, estimator).await).await;
+    }
+}
+
 impl World {
     pub(crate) async fn new(engine: Engine) -> Self {
+        Self::with(engine, None).await
+    }
+
+    async fn with(engine: Engine, estimator: Option<Arc<dyn Estimator>>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let cluster = match engine {
             Engine::Sqlite => None,
@@ -119,6 +134,7 @@ impl World {
             longest: crate::job::Longest::default(),
             deliver: Some(post.clone()),
             judge: Some(Arc::new(judge::Bench)),
+            estimator,
         };
         let script = Script::quiet();
         let core = Core::open_with(options.clone(), Faults::new(script.clone()))

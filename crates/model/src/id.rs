@@ -193,6 +193,8 @@ id!(/** A variable of a workspace, or of a set. */ VariableId, "var", house);
 id!(/** A set of variables: given to the runs of many workspaces. */ VariableSetId, "varset", house);
 id!(/** A set of policies: what the runs of many workspaces are judged by. */ PolicySetId, "polset", house);
 id!(/** One bundle that was published for a set of policies. */ PolicyBundleId, "polsetver", house);
+id!(/** Something that costs are estimated from: a price book, an overlay, a usage file. */ CostInputId, "cin", house);
+id!(/** What the plan of a run costs, as the platform's clients name it. */ CostEstimateId, "ce", house);
 id!(/** Somebody's word that a plan may be applied although a policy is against it. */ OverrideId, "povr", house);
 id!(/** One value that a variable had. */ ValueId, "vv", house);
 id!(/** Where notifications of a workspace are sent, and of what. */ NotificationId, "nc", house);
@@ -343,6 +345,18 @@ impl From<&TaskStageId> for RunId {
 impl From<&RunId> for PolicyEvaluationId {
     fn from(run: &RunId) -> Self {
         Self(renamed(run.as_str(), "poleval"))
+    }
+}
+
+impl From<&RunId> for CostEstimateId {
+    fn from(run: &RunId) -> Self {
+        Self(renamed(run.as_str(), "ce"))
+    }
+}
+
+impl From<&CostEstimateId> for RunId {
+    fn from(estimate: &CostEstimateId) -> Self {
+        Self(renamed(estimate.as_str(), "run"))
     }
 }
 

@@ -19,12 +19,13 @@ mod variable;
 
 pub use actor::{Actor, ActorId, Subject, TokenOwner};
 pub use id::{
-    AgentPoolId, ApplyId, ApprovalId, AssessmentId, CodeId, ConfigurationId, DeliveryId,
-    DestinationId, FileId, GrantId, HouseCode, HouseId, HouseTokenId, IdError, JobId, JsonStateId,
-    MembershipId, NotificationId, OrganizationId, OutputId, OverrideId, PlanId, PolicyBundleId,
-    PolicyEvaluationId, PolicyOutcomeId, PolicySetId, ProjectId, RequestId, RunId, SessionId,
-    TagId, TaskStageId, TeamId, TeamProjectId, TeamWorkspaceId, TokenId, UrlId, UserId, ValueId,
-    VariableId, VariableSetId, VersionId, WorkspaceId,
+    AgentPoolId, ApplyId, ApprovalId, AssessmentId, CodeId, ConfigurationId, CostEstimateId,
+    CostInputId, DeliveryId, DestinationId, FileId, GrantId, HouseCode, HouseId, HouseTokenId,
+    IdError, JobId, JsonStateId, MembershipId, NotificationId, OrganizationId, OutputId,
+    OverrideId, PlanId, PolicyBundleId, PolicyEvaluationId, PolicyOutcomeId, PolicySetId,
+    ProjectId, RequestId, RunId, SessionId, TagId, TaskStageId, TeamId, TeamProjectId,
+    TeamWorkspaceId, TokenId, UrlId, UserId, ValueId, VariableId, VariableSetId, VersionId,
+    WorkspaceId,
 };
 pub use name::{Name, NameError};
 pub use permission::{Level, Permission, Role, UnknownName};

@@ -211,6 +211,10 @@ permissions! {
     PolicyWrite = "policy.write", House, "om";
     /// Let a run be applied that a soft-mandatory policy is against, and say why.
     PolicyOverride = "policy.override", House, "om";
+    /// See by what plans are estimated, and what those of runs come to.
+    CostRead = "cost.read", House, "omwpra";
+    /// Say by what plans are estimated: price books, prices of the organization, usage; and whether they are.
+    CostWrite = "cost.write", House, "om";
     /// See where notifications of runs are sent, and what came of it; an address can be as good as a token, and tokens are shown to nobody.
     NotificationRead = "notification.read", House, "om";
     /// Say where notifications of runs are sent.

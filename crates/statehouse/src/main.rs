@@ -9,6 +9,7 @@ mod client;
 mod cmd;
 mod config;
 mod environment;
+mod estimator;
 mod failure;
 mod files;
 mod logs;

@@ -7,9 +7,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use statehouse_core::cost::estimate::{
+    Estimating, Estimator, Figures, Input, Micro, Own, Question as OfPlan, Said as CostSaid, Total,
+};
 use statehouse_core::notification::{Deliver, Message, Sending};
 use statehouse_core::policy::judge::{Checked, Judge, Judging, Outcome, Question, Said};
-use statehouse_core::{Clock, Core, Options};
+use statehouse_core::{Clock, Core, Options, cost};
 use statehouse_seal::KeyDirectory;
 
 /// Where the clock of a new site begins: 2026-01-01, in microseconds since 1970.
@@ -55,6 +58,7 @@ impl Site {
             longest: statehouse_core::job::Longest::default(),
             deliver: Some(Arc::new(Taken)),
             judge: Some(Arc::new(Against)),
+            estimator: Some(Arc::new(Costly)),
         }
     }
 
@@ -100,6 +104,54 @@ impl Judge for Against {
                 results: Vec::new(),
             });
             Ok(against.collect())
+        })
+    }
+}
+
+/// Takes every file, and has every plan cost a dollar.
+struct Costly;
+
+fn costly(kind: cost::Kind) -> Input {
+    Input {
+        kind,
+        name: kind.as_str().to_owned(),
+        bytes: Bytes::from_static(kind.as_str().as_bytes()),
+    }
+}
+
+impl Estimator for Costly {
+    fn own(&self) -> Own {
+        Own {
+            book: costly(cost::Kind::Book),
+            mapping: costly(cost::Kind::Mapping),
+        }
+    }
+
+    fn check(&self, input: Input) -> Estimating<'_, String> {
+        Box::pin(async move { Ok(format!("{} bytes", input.bytes.len())) })
+    }
+
+    fn estimate(&self, _: OfPlan) -> Estimating<'_, CostSaid> {
+        Box::pin(async move {
+            let micro = Micro {
+                before: 0,
+                after: 1_000_000,
+                delta: 1_000_000,
+            };
+            let total = Total {
+                micro,
+                ..Total::default()
+            };
+            Ok(CostSaid {
+                engine: "none".to_owned(),
+                figures: Figures {
+                    totals: [("USD".to_owned(), total)].into(),
+                    ..Figures::default()
+                },
+                resources: Vec::new(),
+                policy: "{}".to_owned(),
+                document: "{}".to_owned(),
+            })
         })
     }
 }

@@ -172,9 +172,11 @@ pub fn terms(from: From) -> Terms {
             verdicts: sets.map(verdict).to_vec(),
             estimate: Some(Estimate {
                 digest: hash("estimate"),
-                currency: "USD".to_owned(),
-                monthly_micro: 12_500_000 + i64::from(number),
-                delta_micro: -500_000,
+                amounts: vec![Amount {
+                    currency: "USD".to_owned(),
+                    monthly_micro: 12_500_000 + i64::from(number),
+                    delta_micro: -500_000,
+                }],
             }),
         },
         // Nobody was asked for then, so that what is asked for now decides.

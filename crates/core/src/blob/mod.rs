@@ -93,6 +93,7 @@ fn named(context: &Context<'_>) -> String {
                 "plan" => "plan file",
                 "plan-json" => "plan's JSON",
                 "plan-shown" => "plan for the screen",
+                "estimate" => "estimate of its cost",
                 "plan-log" => "log of the plan",
                 "apply-log" => "log of the apply",
                 "options" => "options",
@@ -106,6 +107,7 @@ fn named(context: &Context<'_>) -> String {
         }
         "variable" => format!("the value `{id}` of variable `{name}`"),
         "destination" => format!("the address `{id}` of notification `{name}`"),
+        "cost-input" => format!("the {object} `{id}` that costs are estimated by"),
         other => format!("`{id}` ({other})"),
     }
 }

@@ -5,8 +5,9 @@ use statehouse_model::HouseCode;
 use crate::db::Migration;
 use crate::record::Table;
 use crate::{
-    access, agent, configuration, drift, execution, job, key, ledger, notification, oauth, org,
-    policy, project, retention, run, session, state, team, token, url, user, variable, workspace,
+    access, agent, configuration, cost, drift, execution, job, key, ledger, notification, oauth,
+    org, policy, project, retention, run, session, state, team, token, url, user, variable,
+    workspace,
 };
 
 const COMMON: &str = include_str!("../../migrations/common/0001_ledger.sql");
@@ -28,6 +29,7 @@ const JOB_REASON: &str = include_str!("../../migrations/house/0013_job_reason.sq
 const BOUNDS: &str = include_str!("../../migrations/house/0014_bounds.sql");
 const EXECUTION_TOOL: &str = include_str!("../../migrations/house/0015_execution_tool.sql");
 const POLICY: &str = include_str!("../../migrations/house/0016_policy.sql");
+const COST: &str = include_str!("../../migrations/house/0017_cost.sql");
 
 /// The evidential tables that the site and every organization have.
 const SHARED_TABLES: [Table; 2] = [
@@ -49,7 +51,7 @@ static SITE_TABLES: [Table; 9] = [
 ];
 
 /// The evidential tables of an organization.
-static HOUSE_TABLES: [Table; 41] = [
+static HOUSE_TABLES: [Table; 44] = [
     SHARED_TABLES[0],
     SHARED_TABLES[1],
     Table::of::<access::sql::Grant>(),
@@ -91,6 +93,9 @@ static HOUSE_TABLES: [Table; 41] = [
     Table::of::<policy::sql::PolicySet>(),
     Table::of::<policy::sql::PolicyBundle>(),
     Table::of::<policy::sql::PolicyOverride>(),
+    Table::of::<cost::sql::CostInput>(),
+    Table::of::<cost::sql::CostSetting>(),
+    Table::of::<cost::sql::CostEstimate>(),
 ];
 
 /// Every evidential table of a house, in the order they are verified in.
@@ -120,6 +125,7 @@ pub(crate) fn migrations(code: HouseCode) -> Vec<Migration> {
             ("bounds", BOUNDS),
             ("execution_tool", EXECUTION_TOOL),
             ("policy", POLICY),
+            ("cost", COST),
         ]
     };
     [("ledger", COMMON)]

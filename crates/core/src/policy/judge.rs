@@ -24,6 +24,7 @@ use super::force::{self, InForce};
 use super::{Enforcement, Exception, PolicyView, read};
 use crate::access;
 use crate::blob::Stored;
+use crate::cost;
 use crate::ctx::Ctx;
 use crate::door::{self, Target, actions};
 use crate::error::{Error, Kind as Trouble, Result};
@@ -108,6 +109,8 @@ pub struct Question {
     pub sets: Vec<Set>,
     /// Of which plan: the text that `terraform show -json` gives of it.
     pub plan: Bytes,
+    /// What it costs, as policies read it; nothing where no amount is known.
+    pub cost: Option<Bytes>,
     /// What else is known.
     pub facts: Context,
     /// When it is, in microseconds since 1970.
@@ -289,6 +292,7 @@ pub(crate) fn needed(house: &House) -> Result<Arc<dyn Judge>> {
 struct Gathered {
     sets: Vec<(InForce, (Object, Stored))>,
     plan: (Object, Stored),
+    cost: Option<(Object, Stored)>,
     facts: Context,
 }
 
@@ -310,6 +314,7 @@ pub(crate) struct OfOne {
     /// The set with the bundle that is in force, if one is.
     pub(crate) in_force: Option<Set>,
     pub(crate) plan: Bytes,
+    pub(crate) cost: Option<Bytes>,
     pub(crate) facts: Context,
     pub(crate) project: String,
     pub(crate) approvals: usize,
@@ -346,10 +351,11 @@ pub(crate) async fn gathered_for(
                 }
                 None => None,
             };
+            let cost = cost::make::sealed(rows, &run.id).await?;
             let facts = facts(rows, &house, (&run, &workspace)).await?;
             let approvals = runs::approvals(rows, &run.id).await?.len();
             let project = workspace.project.to_string();
-            Ok(Some((in_force, plan, facts, (project, approvals))))
+            Ok(Some((in_force, (plan, cost), facts, (project, approvals))))
         })
     })
     .await;
@@ -358,7 +364,7 @@ pub(crate) async fn gathered_for(
         Err(error) if *error.kind() == Trouble::NotFound => None,
         looked => looked?,
     };
-    let Some((in_force, (object, stored), facts, (project, approvals))) = looked else {
+    let Some((in_force, ((object, stored), cost), facts, (project, approvals))) = looked else {
         return Ok(None);
     };
     let reads = ctx.house().reads();
@@ -370,6 +376,7 @@ pub(crate) async fn gathered_for(
     Ok(Some(OfOne {
         in_force,
         plan: object.open(ctx, stored).await?,
+        cost: cost::make::judged(ctx, cost).await?.ok(),
         facts,
         project,
         approvals,
@@ -396,10 +403,12 @@ pub(crate) async fn judge(ctx: &Ctx, id: &RunId, stage: Stage) -> Result<Option<
         asked.push(in_force.opened(ctx, body).await?);
         sets.push(in_force);
     }
+    let cost = cost::make::judged(ctx, gathered.cost).await?;
     let question = Question {
         stage,
         sets: asked,
         plan,
+        cost: cost.as_ref().ok().cloned(),
         facts: gathered.facts,
         now: ctx.house().now(),
     };
@@ -424,9 +433,23 @@ pub(crate) async fn judge(ctx: &Ctx, id: &RunId, stage: Stage) -> Result<Option<
             .collect(),
     };
     for set in &mut sets {
+        if let Err(why) = &cost {
+            without_cost(&mut set.results, why);
+        }
         bounded(&mut set.results, bytes_max);
     }
     Ok(Some(Verdicts { stage, sets }))
+}
+
+/// What a policy answers that judges a cost where there is none: an error, which is against the plan at its level.
+const NO_COST: &str = "there is no cost to judge";
+
+/// Says why a policy had no cost to judge.
+fn without_cost(results: &mut [PolicyResult], why: &str) {
+    let messages = results.iter_mut().flat_map(|result| &mut result.messages);
+    for message in messages.filter(|message| message.text == NO_COST) {
+        message.text = format!("there is no complete estimate of its cost to judge: {why}");
+    }
 }
 
 /// Bytes of messages that are kept of all sets of one run together, and messages of one policy: a file of a run holds them, and people read them.
@@ -508,8 +531,14 @@ async fn gather(rows: &mut Rows, house: &House, id: &RunId) -> Result<Option<Gat
     }
     let plan = files::find(rows, &run.id, Kind::PlanJson).await?;
     let plan = plan.ok_or_else(|| Error::tampered(format!("the plan of {id} is missing")))?;
+    let cost = cost::make::sealed(rows, &run.id).await?;
     let facts = facts(rows, house, (&run, &workspace)).await?;
-    Ok(Some(Gathered { sets, plan, facts }))
+    Ok(Some(Gathered {
+        sets,
+        plan,
+        cost,
+        facts,
+    }))
 }
 
 /// What is known of a run and its workspace.
@@ -544,6 +573,7 @@ async fn facts(
             working_directory: setting.working_directory,
             tool: execution.needed_tool(workspace)?.as_str().to_owned(),
             terraform_version: setting.terraform_version,
+            cost_estimation: cost::is_wanted(rows, workspace).await?,
             ..input::Workspace::default()
         },
         run: Some(input::Run {

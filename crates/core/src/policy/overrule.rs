@@ -5,11 +5,13 @@
 
 use std::sync::Arc;
 
+use statehouse_capsule::Assessment;
 use statehouse_ledger::Hash;
 use statehouse_model::{ActorId, OverrideId, RunId};
 
 use super::judge::{Outcome as Verdict, Verdicts};
 use super::sql::PolicyOverride;
+use crate::cost;
 use crate::ctx::Ctx;
 use crate::door::{self, Outcome, Plan, Target, actions};
 use crate::error::{Error, Kind as Trouble, Result};
@@ -141,7 +143,10 @@ async fn look(
         });
     }
     let overridden = verdicts.digests()?;
-    let assessment = verdicts.assessment(&overridden)?;
+    let assessment = Assessment {
+        estimate: cost::make::bound(rows, &run.id).await?,
+        ..verdicts.assessment(&overridden)?
+    };
     let signed = capsule::make(rows, house, &run, (&found, assessment), now).await?;
     Ok(Looked {
         run,

@@ -105,6 +105,7 @@ pub async fn replay(
             stage: Stage::Plan,
             sets,
             plan: gathered.plan,
+            cost: gathered.cost,
             facts: gathered.facts,
             now: ctx.house().now(),
         };

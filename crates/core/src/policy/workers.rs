@@ -24,7 +24,7 @@ use super::judge::{
 use super::{Enforcement, PolicyView};
 
 /// What is judged. A bundle with a policy of anything else is not published: nobody shall rely on what is never asked.
-const JUDGED: [Entity; 2] = [Entity::Workspace, Entity::Plan];
+const JUDGED: [Entity; 3] = [Entity::Workspace, Entity::Plan, Entity::Cost];
 
 /// What judges by workers.
 pub struct ByWorkers(Arc<Workers>);
@@ -99,7 +99,7 @@ fn check(
         .find(|each| !JUDGED.contains(&each.entity))
     {
         return Err(format!(
-            "the policy {:?} judges what is a {} and would never be asked: plans and their workspaces are judged; leave it out",
+            "the policy {:?} judges what is a {} and would never be asked: plans, what they cost and their workspaces are judged; leave it out",
             policy.name,
             word(&policy.entity)
         ));
@@ -130,7 +130,11 @@ fn lines(wrong: &[Diagnostic]) -> String {
 }
 
 /// A bundle as an archive, the same for the same bundle.
-fn packed(bundle: &Bundle) -> std::io::Result<Bytes> {
+///
+/// # Errors
+///
+/// When an archive cannot hold it.
+pub fn packed(bundle: &Bundle) -> std::io::Result<Bytes> {
     let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
     for (path, text) in bundle.files() {
         let mut header = tar::Header::new_gnu();
@@ -151,6 +155,11 @@ fn request(question: Question) -> Result<Request, String> {
     }
     let plan = std::str::from_utf8(&question.plan);
     let plan = plan.map_err(|_| "the JSON of the plan is not UTF-8")?;
+    let mut documents = BTreeMap::from([(Part::Plan, Arc::from(plan))]);
+    if let Some(cost) = &question.cost {
+        let cost = std::str::from_utf8(cost).map_err(|_| "what it costs is not UTF-8")?;
+        documents.insert(Part::Cost, Arc::from(cost));
+    }
     let context = input::Context {
         stage: match question.stage {
             Stage::Plan => input::Stage::Plan,
@@ -163,7 +172,7 @@ fn request(question: Question) -> Result<Request, String> {
         sets,
         entities: JUDGED.to_vec(),
         input: Input {
-            documents: BTreeMap::from([(Part::Plan, Arc::from(plan))]),
+            documents,
             context,
             data: BTreeMap::new(),
         },

@@ -1,4 +1,4 @@
-//! Judging a plan: what it was made from, what it is and what policies say of it are bound by a capsule, or hold the run up.
+//! Judging a plan: what it was made from, what it is, what it costs and what policies say of it are bound by a capsule, or hold the run up.
 
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use super::machine::{Assessed, Event, Status, Step};
 use super::sql::{CapsuleRow, Run};
 use super::turn::{target, told};
 use super::{arrow, needed};
+use crate::cost::make as cost;
 use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Plan, Tx, actions};
 use crate::error::{Error, Kind as Trouble, Result};
@@ -26,11 +27,11 @@ actions! {
 /// Why a run does not go on that policies are against: a word of its reason.
 const POLICIES: &str = "policies";
 
-/// Judges a plan: what it was made from, what it is and what policies say of it are bound by a capsule. While policies are asked, the rest of the
-/// house goes on.
+/// Judges a plan: what it was made from, what it is, what it costs and what policies say of it are bound by a capsule. While it is estimated and
+/// policies are asked, the rest of the house goes on.
 pub(super) async fn assess(task: &Ctx, id: &RunId) -> Result<()> {
     begin_assessing(task, id).await?;
-    match are_policies_in_force(task, id).await {
+    match is_anything_asked(task, id).await {
         Ok(true) => {}
         Ok(false) => return settle(task, id, None).await,
         Err(error) if *error.kind() == Trouble::Tampered => return fail(task, id, error).await,
@@ -40,13 +41,13 @@ pub(super) async fn assess(task: &Ctx, id: &RunId) -> Result<()> {
         let judging = Judging(task.clone(), id.clone());
         tokio::spawn(async move {
             let Judging(task, id) = &judging;
-            told(id, ask_policies(task, id).await);
+            told(id, ask(task, id).await);
         });
     }
     Ok(())
 }
 
-/// A run whose policies this process asks; over when it is dropped, however that came.
+/// A run whose plan this process has judged; over when it is dropped, however that came.
 struct Judging(Ctx, RunId);
 
 impl Drop for Judging {
@@ -57,24 +58,29 @@ impl Drop for Judging {
     }
 }
 
-async fn are_policies_in_force(task: &Ctx, id: &RunId) -> Result<bool> {
+/// Whether policies are in force, or the plan is to be estimated.
+async fn is_anything_asked(task: &Ctx, id: &RunId) -> Result<bool> {
     let wanted = id.clone();
+    let estimates = task.house().estimator().is_some();
     door::read(task, AssessRun, &target(id), move |rows| {
         Box::pin(async move {
             let run = needed(rows, &wanted).await?;
             let workspace = capsule::workspace_of(rows, &run).await?;
-            Ok(!force::in_force(rows, &workspace).await?.is_empty())
+            let is_judged = !force::in_force(rows, &workspace).await?.is_empty();
+            Ok(is_judged || (estimates && cost::is_due(rows, &run).await?))
         })
     })
     .await
 }
 
-async fn ask_policies(task: &Ctx, id: &RunId) -> Result<()> {
-    let settled = match Box::pin(judge::judge(task, id, Stage::Plan)).await {
-        Ok(verdicts) => settle(task, id, verdicts).await,
-        Err(error) => Err(error),
+/// What it costs first: policies judge that, too.
+async fn ask(task: &Ctx, id: &RunId) -> Result<()> {
+    let settled = async {
+        Box::pin(cost::make(task, id)).await?;
+        let verdicts = Box::pin(judge::judge(task, id, Stage::Plan)).await?;
+        settle(task, id, verdicts).await
     };
-    match settled {
+    match settled.await {
         Err(error) if *error.kind() != Trouble::Unavailable => fail(task, id, error).await,
         settled => settled,
     }
@@ -252,6 +258,11 @@ async fn bind(task: &Ctx, id: &RunId, verdicts: Option<&Verdicts>) -> Result<Opt
             }
             let found = capsule::open(rows, &house, &run, Kind::Found).await?;
             let found = Found::read(&found)?;
+            let estimate = cost::bound(rows, &run.id).await?;
+            let assessment = Assessment {
+                estimate,
+                ..assessment
+            };
             let found = (&found, assessment);
             let signed = capsule::make(rows, &house, &run, found, now).await?;
             Ok(Some(signed))

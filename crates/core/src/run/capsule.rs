@@ -25,6 +25,7 @@ use super::older::Written;
 use super::sql::{self, ApprovalRow, Run};
 use crate::access;
 use crate::configuration;
+use crate::cost;
 use crate::ctx::Ctx;
 use crate::door::Target;
 use crate::error::{Error, Kind as Trouble, Result};
@@ -564,7 +565,8 @@ async fn judged(
     }))
 }
 
-/// What the policies in force say of a plan, as far as they were asked: where others are in force by now, that alone.
+/// What the policies in force say of a plan, as far as they were asked: where others are in force by now, that alone. And the estimate that was
+/// shown: prices may be others by now, and what was approved is not.
 async fn assessed(
     rows: &mut Rows,
     (run, workspace): (&Run, &WorkspaceRow),
@@ -572,9 +574,11 @@ async fn assessed(
     now: i64,
 ) -> Result<Assessment> {
     let in_force = force::digests(rows, workspace).await?;
+    let estimate = cost::make::bound(rows, &run.id).await?;
     let Some(verdicts) = verdicts else {
         return Ok(Assessment {
             policies: policies_digest(&in_force),
+            estimate,
             ..Assessment::default()
         });
     };
@@ -583,6 +587,7 @@ async fn assessed(
     let assessment = verdicts.assessment(&overridden)?;
     Ok(Assessment {
         policies: policies_digest(&in_force),
+        estimate,
         ..assessment
     })
 }

@@ -37,6 +37,8 @@ pub enum Kind {
     Found,
     /// What was planned and judged, signed.
     Capsule,
+    /// What it costs.
+    Estimate,
     /// What policies said of it.
     Verdicts,
     /// A copy of the state that a backend elsewhere had before the plan.
@@ -59,6 +61,7 @@ impl Kind {
             Self::PlanShown => "plan-shown",
             Self::Found => "found",
             Self::Capsule => "capsule",
+            Self::Estimate => "estimate",
             Self::Verdicts => "verdicts",
             Self::StateBefore => "state-before",
             Self::StateAfter => "state-after",
@@ -85,7 +88,8 @@ impl Kind {
             | Self::StateAfter
             | Self::Plan
             | Self::PlanJson
-            | Self::PlanShown => 256 * 1024 * 1024,
+            | Self::PlanShown
+            | Self::Estimate => 256 * 1024 * 1024,
             Self::Verdicts | Self::PlanLog | Self::ApplyLog => 4 * 1024 * 1024,
         }
     }
@@ -140,7 +144,7 @@ pub(crate) async fn prepare(
     };
     let (stored, sha256) = Object::from(&row).seal(ctx, bytes).await?;
     row.digest = match kind {
-        Kind::Plan | Kind::PlanJson | Kind::PlanShown => sha256.to_vec(),
+        Kind::Plan | Kind::PlanJson | Kind::PlanShown | Kind::Estimate => sha256.to_vec(),
         _ => {
             let keyring = ctx.house().keyring();
             keyring.row_mac(&fingerprint(&sha256)).to_vec()

@@ -39,6 +39,7 @@ use statehouse_terraform::literal;
 
 use crate::access::{self, Held};
 use crate::configuration;
+use crate::cost;
 use crate::ctx::Ctx;
 use crate::door::{self, Action, Entry, Outcome, Plan, Target, Tx, actions};
 use crate::drift;
@@ -179,6 +180,8 @@ pub struct RunView {
     pub approvals: Option<counted::Approvals>,
     /// What policies are to it, where one run is asked for.
     pub policies: Standing,
+    /// What is known of what it costs, where one run is asked for.
+    pub cost: cost::seen::Standing,
     /// How it plans, where one run is asked for.
     pub options: Option<Options>,
     /// When it was started, in microseconds since 1970.
@@ -215,6 +218,7 @@ impl RunView {
             sandbox: None,
             approvals: None,
             policies: Standing::Untold,
+            cost: cost::seen::Standing::Untold,
             options: None,
             created_at: run.created_at,
             changed_at: run.changed_at,
@@ -561,10 +565,12 @@ pub async fn show(ctx: &Ctx, id: &RunId) -> Result<RunView> {
             let sandbox = job::sandbox::of_run(rows, &run.id).await?;
             let approvals = counted::of(rows, &asked, &run, &may).await?;
             let policies = seen::standing(rows, asked.house(), &run).await?;
+            let cost = cost::seen::standing(rows, asked.house(), &run).await?;
             let view = RunView {
                 sandbox,
                 approvals,
                 policies,
+                cost,
                 ..RunView::of(run, may)?
             };
             Ok((view, options))

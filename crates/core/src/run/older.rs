@@ -7,6 +7,7 @@
 use super::sql::{ApprovalRow, CapsuleRow, Run, RunEvent, RunFile};
 use crate::access::{ORGANIZATION, sql::Grant};
 use crate::configuration::sql::Configuration;
+use crate::cost::sql::CostEstimate;
 use crate::error::{Error, Result};
 use crate::execution::sql::{Execution, ExecutionTool};
 use crate::house::Base;
@@ -27,12 +28,13 @@ const OF_ALL: [Table; 5] = [
 ];
 
 /// Rows that are about a run, its workspace, or what an apply there needs.
-const OF_THIS: [Table; 10] = [
+const OF_THIS: [Table; 11] = [
     Table::of::<Run>(),
     Table::of::<CapsuleRow>(),
     Table::of::<ApprovalRow>(),
     Table::of::<PolicyOverride>(),
     Table::of::<RunFile>(),
+    Table::of::<CostEstimate>(),
     Table::of::<Configuration>(),
     Table::of::<Workspace>(),
     Table::of::<Freeze>(),

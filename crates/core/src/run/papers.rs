@@ -315,8 +315,10 @@ fn terms(made: Made) -> Terms {
 fn estimate(digest: Hash) -> statehouse_capsule::Estimate {
     statehouse_capsule::Estimate {
         digest,
-        currency: "USD".to_owned(),
-        monthly_micro: 1,
-        delta_micro: 0,
+        amounts: vec![statehouse_capsule::Amount {
+            currency: "USD".to_owned(),
+            monthly_micro: 1,
+            delta_micro: 0,
+        }],
     }
 }

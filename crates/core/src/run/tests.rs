@@ -12,6 +12,7 @@
 mod agents;
 mod altered;
 mod approvals;
+mod costs;
 mod ends;
 mod files;
 mod given;

@@ -44,6 +44,9 @@ const EMBEDDED: [(&str, &str); 8] = [
     ),
     ("google.map", include_str!("../../mapping/google.map")),
 ];
+/// What the two lists are called beside the files.
+const FREE_FILE: &str = "free.txt";
+const USAGE_KEYS_FILE: &str = "usage-keys.txt";
 /// Types that cost nothing.
 const FREE: &str = include_str!("../../mapping/free.txt");
 /// Usage keys that the format of usage files knows, by type.
@@ -98,7 +101,7 @@ pub struct Mapping {
     takes: HashMap<String, Vec<String>>,
     tables: HashMap<String, HashMap<String, Rc<str>>>,
     free: HashSet<String>,
-    usage_keys: HashMap<&'static str, Vec<&'static str>>,
+    usage_keys: HashMap<String, Vec<String>>,
     names: RefCell<Names>,
     pub(crate) known: Known,
 }
@@ -106,11 +109,43 @@ pub struct Mapping {
 impl Mapping {
     /// The mapping that comes with the binary.
     pub fn embedded() -> Result<Self, MappingError> {
-        let mut mapping = Self::empty();
-        for (file, text) in EMBEDDED {
+        Self::of(FREE, USAGE_KEYS, EMBEDDED)
+    }
+
+    fn of<'t>(
+        free: &str,
+        usage_keys: &str,
+        files: impl IntoIterator<Item = (&'t str, &'t str)>,
+    ) -> Result<Self, MappingError> {
+        let mut mapping = Self::empty(free, usage_keys);
+        for (file, text) in files {
             mapping.add(file, text, false)?;
         }
         Ok(mapping)
+    }
+
+    /// The files that come with the binary as one text, to be kept beside what was estimated with them.
+    pub fn pack() -> String {
+        let lists = [(FREE_FILE, FREE), (USAGE_KEYS_FILE, USAGE_KEYS)];
+        let files: Vec<(&str, &str)> = lists.into_iter().chain(EMBEDDED).collect();
+        serde_json::json!(files).to_string()
+    }
+
+    /// The mapping that was packed so, by this binary or by another one.
+    pub fn packed(name: &str, text: &str) -> Result<Self, MappingError> {
+        let refuse = |reason: &str| MappingError::new(name, 1, reason);
+        let files: Vec<(String, String)> = serde_json::from_str(text)
+            .map_err(|error| refuse(&format!("this is no packed mapping: {error}")))?;
+        let list = |wanted: &str| {
+            let found = files.iter().find(|(file, _)| file == wanted);
+            let missing = || refuse(&format!("the packed mapping has no {wanted}"));
+            found.map(|(_, text)| text.as_str()).ok_or_else(missing)
+        };
+        let (free, usage_keys) = (list(FREE_FILE)?, list(USAGE_KEYS_FILE)?);
+        let is_list = |file: &str| file == FREE_FILE || file == USAGE_KEYS_FILE;
+        let maps = files.iter().filter(|(file, _)| !is_list(file));
+        let maps = maps.map(|(file, text)| (file.as_str(), text.as_str()));
+        Self::of(free, usage_keys, maps)
     }
 
     /// The embedded mapping with the files `*.map` of a directory put over it: a type, template or table that a file has takes the
@@ -136,7 +171,7 @@ impl Mapping {
         Ok(mapping)
     }
 
-    fn empty() -> Self {
+    fn empty(free: &str, usage_keys: &str) -> Self {
         let mut names = Names::default();
         let known = Known {
             usage: names.define("usage"),
@@ -148,20 +183,17 @@ impl Mapping {
             i: names.define("i"),
             tier: names.define("tier"),
         };
-        let mut usage_keys = HashMap::new();
-        for line in USAGE_KEYS.lines() {
-            if let Some((kind, keys)) = line.split_once(':') {
-                usage_keys.insert(kind, keys.split_whitespace().collect());
-            }
-        }
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
+        let lines = usage_keys.lines().filter_map(|line| line.split_once(':'));
+        let usage_keys = lines.map(|(kind, keys)| (kind.to_owned(), words(keys)));
         Self {
             types: HashMap::new(),
             templates: HashMap::new(),
             providers: HashMap::new(),
             takes: HashMap::new(),
             tables: HashMap::new(),
-            free: FREE.split_whitespace().map(str::to_owned).collect(),
-            usage_keys,
+            free: free.split_whitespace().map(str::to_owned).collect(),
+            usage_keys: usage_keys.collect(),
             names: RefCell::new(names),
             known,
         }

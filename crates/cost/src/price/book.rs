@@ -160,6 +160,16 @@ impl Book {
         Self::from_bytes("the starter book", Cow::Borrowed(STARTER), false)
     }
 
+    /// The bytes of the book that comes with the binary.
+    pub fn starter_bytes() -> &'static [u8] {
+        STARTER
+    }
+
+    /// Takes bytes for a book, and checks them against their digest.
+    pub fn read(name: &str, bytes: Vec<u8>) -> Result<Self, BookError> {
+        Self::from_bytes(name, Cow::Owned(bytes), true)
+    }
+
     /// Reads a book from a file, and checks it against its digest.
     pub fn open(path: &Path) -> Result<Self, BookError> {
         let name = path.display().to_string();

@@ -12,3 +12,12 @@ deny contains {"msg": sprintf("it makes a month %.2f dearer; one change may add 
 deny contains {"msg": "the difference in cost is not known; have it estimated"} if {
 	not is_number(object.get(input, ["cost", "monthly_change"], null))
 }
+
+# Amounts of two currencies are never compared.
+deny contains {"msg": sprintf("it is priced in %s, and what may be spent is said in %s; have prices of that currency put over the book", [currency, wanted])} if {
+	wanted := data.parameters.cost_increase.currency
+	wanted != ""
+	currency != wanted
+}
+
+currency := object.get(input.cost, "currency", "USD")

@@ -17,3 +17,8 @@ test_less_or_cheaper_passes if {
 	count(policy.deny) == 0 with input as {"cost": {"monthly_change": 200}}
 	count(policy.deny) == 0 with input as {"cost": {"monthly_change": -5000}}
 }
+
+test_another_currency_is_denied if {
+	count(policy.deny) == 1 with input as {"cost": {"monthly_change": 1, "currency": "CNY"}} with data.parameters.cost_increase.currency as "USD"
+	count(policy.deny) == 0 with input as {"cost": {"monthly_change": 1, "currency": "USD"}} with data.parameters.cost_increase.currency as "USD"
+}

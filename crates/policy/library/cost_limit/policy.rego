@@ -14,3 +14,10 @@ deny contains {"msg": "the cost is not known; have it estimated"} if {
 }
 
 currency := object.get(input.cost, "currency", "USD")
+
+# Amounts of two currencies are never compared.
+deny contains {"msg": sprintf("it is priced in %s, and what may be spent is said in %s; have prices of that currency put over the book", [currency, wanted])} if {
+	wanted := data.parameters.cost_limit.currency
+	wanted != ""
+	currency != wanted
+}

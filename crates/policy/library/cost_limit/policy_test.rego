@@ -19,3 +19,8 @@ test_up_to_the_limit_passes if {
 	count(policy.deny) == 0 with input as {"cost": {"monthly_after": 1000, "currency": "USD"}}
 	count(policy.deny) == 0 with input as {"cost": {"monthly_after": 0}}
 }
+
+test_another_currency_is_denied if {
+	count(policy.deny) == 1 with input as {"cost": {"monthly_after": 1, "currency": "CNY"}} with data.parameters.cost_limit.currency as "USD"
+	count(policy.deny) == 0 with input as {"cost": {"monthly_after": 1, "currency": "USD"}} with data.parameters.cost_limit.currency as "USD"
+}

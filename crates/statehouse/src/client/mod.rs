@@ -143,6 +143,11 @@ impl Api {
         one(&self.wire.send("POST", path, Body::State(state.into()))?)
     }
 
+    /// Sends bytes in the place of those that are there.
+    pub(crate) fn replace(&self, path: &str, bytes: Vec<u8>) -> Result<Resource> {
+        one(&self.wire.send("PUT", path, Body::State(bytes.into()))?)
+    }
+
     /// Sends bytes to an address that the server gave.
     pub(crate) fn put(&self, link: &str, bytes: Vec<u8>) -> Result {
         let path = self.wire.path_of(link);

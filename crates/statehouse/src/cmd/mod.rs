@@ -7,6 +7,7 @@ mod agent;
 mod agent_pool;
 mod attached;
 mod backup;
+mod budget;
 mod completions;
 mod config;
 mod cost;
@@ -50,6 +51,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::client::ServerArgs;
 use crate::environment::Environment;
+use crate::estimator;
 use crate::failure::Result;
 use crate::out::{self, Format, Out};
 use crate::runners::INSIDE;
@@ -128,8 +130,11 @@ enum Command {
     /// Policy sets: what the plans of many workspaces are judged by
     #[command(subcommand)]
     PolicySet(policy_set::Verb),
-    /// Costs: what a plan costs a month, without a server
+    /// Costs: what a plan costs a month, a file without a server and those of runs with one
     Cost(cost::Args),
+    /// Budgets: what may be spent, as policies of the starter library
+    #[command(subcommand)]
+    Budget(budget::Verb),
     /// Price books: what costs are estimated with, without a server
     #[command(subcommand)]
     Price(statehouse_cost::desk::price::Verb),
@@ -191,6 +196,7 @@ pub(crate) fn main() -> ExitCode {
     match words.next().as_deref() {
         Some(INSIDE) => return runner::inside(&words.collect::<Vec<_>>()),
         Some(policy::WORKER) => return policy::worker(),
+        Some(estimator::WORKER) => return estimator::main(),
         _ => {}
     }
     let cli = match Cli::try_parse() {
@@ -237,6 +243,7 @@ fn run(command: Command, session: &Session) -> Result<u8> {
         Command::Policy(verb) => policy::run(verb, session),
         Command::PolicySet(verb) => policy_set::run(verb, session),
         Command::Cost(args) => cost::run(args, session),
+        Command::Budget(verb) => budget::run(verb, session),
         Command::Price(verb) => price::run(&verb, session),
         Command::Notification(verb) => notification::run(verb, session),
         Command::Retention(verb) => retention::run(verb, session),

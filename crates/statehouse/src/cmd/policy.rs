@@ -2,6 +2,8 @@
 
 mod replay;
 
+pub(super) use replay::since;
+
 use std::path::PathBuf;
 use std::time::Duration;
 

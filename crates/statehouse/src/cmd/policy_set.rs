@@ -238,16 +238,26 @@ pub(super) fn packed(dir: &Path) -> Result<(Vec<u8>, Vec<String>)> {
     Ok((archive, names.collect()))
 }
 
-/// Packs a directory, and puts it in force.
-fn publish(client: &Client, session: &Session, set: &str, dir: &Path) -> Result {
-    let (archive, _) = packed(dir)?;
+/// Puts an archive in force; the version that was announced for it, and what became of that.
+pub(super) fn published(
+    client: &Client,
+    set: &str,
+    archive: Vec<u8>,
+) -> Result<(String, Resource)> {
     let versions = format!("{}/versions", path(client, set)?);
     let announced = client.api.send("POST", &versions, &json!({}))?;
     client.api.put(announced.text("upload-url"), archive)?;
-    let version = announced.text("id");
+    let version = announced.text("id").to_owned();
     let found = client
         .api
         .get(&format!("/api/v2/policy-set-versions/{version}"))?;
+    Ok((version, found))
+}
+
+/// Packs a directory, and puts it in force.
+fn publish(client: &Client, session: &Session, set: &str, dir: &Path) -> Result {
+    let (archive, _) = packed(dir)?;
+    let (version, found) = published(client, set, archive)?;
     if session.out.is_json() {
         return session.out.one(&found);
     }

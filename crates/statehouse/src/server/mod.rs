@@ -32,6 +32,7 @@ use tokio::task::JoinSet;
 use crate::cmd::policy::WORKER;
 use crate::config::{self, Config, RunLevel};
 use crate::environment::Environment;
+use crate::estimator::ByProcesses;
 use crate::failure::{Failure, Result};
 use crate::receivers::Sender;
 use crate::runners::{Outside, Own, Plant};
@@ -102,6 +103,7 @@ pub(crate) async fn options(config: &Config, environment: &Environment) -> Resul
         },
         deliver: None,
         judge: None,
+        estimator: None,
     })
 }
 
@@ -126,13 +128,19 @@ impl Server {
         let tls = tls::server_config(served.clone()).map_err(Failure::failed)?;
         let deliver = Sender::of(&config.notifications, environment)?;
         let outside = Outside::of(&config.runs, environment)?;
+        let (program, strict) = (
+            std::env::current_exe()?,
+            config.runs.level == RunLevel::Strict,
+        );
+        let estimator = ByProcesses::new(program.clone(), strict);
         let judge = ByWorkers::new(Settings {
-            strict: config.runs.level == RunLevel::Strict,
-            ..Settings::new(std::env::current_exe()?, [WORKER])
+            strict,
+            ..Settings::new(program, [WORKER])
         });
         let options = Options {
             deliver: Some(Arc::new(deliver)),
             judge: Some(Arc::new(judge)),
+            estimator: Some(Arc::new(estimator)),
             ..options(config, environment).await?
         };
         let core = Core::open(options).await?;

@@ -10,6 +10,7 @@ mod altered;
 mod aws;
 mod cached;
 mod commands;
+mod costs;
 mod drift;
 mod elsewhere;
 mod exposed;

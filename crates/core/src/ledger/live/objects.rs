@@ -147,6 +147,7 @@ async fn leftovers(rows: &mut Rows, report: &mut LiveReport) -> Result<()> {
         AND version NOT IN (SELECT value FROM variable)
         AND version NOT IN (SELECT destination FROM notification)
         AND version NOT IN (SELECT id FROM policy_bundle)
+        AND version NOT IN (SELECT id FROM cost_input)
         ORDER BY version";
     for row in rows.transaction.query(sql, &[]).await? {
         report.add(

@@ -108,6 +108,7 @@ impl Line {
             Kind::PlanJson,
             Kind::PlanShown,
             Kind::Found,
+            Kind::Estimate,
             Kind::Capsule,
         ] {
             let line = self.clone();

@@ -93,7 +93,7 @@ fn blocks(outcome: &str) -> bool {
 }
 
 /// The instant that is meant: one that is written out, or so long ago.
-fn since(text: &str, now_us: i64) -> Result<String> {
+pub(in crate::cmd) fn since(text: &str, now_us: i64) -> Result<String> {
     if instant::parse(text).is_some() {
         return Ok(text.to_owned());
     }

@@ -118,6 +118,7 @@ pub(crate) async fn begin(
         longest: statehouse_core::job::Longest::default(),
         deliver: None,
         judge: None,
+        estimator: None,
     };
     let core = Core::open(options).await?;
     let machine = core.machine();

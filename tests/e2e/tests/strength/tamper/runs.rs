@@ -16,7 +16,7 @@ use statehouse_core::run::work::{Begun, Ended, Line};
 use statehouse_core::variable::set;
 use statehouse_core::workspace::Workspace;
 use statehouse_core::{
-    Core, Ctx, agent, configuration, drift, execution, notification, reach, run, variable,
+    Core, Ctx, agent, configuration, cost, drift, execution, notification, reach, run, variable,
     workspace,
 };
 use statehouse_model::{ConfigurationId, RunId, VariableSetId};
@@ -205,6 +205,15 @@ async fn overruled(core: &Arc<Core>, ctx: &Ctx, called: &str) {
     comes_to(core, ctx, &run, Status::AwaitingApproval).await;
 }
 
+/// By what plans are estimated from now on.
+async fn priced(ctx: &Ctx, text: &'static str) {
+    let named = (cost::Kind::Overlay, format!("{text}.csv"));
+    let bytes = Bytes::from_static(text.as_bytes());
+    cost::set(ctx, Scope::Organization, named, bytes)
+        .await
+        .unwrap();
+}
+
 /// Somebody who is told of the runs of a workspace, and was tried.
 async fn told(core: &Core, ctx: &Ctx, workspace: &Workspace, called: &str) {
     let wish = notification::Wish {
@@ -259,6 +268,7 @@ async fn looks(ctx: &Ctx, workspace: &Workspace, hours: u64) {
 pub(super) async fn first(core: &Arc<Core>, ctx: &Ctx) {
     agent::create(ctx, name("first")).await.unwrap();
     set_of_variables(ctx, "first").await;
+    priced(ctx, "first").await;
     let (workspace, configuration) = prepared(core, ctx, "runs", 2).await;
     half_agreed(core, ctx, (&workspace, &configuration)).await;
     told(core, ctx, &workspace, "first").await;
@@ -271,6 +281,7 @@ pub(super) async fn first(core: &Arc<Core>, ctx: &Ctx) {
 pub(super) async fn second(core: &Arc<Core>, ctx: &Ctx) {
     agent::create(ctx, name("second")).await.unwrap();
     set_of_variables(ctx, "second").await;
+    priced(ctx, "second").await;
     let workspace = Workspace::Name(name("runs"));
     told(core, ctx, &workspace, "second").await;
     let runs = run::list(ctx, &workspace, 1, 10).await.unwrap();

@@ -1,0 +1,172 @@
+//! The process's own side: it reads plan and inputs, estimates, and says what came of it.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use statehouse_confined::{begin, document, order, say, watch};
+use statehouse_core::cost::Kind;
+use statehouse_cost::estimate::{Estimate, Settings, estimate};
+use statehouse_cost::mapping::Mapping;
+use statehouse_cost::output::json;
+use statehouse_cost::plan::Plan;
+use statehouse_cost::price::book::Book;
+use statehouse_cost::price::date;
+use statehouse_cost::price::overlay::Overlay;
+use statehouse_cost::usage::Usage;
+
+use super::{Named, Order, Word, told};
+
+/// What is answered where it cannot go on, as `env` and `timeout` do.
+const FAILED: u8 = 125;
+/// A piece of a text in one frame.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// One order. The binary calls this before it has opened or started anything, and exits with the answer.
+pub(crate) fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody is left to tell if standard error is closed.
+            let _ = writeln!(std::io::stderr(), "statehouse cost worker: {error}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn run() -> Result<(), String> {
+    begin()?;
+    match order::<Order>()? {
+        Order::Check(input) => {
+            let bytes = read(input.bytes)?;
+            watch()?;
+            say(&Word::Checked(check(&input, bytes)))
+        }
+        Order::Estimate {
+            plan,
+            name,
+            inputs,
+            date,
+            region,
+        } => {
+            let plan = read(plan)?;
+            let mut sent = Vec::new();
+            for input in inputs {
+                let bytes = read(input.bytes)?;
+                sent.push((input, bytes));
+            }
+            watch()?;
+            let made = estimated(&plan, sent, &date, region.as_deref());
+            match made.and_then(|made| Ok((told::figures(&made)?, made))) {
+                Ok((figures, made)) => tell(figures, &made, (&name, &date)),
+                Err(why) => say(&Word::Failed(why)),
+            }
+        }
+    }
+}
+
+fn read(bytes: u64) -> Result<Vec<u8>, String> {
+    document(bytes).map_err(|error| format!("reading a document: {error}"))
+}
+
+fn text(name: &str, bytes: Vec<u8>) -> Result<String, String> {
+    String::from_utf8(bytes).map_err(|error| format!("{name}: this is no text: {error}"))
+}
+
+/// Reads an input as it would be to estimate by it, and says what it is.
+fn check(input: &Named, bytes: Vec<u8>) -> Result<String, String> {
+    let name = &input.name;
+    match input.kind {
+        Kind::Book => {
+            let book = Book::read(name, bytes).map_err(|error| error.to_string())?;
+            let meta = book.meta();
+            Ok(format!(
+                "{} of {}, {} prices",
+                meta.id, meta.created_at, meta.rows
+            ))
+        }
+        Kind::Mapping => {
+            let mapping = Mapping::packed(name, &text(name, bytes)?);
+            let mapping = mapping.map_err(|error| error.to_string())?;
+            mapping.check().map_err(|error| error.to_string())?;
+            Ok(format!("{} types with components", mapping.priced().len()))
+        }
+        Kind::Overlay => {
+            let lines = bytes.split(|byte| *byte == b'\n');
+            let lines = lines.filter(|line| !line.trim_ascii().is_empty()).count();
+            Overlay::read(name, &bytes).map_err(|error| error.to_string())?;
+            Ok(format!("{} lines", lines.saturating_sub(1)))
+        }
+        Kind::Usage => {
+            let mut usage = Usage::default();
+            let text = text(name, bytes)?;
+            usage.add(name, &text).map_err(|error| error.to_string())?;
+            Ok(format!("{} bytes of usage", text.len()))
+        }
+    }
+}
+
+fn estimated(
+    plan: &[u8],
+    inputs: Vec<(Named, Vec<u8>)>,
+    day: &str,
+    region: Option<&str>,
+) -> Result<Estimate, String> {
+    let (mut book, mut mapping, mut overlay) = (None, None, None);
+    let mut usage = Usage::default();
+    for (input, bytes) in inputs {
+        let name = &input.name;
+        match input.kind {
+            Kind::Book => {
+                book = Some(Book::read(name, bytes).map_err(|error| error.to_string())?);
+            }
+            Kind::Mapping => {
+                let read = Mapping::packed(name, &text(name, bytes)?);
+                mapping = Some(read.map_err(|error| error.to_string())?);
+            }
+            Kind::Overlay => {
+                let read = Overlay::read(name, &bytes);
+                overlay = Some(read.map_err(|error| error.to_string())?);
+            }
+            Kind::Usage => {
+                let text = text(name, bytes)?;
+                usage.add(name, &text).map_err(|error| error.to_string())?;
+            }
+        }
+    }
+    let book = book.ok_or("there is no price book")?;
+    let mapping = mapping.ok_or("there is no mapping")?;
+    let settings = Settings {
+        book: &book,
+        overlay: overlay.as_ref(),
+        date: date(day).ok_or_else(|| format!("{day:?} is no date like 2026-08-21"))?,
+        dev_test: false,
+        elsewhere: false,
+        region,
+    };
+    let plan = Plan::read(plan).map_err(|error| error.to_string())?;
+    estimate(&plan, &usage, &mapping, &settings).map_err(|error| error.to_string())
+}
+
+fn tell(
+    figures: statehouse_core::cost::estimate::Figures,
+    made: &Estimate,
+    (name, day): (&str, &str),
+) -> Result<(), String> {
+    say(&Word::Figures(Box::new(figures), told::resources(made)))?;
+    pieces(&told::policy(made).to_string(), Word::Policy)?;
+    // The day, and not the moment: made again, it is the same text.
+    let document = json::document(made, name, &format!("{day}T00:00:00Z"));
+    pieces(&document.to_string(), Word::Document)?;
+    say(&Word::End)
+}
+
+/// Says a text in pieces, each of whole letters.
+fn pieces(mut text: &str, word: fn(String) -> Word) -> Result<(), String> {
+    while !text.is_empty() {
+        let end = text.floor_char_boundary(PIECE_BYTES);
+        let (piece, rest) = text.split_at(end);
+        say(&word(piece.to_owned()))?;
+        text = rest;
+    }
+    Ok(())
+}

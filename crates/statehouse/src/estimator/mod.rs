@@ -1,0 +1,287 @@
+//! What estimates the costs of plans here: a process of our own binary for each, confined like one that evaluates policies.
+//!
+//! A plan is a stranger's text, and so are the overlay and the usage file of an organization. Whatever they do to the process that reads them, an answer
+//! comes in bounded time, and says why there is no estimate if there is none. Book and mapping go through the pipe too, even those of this binary: what an
+//! estimate was made from is exactly what is kept beside it.
+
+mod inside;
+mod told;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use statehouse_confined::{Death, Failure, Limits, Patience, Process, Program};
+use statehouse_core::cost::Kind;
+use statehouse_core::cost::estimate::{
+    Estimating, Estimator, Figures, Input, Own, Question, Resource, Said,
+};
+use statehouse_cost::mapping::Mapping;
+use statehouse_cost::price::book::Book;
+use tokio::sync::Semaphore;
+
+pub(crate) use inside::main;
+
+/// The hidden subcommand of an estimate.
+pub(crate) const WORKER: &str = "cost-worker";
+
+/// What made an estimate, as it names it.
+const ENGINE: &str = concat!("statehouse-cost ", env!("CARGO_PKG_VERSION"));
+/// Estimates at once: each may hold a long plan.
+const PARALLEL_MAX: usize = 2;
+/// All of one estimate, on the wall: a hundred thousand resources take some seconds.
+const WALL: Duration = Duration::from_mins(2);
+/// Its processor time.
+const CPU: Duration = Duration::from_mins(1);
+/// Address space without documents: the binary, the mapping, stacks.
+const MEMORY_BYTES: u64 = 768 << 20;
+/// Address space for each byte of a document: the JSON of an estimate is built as a whole, three times as long as its plan where each resource has a price.
+const MEMORY_PER_BYTE: u64 = 24;
+/// All that it may say: as much as a file of a run may hold.
+const OUTPUT_BYTES_MAX: usize = 320 << 20;
+
+/// What is to be done. The documents follow, one after the other, as they are.
+#[derive(Serialize, Deserialize)]
+enum Order {
+    /// Read an input, and say what it is.
+    Check(Named),
+    /// Estimate a plan.
+    Estimate {
+        plan: u64,
+        name: String,
+        inputs: Vec<Named>,
+        date: String,
+        region: Option<String>,
+    },
+}
+
+/// An input, before its bytes.
+#[derive(Serialize, Deserialize)]
+struct Named {
+    kind: Kind,
+    name: String,
+    bytes: u64,
+}
+
+impl From<&Input> for Named {
+    fn from(input: &Input) -> Self {
+        Self {
+            kind: input.kind,
+            name: input.name.clone(),
+            bytes: input.bytes.len() as u64,
+        }
+    }
+}
+
+/// What is said.
+#[derive(Serialize, Deserialize)]
+enum Word {
+    /// What an input is, or what is wrong with it.
+    Checked(Result<String, String>),
+    /// Why there is no estimate.
+    Failed(String),
+    /// What people look at first.
+    Figures(Box<Figures>, Vec<Resource>),
+    /// A piece of what policies read.
+    Policy(String),
+    /// A piece of the whole.
+    Document(String),
+    /// That was all.
+    End,
+}
+
+/// Estimates by processes.
+pub(crate) struct ByProcesses {
+    program: Program,
+    own: Own,
+    places: Arc<Semaphore>,
+}
+
+impl ByProcesses {
+    /// By this binary. `strict` says whether a kernel without Landlock or seccomp is no place for it.
+    pub(crate) fn new(path: PathBuf, strict: bool) -> Self {
+        let book = Book::starter().map(|book| book.meta().id.clone());
+        let own = Own {
+            book: Input {
+                kind: Kind::Book,
+                name: book.unwrap_or_default(),
+                bytes: Bytes::from_static(Book::starter_bytes()),
+            },
+            mapping: Input {
+                kind: Kind::Mapping,
+                name: ENGINE.to_owned(),
+                bytes: Mapping::pack().into(),
+            },
+        };
+        Self {
+            program: Program {
+                path,
+                arguments: vec![OsString::from(WORKER)],
+                strict,
+            },
+            own,
+            places: Arc::new(Semaphore::new(PARALLEL_MAX)),
+        }
+    }
+
+    /// Has an order carried out, on a thread of its own. A caller that goes away ends it.
+    async fn carry_out(&self, order: Order, documents: Vec<Bytes>) -> Result<Heard, String> {
+        struct Leave(Arc<AtomicBool>);
+        impl Drop for Leave {
+            fn drop(&mut self) {
+                self.0.store(true, Ordering::Relaxed);
+            }
+        }
+        let place = self.places.clone().acquire_owned().await;
+        let place = place.map_err(|_| "the server ends".to_owned())?;
+        let leave = Leave(Arc::default());
+        let (program, canceled) = (self.program.clone(), leave.0.clone());
+        let work = move || {
+            let done = once(&program, &order, &documents, &canceled);
+            drop(place);
+            done
+        };
+        let done = tokio::task::spawn_blocking(work).await;
+        done.map_err(|error| format!("it was not estimated: {error}"))?
+    }
+}
+
+/// All that was said.
+#[derive(Default)]
+struct Heard {
+    checked: Option<Result<String, String>>,
+    failed: Option<String>,
+    figures: Option<(Box<Figures>, Vec<Resource>)>,
+    policy: String,
+    document: String,
+}
+
+impl Heard {
+    /// Takes a word, and says whether it was the last.
+    fn hear(&mut self, word: Word) -> bool {
+        match word {
+            Word::Checked(checked) => self.checked = Some(checked),
+            Word::Failed(why) => self.failed = Some(why),
+            Word::Figures(figures, resources) => {
+                self.figures = Some((figures, resources));
+                return false;
+            }
+            Word::Policy(piece) => {
+                self.policy.push_str(&piece);
+                return false;
+            }
+            Word::Document(piece) => {
+                self.document.push_str(&piece);
+                return false;
+            }
+            Word::End => {}
+        }
+        true
+    }
+}
+
+fn once(
+    program: &Program,
+    order: &Order,
+    documents: &[Bytes],
+    canceled: &AtomicBool,
+) -> Result<Heard, String> {
+    let limits = Limits {
+        cpu: CPU,
+        memory_bytes: MEMORY_BYTES,
+        memory_per_byte: MEMORY_PER_BYTE,
+        output_bytes_max: OUTPUT_BYTES_MAX,
+    };
+    let is_canceled = || canceled.load(Ordering::Relaxed);
+    let patience = Patience {
+        until: Instant::now() + WALL,
+        canceled: &is_canceled,
+    };
+    let (mut heard, mut garbled) = (Heard::default(), None);
+    let mut take = |frame: &[u8]| match serde_json::from_slice(frame) {
+        Ok(word) => heard.hear(word),
+        Err(error) => {
+            garbled = Some(format!("what was estimated does not read: {error}"));
+            true
+        }
+    };
+    let bytes = documents.iter().map(|each| each.len() as u64).sum();
+    let documents: Vec<&[u8]> = documents.iter().map(AsRef::as_ref).collect();
+    let mut talk = || {
+        let mut process = Process::start(program)
+            .map_err(|error| Failure::Broken(format!("its process does not start: {error}")))?;
+        process.ready(program.strict, &limits, patience)?;
+        process.limit(&limits, bytes)?;
+        process.carry_out(order, &documents, &mut take, &limits, patience)
+    };
+    talk().map_err(words_of)?;
+    garbled.map_or(Ok(heard), Err)
+}
+
+/// How a process failed, for whoever's plan it is.
+fn words_of(failure: Failure) -> String {
+    match failure {
+        Failure::TimedOut => format!("it takes longer than {} s", WALL.as_secs()),
+        Failure::Canceled => "nobody waited for it any more".to_owned(),
+        Failure::Broken(why) => why,
+        Failure::Died(Death::Memory) => "it needs more memory than an estimate may have".to_owned(),
+        Failure::Died(Death::Stack) => "it nests deeper than an estimate may go".to_owned(),
+        Failure::Died(Death::Cpu(seconds)) => {
+            format!("it needs more than {seconds} s of processor time")
+        }
+        Failure::Died(Death::Output(bytes)) => format!("it is longer than {bytes} bytes"),
+        Failure::Died(Death::Killed) => {
+            "its process was killed from outside; the machine may be out of memory".to_owned()
+        }
+        Failure::Died(Death::Signal(signal, told)) => {
+            format!("its process ended by signal {signal}: {told}")
+        }
+        Failure::Died(Death::Itself(told)) => format!("its process ended by itself: {told}"),
+    }
+}
+
+impl Estimator for ByProcesses {
+    fn own(&self) -> Own {
+        self.own.clone()
+    }
+
+    fn check(&self, input: Input) -> Estimating<'_, String> {
+        Box::pin(async move {
+            let order = Order::Check(Named::from(&input));
+            let heard = self.carry_out(order, vec![input.bytes]).await?;
+            let missing = || Err("it was not read".to_owned());
+            heard.checked.unwrap_or_else(missing)
+        })
+    }
+
+    fn estimate(&self, question: Question) -> Estimating<'_, Said> {
+        Box::pin(async move {
+            let order = Order::Estimate {
+                plan: question.plan.len() as u64,
+                name: question.name,
+                inputs: question.inputs.iter().map(Named::from).collect(),
+                date: question.date,
+                region: question.region,
+            };
+            let inputs = question.inputs.into_iter().map(|input| input.bytes);
+            let documents = std::iter::once(question.plan).chain(inputs).collect();
+            let heard = self.carry_out(order, documents).await?;
+            if let Some(why) = heard.failed {
+                return Err(why);
+            }
+            let missing = || "nothing was said of it".to_owned();
+            let (figures, resources) = heard.figures.ok_or_else(missing)?;
+            Ok(Said {
+                engine: ENGINE.to_owned(),
+                figures: *figures,
+                resources,
+                policy: heard.policy,
+                document: heard.document,
+            })
+        })
+    }
+}
