@@ -61,6 +61,8 @@ pub(crate) struct Json;
 pub(crate) struct Form;
 /// A bundle of policies.
 pub(crate) struct Bundle;
+/// Something that costs are estimated from.
+pub(crate) struct CostInput;
 /// What a runner elsewhere asks, with a state or a file beside it.
 pub(crate) struct Ask;
 
@@ -82,6 +84,12 @@ impl Limit for Json {
 impl Limit for Bundle {
     const BYTES_MAX: usize = statehouse_core::policy::publish::ARCHIVE_BYTES_MAX;
     const WHAT: &'static str = "the bundle of policies";
+}
+
+impl Limit for CostInput {
+    // What each kind may have, the core says; a price book has most.
+    const BYTES_MAX: usize = statehouse_core::cost::BOOK_BYTES_MAX;
+    const WHAT: &'static str = "the price book, overlay or usage file";
 }
 
 impl Limit for Ask {

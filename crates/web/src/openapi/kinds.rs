@@ -5,11 +5,11 @@ use schemars::JsonSchema;
 use crate::agent;
 use crate::routes::operation::SchemaOf;
 use crate::tfe::{
-    agent_pools, authentication_tokens, configurations, drift, executions, grants, keys, ledgers,
-    locks, looks, memberships, notifications, organizations, outputs, permissions, plans,
-    policy_replays, policy_sets, policy_versions, projects, reach, resources, retention, runs,
-    service, tags, task_stages, teams, tokens, users, variable_sets, variables, versions,
-    workspaces,
+    agent_pools, authentication_tokens, configurations, cost_estimates, costs, drift, executions,
+    grants, keys, ledgers, locks, looks, memberships, notifications, organizations, outputs,
+    permissions, plans, policy_replays, policy_sets, policy_versions, projects, reach, resources,
+    retention, runs, service, tags, task_stages, teams, tokens, users, variable_sets, variables,
+    versions, workspaces,
 };
 
 /// A type of resource.
@@ -90,6 +90,38 @@ pub(crate) const ALL: &[Kind] = &[
     kind::<service::Entitled>(
         "entitlement-sets",
         "What an organization may do, in the words of clients.",
+        &[],
+    ),
+    kind::<cost_estimates::Told>("cost-estimates", "What the plan of a run costs.", &["run"])
+        .leads(&["json-output"]),
+    kind::<costs::HistoryTold>(
+        "cost-histories",
+        "What plans came to over time. Its id is its scope.",
+        &[],
+    ),
+    kind::<costs::InputTold>(
+        "cost-inputs",
+        "A price book, prices of the organization, or a usage file.",
+        &[],
+    ),
+    kind::<cost_estimates::Again>(
+        "cost-recomputations",
+        "What came of making an estimate again.",
+        &["cost-estimate"],
+    ),
+    kind::<costs::ReplayTold>(
+        "cost-replays",
+        "What stored plans would cost otherwise. Its id is its scope.",
+        &[],
+    ),
+    kind::<costs::Told>(
+        "cost-settings",
+        "By what plans are estimated. Its id is its scope.",
+        &[],
+    ),
+    kind::<costs::VersionTold>(
+        "cost-versions",
+        "What a scope said at one time of what its plans are estimated by.",
         &[],
     ),
     kind::<executions::Told>(
@@ -202,6 +234,7 @@ pub(crate) const ALL: &[Kind] = &[
             "created-by",
             "plan",
             "apply",
+            "cost-estimate",
             "policy-checks",
             "task-stages",
             "run-events",

@@ -42,6 +42,8 @@ pub(super) fn part(name: &str) -> &'static str {
         "varset" => "The id of a set of variables (`varset-…`).",
         "policyset" => "The id of a policy set (`polset-…`).",
         "bundle" => "The id of a version of a policy set (`polsetver-…`).",
+        "estimate" => "The id of an estimate (`ce-…`).",
+        "kind" => "`book`, `overlay` or `usage`.",
         "stage" => "The id of a stage of a run (`ts-…`).",
         "evaluation" => "The id of an evaluation (`poleval-…`).",
         "outcome" => "The id of what a policy set said (`psout-…`).",
@@ -112,6 +114,7 @@ fn kind_of(included: &'static str) -> &'static str {
     match included {
         "apply" => "applies",
         "configuration-version" => "configuration-versions",
+        "cost-estimate" => "cost-estimates",
         "outputs" => "state-version-outputs",
         "plan" => "plans",
         "user" => "users",

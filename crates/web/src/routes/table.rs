@@ -561,6 +561,30 @@ routes! {
             page("policy-set-outcomes", "What each policy set said in an evaluation.").needs(May::RunRead);
         GET    "/api/v2/policy-set-outcomes/{outcome}" => tfe::task_stages::outcome,
             one("policy-set-outcomes", "What one policy set said of a run.").needs(May::RunRead);
+        GET    "/api/v2/organizations/{organization}/cost-settings/{scope}" => tfe::costs::show,
+            one("cost-settings", "By what the plans of a scope are estimated.").needs(May::CostRead);
+        PATCH  "/api/v2/organizations/{organization}/cost-settings/{scope}" => tfe::costs::update,
+            one("cost-settings", "Say whether the plans of a scope are estimated.").needs(May::CostWrite);
+        PUT    "/api/v2/organizations/{organization}/cost-settings/{scope}/{kind}" => tfe::costs::set,
+            one("cost-inputs", "Say by which price book, overlay or usage file plans are estimated from now on. What was estimated stays.").needs(May::CostWrite);
+        DELETE "/api/v2/organizations/{organization}/cost-settings/{scope}/{kind}" => tfe::costs::unset,
+            nothing("Say it no more.").needs(May::CostWrite);
+        GET    "/api/v2/organizations/{organization}/cost-settings/{scope}/{kind}/content" => tfe::costs::content,
+            bytes(tfe::costs::BYTES, "The bytes of an input, as they were sent.").needs(May::CostRead);
+        GET    "/api/v2/organizations/{organization}/cost-settings/{scope}/{kind}/versions" => tfe::costs::versions,
+            page("cost-versions", "All that a scope ever said of one kind of input, the newest first.").needs(May::CostRead);
+        POST   "/api/v2/organizations/{organization}/cost-books" => tfe::costs::keep,
+            made("cost-inputs", "Keep a price book for a replay, without estimating by it.").needs(May::CostWrite);
+        GET    "/api/v2/organizations/{organization}/cost-history" => tfe::costs::past,
+            one("cost-histories", "What plans came to over time.").needs(May::CostRead);
+        POST   "/api/v2/organizations/{organization}/cost-replays" => tfe::costs::replay,
+            one("cost-replays", "What stored plans would cost by something else, a page of them. Nothing of it is stored.").needs(May::CostRead);
+        GET    "/api/v2/cost-estimates/{estimate}" => tfe::cost_estimates::show,
+            one("cost-estimates", "What the plan of a run costs.").needs(May::RunRead);
+        GET    "/api/v2/cost-estimates/{estimate}/json-output" => tfe::cost_estimates::json_output,
+            bytes(tfe::cost_estimates::JSON, "All of an estimate, in the form of Infracost's output version 0.2 or as it is kept.").needs(May::RunRead);
+        POST   "/api/v2/cost-estimates/{estimate}/actions/recompute" => tfe::cost_estimates::again,
+            one("cost-recomputations", "Make an estimate again from the plan, the day and the inputs that it names, and compare.").needs(May::StateRead).loose();
         GET    "/api/v2/workspaces/{workspace}/notification-configurations" => tfe::notifications::list,
             page("notification-configurations", "Where notifications of a workspace's runs are sent, and what came of the last.")
                 .needs(May::NotificationRead);

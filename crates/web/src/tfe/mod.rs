@@ -8,6 +8,8 @@ mod attached;
 pub(crate) mod authentication_tokens;
 pub(crate) mod backups;
 pub(crate) mod configurations;
+pub(crate) mod cost_estimates;
+pub(crate) mod costs;
 pub(crate) mod document;
 pub(crate) mod drift;
 pub(crate) mod executions;

@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use statehouse_core::cost::seen::Standing;
 use statehouse_core::run::act::Decision;
 use statehouse_core::run::machine::Kind;
 use statehouse_core::run::{self, Options, PAGE_MAX, RunView, Wish, act};
@@ -36,6 +37,7 @@ pub(crate) const INCLUDES: &[&str] = &[
     "apply",
     "configuration-version",
     "task-stages",
+    "cost-estimate",
 ];
 /// What clients ask to be beside runs, and what is never there.
 pub(crate) const PASSED: &[&str] = &[
@@ -183,6 +185,10 @@ pub(crate) async fn show(
     }
     if query.includes("task-stages") && super::task_stages::is_judged(&found) {
         beside.push(super::task_stages::of(&ctx, &found).await?);
+    }
+    let may_see = found.may.contains(&Permission::RunRead);
+    if query.includes("cost-estimate") && found.cost != Standing::Untold && may_see {
+        beside.push(super::cost_estimates::beside(&ctx, &found.id).await?);
     }
     Ok(Document::one(resource(&found)).including(beside))
 }

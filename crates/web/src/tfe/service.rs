@@ -60,6 +60,7 @@ pub(crate) async fn entitlements(
         "attributes": Entitled {
             agents: true,
             audit_logging: true,
+            cost_estimation: true,
             operations: true,
             state_storage: true,
             ..Entitled::default()

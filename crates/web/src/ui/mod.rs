@@ -7,6 +7,7 @@
 pub(crate) mod assets;
 pub(crate) mod consent;
 pub(crate) mod cookie;
+mod costed;
 pub(crate) mod failure;
 pub(crate) mod follow;
 pub(crate) mod form;

@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
 use serde::Deserialize;
+use statehouse_core::cost::{self, seen::Standing as Cost};
 use statehouse_core::drift::{self, CheckView};
 use statehouse_core::job::sandbox::SandboxView;
 use statehouse_core::policy::overrule;
@@ -29,7 +30,7 @@ use statehouse_terraform::said::said;
 use super::form::{Form, Sent, SignedIn};
 use super::page::{self, Page};
 use super::planned::{self, Planned};
-use super::{judged, moment, workspace as place};
+use super::{costed, judged, moment, workspace as place};
 use crate::auth::{self, At};
 use crate::problem::Problem;
 
@@ -97,6 +98,12 @@ pub(crate) async fn show(
         Standing::Said(_) if may_read => kept(seen::of_run(&ctx, &run.id).await, &mut gone)?,
         _ => None,
     };
+    let costed = match run.cost {
+        Cost::Made(_) if may_read => {
+            kept(cost::seen::of_run(&ctx, &run.id).await, &mut gone)?.flatten()
+        }
+        _ => None,
+    };
     let look = verdict(&ctx, &run).await?;
     let agreed = agreed(&core, &run).await?;
     let title = format!("Run {} of {}", run.sequence, address.workspace);
@@ -106,6 +113,7 @@ pub(crate) async fn show(
         @if let Some(sandbox) = &run.sandbox { (exposed(sandbox)) }
         @if run.state.status() == Status::StateTampered { (altered(&address)) }
         section.card { (facts(&run, agreed.as_deref())) (decisions(&visitor, &address, &run)) }
+        @if let Some(costed) = &costed { (costed::section(costed)) }
         @if let Some(seen) = &seen { (said_of(&visitor, &address, seen)) }
         @if let Some(look) = &look { (drifted(look, changes.as_ref())) }
         @if let (Some(changes), false) = (&changes, run.state.kind() == Kind::Drift) { (changed(changes, &run.id)) }
@@ -200,6 +208,7 @@ fn facts(run: &RunView, agreed: Option<&str>) -> Markup {
             @if !options.message.is_empty() { div { dt { "Why" } dd { (options.message) } } }
             div { dt { "Started" } dd { (moment(run.created_at)) " by " code { (run.actor) } } }
             div { dt { "Changed" } dd { (moment(run.changed_at)) } }
+            @if let Some(line) = costed::line(&run.cost) { div { dt { "Costs" } dd { (line) } } }
             @if let Some(agreed) = agreed { div { dt { "Approvals" } dd { (agreed) } } }
             @if let Some(base) = &run.base { div { dt { "Planned on" } dd { code { (base) } } } }
             @if let Some(sandbox) = &run.sandbox { div { dt { "Sandbox" } dd { (sandbox.level) } } }
@@ -258,6 +267,9 @@ fn decisions(visitor: &Visitor, address: &Address, run: &RunView) -> Markup {
             form method="post" action=(format!("{}/decision", address.path())) {
                 (page::form_token(visitor, Decide::PURPOSE))
                 (page::hidden("capsule", &capsule))
+                @if judge || confirm {
+                    @if let Some(line) = costed::line(&run.cost) { p { "It will cost: " strong { (line) } } }
+                }
                 label for="comment" { "Why (anybody who sees the run can read it)" }
                 input id="comment" name="comment" maxlength="1000" autocomplete="off";
                 div.actions {

@@ -3,6 +3,7 @@
 //! [`World`] has two organizations and everybody who might ask; [`prepare`] makes what one call is about, for that call alone.
 //! A route with a part that is not known here fails; one with a body that is not known shows in the access matrix.
 
+mod costs;
 mod policies;
 mod runs;
 mod sets;
@@ -175,6 +176,8 @@ pub(crate) async fn prepare(world: &World, route: &Route, who: Option<&Person>, 
         of_team(world, route.method, last, tag, &mut call).await;
     } else if route.path.contains("/team-") && !route.path.contains("/{organization}") {
         of_access(world, route, last, tag, &mut call).await;
+    } else if costs::is_of_costs(route) {
+        costs::of_costs(world, route, tag, &mut call).await;
     } else if policies::is_of_policies(route) {
         policies::of_policies(world, route, tag, &mut call).await;
     } else if route.path.contains("/{varset}") {

@@ -70,6 +70,10 @@ async fn a_run_is_seen_and_decided_on_its_page() {
         "0 to add, 0 to change, 0 to destroy",
         "value=\"approve\"",
         "value=\"confirm\"",
+        "It will cost: <strong>1.00 USD a month (+1.00), 2 of 3 resources known</strong>",
+        "aws_instance.web",
+        "<dt>Unsupported</dt><dd>1</dd>",
+        "acme_thing",
     ] {
         assert!(shown.text().contains(words), "{words}: {}", shown.text());
     }

@@ -34,6 +34,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::contract;
+use crate::estimator;
 use crate::judge::Bench;
 
 /// Where the tests' clock starts: 1 August 2026.
@@ -275,6 +276,7 @@ pub(crate) fn options(place: &Path, clock: Arc<AtomicI64>) -> Options {
         longest: statehouse_core::job::Longest::default(),
         deliver: Some(Arc::new(Post)),
         judge: Some(Arc::new(Bench)),
+        estimator: Some(Arc::new(estimator::Bench)),
     }
 }
 
@@ -315,6 +317,10 @@ pub(crate) fn md5(body: &[u8]) -> String {
 }
 
 /// The digest of a body, as an announced version spells it.
+pub(crate) fn hex_sha256(body: &str) -> String {
+    hex::encode(sha2::Sha256::digest(body.as_bytes()))
+}
+
 pub(crate) fn hex_md5(body: &str) -> String {
     hex::encode(Md5::digest(body.as_bytes()))
 }

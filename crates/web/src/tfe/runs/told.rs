@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
+use statehouse_core::cost::seen::Standing as Cost;
 use statehouse_core::policy::seen::Standing;
 use statehouse_core::run::RunView;
 use statehouse_core::run::counted;
@@ -206,6 +207,11 @@ pub(in crate::tfe) fn resource(run: &RunView) -> Value {
     let apply = ApplyId::from(&run.id);
     let stage = TaskStageId::from(&run.id);
     let stages = task_stages::is_judged(run).then(|| stage.as_str());
+    // Terraform waits for one that a run relates to: where none will be made, there is none.
+    let cost = match run.cost {
+        Cost::Untold => to(super::super::cost_estimates::KIND, None),
+        Cost::Awaited | Cost::Made(_) => super::super::costs::relation(&run.id),
+    };
     json!({
         "type": KIND,
         "id": run.id.as_str(),
@@ -216,6 +222,7 @@ pub(in crate::tfe) fn resource(run: &RunView) -> Value {
             "created-by": to("users", run.actor.starts_with("user-").then_some(run.actor.as_str())),
             "plan": to_one("plans", plan.as_str()),
             "apply": to_one("applies", apply.as_str()),
+            "cost-estimate": cost,
             "policy-checks": to_many("policy-checks", []),
             "task-stages": to_many(task_stages::KIND, stages),
             "run-events": to_many("run-events", []),
