@@ -24,13 +24,10 @@ async fn a_run_relates_to_its_estimate_and_the_estimate_is_as_terraform_reads_it
     assert_eq!(awaited["data"]["attributes"]["status"], "pending");
 
     let (server, owner) = (remote.server(), remote.owner());
-    let set = server.call(
-        owner,
-        "PUT",
-        &format!("{SETTINGS}/overlay?name=ours.csv"),
-        "USD 12",
-    );
-    let set = set.await.is(200).json();
+    remote.act(owner, &run, "cancel").await.is(202);
+    let path = format!("{SETTINGS}/overlay?name=ours.csv");
+    let set = server.call(owner, "PUT", &path, "USD 12").await;
+    let set = set.is(200).json();
     assert_eq!(set["data"]["attributes"]["name"], "ours.csv");
     let run = remote.planned(json!({})).await;
     let estimate = estimate_of(&run);
@@ -44,29 +41,17 @@ async fn a_run_relates_to_its_estimate_and_the_estimate_is_as_terraform_reads_it
     ] {
         assert_eq!(told[name], value, "{name}");
     }
-    let kept = server.call(
-        owner,
-        "GET",
-        &format!("{estimate}/json-output?format=kept"),
-        "",
-    );
-    let kept = kept.await.is(200);
+    let path = format!("{estimate}/json-output?format=kept");
+    let kept = server.call(owner, "GET", &path, "").await.is(200);
     assert_eq!(
         crate::support::hex_sha256(kept.text()),
         told["digest"].as_str().unwrap()
     );
     let document = remote.get(&format!("{estimate}/json-output")).await;
     assert_eq!(document["version"], "0.2");
-    let again = server.call(
-        owner,
-        "POST",
-        &format!("{estimate}/actions/recompute"),
-        "{}",
-    );
-    assert_eq!(
-        again.await.is(200).json()["data"]["attributes"]["same"],
-        true
-    );
+    let path = format!("{estimate}/actions/recompute");
+    let again = server.call(owner, "POST", &path, "{}").await;
+    assert_eq!(again.is(200).json()["data"]["attributes"]["same"], true);
 
     // Whoever may not read its plan sees what it comes to, and not what it consists of.
     let reader = remote.member("reads", Role::Reader).await;

@@ -9,15 +9,19 @@ use crate::cost::{self, Kind as Input, history, replay};
 use crate::error::Kind as Trouble;
 use crate::testing::for_each_engine_estimating;
 
+async fn set(
+    ctx: Ctx,
+    scope: Scope,
+    named: (Input, String),
+    bytes: Bytes,
+) -> Result<cost::InputView> {
+    cost::set(&ctx, scope, named, bytes).await
+}
+
 async fn say(world: &World, scope: Scope, kind: Input, text: &str) {
     let named = (kind, format!("{}.txt", kind.as_str()));
-    let set = cost::set(
-        &world.ask(),
-        scope,
-        named,
-        Bytes::copy_from_slice(text.as_bytes()),
-    );
-    set.await.unwrap();
+    let bytes = Bytes::copy_from_slice(text.as_bytes());
+    set(world.ask(), scope, named, bytes).await.unwrap();
 }
 
 /// What a plan costs from now on.
@@ -198,17 +202,17 @@ async fn by_what_plans_are_estimated_says_who_may_and_every_word_is_kept() {
         let (writer, _) = world.member(Role::Writer).await;
         let text = Bytes::from_static(b"USD 2");
         let scope = Scope::Organization;
-        let refused = cost::set(
-            &world.by(&writer),
+        let refused = set(
+            world.by(&writer),
             scope.clone(),
             named(Input::Overlay),
             text.clone(),
         );
         assert_eq!(kind(refused.await), Trouble::Denied);
-        let off = cost::switch(&world.by(&writer), scope.clone(), Some(false));
-        assert_eq!(kind(off.await), Trouble::Denied);
-        let wrong = cost::set(
-            &world.ask(),
+        let off = cost::switch(&world.by(&writer), scope.clone(), Some(false)).await;
+        assert_eq!(kind(off), Trouble::Denied);
+        let wrong = set(
+            world.ask(),
             scope.clone(),
             named(Input::Overlay),
             "bad".into(),
@@ -221,8 +225,8 @@ async fn by_what_plans_are_estimated_says_who_may_and_every_word_is_kept() {
             wrong.message()
         );
         let bench = Bench::new(&world, "web").await;
-        let near = cost::set(
-            &world.ask(),
+        let near = set(
+            world.ask(),
             scope_of(&bench),
             named(Input::Overlay),
             text.clone(),
@@ -250,8 +254,8 @@ async fn by_what_plans_are_estimated_says_who_may_and_every_word_is_kept() {
         cost::unset(&world.ask(), scope.clone(), Input::Overlay)
             .await
             .unwrap();
-        let back = cost::set(
-            &world.ask(),
+        let back = set(
+            world.ask(),
             scope.clone(),
             named(Input::Overlay),
             text.clone(),
@@ -265,12 +269,10 @@ async fn by_what_plans_are_estimated_says_who_may_and_every_word_is_kept() {
             .map(|each| (each.number, each.input.is_some()))
             .collect();
         assert_eq!(all, [(4, true), (3, false), (2, true), (1, true)]);
-        let of = |digest: Option<String>| {
-            cost::content(&world.ask(), scope.clone(), Input::Overlay, digest)
-        };
-        let of = |digest| {
-            let asked = of(digest);
-            async move { asked.await.unwrap() }
+        let of = async |digest: Option<String>| {
+            let asked = world.ask();
+            let found = cost::content(&asked, scope.clone(), Input::Overlay, digest).await;
+            found.unwrap()
         };
         assert_eq!(of(None).await, text);
         assert_eq!(
