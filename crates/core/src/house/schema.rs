@@ -29,7 +29,7 @@ const JOB_REASON: &str = include_str!("../../migrations/house/0013_job_reason.sq
 const BOUNDS: &str = include_str!("../../migrations/house/0014_bounds.sql");
 const EXECUTION_TOOL: &str = include_str!("../../migrations/house/0015_execution_tool.sql");
 const POLICY: &str = include_str!("../../migrations/house/0016_policy.sql");
-const COST: &str = include_str!("../../migrations/house/0017_cost.sql");
+const COST: &str = include_str!("../../migrations/house/0020_cost.sql");
 
 /// The evidential tables that the site and every organization have.
 const SHARED_TABLES: [Table; 2] = [
