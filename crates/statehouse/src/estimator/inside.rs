@@ -170,3 +170,119 @@ fn pieces(mut text: &str, word: fn(String) -> Word) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const DAY: &str = "2026-11-28";
+
+    /// A plan of two volumes, and of something that nobody knows.
+    fn plan() -> Vec<u8> {
+        let volume = |index: usize| {
+            json!({
+                "address": format!("aws_ebs_volume.disk[{index}]"), "mode": "managed", "type": "aws_ebs_volume", "name": "disk",
+                "provider_name": "registry.terraform.io/hashicorp/aws",
+                "values": { "availability_zone": "eu-west-1a", "size": 100, "type": "gp3" },
+            })
+        };
+        let unknown = json!({
+            "address": "acme_thing.one", "mode": "managed", "type": "acme_thing", "name": "one",
+            "provider_name": "registry.terraform.io/acme/acme", "values": {},
+        });
+        let resources = [volume(0), volume(1), unknown];
+        let changes = resources.clone().map(|resource| {
+            json!({
+                "address": resource["address"], "mode": "managed", "type": resource["type"], "name": resource["name"],
+                "change": { "actions": ["create"], "before": null, "after": resource["values"], "after_unknown": {} },
+            })
+        });
+        let region = json!({ "aws": { "name": "aws", "expressions": { "region": { "constant_value": "eu-west-1" } } } });
+        let plan = json!({
+            "format_version": "1.2", "terraform_version": "1.11.4",
+            "planned_values": { "root_module": { "resources": resources } },
+            "resource_changes": changes,
+            "configuration": { "provider_config": region, "root_module": {} },
+        });
+        plan.to_string().into_bytes()
+    }
+
+    fn input(kind: Kind, name: &str, bytes: &[u8]) -> (Named, Vec<u8>) {
+        let named = Named {
+            kind,
+            name: name.to_owned(),
+            bytes: bytes.len() as u64,
+        };
+        (named, bytes.to_vec())
+    }
+
+    fn estimate_of(overlay: Option<&str>) -> Result<Estimate, String> {
+        let own = [
+            input(Kind::Book, "own", Book::starter_bytes()),
+            input(Kind::Mapping, "own", Mapping::pack().as_bytes()),
+        ];
+        let overlay = overlay.map(|text| input(Kind::Overlay, "ours.csv", text.as_bytes()));
+        let inputs = own.into_iter().chain(overlay).collect();
+        estimated(&plan(), inputs, DAY, None)
+    }
+
+    #[test]
+    fn what_is_known_and_what_is_not_is_told_apart_and_the_same_each_time() {
+        let made = estimate_of(None).unwrap();
+        let figures = told::figures(&made).unwrap();
+        assert_eq!(figures.totals["USD"].micro.after, 17_600_000);
+        assert_eq!((figures.counts.resources, figures.counts.estimated), (3, 2));
+        assert_eq!(figures.unsupported["acme_thing"], 1);
+        let policy = told::policy(&made);
+        for (name, value) in [
+            ("monthly_before", json!(0.0)),
+            ("monthly_after", json!(17.6)),
+            ("monthly_change_percent", Value::Null),
+            ("currency", json!("USD")),
+            ("complete", json!(false)),
+        ] {
+            assert_eq!(policy[name], value, "{name}");
+        }
+        assert_eq!(policy["unpriced"][0]["address"], "acme_thing.one");
+        assert_eq!(policy["cost_estimate"]["delta_monthly_cost"], 17.6);
+        let again = told::policy(&estimate_of(None).unwrap());
+        assert_eq!(policy.to_string(), again.to_string());
+        let shown = told::resources(&made);
+        assert_eq!(shown[0].components[0].delta.as_deref(), Some("8.8"));
+    }
+
+    #[test]
+    fn two_currencies_are_never_one_amount_and_one_that_is_none_is_refused() {
+        let lines = |currency: &str| {
+            format!(
+                "op,service,region,attributes,value,currency\nset,aws_ebs_volume,*,,0.1,{currency}\n"
+            )
+        };
+        let made = estimate_of(Some(&lines("CNY"))).unwrap();
+        let totals = told::figures(&made).unwrap().totals;
+        assert_eq!(totals.keys().collect::<Vec<_>>(), ["CNY"]);
+        assert_eq!(told::policy(&made)["currency"], "CNY");
+        let made = estimate_of(Some(&lines("shells"))).unwrap();
+        let why = told::figures(&made).unwrap_err();
+        assert!(why.contains("\"shells\" is no currency"), "{why}");
+    }
+
+    #[test]
+    fn what_does_not_read_names_its_file_and_line() {
+        for (kind, text, words) in [
+            (Kind::Overlay, "op,service\n", "ours.csv"),
+            (Kind::Usage, "version: 0.1\nresources: {}\n", "ours.csv:2"),
+            (Kind::Book, "no book", "is no price book"),
+        ] {
+            let (named, bytes) = input(kind, "ours.csv", text.as_bytes());
+            let wrong = check(&named, bytes).unwrap_err();
+            assert!(wrong.contains(words), "{wrong}");
+        }
+        let (named, bytes) = input(Kind::Usage, "usage.yml", b"version: 0.1\n");
+        assert!(check(&named, bytes).is_ok());
+    }
+}

@@ -62,18 +62,18 @@ fn totals(figures: &Figures) -> Markup {
     html! {
         @if figures.totals.is_empty() { p { "Nothing in it has a price." } }
         @else {
-            table {
+            table.list {
                 thead { tr { th { "A month" } th { "Before" } th { "Afterwards" } th { "Difference" } } }
                 tbody {
                     @for (currency, total) in &figures.totals {
                         tr {
-                            td { (currency) }
-                            td { (money(total.micro.before)) }
-                            td {
+                            td.name { (currency) }
+                            td data-label="Before" { (money(total.micro.before)) }
+                            td data-label="Afterwards" {
                                 (money(total.micro.after))
                                 @if total.after_low != total.after { " (from " (total.after_low) ")" }
                             }
-                            td { strong { (signed(total.micro.delta)) } }
+                            td data-label="Difference" { strong { (signed(total.micro.delta)) } }
                         }
                     }
                 }
@@ -105,7 +105,7 @@ fn of_resource(resource: &Resource) -> Markup {
     html! {
         details {
             summary { code { (resource.address) } " (" (words(&resource.action)) ")" }
-            table {
+            table.list {
                 thead { tr { th { "Component" } th { "Before" } th { "Afterwards" } th { "Difference" } } }
                 tbody {
                     @for component in &resource.components { (of_component(component)) }
@@ -118,10 +118,10 @@ fn of_resource(resource: &Resource) -> Markup {
 fn of_component(component: &Component) -> Markup {
     html! {
         tr {
-            td { (component.name) }
-            td { (of_side(component.before.as_ref(), component)) }
-            td { (of_side(component.after.as_ref(), component)) }
-            td {
+            td.name { (component.name) }
+            td data-label="Before" { (of_side(component.before.as_ref(), component)) }
+            td data-label="Afterwards" { (of_side(component.after.as_ref(), component)) }
+            td data-label="Difference" {
                 @match &component.delta {
                     Some(delta) => { (delta) }
                     None => { "not known" }
