@@ -108,7 +108,7 @@ impl Exception {
 }
 
 /// Whether a text is what a pattern with `*` describes. Backs up to the last star only, so that no pattern takes long.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else {

@@ -69,6 +69,19 @@ pub enum Entity {
     Pipeline,
 }
 
+impl Entity {
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Workspace => "workspace",
+            Self::Plan => "plan",
+            Self::Cost => "cost",
+            Self::State => "state",
+            Self::Pipeline => "pipeline",
+        }
+    }
+}
+
 /// How much a failure weighs, lightest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -11,7 +11,9 @@
 mod tests;
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
 use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -236,7 +238,12 @@ impl Place {
         for number in 0..u32::MAX {
             let path = within.join(format!("opa-{}-{number}", std::process::id()));
             match fs::create_dir(&path) {
-                Ok(()) => return Ok(Place(path)),
+                Ok(()) => {
+                    let place = Place(path);
+                    // What is put there is nobody else's on the machine.
+                    fs::set_permissions(&place.0, Permissions::from_mode(0o700))?;
+                    return Ok(place);
+                }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }

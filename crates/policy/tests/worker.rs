@@ -564,6 +564,36 @@ fn a_caller_that_goes_away_takes_the_worker_with_it() {
 }
 
 #[test]
+fn who_waits_in_turn_is_evaluated_however_long_that_took() {
+    let _alone = alone();
+    let mut settings = real();
+    settings.limits.set_wall = Duration::from_secs(1);
+    settings.limits.wall = Duration::from_secs(1);
+    settings.parallel_max = 1;
+    let workers = Workers::new(settings);
+    let (began, canceled) = (Instant::now(), Canceled::default());
+    let fine = std::thread::scope(|scope| {
+        for _ in 0..3 {
+            let (_, looping, _) = hostile(0);
+            let (workers, canceled) = (&workers, &canceled);
+            scope.spawn(move || workers.assess_blocking(&looping, canceled));
+        }
+        // They have their numbers by then, and this one the next.
+        std::thread::sleep(Duration::from_millis(300));
+        workers.assess_blocking(&policy(FINE), &canceled)
+    });
+    assert_eq!(words(&fine.verdicts[0]), "aws_s3_bucket.a");
+    assert!(began.elapsed() > Duration::from_secs(2), "it waited");
+    // Whoever goes away while it waits holds up nobody who comes after.
+    canceled.cancel();
+    workers.assess_blocking(&policy(FINE), &canceled);
+    let last = workers.assess_blocking(&policy(FINE), &Canceled::default());
+    assert_eq!(words(&last.verdicts[0]), "aws_s3_bucket.a");
+    drop(workers);
+    assert!(children().is_empty(), "{:?}", children());
+}
+
+#[test]
 fn a_set_is_looked_at_in_a_worker_too() {
     let _alone = alone();
     let workers = Workers::new(real());

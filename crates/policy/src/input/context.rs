@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::assess::matches;
+
 /// The circumstances of a judgement. Whatever is not known stays at its default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -38,7 +40,7 @@ pub struct Context {
     pub timestamp_ns: i64,
 }
 
-/// When a run is judged. A policy that counts approvals objects at the second only.
+/// When it is judged. A policy that counts approvals objects before the apply only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
@@ -47,6 +49,10 @@ pub enum Stage {
     Plan,
     /// Before the apply.
     Apply,
+    /// After the apply: the state that it left.
+    Applied,
+    /// When a workspace is saved.
+    Saved,
 }
 
 /// An organization or project.
@@ -264,8 +270,29 @@ pub struct Transition {
     pub dropped: Vec<Change>,
     /// Those that are new.
     pub added: Vec<Change>,
-    /// Of those that are gone, the ones of a type that is protected.
+    /// Of those that are gone, the ones of a type that is [protected](is_protected).
     pub protected: Vec<Change>,
+}
+
+/// Types of resources that hold data, with `*` for any text: what is gone of them is told apart.
+pub const PROTECTED: [&str; 12] = [
+    "aws_db_instance",
+    "aws_rds_cluster",
+    "aws_dynamodb_table",
+    "aws_s3_bucket",
+    "aws_efs_file_system",
+    "aws_kms_key",
+    "azurerm_storage_account",
+    "azurerm_mssql_*",
+    "azurerm_key_vault",
+    "google_sql_*",
+    "google_storage_bucket",
+    "google_kms_*",
+];
+
+/// Whether resources of a type hold data.
+pub fn is_protected(kind: &str) -> bool {
+    PROTECTED.iter().any(|pattern| matches(pattern, kind))
 }
 
 impl Context {

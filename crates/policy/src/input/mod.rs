@@ -21,8 +21,8 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 pub use context::{
-    Approval, Change, Commit, Context, Person, Place, PullRequest, Repository, Run, RunVariable,
-    Sandbox, Stage, Transition, Workspace,
+    Approval, Change, Commit, Context, PROTECTED, Person, Place, PullRequest, Repository, Run,
+    RunVariable, Sandbox, Stage, Transition, Workspace, is_protected,
 };
 
 use crate::bundle::Digest;

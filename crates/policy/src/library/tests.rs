@@ -121,3 +121,15 @@ fn every_policy_has_cases_that_it_denies_and_allows_and_no_line_is_untested() {
         .count();
     assert_eq!(covered, COUNT);
 }
+
+#[test]
+fn what_is_told_as_protected_is_what_its_policy_protects() {
+    let text = "name = \"one\"\n[[use]]\npolicy = \"state-protected-types\"\n";
+    let own = [("statehouse.toml".to_owned(), text.as_bytes().to_vec())];
+    let bundle = Bundle::from_files(own, &Limits::default()).unwrap();
+    let manifest = Manifest::read(&expand(bundle, files).unwrap()).unwrap();
+    let types = manifest.policies[0].parameters["types"].default.clone();
+    assert_eq!(types, Some(serde_json::json!(crate::input::PROTECTED)));
+    assert!(crate::input::is_protected("google_sql_user"));
+    assert!(!crate::input::is_protected("aws_instance"));
+}

@@ -73,8 +73,10 @@ impl Settings {
 /// What one evaluation may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// All of it, waiting for a place included twice at most.
+    /// All of it, from when it has a place.
     pub wall: Duration,
+    /// Waiting for a place, in turn: as long as some organizations take that each have one evaluation before it.
+    pub turn: Duration,
     /// The policies of one set, kept by the engine itself, so that the others still get their time.
     pub set_wall: Duration,
     /// Processor time of the process.
@@ -107,6 +109,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             wall: Duration::from_mins(2),
+            turn: Duration::from_hours(1),
             set_wall: Duration::from_secs(20),
             cpu: Duration::from_mins(2),
             memory_bytes: 768 << 20,

@@ -1,5 +1,6 @@
 //! All workers of a server: one that is started and waits, as many as may run, and what is done when one does not come back.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,6 +23,10 @@ const SHARE: f64 = 0.6;
 
 /// What is said of policies whose turn never came.
 const NO_TURN: &str = "it was not evaluated: policies before it took all the time, or all the workers, that a run may have";
+
+/// What is said where no turn came.
+const NO_PLACE: &str =
+    "it was not evaluated: as many evaluations as may run at once did so all the time";
 
 /// Set by whoever no longer waits for an answer.
 #[derive(Clone, Debug, Default)]
@@ -53,8 +58,17 @@ pub struct Assessed {
 pub struct Workers {
     settings: Settings,
     spare: Mutex<Option<Process>>,
-    running: Mutex<usize>,
+    turns: Mutex<Turns>,
     ended: Condvar,
+}
+
+/// Who runs, and who waits for a place, in the order in which they came.
+#[derive(Default)]
+struct Turns {
+    running: usize,
+    waiting: BTreeSet<u64>,
+    /// The number of whoever comes next.
+    next: u64,
 }
 
 impl Workers {
@@ -63,7 +77,7 @@ impl Workers {
         let workers = Workers {
             settings,
             spare: Mutex::new(None),
-            running: Mutex::new(0),
+            turns: Mutex::default(),
             ended: Condvar::new(),
         };
         workers.refill();
@@ -108,12 +122,11 @@ impl Workers {
                 0,
             );
         }
-        let until = Instant::now() + limits.wall;
-        let Some(_place) = self.place(until, canceled) else {
-            let words =
-                "it was not evaluated: as many evaluations as may run at once did so all the time";
-            return silent(request, words.to_owned(), 0);
+        let Some(_place) = self.place(Instant::now() + limits.turn, canceled) else {
+            return silent(request, NO_PLACE.to_owned(), 0);
         };
+        // Its time begins when it has a place: who waits in turn has not looped.
+        let until = Instant::now() + limits.wall;
         let attempt = Attempt {
             workers: self,
             request,
@@ -148,12 +161,14 @@ impl Workers {
             Err(error) => return Err(wrong(error.to_string())),
         };
         let canceled = Canceled::default();
-        let until = Instant::now() + self.settings.limits.wall;
+        let limits = &self.settings.limits;
+        let Some(_place) = self.place(Instant::now() + limits.wall, &canceled) else {
+            return Err(wrong(NO_PLACE.to_owned()));
+        };
         let patience = Patience {
-            until,
+            until: Instant::now() + limits.wall,
             canceled: &|| canceled.is_set(),
         };
-        let _place = self.place(until, &canceled);
         let mut checked = None;
         let mut hear = |word| {
             if let Word::Checked(said) = word {
@@ -247,20 +262,29 @@ impl Workers {
         }
     }
 
-    /// Waits until one more may run.
+    /// Waits until one more may run and nobody is before it.
     fn place(&self, until: Instant, canceled: &Canceled) -> Option<Place<'_>> {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        while *running >= self.settings.parallel_max.max(1) {
+        let places = self.settings.parallel_max.max(1);
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = turns.next;
+        turns.next += 1;
+        turns.waiting.insert(own);
+        while turns.running >= places || turns.waiting.first() != Some(&own) {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() || canceled.is_set() {
+                turns.waiting.remove(&own);
+                self.ended.notify_all();
                 return None;
             }
             let waited = self
                 .ended
-                .wait_timeout(running, left.min(Duration::from_millis(100)));
-            running = waited.unwrap_or_else(PoisonError::into_inner).0;
+                .wait_timeout(turns, left.min(Duration::from_millis(100)));
+            turns = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        *running += 1;
+        turns.waiting.remove(&own);
+        turns.running += 1;
+        // There may be room for the next as well.
+        self.ended.notify_all();
         Some(Place(self))
     }
 }
@@ -270,13 +294,10 @@ struct Place<'a>(&'a Workers);
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        let mut running = self
-            .0
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *running = running.saturating_sub(1);
-        self.0.ended.notify_one();
+        let turns = self.0.turns.lock();
+        let mut turns = turns.unwrap_or_else(PoisonError::into_inner);
+        turns.running = turns.running.saturating_sub(1);
+        self.0.ended.notify_all();
     }
 }
 

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
-use statehouse_policy::author::{check, test};
+use statehouse_policy::author::{check, compare, test};
+use statehouse_policy::opa::Opa;
 use statehouse_policy::{library, worker};
 
 use super::session::Session;
@@ -38,6 +39,17 @@ pub(super) enum Verb {
     },
     /// Judge the plans of past runs by a bundle that nobody published yet: what it would newly block, newly allow, and never hit
     Replay(Replay),
+    /// Judge by our engine and by an `opa` of yours, and tell about which policies they do not agree; fails where there are any
+    Compare {
+        #[command(flatten)]
+        asked: Check,
+        /// The binary of Open Policy Agent
+        #[arg(long, value_name = "PATH")]
+        opa: PathBuf,
+        /// Seconds that it may take for one set
+        #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+        timeout: u64,
+    },
     /// The starter library: policies that a set takes by name, with parameters
     Library {
         /// Show this one
@@ -80,6 +92,9 @@ pub(super) struct Replay {
     /// Runs that were made then or later: an instant (RFC 3339), or so long ago (`7d`, `12h`)
     #[arg(long, default_value = "7d")]
     since: String,
+    /// Keep what it comes to: a set may take a bundle into force only after that (`policy-set change --replay-hours`)
+    #[arg(long)]
+    record: bool,
 }
 
 /// One evaluation, for the server: before anything is opened or started.
@@ -96,21 +111,41 @@ fn report(session: &Session, report: &(impl Serialize + ToString)) -> Result {
     session.out.text(&report.to_string())
 }
 
-fn checked(asked: Check, session: &Session) -> Result {
-    if asked.policy.is_empty() && asked.library.is_empty() {
-        return Err(Failure::usage(
-            "say by what: --policy DIR or --library NAME",
-        ));
+impl Check {
+    fn question(self) -> Result<check::Question> {
+        if self.policy.is_empty() && self.library.is_empty() {
+            return Err(Failure::usage(
+                "say by what: --policy DIR or --library NAME",
+            ));
+        }
+        Ok(check::Question {
+            plan: self.plan,
+            state: self.state,
+            cost: self.cost,
+            context: self.context,
+            policies: self.policy,
+            library: self.library,
+            parameters: self.parameters,
+        })
     }
-    let question = check::Question {
-        plan: asked.plan,
-        state: asked.state,
-        cost: asked.cost,
-        context: asked.context,
-        policies: asked.policy,
-        library: asked.library,
-        parameters: asked.parameters,
+}
+
+fn compared(asked: Check, opa: PathBuf, timeout: u64, session: &Session) -> Result {
+    let opa = Opa {
+        program: opa,
+        temporary: std::env::temp_dir(),
+        wall: Duration::from_secs(timeout),
     };
+    let compared = compare::compare(&asked.question()?, &opa).map_err(Failure::failed)?;
+    report(session, &compared)?;
+    if compared.agrees() {
+        return Ok(());
+    }
+    Err(Failure::failed("the engines do not agree"))
+}
+
+fn checked(asked: Check, session: &Session) -> Result {
+    let question = asked.question()?;
     let checked = check::check(&question).map_err(Failure::failed)?;
     report(session, &checked)?;
     if checked.summary.blocks() {
@@ -166,6 +201,11 @@ pub(super) fn run(verb: Verb, session: &Session) -> Result {
             Err(Failure::failed("not every test passed"))
         }
         Verb::Replay(asked) => replay::run(&asked, session),
+        Verb::Compare {
+            asked,
+            opa,
+            timeout,
+        } => compared(asked, opa, timeout, session),
         Verb::Library { name } => listed(name.as_deref(), session),
     }
 }
