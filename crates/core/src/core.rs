@@ -219,6 +219,7 @@ impl Core {
             longest: options.longest,
             judge: options.judge.clone(),
             estimator: options.estimator.clone(),
+            called: None,
         };
         let site = House::open(opening).await?;
         let (witness, heads) = mpsc::unbounded_channel();
@@ -551,7 +552,9 @@ impl Core {
             let wrapped = first_keys(&house)?;
             let inside = self.machine().enter(house.clone());
             org::begin(&inside, wrapped, Some(owner)).await?;
-            org::register(ctx, code, name).await
+            let made = org::register(ctx, code, name.clone()).await?;
+            house.call(name);
+            Ok::<_, Error>(made)
         };
         let error = match made.await {
             Ok(view) => return Ok(view),
@@ -631,8 +634,15 @@ impl Core {
     }
 
     async fn open_house(&self, code: HouseCode) -> Result<Arc<House>> {
-        let witnessed = self
-            .directory(|rows| Box::pin(async move { org::sql::witness_of(rows, code).await }))
+        let (witnessed, organization) = self
+            .directory(|rows| {
+                Box::pin(async move {
+                    let witnessed = org::sql::witness_of(rows, code).await?;
+                    // One whose row was altered opens, and is called nothing.
+                    let organization = org::sql::by_code(rows, code).await.ok().flatten();
+                    Ok((witnessed, organization))
+                })
+            })
             .await?;
         let witnessed = match witnessed {
             Some(witness) => {
@@ -660,6 +670,7 @@ impl Core {
             longest: self.options.longest,
             judge: self.options.judge.clone(),
             estimator: self.options.estimator.clone(),
+            called: organization.map(|organization| organization.name),
         };
         House::open(opening).await
     }

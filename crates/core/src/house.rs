@@ -19,11 +19,11 @@ mod schema;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use statehouse_ledger::Hash;
 use statehouse_ledger::checkpoint::Checkpoint;
-use statehouse_model::{HouseCode, RunId};
+use statehouse_model::{HouseCode, Name, RunId};
 use statehouse_seal::{KeyName, Keyring, RootKeys};
 use tokio::sync::{broadcast, mpsc, watch};
 
@@ -117,6 +117,8 @@ pub(crate) struct Opening {
     pub(crate) judge: Option<Arc<dyn Judge>>,
     /// What estimates costs.
     pub(crate) estimator: Option<Arc<dyn Estimator>>,
+    /// What the organization is called, where the site knows it already.
+    pub(crate) called: Option<Name>,
 }
 
 /// An open house.
@@ -139,8 +141,10 @@ pub struct House {
     longest: Longest,
     judge: Option<Arc<dyn Judge>>,
     estimator: Option<Arc<dyn Estimator>>,
+    called: OnceLock<Name>,
     judging: Mutex<HashSet<RunId>>,
     turn_to_judge: tokio::sync::Mutex<()>,
+    turn_to_save: tokio::sync::Mutex<()>,
     grown: broadcast::Sender<RunId>,
 }
 
@@ -219,8 +223,10 @@ impl House {
             longest: opening.longest,
             judge: opening.judge,
             estimator: opening.estimator,
+            called: opening.called.map_or_else(OnceLock::new, OnceLock::from),
             judging: Mutex::default(),
             turn_to_judge: tokio::sync::Mutex::default(),
+            turn_to_save: tokio::sync::Mutex::default(),
             grown: broadcast::Sender::new(GROWN_MAX),
         }))
     }
@@ -228,6 +234,17 @@ impl House {
     /// The code in every id of the house.
     pub fn code(&self) -> HouseCode {
         self.base.code
+    }
+
+    /// What the organization is called, which never changes. A new one has no name before the site knows it.
+    pub(crate) fn called(&self) -> Option<&Name> {
+        self.called.get()
+    }
+
+    /// Says what a new organization is called.
+    pub(crate) fn call(&self, name: Name) {
+        // Who comes second says the same.
+        self.called.set(name).ok();
     }
 
     /// Why the house takes no changes, if it does not.
@@ -253,6 +270,11 @@ impl House {
     /// Waits until nothing else of the house is being judged.
     pub(crate) async fn turn_to_judge(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.turn_to_judge.lock().await
+    }
+
+    /// Waits until no other workspace of the house is being judged that is saved.
+    pub(crate) async fn turn_to_save(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn_to_save.lock().await
     }
 
     /// The runs that this process judges at this moment.

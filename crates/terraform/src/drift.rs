@@ -90,7 +90,7 @@ pub(crate) fn mark(entries: &mut Value) {
 }
 
 /// Whether an entry of `resource_drift` is a resource that drifted; `None` where it is no such entry, or says what is unknown.
-fn has_drifted(entry: &Value) -> Option<bool> {
+pub(crate) fn has_drifted(entry: &Value) -> Option<bool> {
     let is_managed = match entry.get("mode")?.as_str()? {
         MANAGED => true,
         DATA => false,

@@ -11,7 +11,8 @@ use statehouse_core::cost::estimate::{
     Estimating, Estimator, Figures, Input, Micro, Own, Question as OfPlan, Said as CostSaid, Total,
 };
 use statehouse_core::notification::{Deliver, Message, Sending};
-use statehouse_core::policy::judge::{Checked, Judge, Judging, Outcome, Question, Said};
+use statehouse_core::policy::PolicyView;
+use statehouse_core::policy::judge::{Checked, Judge, Judging, Outcome, Question, Said, Stage};
 use statehouse_core::{Clock, Core, Options, cost};
 use statehouse_seal::KeyDirectory;
 
@@ -81,15 +82,27 @@ impl Site {
     }
 }
 
-/// Takes every archive for a bundle, and lets nothing pass that nobody overrides.
+/// Takes every archive for a bundle, and lets nothing pass that nobody overrides. One that begins with `state` has nothing against a plan, and judges states.
 struct Against;
+
+/// How an archive begins that judges states.
+const OF_STATES: &[u8] = b"state";
 
 impl Judge for Against {
     fn check<'a>(&'a self, archive: Bytes, _: &'a Map<String, Value>) -> Judging<'a, Checked> {
         Box::pin(async move {
             Ok(Checked {
                 digest: Sha256::digest(&archive).into(),
-                policies: Vec::new(),
+                policies: archive
+                    .starts_with(OF_STATES)
+                    .then(|| PolicyView {
+                        name: "only".to_owned(),
+                        title: String::new(),
+                        entity: "state".to_owned(),
+                        level: "soft-mandatory".to_owned(),
+                    })
+                    .into_iter()
+                    .collect(),
                 archive,
             })
         })
@@ -97,9 +110,15 @@ impl Judge for Against {
 
     fn assess(&self, question: Question) -> Judging<'_, Vec<Said>> {
         Box::pin(async move {
-            let against = question.sets.iter().map(|_| Said {
-                outcome: Outcome::SoftFailed,
-                input: Sha256::digest(&question.plan).into(),
+            let all: Vec<u8> = question.documents.into_values().flatten().collect();
+            let is_over = question.stage == Stage::Applied;
+            let against = question.sets.iter().map(|set| Said {
+                outcome: if is_over || !set.archive.starts_with(OF_STATES) {
+                    Outcome::SoftFailed
+                } else {
+                    Outcome::Passed
+                },
+                input: Sha256::digest(&all).into(),
                 engine: "none".to_owned(),
                 results: Vec::new(),
             });

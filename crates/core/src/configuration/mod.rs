@@ -24,6 +24,7 @@ use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Plan, Target, actions};
 use crate::error::{Error, Kind, Result};
 use crate::object::Object;
+use crate::policy::repository;
 use crate::record::Rows;
 use crate::state::fingerprint;
 use crate::url::{self, Granted, Purpose, Signed};
@@ -138,17 +139,16 @@ pub async fn wish(ctx: &Ctx, workspace: &Workspace, wish: Wish) -> Result<Config
 }
 
 /// Looks an archive through, on a thread that may block.
-async fn inspected(bytes: Bytes) -> Result<[u8; 32]> {
+async fn inspected(bytes: Bytes) -> Result<slug::Contents> {
     let look =
         tokio::task::spawn_blocking(move || slug::inspect(&bytes[..], &slug::Limits::default()));
     let looked = look
         .await
         .map_err(|error| Error::internal(format!("looking through an archive: {error}")))?;
-    let contents = looked.map_err(|refused| {
+    looked.map_err(|refused| {
         Error::invalid(refused.to_string())
             .hint("nothing was stored; send a gzip-compressed tar of plain files and folders")
-    })?;
-    Ok(contents.digest)
+    })
 }
 
 /// What became of a configuration so far.
@@ -223,12 +223,12 @@ async fn take(
         open.id.clone(),
         Target::Workspace(granted.workspace()?.clone()),
     );
-    let digest = inspected(bytes.clone()).await?;
+    let contents = inspected(bytes.clone()).await?;
     let keyring = ctx.house().keyring();
     let mut row = Configuration {
         status: UPLOADED.to_owned(),
         size: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
-        digest: digest.to_vec(),
+        digest: contents.digest.to_vec(),
         fingerprint: keyring.row_mac(&fingerprint(&archive)).to_vec(),
         ..open
     };
@@ -239,11 +239,12 @@ async fn take(
         weight: stored.body.as_ref().map_or(0, Vec::len),
         asks: Vec::new(),
     };
-    let (given, address) = (Arc::new((row, stored)), granted.id.clone());
+    let brought = repository::brought(&row, &contents);
+    let (given, address) = (Arc::new((row, stored, brought)), granted.id.clone());
     let result = door::planned(ctx, UploadConfiguration, target, plan, move |tx| {
         let (given, address) = (given.clone(), address.clone());
         Box::pin(async move {
-            let (row, stored) = &*given;
+            let (row, stored, brought) = &*given;
             let now_there = sql::by_id(tx, &row.id).await?;
             if now_there.is_none_or(|there| there.status != PENDING) {
                 let words = "another upload of this configuration was first";
@@ -252,11 +253,17 @@ async fn take(
             tx.put(row).await?;
             blob::sql::insert_object(tx, row.id.as_str(), stored).await?;
             url::used(tx, &address).await?;
-            let entry = Entry::new(&row.workspace)
+            let mut entry = Entry::new(&row.workspace)
                 .fact("configuration", row.id.as_str())
                 .fact("size", row.size)
                 .fact("body", hex::encode(&row.body_digest))
                 .fact("commitment", hex::encode(&row.commitment));
+            if let Some(brought) = brought {
+                tx.put(brought).await?;
+                entry = entry
+                    .fact("policy-files", brought.files)
+                    .fact("policies", hex::encode(&brought.digest));
+            }
             Ok(Outcome::Recorded((), entry))
         })
     })

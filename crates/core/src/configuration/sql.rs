@@ -1,4 +1,4 @@
-//! Every statement on `configuration`.
+//! Every statement on `configuration` and `configuration_policies`.
 
 use statehouse_model::{ConfigurationId, WorkspaceId};
 
@@ -27,6 +27,22 @@ record! {
         body_digest: Vec<u8>,
         commitment: Vec<u8>,
     }
+}
+
+record! {
+    /// That a configuration brings policies of its own.
+    pub(crate) struct Brought in "configuration_policies" key 1 {
+        configuration: ConfigurationId,
+        /// How many files there are.
+        files: u64,
+        /// Over their paths and what is in them.
+        digest: Vec<u8>,
+    }
+}
+
+/// The policies that a configuration brings; nothing where it brings none.
+pub(crate) async fn brought(rows: &mut Rows, id: &ConfigurationId) -> Result<Option<Brought>> {
+    rows.by_key(vec![id.as_str().into()]).await
 }
 
 pub(crate) async fn by_id(rows: &mut Rows, id: &ConfigurationId) -> Result<Option<Configuration>> {

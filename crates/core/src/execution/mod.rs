@@ -16,6 +16,7 @@ mod tool;
 
 use std::collections::HashMap;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use statehouse_model::{AgentPoolId, Permission};
 
@@ -24,6 +25,7 @@ use crate::agent;
 use crate::ctx::Ctx;
 use crate::door::{self, Action, Entry, Outcome, Target, Tx, actions};
 use crate::error::{Error, Result};
+use crate::policy::saved::{self, Trial};
 use crate::record::{Record, Rows};
 use crate::workspace::Workspace;
 use crate::workspace::sql::Workspace as Row;
@@ -333,18 +335,24 @@ pub async fn set(ctx: &Ctx, scope: Scope, wish: Wish) -> Result<InForce> {
         let words = format!("at most {APPROVALS_MAX} approvals can be asked for");
         return Err(Error::invalid(words));
     }
-    let caller = ctx.clone();
-    door::change(ctx, SetExecution, scope.target(), move |tx| {
-        let (scope, wish, ctx) = (scope.clone(), wish.clone(), caller.clone());
+    let given = Arc::new((scope, wish, ctx.clone()));
+    saved::judged(ctx, |trial| put(ctx, given.clone(), trial)).await
+}
+
+async fn put(ctx: &Ctx, given: Arc<(Scope, Wish, Ctx)>, trial: Trial) -> Result<InForce> {
+    let target = given.0.target();
+    door::change(ctx, SetExecution, target, move |tx| {
+        let (given, trial) = (given.clone(), trial.clone());
         Box::pin(async move {
+            let (scope, wish, ctx) = &*given;
             let old = sql::said_of(tx, &scope.text()).await?;
             if let Word::Say(mode) = &wish.mode {
-                mode.require(tx, &ctx).await?;
+                mode.require(tx, ctx).await?;
             }
             let said = wish.over(&old);
             let is_same = said.execution.values() == old.execution.values();
             if is_same && said.tool == old.tool {
-                return Ok(Outcome::Unchanged(in_scope(tx, &scope).await?));
+                return Ok(Outcome::Unchanged(in_scope(tx, scope).await?));
             }
             let (set_by, set_at) = (ctx.actor().id().to_owned(), tx.now());
             if !is_same {
@@ -364,8 +372,13 @@ pub async fn set(ctx: &Ctx, scope: Scope, wish: Wish) -> Result<InForce> {
                 })
                 .await?;
             }
-            let entry = told(Entry::new(scope.text()), &said);
-            Ok(Outcome::Recorded(in_scope(tx, &scope).await?, entry))
+            if let Scope::Workspace(id) = scope {
+                let workspace = Workspace::Id(id.clone());
+                let workspace = crate::workspace::sql::needed(tx, &workspace).await?;
+                trial.require(tx, ctx, &workspace).await?;
+            }
+            let entry = trial.told(told(Entry::new(scope.text()), &said));
+            Ok(Outcome::Recorded(in_scope(tx, scope).await?, entry))
         })
     })
     .await

@@ -29,6 +29,10 @@ const JOB_REASON: &str = include_str!("../../migrations/house/0013_job_reason.sq
 const BOUNDS: &str = include_str!("../../migrations/house/0014_bounds.sql");
 const EXECUTION_TOOL: &str = include_str!("../../migrations/house/0015_execution_tool.sql");
 const POLICY: &str = include_str!("../../migrations/house/0016_policy.sql");
+const RUN_WRITTEN: &str = include_str!("../../migrations/house/0017_run_written.sql");
+const POLICY_GATE: &str = include_str!("../../migrations/house/0018_policy_gate.sql");
+const CONFIGURATION_POLICIES: &str =
+    include_str!("../../migrations/house/0019_configuration_policies.sql");
 const COST: &str = include_str!("../../migrations/house/0020_cost.sql");
 
 /// The evidential tables that the site and every organization have.
@@ -51,7 +55,7 @@ static SITE_TABLES: [Table; 9] = [
 ];
 
 /// The evidential tables of an organization.
-static HOUSE_TABLES: [Table; 44] = [
+static HOUSE_TABLES: [Table; 48] = [
     SHARED_TABLES[0],
     SHARED_TABLES[1],
     Table::of::<access::sql::Grant>(),
@@ -93,6 +97,10 @@ static HOUSE_TABLES: [Table; 44] = [
     Table::of::<policy::sql::PolicySet>(),
     Table::of::<policy::sql::PolicyBundle>(),
     Table::of::<policy::sql::PolicyOverride>(),
+    Table::of::<run::written::sql::Written>(),
+    Table::of::<configuration::sql::Brought>(),
+    Table::of::<policy::sql::PolicyGate>(),
+    Table::of::<policy::sql::PolicyReplay>(),
     Table::of::<cost::sql::CostInput>(),
     Table::of::<cost::sql::CostSetting>(),
     Table::of::<cost::sql::CostEstimate>(),
@@ -125,6 +133,9 @@ pub(crate) fn migrations(code: HouseCode) -> Vec<Migration> {
             ("bounds", BOUNDS),
             ("execution_tool", EXECUTION_TOOL),
             ("policy", POLICY),
+            ("run_written", RUN_WRITTEN),
+            ("policy_gate", POLICY_GATE),
+            ("configuration_policies", CONFIGURATION_POLICIES),
             ("cost", COST),
         ]
     };

@@ -1,7 +1,8 @@
 //! What is sent: the platform's notification, version 1. Pure.
 //!
-//! It tells which run, of which workspace, what became of it and who did it. No value of a
-//! variable, nothing of a plan and nothing of a state is in it.
+//! It tells which run, of which workspace, what became of it and who did it; and which policy sets
+//! said what, in a word each. No value of a variable, nothing of a plan and nothing of a state is in
+//! it, and so none of the words in which policies tell of them.
 
 use aws_lc_rs::hmac;
 use serde_json::{Value, json};
@@ -9,6 +10,7 @@ use sha2::{Digest, Sha256};
 use statehouse_model::{DeliveryId, HouseId, NotificationId, instant};
 
 use super::Trigger;
+use crate::policy::judge::{Verdict, Verdicts};
 use crate::run::machine::Status;
 use crate::run::sql::RunEvent;
 
@@ -25,12 +27,43 @@ pub(super) struct Told<'a> {
     pub(super) workspace_name: &'a str,
     pub(super) run: &'a str,
     pub(super) message: &'a str,
+    pub(super) policies: &'a Policies,
     pub(super) created_at: i64,
     pub(super) created_by: &'a str,
     pub(super) triggers: &'a [Trigger],
     pub(super) status: Status,
     pub(super) at: i64,
     pub(super) by: &'a str,
+}
+
+/// What policies said of a run's plan, and of the state that it left; nothing where they were not asked.
+#[derive(Default)]
+pub(super) struct Policies {
+    pub(super) plan: Option<Verdicts>,
+    pub(super) state: Option<Verdicts>,
+}
+
+impl Policies {
+    fn json(&self) -> Value {
+        let each = |set: &Verdict| {
+            json!({
+                "policy_set_id": set.set,
+                "policy_set_name": set.name,
+                "bundle_digest": set.bundle_digest,
+                "repository": set.repository,
+                "outcome": set.outcome.as_str(),
+            })
+        };
+        let of = |said: &Option<Verdicts>| {
+            said.as_ref().map(|said| {
+                json!({
+                    "outcome": said.outcome().as_str(),
+                    "policy_sets": said.sets.iter().map(each).collect::<Vec<Value>>(),
+                })
+            })
+        };
+        json!({ "plan": of(&self.plan), "state": of(&self.state) })
+    }
 }
 
 impl Told<'_> {
@@ -67,6 +100,7 @@ impl Told<'_> {
             "workspace_id": self.workspace,
             "workspace_name": workspace_name,
             "organization_name": organization,
+            "policies": self.policies.json(),
             "notifications": notifications,
         })
         .to_string()
@@ -100,6 +134,7 @@ pub(super) fn verification(
         "workspace_id": null,
         "workspace_name": null,
         "organization_name": null,
+        "policies": null,
         "notifications": [only],
     })
     .to_string()
@@ -166,6 +201,21 @@ mod tests {
         assert_ne!(of_one, delivery(&two, &event(1, "planned", 5)));
     }
 
+    fn said() -> Verdicts {
+        let text = json!({
+            "stage": "plan",
+            "sets": [{
+                "set": "polset-1", "name": "baseline", "digest": "cd", "bundle": "polsetver-1",
+                "bundle-digest": "ab", "input": "ef", "engine": "one 1", "outcome": "soft-failed",
+                "results": [{
+                    "policy": "p", "title": "", "level": "soft-mandatory", "outcome": "failed",
+                    "messages": [{ "text": "the bucket of the board is public" }],
+                }],
+            }],
+        });
+        serde_json::from_value(text).unwrap()
+    }
+
     #[test]
     fn a_payload_is_the_platforms() {
         let house = HouseCode::from_entropy(7);
@@ -181,6 +231,10 @@ mod tests {
             workspace_name: "network",
             run: "run-1",
             message: "add \"it\"",
+            policies: &Policies {
+                plan: Some(said()),
+                state: None,
+            },
             created_at: 0,
             created_by: "ada",
             triggers: &[Trigger::Errored],
@@ -202,6 +256,19 @@ mod tests {
             "workspace_id": "ws-1",
             "workspace_name": "network",
             "organization_name": "acme",
+            "policies": {
+                "plan": {
+                    "outcome": "soft-failed",
+                    "policy_sets": [{
+                        "policy_set_id": "polset-1",
+                        "policy_set_name": "baseline",
+                        "bundle_digest": "ab",
+                        "repository": false,
+                        "outcome": "soft-failed",
+                    }],
+                },
+                "state": null,
+            },
             "notifications": [{
                 "message": "Run canceled",
                 "trigger": "run:errored",

@@ -3,7 +3,9 @@
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
+use crate::policy::judge::Outcome;
 use crate::run::machine::{Kind, Status};
+use crate::run::written::JUDGED;
 
 /// Something that is told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,11 +24,13 @@ pub enum Trigger {
     Errored,
     /// It found something altered, and its workspace is frozen.
     Tampered,
+    /// Policies are against the state that it left, after it was applied.
+    StateAgainst,
 }
 
 impl Trigger {
     /// All of them, in the order of a run's life.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Created,
         Self::Planning,
         Self::NeedsAttention,
@@ -34,6 +38,7 @@ impl Trigger {
         Self::Completed,
         Self::Errored,
         Self::Tampered,
+        Self::StateAgainst,
     ];
 
     /// The word on the wire, and in rows.
@@ -46,6 +51,7 @@ impl Trigger {
             Self::Completed => "run:completed",
             Self::Errored => "run:errored",
             Self::Tampered => "state:tampered",
+            Self::StateAgainst => "state:policies_failed",
         }
     }
 
@@ -81,6 +87,12 @@ impl Trigger {
         of_run.into_iter().chain(altered).collect()
     }
 
+    /// What is told of something that happened beside, by its word and what it was about: it moves no run.
+    pub(super) fn beside(event: &str, about: &str) -> Option<Self> {
+        let against = [Outcome::SoftFailed, Outcome::HardFailed].map(Outcome::as_str);
+        (event == JUDGED && against.contains(&about)).then_some(Self::StateAgainst)
+    }
+
     /// What people read of it.
     pub(super) fn words(self, status: Status) -> &'static str {
         match (self, status) {
@@ -96,6 +108,7 @@ impl Trigger {
             (Self::Errored, Status::Stale) => "Run ended: what it was planned on is no more",
             (Self::Errored, _) => "Run errored",
             (Self::Tampered, _) => "Something stored was altered; the workspace is frozen",
+            (Self::StateAgainst, _) => "Policies are against the state that was applied",
         }
     }
 }
@@ -172,6 +185,21 @@ mod tests {
             let told = joined(&Trigger::of(Kind::PlanOnly, Some(Status::Fetching), status));
             let altered = status == Status::StateTampered;
             assert_eq!(told, if altered { "state:tampered" } else { "" });
+        }
+    }
+
+    #[test]
+    fn what_mandatory_policies_say_of_a_state_is_told_and_advice_is_not() {
+        for outcome in ["soft-failed", "hard-failed"] {
+            let told = Trigger::beside(JUDGED, outcome);
+            assert_eq!(told, Some(Trigger::StateAgainst));
+        }
+        for (event, about) in [
+            (JUDGED, "advised"),
+            (JUDGED, "passed"),
+            ("counted", "hard-failed"),
+        ] {
+            assert_eq!(Trigger::beside(event, about), None);
         }
     }
 

@@ -23,6 +23,8 @@ use crate::door::{self, Entry, Outcome as Done, Target, Tx, actions};
 use crate::error::{Error, Kind, Result};
 use crate::house::House;
 use crate::object::Object;
+use crate::policy::judge::Verdicts;
+use crate::policy::{overrule, seen};
 use crate::record::Rows;
 use crate::run::machine::Status;
 use crate::run::sql::{Place, Run, RunEvent};
@@ -233,6 +235,7 @@ async fn happened(rows: &mut Rows, row: &Notification, at: &Place) -> Result<Opt
     let (status, kind) = (status(&event)?, run.state()?.kind());
     let wanted = trigger::split(&row.triggers);
     let mut triggers = Trigger::of(kind, before, status);
+    triggers.extend(Trigger::beside(&event.event, &event.about));
     triggers.retain(|trigger| wanted.contains(trigger));
     Ok((!triggers.is_empty()).then(|| Happened {
         place: at.clone(),
@@ -250,6 +253,7 @@ pub(crate) struct Letter {
     happened: Happened,
     workspace_name: String,
     message: String,
+    policies: payload::Policies,
     destination: Destination,
 }
 
@@ -286,6 +290,7 @@ impl Letter {
             workspace_name: &self.workspace_name,
             run: run.id.as_str(),
             message: &self.message,
+            policies: &self.policies,
             created_at: run.created_at,
             created_by,
             triggers,
@@ -362,15 +367,32 @@ async fn ahead(
     let destination = open(rows, house, &row).await?;
     let workspace_name = name_of(rows, &row).await?;
     let options = files::find(rows, &happened.run.id, files::Kind::Options).await?;
+    let policies = policies(rows, house, &happened).await?;
     let letter = Letter {
         row,
         told: cursor.place(),
         happened,
         workspace_name,
         message: String::new(),
+        policies,
         destination,
     };
     Ok(Ahead::Letter(Box::new(letter), options))
+}
+
+/// What policies said of the plan of a run, and of the state that it left: by now, which may be later than what happened.
+async fn policies(rows: &mut Rows, house: &House, of: &Happened) -> Result<payload::Policies> {
+    let readable = |read: Result<Option<Verdicts>>| match read {
+        // What happened is told all the same.
+        Err(error) if seen::is_gone(error.kind()) => Ok(None),
+        read => read,
+    };
+    let plan = overrule::kept(rows, house, &of.run).await;
+    let state = run::written::kept(rows, house, &of.run).await;
+    Ok(payload::Policies {
+        plan: readable(plan)?,
+        state: readable(state)?,
+    })
 }
 
 /// What whoever started a run said about it.

@@ -4,13 +4,19 @@ use std::collections::BTreeSet;
 
 use statehouse_ledger::{Hash, sha256};
 use statehouse_model::Permission;
+use statehouse_policy::manifest::Entity;
 
 use super::sql::{self, PolicyBundle, PolicySet};
+use super::{PolicyView, repository};
 use crate::access;
+use crate::blob::Stored;
+use crate::configuration::sql::Configuration;
 use crate::ctx::Ctx;
 use crate::door::Target;
 use crate::error::{Error, Kind, Result};
+use crate::object::Object;
 use crate::record::Rows;
+use crate::run::sql::Run;
 use crate::workspace::sql::{self as workspaces, Workspace};
 
 /// A set that judges, and the bundle that it judges by.
@@ -18,22 +24,49 @@ use crate::workspace::sql::{self as workspaces, Workspace};
 pub(crate) struct InForce {
     pub(crate) set: PolicySet,
     pub(crate) bundle: PolicyBundle,
+    /// The configuration that brings it, where it is none of the organization's.
+    pub(crate) repository: Option<Configuration>,
 }
 
 impl InForce {
     /// Everything that decides what it says: of the same plan, a set of the same digest says the same.
     pub(crate) fn digest(&self) -> Hash {
-        let set = &self.set;
-        let words = [
-            "statehouse policy set",
-            set.id.as_str(),
-            &hex::encode(&self.bundle.digest),
-            &set.enforcement,
-            &set.parameters,
-            &set.exceptions,
-        ];
-        sha256(words.join("\0").as_bytes())
+        digest_of(&self.set, &self.bundle.digest)
     }
+
+    /// The sealed bytes that its policies are in.
+    pub(super) async fn body(&self, rows: &mut Rows) -> Result<(Object, Stored)> {
+        let object = match &self.repository {
+            Some(configuration) => Object::from(configuration),
+            None => Object::from(&self.bundle),
+        };
+        let stored = object.stored(rows).await?;
+        Ok((object, stored))
+    }
+
+    /// Whether a policy of it judges what is of this kind. Of a bundle that does not say, any may.
+    pub(crate) fn judges(&self, entity: Entity) -> bool {
+        let policies: Result<Vec<PolicyView>> = super::read(&self.bundle.policies);
+        policies.map_or(true, |policies| judge(&policies, entity))
+    }
+}
+
+/// What a set is with a bundle of this digest.
+pub(super) fn digest_of(set: &PolicySet, bundle: &[u8]) -> Hash {
+    let words = [
+        "statehouse policy set",
+        set.id.as_str(),
+        &hex::encode(bundle),
+        &set.enforcement,
+        &set.parameters,
+        &set.exceptions,
+    ];
+    sha256(words.join("\0").as_bytes())
+}
+
+/// Whether any of these policies judges what is of this kind.
+pub(super) fn judge(policies: &[PolicyView], entity: Entity) -> bool {
+    policies.iter().any(|each| each.entity == entity.as_str())
 }
 
 /// The bundle of a set, which must be there where the set names one.
@@ -83,21 +116,36 @@ pub(crate) async fn tags_of(rows: &mut Rows, workspace: &Workspace) -> Result<BT
     Ok(tags)
 }
 
-/// The sets that judge the runs of a workspace, in order of their digests.
+/// The sets of the organization that judge a workspace, in order of their digests.
 pub(crate) async fn in_force(rows: &mut Rows, workspace: &Workspace) -> Result<Vec<InForce>> {
     let mut found = Vec::new();
     for set in reaching(rows, workspace).await? {
         if let Some(bundle) = bundle_of(rows, &set).await? {
-            found.push(InForce { set, bundle });
+            found.push(InForce {
+                set,
+                bundle,
+                repository: None,
+            });
         }
     }
     found.sort_by_key(InForce::digest);
     Ok(found)
 }
 
+/// All sets that judge a run, in order of their digests: those of the organization, and what its configuration brings.
+pub(crate) async fn of_run(
+    rows: &mut Rows,
+    (run, workspace): (&Run, &Workspace),
+) -> Result<Vec<InForce>> {
+    let mut found = in_force(rows, workspace).await?;
+    found.extend(repository::of_run(rows, run).await?);
+    found.sort_by_key(InForce::digest);
+    Ok(found)
+}
+
 /// The same by their digests alone.
-pub(crate) async fn digests(rows: &mut Rows, workspace: &Workspace) -> Result<Vec<Hash>> {
-    let sets = in_force(rows, workspace).await?;
+pub(crate) async fn digests(rows: &mut Rows, of: (&Run, &Workspace)) -> Result<Vec<Hash>> {
+    let sets = of_run(rows, of).await?;
     Ok(sets.iter().map(InForce::digest).collect())
 }
 

@@ -6,6 +6,7 @@
 //! What changes between plan and apply (the time, the approvals so far, which of both it is) is seen by policies and is no part of the digest of what
 //! they were given: a capsule binds that digest, and the verdict must be the same both times.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,39 +14,33 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use statehouse_capsule::{
-    Assessment, Decision, FoundApproval, Outcome as Bound, Verdict as BoundVerdict, policies_digest,
-};
+use statehouse_capsule::{Assessment, Outcome as Bound, Verdict as BoundVerdict, policies_digest};
 use statehouse_ledger::{Hash, hash_from_hex};
-use statehouse_model::{Permission, PolicySetId, RunId, instant};
-use statehouse_policy::input::{self, Context, Person, Place};
+use statehouse_model::{Permission, RunId};
+use statehouse_policy::input::{Approval, Context, Part};
+use statehouse_policy::manifest::Entity;
 
+use super::documents::{self, Documents};
+use super::facts;
 use super::force::{self, InForce};
 use super::{Enforcement, Exception, PolicyView, read};
+use super::{repository, transition};
 use crate::access;
 use crate::blob::Stored;
-use crate::cost;
 use crate::ctx::Ctx;
 use crate::door::{self, Target, actions};
 use crate::error::{Error, Kind as Trouble, Result};
-use crate::execution;
 use crate::house::House;
-use crate::job;
 use crate::object::Object;
-use crate::project::{self, Project};
 use crate::record::Rows;
-use crate::run::files::{self, Kind};
-use crate::run::machine::Kind as RunKind;
-use crate::run::sql::{self as runs, Run};
+use crate::run::sql::Run;
 use crate::run::{capsule, needed as needed_run};
-use crate::workspace::sql::{self as workspaces, Workspace as WorkspaceRow};
-use crate::workspace::{self, Workspace};
+use crate::workspace::Workspace;
+use crate::workspace::sql::Workspace as WorkspaceRow;
 
 actions! {
     /// Look up what a run is to be judged by.
     JudgeRun = "policy.judge" needs RunPlan;
-    /// Judge a stored plan again, by policies that its asker wrote. Recorded: what they say tells of the plan.
-    ReplayPlan = "policy.replay-plan" needs StateRead;
 }
 
 /// An answer on its way.
@@ -83,6 +78,37 @@ pub enum Stage {
     Plan,
     /// Before the apply.
     Apply,
+    /// After the apply: what it left.
+    Applied,
+    /// When a workspace is saved.
+    Saved,
+}
+
+impl Stage {
+    /// All of them.
+    const ALL: [Self; 4] = [Self::Plan, Self::Apply, Self::Applied, Self::Saved];
+
+    /// What is judged then. An entity that stands here has its document looked up in [`super::documents`].
+    pub fn entities(self) -> &'static [Entity] {
+        match self {
+            Self::Plan | Self::Apply => {
+                &[Entity::Workspace, Entity::Plan, Entity::State, Entity::Cost]
+            }
+            Self::Applied => &[Entity::State],
+            Self::Saved => &[Entity::Workspace],
+        }
+    }
+
+    /// Whether a set is asked that has nothing to say then: of a plan each is, so that a capsule binds all that are in force.
+    fn is_of_all(self) -> bool {
+        matches!(self, Self::Plan | Self::Apply)
+    }
+
+    /// Whether anything of this kind is ever judged: nobody shall rely on what is never asked.
+    pub fn is_ever(entity: Entity) -> bool {
+        let mut all = Self::ALL.into_iter();
+        all.any(|stage| stage.entities().contains(&entity))
+    }
 }
 
 /// A set, as it judges.
@@ -107,10 +133,10 @@ pub struct Question {
     pub stage: Stage,
     /// By which sets.
     pub sets: Vec<Set>,
-    /// Of which plan: the text that `terraform show -json` gives of it.
-    pub plan: Bytes,
-    /// What it costs, as policies read it; nothing where no amount is known.
-    pub cost: Option<Bytes>,
+    /// Of what: the plan as `terraform show -json` gives it, and what else the stage judges that is long.
+    pub documents: BTreeMap<Part, Bytes>,
+    /// Why nothing is known of its cost, where nothing is.
+    pub no_cost: Option<String>,
     /// What else is known.
     pub facts: Context,
     /// When it is, in microseconds since 1970.
@@ -145,6 +171,17 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The outcome with this word.
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        let all = [
+            Self::Passed,
+            Self::Advised,
+            Self::SoftFailed,
+            Self::HardFailed,
+        ];
+        all.into_iter().find(|each| each.as_str() == word)
+    }
+
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -191,9 +228,12 @@ pub struct Verdict {
     pub set: String,
     /// Its name.
     pub name: String,
+    /// Whether the configuration brought it, and not the organization.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub repository: bool,
     /// SHA-256 over everything that decides what it says, in hex.
     pub digest: String,
-    /// The id of its bundle.
+    /// The id of its bundle, or of the configuration that brought it.
     pub bundle: String,
     /// SHA-256 over what is in that, in hex.
     pub bundle_digest: String,
@@ -224,6 +264,9 @@ pub struct Verdicts {
     pub stage: Stage,
     /// What each said.
     pub sets: Vec<Verdict>,
+    /// Who agreed, as they were told: what they say holds for these. Kept nowhere.
+    #[serde(skip)]
+    pub(crate) approvals: Vec<Approval>,
 }
 
 impl Verdicts {
@@ -288,17 +331,40 @@ pub(crate) fn needed(house: &House) -> Result<Arc<dyn Judge>> {
     })
 }
 
+impl Question {
+    /// Opens what was looked up, and asks about it.
+    pub(super) async fn open(
+        ctx: &Ctx,
+        stage: Stage,
+        sets: Vec<Set>,
+        (documents, facts): (Documents, Context),
+    ) -> Result<Self> {
+        let opened = documents.open(ctx).await?;
+        Ok(Self {
+            stage,
+            sets,
+            facts: transition::known(stage, &opened, facts).await?,
+            documents: opened.documents,
+            no_cost: opened.no_cost,
+            now: ctx.house().now(),
+        })
+    }
+}
+
 /// What was looked up for one question.
 struct Gathered {
     sets: Vec<(InForce, (Object, Stored))>,
-    plan: (Object, Stored),
-    cost: Option<(Object, Stored)>,
+    documents: Documents,
     facts: Context,
 }
 
 impl InForce {
     /// As it judges, with its bundle opened.
-    async fn opened(&self, ctx: &Ctx, (object, stored): (Object, Stored)) -> Result<Set> {
+    pub(super) async fn opened(
+        &self,
+        ctx: &Ctx,
+        (object, stored): (Object, Stored),
+    ) -> Result<Set> {
         Ok(Set {
             name: self.set.name.clone(),
             archive: object.open(ctx, stored).await?,
@@ -309,80 +375,6 @@ impl InForce {
     }
 }
 
-/// What one set could be asked of a stored plan.
-pub(crate) struct OfOne {
-    /// The set with the bundle that is in force, if one is.
-    pub(crate) in_force: Option<Set>,
-    pub(crate) plan: Bytes,
-    pub(crate) cost: Option<Bytes>,
-    pub(crate) facts: Context,
-    pub(crate) project: String,
-    pub(crate) approvals: usize,
-}
-
-/// Looks up what a set is asked of a run's plan; `None` where it does not reach the run, or the plan is not kept.
-pub(crate) async fn gathered_for(
-    ctx: &Ctx,
-    id: &RunId,
-    set: &PolicySetId,
-) -> Result<Option<OfOne>> {
-    let (wanted, house, set) = (id.clone(), ctx.house().clone(), set.clone());
-    let target = Target::Workspace(Workspace::OfRun(id.clone()));
-    let looked = door::read(ctx, ReplayPlan, &target, move |rows| {
-        Box::pin(async move {
-            let run = needed_run(rows, &wanted).await?;
-            let workspace = capsule::workspace_of(rows, &run).await?;
-            let reaching = force::reaching(rows, &workspace).await?;
-            let Some(set) = reaching.into_iter().find(|each| each.id == set) else {
-                return Ok(None);
-            };
-            let plan = match files::find(rows, &run.id, Kind::PlanJson).await {
-                Ok(Some(plan)) => plan,
-                Ok(None) => return Ok(None),
-                // Retention removed it.
-                Err(error) if *error.kind() == Trouble::Conflict => return Ok(None),
-                Err(error) => return Err(error),
-            };
-            let in_force = match force::bundle_of(rows, &set).await? {
-                Some(bundle) => {
-                    let object = Object::from(&bundle);
-                    let stored = object.stored(rows).await?;
-                    Some((InForce { set, bundle }, (object, stored)))
-                }
-                None => None,
-            };
-            let cost = cost::make::sealed(rows, &run.id).await?;
-            let facts = facts(rows, &house, (&run, &workspace)).await?;
-            let approvals = runs::approvals(rows, &run.id).await?.len();
-            let project = workspace.project.to_string();
-            Ok(Some((in_force, (plan, cost), facts, (project, approvals))))
-        })
-    })
-    .await;
-    let looked = match looked {
-        // Its workspace was deleted.
-        Err(error) if *error.kind() == Trouble::NotFound => None,
-        looked => looked?,
-    };
-    let Some((in_force, ((object, stored), cost), facts, (project, approvals))) = looked else {
-        return Ok(None);
-    };
-    let reads = ctx.house().reads();
-    reads.record(ctx, ReplayPlan, &target, &object.id).await?;
-    let in_force = match in_force {
-        Some((set, body)) => Some(set.opened(ctx, body).await?),
-        None => None,
-    };
-    Ok(Some(OfOne {
-        in_force,
-        plan: object.open(ctx, stored).await?,
-        cost: cost::make::judged(ctx, cost).await?.ok(),
-        facts,
-        project,
-        approvals,
-    }))
-}
-
 /// What the sets in force say of a run; `None` where none is.
 pub(crate) async fn judge(ctx: &Ctx, id: &RunId, stage: Stage) -> Result<Option<Verdicts>> {
     // One at a time of each house: no house keeps the others waiting, nor holds more than one plan in memory.
@@ -390,35 +382,81 @@ pub(crate) async fn judge(ctx: &Ctx, id: &RunId, stage: Stage) -> Result<Option<
     let (wanted, house) = (id.clone(), ctx.house().clone());
     let target = Target::Workspace(Workspace::OfRun(id.clone()));
     let gathered = door::read(ctx, JudgeRun, &target, move |rows| {
-        Box::pin(async move { gather(rows, &house, &wanted).await })
+        Box::pin(async move { gather(rows, &house, (&wanted, stage)).await })
     })
     .await?;
     let Some(gathered) = gathered else {
         return Ok(None);
     };
-    let (object, stored) = gathered.plan;
-    let plan = object.open(ctx, stored).await?;
-    let (mut sets, mut asked) = (Vec::new(), Vec::new());
+    let (mut sets, mut asked, mut unread) = (Vec::new(), Vec::new(), Vec::new());
     for (in_force, body) in gathered.sets {
-        asked.push(in_force.opened(ctx, body).await?);
-        sets.push(in_force);
+        let read = match in_force.repository {
+            Some(_) => repository::opened(ctx, &in_force, body).await?,
+            None => Ok(in_force.opened(ctx, body).await?),
+        };
+        match read {
+            Ok(set) => {
+                asked.push(set);
+                sets.push(in_force);
+            }
+            // It is against the plan, and keeps none of the others from being asked.
+            Err(why) => unread.extend(verdicts(&[in_force], Err(why))),
+        }
     }
-    let cost = cost::make::judged(ctx, gathered.cost).await?;
-    let question = Question {
-        stage,
-        sets: asked,
-        plan,
-        cost: cost.as_ref().ok().cloned(),
-        facts: gathered.facts,
-        now: ctx.house().now(),
+    let approvals = gathered.facts.approvals.clone();
+    let of = (gathered.documents, gathered.facts);
+    let said = match Question::open(ctx, stage, asked, of).await {
+        Ok(question) if question.sets.is_empty() => Ok(Vec::new()),
+        Ok(question) => answered(ctx, question).await?,
+        // What is asked about does not read.
+        Err(error) if *error.kind() == Trouble::Invalid => Err(error.message().to_owned()),
+        Err(error) => return Err(error),
     };
-    let said = needed(ctx.house())?.assess(question).await;
-    let said = said.and_then(|said| {
-        let is_whole = said.len() == sets.len();
+    let mut sets = verdicts(&sets, said);
+    sets.extend(unread);
+    sets.sort_by(|one, other| one.digest.cmp(&other.digest));
+    Ok(Some(Verdicts {
+        stage,
+        sets,
+        approvals,
+    }))
+}
+
+/// Whether they were told of who agreed by now, whose words count: an approval may be taken back while they are asked.
+pub(crate) async fn is_told_who_agreed(
+    rows: &mut Rows,
+    of: (&Run, &WorkspaceRow),
+    verdicts: &Verdicts,
+    now: i64,
+) -> Result<bool> {
+    Ok(facts::agreed(rows, of, now).await? == verdicts.approvals)
+}
+
+/// What each set says, or why nothing is said.
+pub(super) async fn answered(
+    ctx: &Ctx,
+    question: Question,
+) -> Result<std::result::Result<Vec<Said>, String>> {
+    let (count, no_cost) = (question.sets.len(), question.no_cost.clone());
+    let mut said = needed(ctx.house())?.assess(question).await;
+    if let (Ok(said), Some(why)) = (&mut said, &no_cost) {
+        for each in said.iter_mut() {
+            without_cost(&mut each.results, why);
+        }
+    }
+    Ok(said.and_then(|said| {
+        let is_whole = said.len() == count;
         is_whole
             .then_some(said)
             .ok_or_else(|| "not every policy set was answered for".to_owned())
-    });
+    }))
+}
+
+/// What was said of each set, as it is kept.
+pub(super) fn verdicts(
+    sets: &[InForce],
+    said: std::result::Result<Vec<Said>, String>,
+) -> Vec<Verdict> {
     let bytes_max = MESSAGE_BYTES_MAX / sets.len().max(1);
     let mut sets: Vec<Verdict> = match said {
         Ok(said) => sets
@@ -433,12 +471,9 @@ pub(crate) async fn judge(ctx: &Ctx, id: &RunId, stage: Stage) -> Result<Option<
             .collect(),
     };
     for set in &mut sets {
-        if let Err(why) = &cost {
-            without_cost(&mut set.results, why);
-        }
         bounded(&mut set.results, bytes_max);
     }
-    Ok(Some(Verdicts { stage, sets }))
+    sets
 }
 
 /// What a policy answers that judges a cost where there is none: an error, which is against the plan at its level.
@@ -483,11 +518,13 @@ fn bounded(results: &mut [PolicyResult], mut bytes_max: usize) {
 }
 
 fn verdict(by: &InForce, said: Said) -> Verdict {
+    let repository = by.repository.as_ref();
     Verdict {
+        repository: repository.is_some(),
         set: by.set.id.to_string(),
         name: by.set.name.clone(),
         digest: hex::encode(by.digest()),
-        bundle: by.bundle.id.to_string(),
+        bundle: repository.map_or_else(|| by.bundle.id.to_string(), |found| found.id.to_string()),
         bundle_digest: hex::encode(&by.bundle.digest),
         input: hex::encode(said.input),
         engine: said.engine,
@@ -516,113 +553,36 @@ fn unanswered(why: &str) -> Said {
     }
 }
 
-async fn gather(rows: &mut Rows, house: &House, id: &RunId) -> Result<Option<Gathered>> {
+async fn gather(
+    rows: &mut Rows,
+    house: &House,
+    (id, stage): (&RunId, Stage),
+) -> Result<Option<Gathered>> {
     let run = needed_run(rows, id).await?;
     let workspace = capsule::workspace_of(rows, &run).await?;
-    let in_force = force::in_force(rows, &workspace).await?;
+    let mut in_force = force::of_run(rows, (&run, &workspace)).await?;
+    if !stage.is_of_all() {
+        let entities = stage.entities();
+        in_force.retain(|each| entities.iter().any(|entity| each.judges(*entity)));
+    }
     if in_force.is_empty() {
         return Ok(None);
     }
+    let judged = |entity: &Entity| in_force.iter().any(|each| each.judges(*entity));
+    let wanted: Vec<Entity> = stage.entities().iter().copied().filter(judged).collect();
     let mut sets = Vec::new();
     for each in in_force {
-        let object = Object::from(&each.bundle);
-        let stored = object.stored(rows).await?;
-        sets.push((each, (object, stored)));
+        let body = each.body(rows).await?;
+        sets.push((each, body));
     }
-    let plan = files::find(rows, &run.id, Kind::PlanJson).await?;
-    let plan = plan.ok_or_else(|| Error::tampered(format!("the plan of {id} is missing")))?;
-    let cost = cost::make::sealed(rows, &run.id).await?;
-    let facts = facts(rows, house, (&run, &workspace)).await?;
+    let wants = |entity| wanted.contains(&entity);
+    let documents = documents::of_run(rows, house, (&run, stage), wants).await?;
+    let missing = || Error::tampered(format!("the plan of {id} is missing"));
     Ok(Some(Gathered {
         sets,
-        plan,
-        cost,
-        facts,
+        documents: documents.ok_or_else(missing)?,
+        facts: facts::of_run(rows, house, (&run, &workspace)).await?,
     }))
-}
-
-/// What is known of a run and its workspace.
-async fn facts(
-    rows: &mut Rows,
-    house: &House,
-    (run, workspace): (&Run, &WorkspaceRow),
-) -> Result<Context> {
-    let options = capsule::options(rows, house, run).await?;
-    let setting = workspaces::setting(rows, &workspace.id).await?;
-    let setting = setting.unwrap_or_else(|| workspace::unset(workspace.id.clone()));
-    let execution = execution::of(rows, workspace).await?;
-    let project = Project::Id(workspace.project.clone());
-    let project = project::sql::needed(rows, &project).await?;
-    let job = job::sql::last_of(rows, &run.id, job::Step::Plan.as_str()).await?;
-    let kind: RunKind = run.state()?.kind();
-    Ok(Context {
-        organization: Place {
-            id: house.code().to_string(),
-            name: String::new(),
-        },
-        project: Place {
-            id: project.id.to_string(),
-            name: project.name.to_string(),
-        },
-        workspace: input::Workspace {
-            id: workspace.id.to_string(),
-            name: workspace.name.to_string(),
-            tags: force::tags_of(rows, workspace).await?.into_iter().collect(),
-            execution_mode: execution.mode.as_str().to_owned(),
-            auto_apply: setting.auto_apply,
-            working_directory: setting.working_directory,
-            tool: execution.needed_tool(workspace)?.as_str().to_owned(),
-            terraform_version: setting.terraform_version,
-            cost_estimation: cost::is_wanted(rows, workspace).await?,
-            ..input::Workspace::default()
-        },
-        run: Some(input::Run {
-            id: run.id.to_string(),
-            created_at: instant::format(run.created_at).unwrap_or_default(),
-            created_by: Person {
-                user: run.actor.to_string(),
-                ..Person::default()
-            },
-            message: options.message,
-            is_destroy: options.destroy,
-            refresh: !options.no_refresh,
-            refresh_only: options.refresh_only,
-            speculative: !kind.may_apply(),
-            replace_addrs: options.replace,
-            target_addrs: options.targets,
-            drift_detection: kind == RunKind::Drift,
-            ..input::Run::default()
-        }),
-        approvals: agreed(rows, (run, workspace), house.now()).await?,
-        sandbox: input::Sandbox {
-            level: job.and_then(|job| job.sandbox).unwrap_or_default(),
-            ..input::Sandbox::default()
-        },
-        ..Context::default()
-    })
-}
-
-/// Whose approvals of what a run would apply count, so far.
-async fn agreed(
-    rows: &mut Rows,
-    (run, workspace): (&Run, &WorkspaceRow),
-    now: i64,
-) -> Result<Vec<input::Approval>> {
-    let requirement = capsule::requirement(rows, workspace).await?;
-    let all = capsule::approvals(rows, run, now).await?;
-    let counts = |each: &&FoundApproval| {
-        let of = &each.approval;
-        let is_for_this = run.capsule.as_deref() == Some(of.capsule.as_slice());
-        let is_good = of.decision == Decision::Approve && now < of.expires_at && !each.withdrawn;
-        let may = each.may_approve_now && (requirement.author_counts || !each.is_authors);
-        is_for_this && is_good && may
-    };
-    let agreed = all.iter().filter(counts).map(|each| input::Approval {
-        user: each.approval.approver.to_string(),
-        created_at: instant::format(each.approval.given_at).unwrap_or_default(),
-        ..input::Approval::default()
-    });
-    Ok(agreed.collect())
 }
 
 /// The sets of a workspace whose verdict on a plan somebody overrode who may do so now.

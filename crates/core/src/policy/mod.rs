@@ -9,16 +9,22 @@
 //!
 //! Absent on purpose: the evaluation of policies, which is the crate `policy`; and sets that belong to a project.
 
+mod documents;
 pub mod exclude;
+mod facts;
 pub(crate) mod force;
+mod gate;
 pub mod judge;
 pub mod overrule;
 pub mod publish;
 pub mod replay;
+pub mod repository;
+pub(crate) mod saved;
 pub mod seen;
 pub(crate) mod sql;
 #[cfg(test)]
 mod tests;
+mod transition;
 pub mod upload;
 pub mod workers;
 
@@ -140,6 +146,8 @@ pub struct Wish {
     pub parameters: Option<Map<String, Value>>,
     /// Its exceptions, all of them.
     pub exceptions: Option<Vec<Exception>>,
+    /// How many hours of past plans a bundle must have been replayed over before it is in force; 0 for none.
+    pub replay_hours: Option<u64>,
 }
 
 impl Wish {
@@ -181,6 +189,13 @@ impl Wish {
                     "an exception names a policy, an address (`*` for all) and a reason",
                 ));
             }
+        }
+        if self
+            .replay_hours
+            .is_some_and(|hours| hours > gate::HOURS_MAX)
+        {
+            let words = format!("a replay goes back at most {} hours", gate::HOURS_MAX);
+            return Err(Error::invalid(words));
         }
         self.reach.checked(WHAT)
     }
@@ -319,6 +334,8 @@ pub struct SetView {
     pub exceptions: Vec<Exception>,
     /// The bundle that is in force; a set without one judges nothing.
     pub bundle: Option<BundleView>,
+    /// How many hours of past plans a bundle must have been replayed over before it is in force; 0 for none.
+    pub replay_hours: u64,
     /// Whether the caller may change it.
     pub manageable: bool,
     /// When it was changed last, in microseconds since 1970.
@@ -355,6 +372,7 @@ async fn view(rows: &mut Rows, ctx: &Ctx, set: PolicySet) -> Result<SetView> {
         parameters: read(&set.parameters)?,
         exceptions: read(&set.exceptions)?,
         bundle: bundle.map(BundleView::try_from).transpose()?,
+        replay_hours: gate::hours(rows, &set.id).await?,
         name: set.name,
         description: set.description,
         enforcement: set.enforcement,
@@ -426,11 +444,20 @@ pub async fn create(ctx: &Ctx, wish: Wish) -> Result<SetView> {
             wish.over(tx, &mut set).await?;
             require_free(tx, &set).await?;
             tx.put(&set).await?;
-            let entry = told(&set);
+            gate::ask_for(tx, asked, (&set.id, wish.replay_hours)).await?;
+            let entry = with_gate(told(&set), wish);
             Ok(Outcome::Recorded(view(tx, asked, set).await?, entry))
         })
     })
     .await
+}
+
+/// Says beside a change what replays are asked for from now on.
+fn with_gate(entry: Entry, wish: &Wish) -> Entry {
+    match wish.replay_hours {
+        Some(hours) => entry.fact("replay-hours", hours),
+        None => entry,
+    }
 }
 
 /// Changes a set.
@@ -444,13 +471,14 @@ pub async fn update(ctx: &Ctx, id: &PolicySetId, wish: Wish) -> Result<SetView> 
             let old = sql::needed_set(tx, id).await?;
             let mut set = old.clone();
             wish.over(tx, &mut set).await?;
-            if set.values() == old.values() {
+            let asks = gate::ask_for(tx, asked, (&set.id, wish.replay_hours)).await?;
+            if set.values() == old.values() && !asks {
                 return Ok(Outcome::Unchanged(view(tx, asked, set).await?));
             }
             require_free(tx, &set).await?;
             set.updated_at = tx.now();
             tx.put(&set).await?;
-            let entry = told(&set);
+            let entry = with_gate(told(&set), wish);
             Ok(Outcome::Recorded(view(tx, asked, set).await?, entry))
         })
     })
@@ -535,6 +563,7 @@ pub async fn remove(ctx: &Ctx, id: &PolicySetId) -> Result<()> {
         Box::pin(async move {
             let set = sql::needed_set(tx, &id).await?;
             tx.remove::<PolicySet>(&[set.id.as_str().into()]).await?;
+            gate::remove(tx, &id).await?;
             Ok(Outcome::Recorded((), told(&set)))
         })
     })

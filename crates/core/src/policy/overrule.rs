@@ -41,8 +41,8 @@ struct Looked {
     overrides: Vec<PolicyOverride>,
 }
 
-/// Lets the plan of a run pass, for a reason. `hours` is how long the word is good, a week at most.
-pub async fn overrule(ctx: &Ctx, id: &RunId, reason: String, hours: Option<u32>) -> Result<()> {
+/// Refuses a word without a reason, and one that is nobody's.
+fn require_word(ctx: &Ctx, reason: &str) -> Result<()> {
     if reason.trim().is_empty() || reason.len() > REASON_BYTES_MAX {
         let words = format!("an override needs a reason, of at most {REASON_BYTES_MAX} bytes");
         return Err(Error::invalid(words));
@@ -52,6 +52,12 @@ pub async fn overrule(ctx: &Ctx, id: &RunId, reason: String, hours: Option<u32>)
             "only people override what policies say, and no token of a team or an organization";
         return Err(Error::new(Trouble::Denied, words));
     }
+    Ok(())
+}
+
+/// Lets the plan of a run pass, for a reason. `hours` is how long the word is good, a week at most.
+pub async fn overrule(ctx: &Ctx, id: &RunId, reason: String, hours: Option<u32>) -> Result<()> {
+    require_word(ctx, &reason)?;
     let (house, now) = (ctx.house().clone(), ctx.house().now());
     let life = hours
         .map_or(LIFE_US, |hours| i64::from(hours) * 3600 * 1_000_000)
@@ -75,8 +81,9 @@ pub async fn overrule(ctx: &Ctx, id: &RunId, reason: String, hours: Option<u32>)
         weight: file.weight(),
         asks: Vec::new(),
     };
+    let sealed = file.row.id.clone();
     let given = Arc::new((looked, row, file, reason));
-    door::planned(ctx, OverridePolicy, target, plan, move |tx| {
+    let overruled = door::planned(ctx, OverridePolicy, target, plan, move |tx| {
         let given = given.clone();
         Box::pin(async move {
             let (looked, row, file, reason) = &*given;
@@ -109,7 +116,9 @@ pub async fn overrule(ctx: &Ctx, id: &RunId, reason: String, hours: Option<u32>)
             Ok(Outcome::Recorded((), entry.detail(Some(reason))))
         })
     })
-    .await?;
+    .await;
+    files::forget_refused(ctx, &sealed, &overruled);
+    overruled?;
     ctx.house().work_is_there();
     Ok(())
 }
@@ -191,7 +200,7 @@ pub(super) async fn overridable(
         return Err(Error::new(Trouble::Conflict, words)
             .hint("change the configuration, or the policy set"));
     }
-    if super::force::digests(rows, &workspace).await? != verdicts.digests()? {
+    if super::force::digests(rows, (run, &workspace)).await? != verdicts.digests()? {
         let words = "other policies are in force by now than judged this run";
         return Err(Error::new(Trouble::Conflict, words).hint("start another run"));
     }
@@ -199,7 +208,7 @@ pub(super) async fn overridable(
 }
 
 /// The verdicts that are kept of a run, the last ones.
-pub(super) async fn kept(rows: &mut Rows, house: &House, run: &Run) -> Result<Option<Verdicts>> {
+pub(crate) async fn kept(rows: &mut Rows, house: &House, run: &Run) -> Result<Option<Verdicts>> {
     if files::find(rows, &run.id, Kind::Verdicts).await?.is_none() {
         return Ok(None);
     }

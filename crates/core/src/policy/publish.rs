@@ -1,4 +1,4 @@
-//! Publishing: a bundle is checked where it will be used, and put in force.
+//! Publishing: a bundle is checked where it will be used, and put in force, where its set asks for that after a replay of it.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use statehouse_model::{ActorId, PolicyBundleId, PolicySetId, UrlId};
 
 use super::judge::{Checked, needed};
 use super::sql::{self, PolicyBundle, PolicySet};
-use super::{BundleView, ListSets, data};
+use super::{BundleView, ListSets, data, gate};
 use crate::blob;
 use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Plan, Target, actions};
@@ -98,12 +98,13 @@ pub(super) async fn publish_as(
                     None => Outcome::Unchanged(view),
                 });
             }
+            let entry = gate::require(tx, (&set, &row.digest), Entry::new(&set.id)).await?;
             tx.put(row).await?;
             blob::sql::insert_object(tx, row.id.as_str(), stored).await?;
             set.bundle = Some(row.id.clone());
             set.updated_at = tx.now();
             tx.put(&set).await?;
-            let entry = Entry::new(&set.id)
+            let entry = entry
                 .fact("bundle", row.id.as_str())
                 .fact("digest", hex::encode(&row.digest))
                 .fact("size", row.size)

@@ -1,22 +1,32 @@
 //! Replays: what another bundle would have said of plans that are stored.
 //!
 //! Each plan is judged twice now, by the bundle in force and by the other one, from the same stored JSON and the same facts: what differs is the
-//! bundle's doing. Nothing is changed and nothing of it is kept. It is asked for in pages, so that a long history takes many short questions.
+//! bundle's doing. Nothing is changed, and nothing of it is kept but on request, what it comes to ([`super::gate`]). It is asked for in pages, so that a
+//! long history takes many short questions.
 
 use bytes::Bytes;
 use statehouse_model::{PolicySetId, RunId};
+use statehouse_policy::input::Context;
+use statehouse_policy::manifest::Entity;
 
+use super::documents::{self, Documents};
+use super::force::{self, InForce};
 use super::judge::{self, Outcome, Question, Set, Stage};
 use super::publish::ARCHIVE_BYTES_MAX;
-use super::sql;
+use super::sql::PolicySet;
+use super::{facts, gate, sql};
 use crate::ctx::Ctx;
 use crate::door::{self, Target, actions};
-use crate::error::{Error, Result};
-use crate::run::sql as runs;
+use crate::error::{Error, Kind, Result};
+use crate::run::sql::{self as runs, Run};
+use crate::run::{capsule, needed as needed_run};
+use crate::workspace::Workspace;
 
 actions! {
     /// Look what another bundle would have said.
     ReplaySet = "policy-set.replay" needs PolicyWrite;
+    /// Judge a stored plan again, by policies that its asker wrote. Recorded: what they say tells of the plan.
+    ReplayPlan = "policy.replay-plan" needs StateRead;
 }
 
 /// Plans of one page: each takes some tens of milliseconds, a large one seconds.
@@ -56,30 +66,44 @@ pub struct Page {
     pub next: Option<RunId>,
 }
 
-/// Judges stored plans by another bundle: those of runs that were made at `since` or later, and after a run that a page ended with.
+/// Which plans, and whether what they come to is kept.
+#[derive(Debug, Clone, Default)]
+pub struct Stretch {
+    /// Those of runs that were made then or later.
+    pub since: i64,
+    /// Those after the run that the page before ended with.
+    pub after: Option<RunId>,
+    /// Whether it is kept, for the set to take the bundle into force.
+    pub keep: bool,
+}
+
+/// Judges stored plans by another bundle.
 pub async fn replay(
     ctx: &Ctx,
     id: &PolicySetId,
     archive: Bytes,
-    (since, after): (i64, Option<RunId>),
+    Stretch { since, after, keep }: Stretch,
 ) -> Result<Page> {
     if archive.len() > ARCHIVE_BYTES_MAX {
         let words = format!("a bundle of policies has at most {ARCHIVE_BYTES_MAX} bytes");
         return Err(Error::invalid(words));
     }
-    let wanted = id.clone();
+    let (wanted, behind) = (id.clone(), after.clone());
     let (set, found) = door::read(ctx, ReplaySet, &Target::House, move |rows| {
         Box::pin(async move {
             let set = sql::needed_set(rows, &wanted).await?;
-            let found = runs::since(rows, since, after.as_ref(), PAGE).await?;
+            let found = runs::since(rows, since, behind.as_ref(), PAGE).await?;
             Ok((set, found))
         })
     })
     .await?;
-    let judge = judge::needed(ctx.house())?;
     let parameters = super::read(&set.parameters)?;
-    let checked = judge.check(archive, &parameters).await;
-    let archive = checked.map_err(Error::invalid)?.archive;
+    let checked = judge::needed(ctx.house())?
+        .check(archive, &parameters)
+        .await;
+    let checked = checked.map_err(Error::invalid)?;
+    let archive = checked.archive;
+    let judges_states = force::judge(&checked.policies, Entity::State);
     let is_full = i64::try_from(found.len()).is_ok_and(|count| count == PAGE);
     let mut page = Page {
         next: found.last().filter(|_| is_full).map(|run| run.id.clone()),
@@ -88,10 +112,40 @@ pub async fn replay(
     };
     for run in found {
         let _turn = ctx.house().turn_to_judge().await;
-        let Some(gathered) = Box::pin(judge::gathered_for(ctx, &run.id, id)).await? else {
-            page.passed_over += 1;
-            continue;
+        let gathered = Box::pin(gathered_for(ctx, (&run.id, id), judges_states)).await?;
+        let replayed = match gathered {
+            Some(gathered) => Box::pin(gathered.replayed(ctx, (&set, &archive), run)).await?,
+            None => None,
         };
+        match replayed {
+            Some(replayed) => page.plans.push(replayed),
+            None => page.passed_over += 1,
+        }
+    }
+    if keep {
+        let with = (&set, &checked.digest);
+        Box::pin(gate::keep(ctx, with, (since, after), &page)).await?;
+    }
+    Ok(page)
+}
+
+/// What one set could be asked of a stored plan.
+struct OfOne {
+    /// The set with the bundle that is in force, if one is.
+    in_force: Option<Set>,
+    of: (Documents, Context),
+    project: String,
+    approvals: usize,
+}
+
+impl OfOne {
+    /// What it says of a plan, and what it would say with another bundle; `None` where what was planned then does not read.
+    async fn replayed(
+        self,
+        ctx: &Ctx,
+        (set, archive): (&PolicySet, &Bytes),
+        run: Run,
+    ) -> Result<Option<Replayed>> {
         let other = Set {
             name: set.name.clone(),
             archive: archive.clone(),
@@ -99,32 +153,100 @@ pub async fn replay(
             parameters: super::read(&set.parameters)?,
             exceptions: super::read(&set.exceptions)?,
         };
-        let sets: Vec<Set> = gathered.in_force.into_iter().chain([other]).collect();
+        let sets: Vec<Set> = self.in_force.into_iter().chain([other]).collect();
         let count = sets.len();
-        let question = Question {
-            stage: Stage::Plan,
-            sets,
-            plan: gathered.plan,
-            cost: gathered.cost,
-            facts: gathered.facts,
-            now: ctx.house().now(),
+        let question = match Question::open(ctx, Stage::Plan, sets, self.of).await {
+            Ok(question) => question,
+            Err(error) if *error.kind() == Kind::Invalid => return Ok(None),
+            Err(error) => return Err(error),
         };
-        let said = judge.assess(question).await.map_err(Error::unavailable)?;
-        let (Some(after), true) = (said.last(), said.len() == count) else {
-            return Err(Error::internal("not every policy set was answered for"));
+        let said = judge::answered(ctx, question).await?;
+        let said = said.map_err(Error::unavailable)?;
+        let Some(after) = said.last() else {
+            return Err(Error::internal("a policy set was not answered for"));
         };
         let hits = after.results.iter().filter(|each| each.outcome != "passed");
-        page.plans.push(Replayed {
+        Ok(Some(Replayed {
             workspace: run.workspace.to_string(),
-            project: gathered.project,
+            project: self.project,
             created_at: run.created_at,
             status: run.status,
-            approvals: gathered.approvals,
+            approvals: self.approvals,
             before: said.first().filter(|_| count > 1).map(|said| said.outcome),
             after: after.outcome,
             hits: hits.map(|each| each.policy.clone()).collect(),
             run: run.id,
-        });
+        }))
     }
-    Ok(page)
+}
+
+/// Looks up what a set is asked of a run's plan; `None` where it does not reach the run, or the plan is not kept.
+async fn gathered_for(
+    ctx: &Ctx,
+    (id, set): (&RunId, &PolicySetId),
+    judges_states: bool,
+) -> Result<Option<OfOne>> {
+    let (wanted, house, set) = (id.clone(), ctx.house().clone(), set.clone());
+    let target = Target::Workspace(Workspace::OfRun(id.clone()));
+    let looked = door::read(ctx, ReplayPlan, &target, move |rows| {
+        Box::pin(async move {
+            let run = needed_run(rows, &wanted).await?;
+            let workspace = capsule::workspace_of(rows, &run).await?;
+            let reaching = force::reaching(rows, &workspace).await?;
+            let Some(set) = reaching.into_iter().find(|each| each.id == set) else {
+                return Ok(None);
+            };
+            let in_force = match force::bundle_of(rows, &set).await? {
+                Some(bundle) => {
+                    let set = InForce {
+                        set,
+                        bundle,
+                        repository: None,
+                    };
+                    let body = set.body(rows).await?;
+                    Some((set, body))
+                }
+                None => None,
+            };
+            // What either of them judges.
+            let judged = |(set, _): &(InForce, _)| set.judges(Entity::State);
+            let is_wanted = judges_states || in_force.as_ref().is_some_and(judged);
+            let wants = |entity| entity != Entity::State || is_wanted;
+            let at = (&run, Stage::Plan);
+            let documents = match documents::of_run(rows, &house, at, wants).await {
+                Ok(Some(documents)) => documents,
+                Ok(None) => return Ok(None),
+                // Retention removed it.
+                Err(error) if *error.kind() == Kind::Conflict => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            let facts = facts::of_run(rows, &house, (&run, &workspace)).await?;
+            let approvals = runs::approvals(rows, &run.id).await?.len();
+            let project = workspace.project.to_string();
+            Ok(Some((in_force, (documents, facts), (project, approvals))))
+        })
+    })
+    .await;
+    let looked = match looked {
+        // Its workspace was deleted.
+        Err(error) if *error.kind() == Kind::NotFound => None,
+        looked => looked?,
+    };
+    let Some((in_force, of, (project, approvals))) = looked else {
+        return Ok(None);
+    };
+    let reads = ctx.house().reads();
+    for id in of.0.ids() {
+        reads.record(ctx, ReplayPlan, &target, &id).await?;
+    }
+    let in_force = match in_force {
+        Some((set, body)) => Some(set.opened(ctx, body).await?),
+        None => None,
+    };
+    Ok(Some(OfOne {
+        in_force,
+        of,
+        project,
+        approvals,
+    }))
 }

@@ -107,7 +107,7 @@ fn said(verdicts: Option<Verdicts>) -> Standing {
 
 async fn awaited(rows: &mut Rows, run: &Run) -> Result<Standing> {
     let workspace = capsule::workspace_of(rows, run).await?;
-    let in_force = force::in_force(rows, &workspace).await?;
+    let in_force = force::of_run(rows, (run, &workspace)).await?;
     Ok(if in_force.is_empty() {
         Standing::Untold
     } else {
@@ -116,7 +116,7 @@ async fn awaited(rows: &mut Rows, run: &Run) -> Result<Standing> {
 }
 
 /// Whether something was altered, or a policy of retention removed it.
-fn is_gone(kind: &Trouble) -> bool {
+pub(crate) fn is_gone(kind: &Trouble) -> bool {
     matches!(
         kind,
         Trouble::Tampered | Trouble::NotFound | Trouble::Conflict

@@ -1,4 +1,4 @@
-//! Every statement on `policy_set`, `policy_bundle` and `policy_override`.
+//! Every statement on `policy_set`, `policy_bundle`, `policy_override`, `policy_gate` and `policy_replay`.
 
 use statehouse_model::{ActorId, OverrideId, PolicyBundleId, PolicySetId, RunId};
 
@@ -69,6 +69,39 @@ record! {
     }
 }
 
+record! {
+    /// That a set takes no bundle into force that was not replayed.
+    pub(crate) struct PolicyGate in "policy_gate" key 1 {
+        policy_set: PolicySetId,
+        /// How many hours of past plans a replay must go over; 0 asks for none.
+        hours: u64,
+        set_by: String,
+        set_at: i64,
+    }
+}
+
+record! {
+    /// What a bundle would have said of past plans, as far as they were gone through.
+    pub(crate) struct PolicyReplay in "policy_replay" key 2 {
+        policy_set: PolicySetId,
+        /// Over what is in the bundle, in hex.
+        bundle: String,
+        /// Of the policy set with that bundle, as it was.
+        digest: Vec<u8>,
+        /// The plans of runs that were made then or later.
+        since: i64,
+        /// The run that it has come to; nothing where it is finished.
+        reached: Option<RunId>,
+        plans: u64,
+        passed_over: u64,
+        newly_blocked: u64,
+        newly_allowed: u64,
+        actor: ActorId,
+        started_at: i64,
+        finished_at: Option<i64>,
+    }
+}
+
 impl PolicySet {
     /// How far it reaches, tags and exclusions aside.
     pub(crate) fn reach(&self) -> Reach {
@@ -101,6 +134,24 @@ pub(crate) async fn bundle(rows: &mut Rows, id: &PolicyBundleId) -> Result<Optio
 pub(crate) async fn bundles_of(rows: &mut Rows, set: &PolicySetId) -> Result<Vec<PolicyBundle>> {
     let clause = "WHERE policy_set = $1 ORDER BY created_at DESC, id";
     rows.find(clause, &[set.as_str().into()]).await
+}
+
+/// The replay that is kept of a bundle, by its digest.
+pub(crate) async fn replay(
+    rows: &mut Rows,
+    set: &PolicySetId,
+    bundle: &[u8],
+) -> Result<Option<PolicyReplay>> {
+    replay_named(rows, set, &hex::encode(bundle)).await
+}
+
+/// The same, by the digest in hex.
+pub(crate) async fn replay_named(
+    rows: &mut Rows,
+    set: &PolicySetId,
+    bundle: &str,
+) -> Result<Option<PolicyReplay>> {
+    rows.by_key(vec![set.as_str().into(), bundle.into()]).await
 }
 
 /// Every word against the verdicts on a run, the oldest first.

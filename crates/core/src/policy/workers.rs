@@ -14,7 +14,7 @@ use statehouse_policy::bundle::{Bundle, Limits};
 use statehouse_policy::engine::Diagnostic;
 use statehouse_policy::input::{self, Input, Part};
 use statehouse_policy::library;
-use statehouse_policy::manifest::{self, Entity, Level};
+use statehouse_policy::manifest::{self, Level};
 use statehouse_policy::verdict;
 use statehouse_policy::worker::{Settings, Workers};
 
@@ -22,9 +22,6 @@ use super::judge::{
     Checked, Judge, Judging, Message, Outcome, PolicyResult, Question, Said, Set, Stage,
 };
 use super::{Enforcement, PolicyView};
-
-/// What is judged. A bundle with a policy of anything else is not published: nobody shall rely on what is never asked.
-const JUDGED: [Entity; 3] = [Entity::Workspace, Entity::Plan, Entity::Cost];
 
 /// What judges by workers.
 pub struct ByWorkers(Arc<Workers>);
@@ -96,18 +93,18 @@ fn check(
         .manifest
         .policies
         .iter()
-        .find(|each| !JUDGED.contains(&each.entity))
+        .find(|each| !Stage::is_ever(each.entity))
     {
         return Err(format!(
-            "the policy {:?} judges what is a {} and would never be asked: plans, what they cost and their workspaces are judged; leave it out",
+            "the policy {:?} judges what is a {} and would never be asked; leave it out",
             policy.name,
-            word(&policy.entity)
+            policy.entity.as_str()
         ));
     }
     let policies = set.manifest.policies.iter().map(|policy| PolicyView {
         name: policy.name.clone(),
         title: policy.title.clone(),
-        entity: word(&policy.entity),
+        entity: policy.entity.as_str().to_owned(),
         level: policy.level.to_string(),
     });
     Ok(Checked {
@@ -115,13 +112,6 @@ fn check(
         policies: policies.collect(),
         archive: packed(&bundle).map_err(words)?,
     })
-}
-
-/// The word that a value has in JSON.
-fn word(value: &impl serde::Serialize) -> String {
-    let value = serde_json::to_value(value).ok();
-    let word = value.and_then(|value| value.as_str().map(str::to_owned));
-    word.unwrap_or_default()
 }
 
 fn lines(wrong: &[Diagnostic]) -> String {
@@ -153,24 +143,25 @@ fn request(question: Question) -> Result<Request, String> {
     for (at, set) in question.sets.iter().enumerate() {
         sets.push(set_of(at, set)?);
     }
-    let plan = std::str::from_utf8(&question.plan);
-    let plan = plan.map_err(|_| "the JSON of the plan is not UTF-8")?;
-    let mut documents = BTreeMap::from([(Part::Plan, Arc::from(plan))]);
-    if let Some(cost) = &question.cost {
-        let cost = std::str::from_utf8(cost).map_err(|_| "what it costs is not UTF-8")?;
-        documents.insert(Part::Cost, Arc::from(cost));
+    let mut documents: BTreeMap<Part, Arc<str>> = BTreeMap::new();
+    for (part, bytes) in &question.documents {
+        let text = std::str::from_utf8(bytes);
+        let text = text.map_err(|_| format!("the {} is not UTF-8", part.name()))?;
+        documents.insert(*part, Arc::from(text));
     }
     let context = input::Context {
         stage: match question.stage {
             Stage::Plan => input::Stage::Plan,
             Stage::Apply => input::Stage::Apply,
+            Stage::Applied => input::Stage::Applied,
+            Stage::Saved => input::Stage::Saved,
         },
         timestamp_ns: question.now.saturating_mul(1000),
         ..question.facts
     };
     Ok(Request {
         sets,
-        entities: JUDGED.to_vec(),
+        entities: question.stage.entities().to_vec(),
         input: Input {
             documents,
             context,

@@ -37,10 +37,9 @@ pub(super) async fn assess(task: &Ctx, id: &RunId) -> Result<()> {
         Err(error) if *error.kind() == Trouble::Tampered => return fail(task, id, error).await,
         Err(error) => return Err(error),
     }
-    if task.house().judging().insert(id.clone()) {
-        let judging = Judging(task.clone(), id.clone());
+    if let Some(judging) = Judging::begin(task, id) {
         tokio::spawn(async move {
-            let Judging(task, id) = &judging;
+            let (task, id) = judging.of();
             told(id, ask(task, id).await);
         });
     }
@@ -48,7 +47,19 @@ pub(super) async fn assess(task: &Ctx, id: &RunId) -> Result<()> {
 }
 
 /// A run whose plan this process has judged; over when it is dropped, however that came.
-struct Judging(Ctx, RunId);
+pub(super) struct Judging(Ctx, RunId);
+
+impl Judging {
+    /// Nothing where this process asks them already.
+    pub(super) fn begin(task: &Ctx, id: &RunId) -> Option<Self> {
+        let is_new = task.house().judging().insert(id.clone());
+        is_new.then(|| Self(task.clone(), id.clone()))
+    }
+
+    pub(super) fn of(&self) -> (&Ctx, &RunId) {
+        (&self.0, &self.1)
+    }
+}
 
 impl Drop for Judging {
     fn drop(&mut self) {
@@ -66,7 +77,7 @@ async fn is_anything_asked(task: &Ctx, id: &RunId) -> Result<bool> {
         Box::pin(async move {
             let run = needed(rows, &wanted).await?;
             let workspace = capsule::workspace_of(rows, &run).await?;
-            let is_judged = !force::in_force(rows, &workspace).await?.is_empty();
+            let is_judged = !force::of_run(rows, (&run, &workspace)).await?.is_empty();
             Ok(is_judged || (estimates && cost::is_due(rows, &run).await?))
         })
     })
@@ -98,6 +109,9 @@ async fn settle(task: &Ctx, id: &RunId, verdicts: Option<Verdicts>) -> Result<()
         return hold_up(task, id, said).await;
     }
     let made = bind(task, id, said.0.as_ref()).await;
+    if !matches!(made, Ok(Some(_))) {
+        forget(task, said.1.as_ref());
+    }
     let (file, row, bound) = match made {
         Ok(Some(sealed)) => sealed,
         Ok(None) => return Ok(()),
@@ -108,13 +122,15 @@ async fn settle(task: &Ctx, id: &RunId, verdicts: Option<Verdicts>) -> Result<()
         weight: file.weight(),
         asks: Vec::new(),
     };
+    let kept = [Some(&file), said.1.as_ref()];
+    let kept = kept.map(|file| file.map(|file| file.row.id.clone()));
     let (wanted, sealed) = (id.clone(), Arc::new((file, row, bound)));
-    door::planned(task, AssessRun, target(id), plan, move |tx| {
+    let settled = door::planned(task, AssessRun, target(id), plan, move |tx| {
         let (wanted, sealed, said) = (wanted.clone(), sealed.clone(), said.clone());
         Box::pin(async move {
             let Some((mut run, verdicts)) = still_judged_so(tx, &wanted, said.0.as_ref()).await?
             else {
-                return Ok(Outcome::Unchanged(()));
+                return Ok(Outcome::Unchanged(false));
             };
             let (file, row, bound) = &*sealed;
             files::store(tx, file).await?;
@@ -127,13 +143,22 @@ async fn settle(task: &Ctx, id: &RunId, verdicts: Option<Verdicts>) -> Result<()
             };
             let entry = arrow(tx, &mut run, Event::Server(Step::Assessed(passed))).await?;
             let entry = files::told(entry, &file.row).fact("capsule", hex::encode(&row.digest));
-            Ok(Outcome::Recorded(
-                (),
-                with_verdicts(tx, entry, said.1.as_ref()).await?,
-            ))
+            let entry = with_verdicts(tx, entry, said.1.as_ref()).await?;
+            Ok(Outcome::Recorded(true, entry))
         })
     })
-    .await
+    .await;
+    for file in kept.into_iter().flatten() {
+        files::forget_unless(task, &file, &settled);
+    }
+    settled.map(drop)
+}
+
+/// Removes what was sealed and is not stored.
+fn forget(task: &Ctx, file: Option<&files::Prepared>) {
+    if let Some(file) = file {
+        files::forget_unless(task, &file.row.id, &Ok(false));
+    }
 }
 
 /// What policies said of a plan, and the sealed file of that.
@@ -142,11 +167,12 @@ type Said = Arc<(Option<Verdicts>, Option<files::Prepared>)>;
 /// Holds a run up that policies are against, or ends it where nobody could let it pass: what waits for nobody holds no workspace.
 async fn hold_up(task: &Ctx, id: &RunId, said: Said) -> Result<()> {
     let wanted = id.clone();
-    door::change(task, AssessRun, target(id), move |tx| {
+    let file = said.1.as_ref().map(|file| file.row.id.clone());
+    let settled = door::change(task, AssessRun, target(id), move |tx| {
         let (wanted, said) = (wanted.clone(), said.clone());
         Box::pin(async move {
             let Some((mut run, _)) = still_judged_so(tx, &wanted, said.0.as_ref()).await? else {
-                return Ok(Outcome::Unchanged(()));
+                return Ok(Outcome::Unchanged(false));
             };
             POLICIES.clone_into(&mut run.reason);
             let is_hard = said.0.as_ref().map(Verdicts::outcome) >= Some(Verdict::HardFailed);
@@ -156,13 +182,15 @@ async fn hold_up(task: &Ctx, id: &RunId, said: Said) -> Result<()> {
                 Step::Assessed(Assessed::Failed)
             };
             let entry = arrow(tx, &mut run, Event::Server(failed)).await?;
-            Ok(Outcome::Recorded(
-                (),
-                with_verdicts(tx, entry, said.1.as_ref()).await?,
-            ))
+            let entry = with_verdicts(tx, entry, said.1.as_ref()).await?;
+            Ok(Outcome::Recorded(true, entry))
         })
     })
-    .await
+    .await;
+    if let Some(file) = file {
+        files::forget_unless(task, &file, &settled);
+    }
+    settled.map(drop)
 }
 
 /// The run, if it waits to be judged still and the same policies are in force that were asked.
@@ -176,7 +204,7 @@ async fn still_judged_so<'a>(
         return Ok(None);
     }
     let workspace = capsule::workspace_of(rows, &run).await?;
-    let in_force = force::digests(rows, &workspace).await?;
+    let in_force = force::digests(rows, (&run, &workspace)).await?;
     let asked = match verdicts {
         Some(verdicts) => verdicts.digests()?,
         None => Vec::new(),

@@ -197,7 +197,7 @@ fn commitments(salt: &str, given: &[Given]) -> Variables {
 
 /// The version that a run was planned on. Who keeps a plan does not hold the
 /// workspace, so the current one may be another already.
-async fn planned_on(rows: &mut Rows, run: &Run) -> Result<Option<Version>> {
+pub(crate) async fn planned_on(rows: &mut Rows, run: &Run) -> Result<Option<Version>> {
     let Some(id) = &run.base else { return Ok(None) };
     let found = state::sql::by_id(rows, id).await?;
     let gone = || {
@@ -573,7 +573,7 @@ async fn assessed(
     (plan, verdicts): (&Hash, Option<&Verdicts>),
     now: i64,
 ) -> Result<Assessment> {
-    let in_force = force::digests(rows, workspace).await?;
+    let in_force = force::digests(rows, (run, workspace)).await?;
     let estimate = cost::make::bound(rows, &run.id).await?;
     let Some(verdicts) = verdicts else {
         return Ok(Assessment {

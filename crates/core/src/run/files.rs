@@ -41,6 +41,8 @@ pub enum Kind {
     Estimate,
     /// What policies said of it.
     Verdicts,
+    /// What policies said of the state that it left.
+    StateVerdicts,
     /// A copy of the state that a backend elsewhere had before the plan.
     StateBefore,
     /// A copy of the one that it had after the apply.
@@ -63,6 +65,7 @@ impl Kind {
             Self::Capsule => "capsule",
             Self::Estimate => "estimate",
             Self::Verdicts => "verdicts",
+            Self::StateVerdicts => "state-verdicts",
             Self::StateBefore => "state-before",
             Self::StateAfter => "state-after",
             Self::PlanLog => "plan-log",
@@ -90,7 +93,9 @@ impl Kind {
             | Self::PlanJson
             | Self::PlanShown
             | Self::Estimate => 256 * 1024 * 1024,
-            Self::Verdicts | Self::PlanLog | Self::ApplyLog => 4 * 1024 * 1024,
+            Self::Verdicts | Self::StateVerdicts | Self::PlanLog | Self::ApplyLog => {
+                4 * 1024 * 1024
+            }
         }
     }
 }
@@ -227,6 +232,15 @@ pub(crate) fn forget_refused<T>(ctx: &Ctx, id: &FileId, result: &Result<T>) {
         .is_err_and(|error| *error.kind() != Trouble::Unavailable)
     {
         ctx.house().blobs().forget(id.as_str());
+    }
+}
+
+/// The same of a change that may find, without being refused, that the file is not needed: then it says `false`.
+pub(crate) fn forget_unless(ctx: &Ctx, id: &FileId, stored: &Result<bool>) {
+    match stored {
+        Ok(true) => {}
+        Ok(false) => ctx.house().blobs().forget(id.as_str()),
+        Err(_) => forget_refused(ctx, id, stored),
     }
 }
 

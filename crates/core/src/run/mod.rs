@@ -28,6 +28,7 @@ pub(crate) mod sql;
 mod tests;
 pub mod turn;
 pub mod work;
+pub mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -182,6 +183,8 @@ pub struct RunView {
     pub policies: Standing,
     /// What is known of what it costs, where one run is asked for.
     pub cost: cost::seen::Standing,
+    /// What policies say of the state that it left, where one run is asked for that applied.
+    pub written: Option<written::WrittenView>,
     /// How it plans, where one run is asked for.
     pub options: Option<Options>,
     /// When it was started, in microseconds since 1970.
@@ -219,6 +222,7 @@ impl RunView {
             approvals: None,
             policies: Standing::Untold,
             cost: cost::seen::Standing::Untold,
+            written: None,
             options: None,
             created_at: run.created_at,
             changed_at: run.changed_at,
@@ -307,6 +311,9 @@ pub(crate) async fn arrow<A: Action>(tx: &mut Tx<A>, run: &mut Run, event: Event
     }
     run.keep(&after, tx.now());
     tx.put(run).await?;
+    if before.status() == Status::Applying && after.status().is_final() {
+        written::await_it(tx, run, &workspace).await?;
+    }
     if ends_unknowing(&before, &after) {
         drift::conclude(tx, run, None).await?;
     }
@@ -571,6 +578,7 @@ pub async fn show(ctx: &Ctx, id: &RunId) -> Result<RunView> {
                 approvals,
                 policies,
                 cost,
+                written: written::of_run(rows, &run.id).await?,
                 ..RunView::of(run, may)?
             };
             Ok((view, options))

@@ -6,7 +6,7 @@
 
 use super::sql::{ApprovalRow, CapsuleRow, Run, RunEvent, RunFile};
 use crate::access::{ORGANIZATION, sql::Grant};
-use crate::configuration::sql::Configuration;
+use crate::configuration::sql::{Brought, Configuration};
 use crate::cost::sql::CostEstimate;
 use crate::error::{Error, Result};
 use crate::execution::sql::{Execution, ExecutionTool};
@@ -28,7 +28,7 @@ const OF_ALL: [Table; 5] = [
 ];
 
 /// Rows that are about a run, its workspace, or what an apply there needs.
-const OF_THIS: [Table; 11] = [
+const OF_THIS: [Table; 12] = [
     Table::of::<Run>(),
     Table::of::<CapsuleRow>(),
     Table::of::<ApprovalRow>(),
@@ -36,6 +36,7 @@ const OF_THIS: [Table; 11] = [
     Table::of::<RunFile>(),
     Table::of::<CostEstimate>(),
     Table::of::<Configuration>(),
+    Table::of::<Brought>(),
     Table::of::<Workspace>(),
     Table::of::<Freeze>(),
     Table::of::<Execution>(),

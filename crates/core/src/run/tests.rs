@@ -18,11 +18,13 @@ mod files;
 mod given;
 mod judged;
 mod kept;
+mod left;
 mod lost;
 mod notified;
 mod order;
 mod overdue;
 mod places;
+mod repository;
 mod sandboxes;
 mod tools;
 
@@ -47,21 +49,32 @@ struct Bench<'w> {
 
 /// A small archive as clients send them.
 fn archive() -> Bytes {
+    archive_with(None)
+}
+
+/// The same, with a file beside it.
+fn archive_with(more: Option<(&str, &[u8])>) -> Bytes {
     let gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     let mut archive = Builder::new(gzip);
     let text = b"resource \"terraform_data\" \"one\" {}\n";
-    let mut header = Header::new_gnu();
-    header.set_size(text.len() as u64);
-    header.set_mode(0o644);
-    archive
-        .append_data(&mut header, "main.tf", &text[..])
-        .unwrap();
+    for (path, text) in [("main.tf", &text[..])].into_iter().chain(more) {
+        let mut header = Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, path, text).unwrap();
+    }
     archive.into_inner().unwrap().finish().unwrap().into()
 }
 
 /// The plan of a run, its JSON and what is shown of it.
 fn planned_bytes(line: &Line) -> [Bytes; 3] {
-    ["plan", "json", "shown"].map(|what| Bytes::from(format!("{what} of {}", line.run())))
+    let run = line.run();
+    let json = serde_json::json!({ "format_version": "1.2", "of": run.as_str() });
+    [
+        Bytes::from(format!("plan of {run}")),
+        Bytes::from(json.to_string()),
+        Bytes::from(format!("shown of {run}")),
+    ]
 }
 
 /// What a runner finds, and says.
@@ -84,12 +97,16 @@ fn found(line: &Line) -> Found {
 
 /// Uploads a configuration, as the client of the owner does.
 async fn uploaded(world: &World, workspace: &Workspace) -> ConfigurationId {
+    uploaded_as(world, workspace, archive()).await
+}
+
+async fn uploaded_as(world: &World, workspace: &Workspace, archive: Bytes) -> ConfigurationId {
     let ctx = world.ask();
     let wished = configuration::wish(&ctx, workspace, ConfigurationWish::default()).await;
     let wished = wished.unwrap();
     let (put, id) = (wished.put.unwrap(), wished.id.parse().unwrap());
     let granted = crate::url::open(&world.house, &put.id, &put.signature).await;
-    configuration::upload(&ctx, &granted.unwrap(), &id, archive())
+    configuration::upload(&ctx, &granted.unwrap(), &id, archive)
         .await
         .unwrap();
     id
@@ -201,7 +218,7 @@ impl<'w> Bench<'w> {
     async fn plans(&self, line: &Line) {
         let work = line.work().await.unwrap();
         assert_eq!((work.step, work.planned), (job::Step::Plan, None));
-        assert_eq!(line.configuration().await.unwrap(), archive());
+        line.configuration().await.unwrap();
         line.state().await.unwrap();
         line.log(0, Bytes::from_static(b"Initializing\n"))
             .await

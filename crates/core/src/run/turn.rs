@@ -19,7 +19,7 @@ use super::assess::assess;
 use super::capsule;
 use super::machine::{self, Act, Event, Status, Step};
 use super::sql::{self, Run};
-use super::{arrow, needed};
+use super::{arrow, needed, written};
 use crate::access::{DRIFT, RUNS};
 use crate::agent;
 use crate::ctx::Ctx;
@@ -52,12 +52,14 @@ struct Todo {
     lapsed: Vec<RunId>,
     over: Vec<RunId>,
     planned: Vec<RunId>,
+    /// Those that ended, and left a state that is to be judged.
+    written: Vec<RunId>,
     approved: Vec<RunId>,
     waiting: Vec<RunId>,
 }
 
-/// Goes through a house once, and says whether any run in it is open. Where none
-/// is, that is one question to the database.
+/// Goes through a house once, and says whether any run in it is open, or has left a
+/// state to be judged. Where none is, that is two questions to the database.
 pub(crate) async fn round(house: &Arc<House>, jobs_max: u64) -> Result<bool> {
     let task = Ctx::new(house.clone(), Actor::Task(RUNS), None, None);
     let Some(todo) = look(&task, jobs_max).await? else {
@@ -71,6 +73,9 @@ pub(crate) async fn round(house: &Arc<House>, jobs_max: u64) -> Result<bool> {
     }
     for id in &todo.planned {
         told(id, Box::pin(assess(&task, id)).await);
+    }
+    for id in &todo.written {
+        written::judge(&task, id);
     }
     // What was lost or judged a moment ago has its turn too.
     let rest = if todo.lapsed.is_empty() && todo.over.is_empty() && todo.planned.is_empty() {
@@ -95,17 +100,20 @@ pub(super) fn told(id: &RunId, done: Result<()>) {
     }
 }
 
-/// What is to be done; `None` where no run is open.
+/// What is to be done; `None` where nothing is.
 async fn look(task: &Ctx, jobs_max: u64) -> Result<Option<Todo>> {
     let now = task.house().now();
     door::read(task, TendRun, &Target::House, move |rows| {
         Box::pin(async move {
             let there = sql::open_statuses(rows).await?;
+            let mut todo = Todo {
+                written: written::sql::waiting(rows, ROUND).await?,
+                ..Todo::default()
+            };
             if there.is_empty() {
-                return Ok(None);
+                return Ok((!todo.written.is_empty()).then_some(todo));
             }
             let any = |of: &[Status]| of.iter().any(|status| there.contains(status));
-            let mut todo = Todo::default();
             if any(&AT_RUNNER) {
                 todo.lapsed = job::sql::lapsed(rows, now, ROUND).await?;
             }

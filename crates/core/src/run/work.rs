@@ -24,7 +24,7 @@ use super::capsule::{self, Found};
 use super::files::{self, Kind};
 use super::machine::{self, Event, Report, Status};
 use super::sql::Run;
-use super::{Options, arrow, needed, read_options, turn};
+use super::{Options, arrow, needed, read_options, turn, written};
 use crate::access::RUNS;
 use crate::configuration;
 use crate::ctx::Ctx;
@@ -553,9 +553,16 @@ impl Line {
             weight: file.weight(),
             asks: Vec::new(),
         };
-        let look = look::Look::of(self, &found).await?;
+        let sealed = file.row.id.clone();
+        let look = match look::Look::of(self, &found).await {
+            Ok(look) => look,
+            Err(error) => {
+                files::forget_unless(&self.ctx, &sealed, &Ok(false));
+                return Err(error);
+            }
+        };
         let given = Arc::new((self.clone(), file, found, look));
-        door::planned(&self.ctx, ReportRun, self.target(), plan, move |tx| {
+        let planned = door::planned(&self.ctx, ReportRun, self.target(), plan, move |tx| {
             let given = given.clone();
             Box::pin(async move {
                 let (line, file, found, look) = &*given;
@@ -579,7 +586,9 @@ impl Line {
                 Ok(Outcome::Recorded((), entry))
             })
         })
-        .await
+        .await;
+        files::forget_refused(&self.ctx, &sealed, &planned);
+        planned
     }
 
     /// Says that the runner is gone: it will not be heard of again.
@@ -649,7 +658,10 @@ impl Left {
     /// Stores the state, which the run may do as long as it has the lock.
     pub(crate) async fn put_state(&self, bytes: Bytes) -> Result<()> {
         let workspace = Workspace::OfRun(self.run.clone());
-        put_state(&self.ctx, &self.run, &workspace, bytes).await
+        put_state(&self.ctx, &self.run, &workspace, bytes).await?;
+        written::again(&self.ctx.as_task(RUNS), &self.run).await?;
+        self.ctx.house().work_is_there();
+        Ok(())
     }
 }
 

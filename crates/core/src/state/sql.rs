@@ -120,6 +120,18 @@ pub(crate) async fn kept(rows: &mut Rows, workspace: &WorkspaceId) -> Result<Vec
     rows.find(clause, &[workspace.as_str().into()]).await
 }
 
+/// The newest finished version of a workspace that one actor wrote.
+pub(crate) async fn written_by(
+    rows: &mut Rows,
+    workspace: &WorkspaceId,
+    actor: &str,
+) -> Result<Option<Version>> {
+    let clause = "WHERE workspace = $1 AND actor = $2 AND status = 'finished'
+        ORDER BY sequence DESC LIMIT 1";
+    rows.one(clause, &[workspace.as_str().into(), actor.into()])
+        .await
+}
+
 /// The version at a place among the finished ones.
 pub(crate) async fn by_sequence(
     rows: &mut Rows,

@@ -1,7 +1,8 @@
 //! Whatever judges by policies in tests: a bundle is JSON and says itself what it has against a plan.
 //!
-//! `{"plan": OUTCOME, "apply": OUTCOME}` with the outcomes of [`Outcome`], or `error` for no answer; `apply` is as `plan` unless it is there.
-//! A parameter `says` goes over both.
+//! `{"plan": OUTCOME, "apply": OUTCOME, "applied": OUTCOME, "saved": OUTCOME}` with the outcomes of [`Outcome`], or `error` for no answer; what is not there
+//! is as `plan`. A parameter `says` goes over all. `"entities": ["state"]` is what its policy judges, a plan unless that is there. With `"tells": true` its
+//! message is what it was given, as JSON; with `"names": TEXT` it is against a workspace of that name alone.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -26,19 +27,35 @@ pub(crate) fn turns(plan: &str, apply: &str) -> Bytes {
     json!({ "plan": plan, "apply": apply }).to_string().into()
 }
 
+/// A bundle that judges states: nothing is against them before an apply, and this after it.
+pub(crate) fn of_states(applied: &str) -> Bytes {
+    let bundle = json!({ "plan": "passed", "applied": applied, "entities": ["state"] });
+    bundle.to_string().into()
+}
+
+/// A bundle that judges workspaces when they are saved.
+pub(crate) fn of_workspaces(saved: &str) -> Bytes {
+    let bundle = json!({ "plan": "passed", "saved": saved, "entities": ["workspace"] });
+    bundle.to_string().into()
+}
+
 impl Judge for Bench {
     fn check<'a>(&'a self, archive: Bytes, _: &'a Map<String, Value>) -> Judging<'a, Checked> {
         Box::pin(async move {
-            serde_json::from_slice::<Value>(&archive).map_err(|error| error.to_string())?;
-            let policy = PolicyView {
+            let archive = inner(archive);
+            let bundle: Value =
+                serde_json::from_slice(&archive).map_err(|error| error.to_string())?;
+            let entities = bundle.get("entities").and_then(Value::as_array).cloned();
+            let entities = entities.unwrap_or_else(|| vec!["plan".into()]);
+            let policies = entities.iter().map(|entity| PolicyView {
                 name: "only".to_owned(),
                 title: "The only one".to_owned(),
-                entity: "plan".to_owned(),
+                entity: entity.as_str().unwrap().to_owned(),
                 level: "hard-mandatory".to_owned(),
-            };
+            });
             Ok(Checked {
                 digest: sha256(&archive),
-                policies: vec![policy],
+                policies: policies.collect(),
                 archive,
             })
         })
@@ -46,34 +63,83 @@ impl Judge for Bench {
 
     fn assess(&self, question: Question) -> Judging<'_, Vec<Said>> {
         Box::pin(async move {
-            let Question {
-                stage, sets, plan, ..
-            } = question;
-            sets.iter().map(|set| said(set, stage, &plan)).collect()
+            let each = |set| said(set, &question);
+            question.sets.iter().map(each).collect()
         })
     }
 }
 
-fn said(set: &Set, stage: Stage, plan: &[u8]) -> Result<Said, String> {
+/// What a bundle says that came as an archive: the first file of it that is no test.
+fn inner(archive: Bytes) -> Bytes {
+    let packed = archive.clone();
+    let unpacked = flate2::read::GzDecoder::new(&packed[..]);
+    let mut unpacked = tar::Archive::new(unpacked);
+    let Ok(mut entries) = unpacked.entries() else {
+        return archive;
+    };
+    match entries.next() {
+        Some(Ok(mut file)) => {
+            let mut text = Vec::new();
+            std::io::Read::read_to_end(&mut file, &mut text).unwrap();
+            text.into()
+        }
+        _ => archive,
+    }
+}
+
+/// What a question is about, as JSON.
+fn told(question: &Question) -> Value {
+    let documents = question.documents.iter().map(|(part, bytes)| {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        (part.name().to_owned(), Value::from(text))
+    });
+    json!({
+        "stage": question.stage,
+        "documents": documents.collect::<Map<String, Value>>(),
+        "organization": question.facts.organization,
+        "workspace": question.facts.workspace,
+        "project": question.facts.project,
+        "transition": question.facts.transition,
+        "changed-outside": question.facts.changed_outside,
+    })
+}
+
+fn said(set: &Set, question: &Question) -> Result<Said, String> {
     let bundle: Value = serde_json::from_slice(&set.archive).unwrap();
-    let at_apply = bundle.get("apply").filter(|_| stage == Stage::Apply);
+    let at = match question.stage {
+        Stage::Plan => "plan",
+        Stage::Apply => "apply",
+        Stage::Applied => "applied",
+        Stage::Saved => "saved",
+    };
+    let names = bundle.get("names").and_then(Value::as_str);
+    let is_another = names.is_some_and(|name| name != question.facts.workspace.name);
     let word = set
         .parameters
         .get("says")
-        .or(at_apply)
+        .or(bundle.get(at))
         .or(bundle.get("plan"));
-    let word = word.and_then(Value::as_str).unwrap();
+    let word = if is_another {
+        "passed"
+    } else {
+        word.and_then(Value::as_str).unwrap()
+    };
     if word == "error" {
         return Err("the worker died".to_owned());
     }
     let outcome: Outcome = serde_json::from_value(word.into()).unwrap();
-    let message = Message {
-        text: format!("{} says {word}", set.name),
-        address: None,
+    let text = match bundle.get("tells") {
+        Some(_) => told(question).to_string(),
+        None => format!("{} says {word}", set.name),
     };
+    let mut input = Vec::new();
+    for (part, bytes) in &question.documents {
+        input.extend_from_slice(part.name().as_bytes());
+        input.extend_from_slice(bytes);
+    }
     Ok(Said {
         outcome,
-        input: sha256(plan),
+        input: sha256(&input),
         engine: "test 1".to_owned(),
         results: vec![PolicyResult {
             policy: "only".to_owned(),
@@ -85,7 +151,10 @@ fn said(set: &Set, stage: Stage, plan: &[u8]) -> Result<Said, String> {
                 "failed"
             }
             .to_owned(),
-            messages: vec![message],
+            messages: vec![Message {
+                text,
+                address: None,
+            }],
         }],
     })
 }

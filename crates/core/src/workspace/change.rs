@@ -1,5 +1,7 @@
 //! Making a workspace with all that it may have, and changing it.
 
+use std::sync::Arc;
+
 use statehouse_model::{Name, Permission, ProjectId, WorkspaceId};
 
 use super::{WishedTag, Workspace, WorkspaceView, make, proper, sql, tags, taken};
@@ -10,6 +12,7 @@ use crate::drift;
 use crate::error::{Error, Result};
 use crate::execution::{self, Mode};
 use crate::policy::force;
+use crate::policy::saved::{self, Trial};
 use crate::project::{self, Project};
 
 actions! {
@@ -129,27 +132,41 @@ pub async fn update(ctx: &Ctx, workspace: &Workspace, change: Change) -> Result<
     if let Some(name) = &change.name {
         proper(name)?;
     }
-    let (wanted, asked) = (workspace.clone(), ctx.clone());
+    saved::judged(ctx, |trial| {
+        let given = (workspace.clone(), change.clone());
+        updated(ctx, given, trial)
+    })
+    .await
+}
+
+async fn updated(
+    ctx: &Ctx,
+    (workspace, change): (Workspace, Change),
+    trial: Trial,
+) -> Result<WorkspaceView> {
     let target = Target::Workspace(workspace.clone());
+    let given = Arc::new((workspace, change, ctx.clone(), trial));
     door::change(ctx, UpdateWorkspace, target, move |tx| {
-        let (wanted, asked, change) = (wanted.clone(), asked.clone(), change.clone());
+        let given = given.clone();
         Box::pin(async move {
-            let mut workspace = sql::needed(tx, &wanted).await?;
+            let (wanted, change, asked, trial) = &*given;
+            let mut workspace = sql::needed(tx, wanted).await?;
             let before = execution::of(tx, &workspace).await?;
             let judged_by = force::names_of(tx, &workspace).await?;
-            let moved = relocate(tx, &asked, &mut workspace, &change).await?;
+            let moved = relocate(tx, asked, &mut workspace, change).await?;
             if moved {
                 tx.put(&workspace).await?;
             }
             let set = put_settings(tx, &workspace.id, &change.settings).await?;
             let tagged = tags::put(tx, &workspace, &change.tags).await?;
-            let placed = execution::place(tx, &asked, &workspace, change.mode.clone()).await?;
-            let switched = drift::switch(tx, &asked, &workspace, change.looks).await?;
+            let placed = execution::place(tx, asked, &workspace, change.mode.clone()).await?;
+            let switched = drift::switch(tx, asked, &workspace, change.looks).await?;
             // A tag or a project that it had may be what a policy set reaches it by.
-            force::require_none_lost(tx, &asked, &workspace, &judged_by).await?;
+            force::require_none_lost(tx, asked, &workspace, &judged_by).await?;
             if !moved && !set && !tagged && !placed && !switched {
                 return Ok(Outcome::Unchanged(workspace.into()));
             }
+            trial.require(tx, asked, &workspace).await?;
             let entry = Entry::new(&workspace.id).fact("project", workspace.project.as_str());
             let after = execution::of(tx, &workspace).await?;
             let entry = told(
@@ -157,7 +174,7 @@ pub async fn update(ctx: &Ctx, workspace: &Workspace, change: Change) -> Result<
                 Some(&after.mode).filter(|mode| **mode != before.mode),
             );
             let entry = told_looks(entry, change.looks.filter(|_| switched));
-            Ok(Outcome::Recorded(workspace.into(), entry))
+            Ok(Outcome::Recorded(workspace.into(), trial.told(entry)))
         })
     })
     .await

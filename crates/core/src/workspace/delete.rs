@@ -1,5 +1,7 @@
 //! Deleting a workspace, and bringing it back.
 
+use std::sync::Arc;
+
 use statehouse_model::{Name, WorkspaceId};
 
 use super::sql::{self, Deletion};
@@ -7,6 +9,7 @@ use super::{Workspace, WorkspaceView, change, default_project, freeze, proper, t
 use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Target, actions};
 use crate::error::{Error, Kind, Result};
+use crate::policy::saved::{self, Trial};
 use crate::project::{self, Project};
 use crate::state;
 
@@ -95,19 +98,28 @@ pub async fn undelete(ctx: &Ctx, id: WorkspaceId, name: Option<Name>) -> Result<
     if let Some(name) = &name {
         proper(name)?;
     }
-    let target = Target::Workspace(Workspace::Deleted(id.clone()));
-    let asked = ctx.clone();
+    let given = Arc::new((id, name, ctx.clone()));
+    saved::judged(ctx, |trial| undeleted(ctx, given.clone(), trial)).await
+}
+
+async fn undeleted(
+    ctx: &Ctx,
+    given: Arc<(WorkspaceId, Option<Name>, Ctx)>,
+    trial: Trial,
+) -> Result<WorkspaceView> {
+    let target = Target::Workspace(Workspace::Deleted(given.0.clone()));
     door::change(ctx, UndeleteWorkspace, target.clone(), move |tx| {
-        let (id, name, asked, target) = (id.clone(), name.clone(), asked.clone(), target.clone());
+        let (given, trial, target) = (given.clone(), trial.clone(), target.clone());
         Box::pin(async move {
+            let (id, name, asked) = &*given;
             let gone = || Error::not_found("workspace");
-            let mut workspace = sql::deleted(tx, &id).await?.ok_or_else(gone)?;
-            let deletion = sql::deletion(tx, &id).await?.ok_or_else(|| {
+            let mut workspace = sql::deleted(tx, id).await?.ok_or_else(gone)?;
+            let deletion = sql::deletion(tx, id).await?.ok_or_else(|| {
                 Error::tampered(format!(
                     "what the deleted workspace `{id}` was called is missing"
                 ))
             })?;
-            workspace.name = name.unwrap_or(deletion.name);
+            workspace.name = name.clone().unwrap_or(deletion.name);
             if sql::by_name(tx, &workspace.name).await?.is_some() {
                 return Err(taken(&workspace.name).hint("bring it back under another `name`"));
             }
@@ -115,12 +127,13 @@ pub async fn undelete(ctx: &Ctx, id: WorkspaceId, name: Option<Name>) -> Result<
                 // Its own went meanwhile: it comes into another, as if it were moved.
                 let default = Project::Name(default_project()?);
                 let default = project::sql::needed(tx, &default).await?.id;
-                change::enter(tx, &asked, (&mut workspace, &target), default).await?;
+                change::enter(tx, asked, (&mut workspace, &target), default).await?;
             }
             tx.put(&workspace).await?;
             tx.remove::<Deletion>(&[id.as_str().into()]).await?;
+            trial.require(tx, asked, &workspace).await?;
             let entry = Entry::new(&workspace.id).fact("project", workspace.project.as_str());
-            Ok(Outcome::Recorded(workspace.into(), entry))
+            Ok(Outcome::Recorded(workspace.into(), trial.told(entry)))
         })
     })
     .await

@@ -15,6 +15,8 @@ mod search;
 pub(crate) mod sql;
 mod tags;
 
+use std::sync::Arc;
+
 use statehouse_model::{ConfigurationId, Name, NotificationId, RunId, VersionId, WorkspaceId};
 
 use crate::ctx::Ctx;
@@ -22,6 +24,7 @@ use crate::door::{self, Entry, Outcome, Target, actions};
 use crate::drift;
 use crate::error::{Error, Kind, Result};
 use crate::execution;
+use crate::policy::saved::{self, Trial};
 use crate::project::{self, Project};
 pub(crate) use change::unset;
 pub use change::{Change, New, Settings, create_as, update};
@@ -136,10 +139,21 @@ async fn make(ctx: &Ctx, new: New, fresh: bool) -> Result<WorkspaceView> {
         Some(project) => project,
         None => Project::Name(default_project()?),
     };
-    let asked = ctx.clone();
-    door::change(ctx, CreateWorkspace, project.target(), move |tx| {
-        let (id, new, project, asked) = (id.clone(), new.clone(), project.clone(), asked.clone());
+    let given = Arc::new((id, new, project, ctx.clone()));
+    saved::judged(ctx, |trial| made(ctx, given.clone(), fresh, trial)).await
+}
+
+async fn made(
+    ctx: &Ctx,
+    given: Arc<(WorkspaceId, New, Project, Ctx)>,
+    fresh: bool,
+    trial: Trial,
+) -> Result<WorkspaceView> {
+    let target = given.2.target();
+    door::change(ctx, CreateWorkspace, target, move |tx| {
+        let (given, trial) = (given.clone(), trial.clone());
         Box::pin(async move {
+            let (id, new, project, asked) = &*given;
             if let Some(found) = sql::by_name(tx, &new.name).await? {
                 if fresh {
                     return Err(taken(&new.name));
@@ -147,8 +161,8 @@ async fn make(ctx: &Ctx, new: New, fresh: bool) -> Result<WorkspaceView> {
                 return Ok(Outcome::Unchanged(found.into()));
             }
             let workspace = sql::Workspace {
-                id,
-                project: project::sql::needed(tx, &project).await?.id,
+                id: id.clone(),
+                project: project::sql::needed(tx, project).await?.id,
                 name: new.name.clone(),
                 created_at: tx.now(),
                 head: None,
@@ -163,12 +177,13 @@ async fn make(ctx: &Ctx, new: New, fresh: bool) -> Result<WorkspaceView> {
             tx.put(&workspace).await?;
             change::put_settings(tx, &workspace.id, &new.settings).await?;
             tags::put(tx, &workspace, &new.tags).await?;
-            let placed = execution::place(tx, &asked, &workspace, new.mode.clone()).await?;
-            let switched = drift::switch(tx, &asked, &workspace, new.looks).await?;
+            let placed = execution::place(tx, asked, &workspace, new.mode.clone()).await?;
+            let switched = drift::switch(tx, asked, &workspace, new.looks).await?;
+            trial.require(tx, asked, &workspace).await?;
             let entry = Entry::new(&workspace.id).fact("project", workspace.project.as_str());
             let entry = change::told(entry, new.mode.as_ref().filter(|_| placed));
             let entry = change::told_looks(entry, new.looks.filter(|_| switched));
-            Ok(Outcome::Recorded(workspace.into(), entry))
+            Ok(Outcome::Recorded(workspace.into(), trial.told(entry)))
         })
     })
     .await

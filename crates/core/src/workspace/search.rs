@@ -17,7 +17,7 @@ use crate::drift::{self, CheckView};
 use crate::error::Result;
 use crate::execution::{self, InForce};
 use crate::record::Rows;
-use crate::run;
+use crate::run::{self, written::WrittenView};
 use crate::state::{self, VersionView};
 
 /// What a caller looks for; everything unless said.
@@ -108,6 +108,8 @@ pub struct Full {
     pub run: Option<RunId>,
     /// What was found last about its drift.
     pub drift: Option<CheckView>,
+    /// What policies say of the state that its last apply left, where any judge states.
+    pub written: Option<WrittenView>,
     /// How often drift is looked for.
     pub looks: drift::InForce,
     /// What the caller may do with it.
@@ -241,6 +243,7 @@ async fn around(rows: &mut Rows, ctx: &Ctx, found: Vec<sql::Workspace>) -> Resul
         .into_iter()
         .map(|check| (check.workspace.clone(), check.into()))
         .collect();
+    let mut written: HashMap<_, WrittenView> = run::written::of_all(rows, &ids).await?;
     let heads: Vec<_> = found.iter().filter_map(|each| each.head.clone()).collect();
     let mut heads: HashMap<_, _> = state::sql::by_ids(rows, &heads)
         .await?
@@ -269,6 +272,7 @@ async fn around(rows: &mut Rows, ctx: &Ctx, found: Vec<sql::Workspace>) -> Resul
             execution: execution::among(&said, &workspace),
             run: runs.remove(id),
             drift: checks.remove(id),
+            written: written.remove(id),
             looks: drift::among(&schedules, &workspace),
             may,
             workspace: workspace.into(),

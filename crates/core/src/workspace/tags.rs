@@ -1,6 +1,8 @@
 //! Tags: keys with values on workspaces. A plain tag is a key with an empty
 //! value, so that both kinds of terraform's `tags` are one thing here.
 
+use std::sync::Arc;
+
 use statehouse_model::{HouseId, TagId};
 
 use super::{Workspace, sql};
@@ -8,6 +10,7 @@ use crate::ctx::Ctx;
 use crate::door::{self, Action, Entry, Outcome, Target, Tx, actions};
 use crate::error::{Error, Kind, Result};
 use crate::policy::force;
+use crate::policy::saved::{self, Trial};
 
 actions! {
     /// Give a workspace tags.
@@ -132,22 +135,32 @@ pub async fn add_tags(
     wished: Vec<WishedTag>,
 ) -> Result<Vec<TagView>> {
     check(&wished)?;
-    let (wanted, asked) = (workspace.clone(), ctx.clone());
-    let target = Target::Workspace(workspace.clone());
+    let given = Arc::new((workspace.clone(), wished, ctx.clone()));
+    saved::judged(ctx, |trial| added(ctx, given.clone(), trial)).await
+}
+
+async fn added(
+    ctx: &Ctx,
+    given: Arc<(Workspace, Vec<WishedTag>, Ctx)>,
+    trial: Trial,
+) -> Result<Vec<TagView>> {
+    let target = Target::Workspace(given.0.clone());
     door::change(ctx, AddTags, target, move |tx| {
-        let (wanted, wished, asked) = (wanted.clone(), wished.clone(), asked.clone());
+        let (given, trial) = (given.clone(), trial.clone());
         Box::pin(async move {
-            let workspace = sql::needed(tx, &wanted).await?;
+            let (wanted, wished, asked) = &*given;
+            let workspace = sql::needed(tx, wanted).await?;
             let judged_by = force::names_of(tx, &workspace).await?;
-            let changed = put(tx, &workspace, &wished).await?;
-            force::require_none_lost(tx, &asked, &workspace, &judged_by).await?;
+            let changed = put(tx, &workspace, wished).await?;
+            force::require_none_lost(tx, asked, &workspace, &judged_by).await?;
             let tags = sql::tags(tx, std::slice::from_ref(&workspace)).await?;
             let tags: Vec<TagView> = tags.into_iter().map(TagView::from).collect();
             if !changed {
                 return Ok(Outcome::Unchanged(tags));
             }
+            trial.require(tx, asked, &workspace).await?;
             let entry = Entry::new(&workspace.id).fact("tags", tags.len());
-            Ok(Outcome::Recorded(tags, entry))
+            Ok(Outcome::Recorded(tags, trial.told(entry)))
         })
     })
     .await
@@ -155,12 +168,17 @@ pub async fn add_tags(
 
 /// Takes tags from a workspace, by key or by id. One that it has not is passed over.
 pub async fn remove_tags(ctx: &Ctx, workspace: &Workspace, named: Vec<String>) -> Result<()> {
-    let (wanted, asked) = (workspace.clone(), ctx.clone());
-    let target = Target::Workspace(workspace.clone());
+    let given = Arc::new((workspace.clone(), named, ctx.clone()));
+    saved::judged(ctx, |trial| removed(ctx, given.clone(), trial)).await
+}
+
+async fn removed(ctx: &Ctx, given: Arc<(Workspace, Vec<String>, Ctx)>, trial: Trial) -> Result<()> {
+    let target = Target::Workspace(given.0.clone());
     door::change(ctx, RemoveTags, target, move |tx| {
-        let (wanted, named, asked) = (wanted.clone(), named.clone(), asked.clone());
+        let (given, trial) = (given.clone(), trial.clone());
         Box::pin(async move {
-            let workspace = sql::needed(tx, &wanted).await?;
+            let (wanted, named, asked) = &*given;
+            let workspace = sql::needed(tx, wanted).await?;
             let judged_by = force::names_of(tx, &workspace).await?;
             let tags = sql::tags(tx, std::slice::from_ref(&workspace)).await?;
             let mut removed = 0_u64;
@@ -176,9 +194,10 @@ pub async fn remove_tags(ctx: &Ctx, workspace: &Workspace, named: Vec<String>) -
             if removed == 0 {
                 return Ok(Outcome::Unchanged(()));
             }
-            force::require_none_lost(tx, &asked, &workspace, &judged_by).await?;
+            force::require_none_lost(tx, asked, &workspace, &judged_by).await?;
+            trial.require(tx, asked, &workspace).await?;
             let entry = Entry::new(&workspace.id).fact("removed", removed);
-            Ok(Outcome::Recorded((), entry))
+            Ok(Outcome::Recorded((), trial.told(entry)))
         })
     })
     .await

@@ -79,7 +79,7 @@ pub(super) struct Said {
     /// A file whose first line is what messages are signed with (HMAC-SHA512, in `X-TFE-Notification-Signature`); another address needs it again
     #[arg(long, value_name = "FILE")]
     sign_with: Option<PathBuf>,
-    /// What is told: `run:created`, `run:planning`, `run:needs_attention`, `run:applying`, `run:completed`, `run:errored`, `state:tampered`
+    /// What is told: `run:created`, `run:planning`, `run:needs_attention`, `run:applying`, `run:completed`, `run:errored`, `state:tampered`, `state:policies_failed`
     #[arg(long, value_delimiter = ',', value_name = "TRIGGER,…")]
     on: Vec<String>,
 }

@@ -130,6 +130,9 @@ pub(super) struct Settings {
     /// A file with its exceptions, a JSON array of {policy, address, until, reason}, in place of those that it has
     #[arg(long, value_name = "FILE")]
     exceptions: Option<PathBuf>,
+    /// A bundle is in force only after it was replayed (`policy replay --record`) over the plans of so many hours; 0 asks for none
+    #[arg(long, value_name = "HOURS")]
+    replay_hours: Option<u64>,
 }
 
 const COLUMNS: &[Column] = &[
@@ -185,6 +188,7 @@ fn wish(name: Option<String>, settings: Settings) -> Result<Value> {
         ("tags", tags),
         ("parameters", read(settings.parameters)?),
         ("exceptions", read(settings.exceptions)?),
+        ("replay-hours", settings.replay_hours.map(Value::from)),
     ];
     let said = said
         .into_iter()

@@ -8,8 +8,8 @@ use crate::tfe::{
     agent_pools, authentication_tokens, configurations, cost_estimates, costs, drift, executions,
     grants, keys, ledgers, locks, looks, memberships, notifications, organizations, outputs,
     permissions, plans, policy_replays, policy_sets, policy_versions, projects, reach, resources,
-    retention, runs, service, tags, task_stages, teams, tokens, users, variable_sets, variables,
-    versions, workspaces,
+    retention, runs, service, state_verdicts, tags, task_stages, teams, tokens, users,
+    variable_sets, variables, versions, workspaces,
 };
 
 /// A type of resource.
@@ -239,6 +239,11 @@ pub(crate) const ALL: &[Kind] = &[
             "task-stages",
             "run-events",
         ],
+    ),
+    kind::<state_verdicts::Told>(
+        "state-verdicts",
+        "What policies say of the state that an apply left. Its id is the run's.",
+        &["run"],
     ),
     kind::<looks::Difference>(
         "state-version-diffs",

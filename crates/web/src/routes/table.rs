@@ -542,7 +542,7 @@ routes! {
         GET    "/api/v2/policy-sets/{policyset}/versions" => tfe::policy_versions::list,
             page("policy-set-versions", "The bundles that were published for a policy set, the newest first.").needs(May::PolicyRead);
         POST   "/api/v2/policy-sets/{policyset}/replays" => tfe::policy_replays::create,
-            one("policy-replays", "What a bundle that is sent (`tar.gz`) would have said of stored plans, a page of them. Nothing of it is stored.")
+            one("policy-replays", "What a bundle that is sent (`tar.gz`) would have said of stored plans, a page of them. What it comes to is kept where that is asked for.")
                 .needs(May::PolicyWrite);
         GET    "/api/v2/policy-set-versions/{bundle}" => tfe::policy_versions::show,
             one("policy-set-versions", "One bundle, announced or published.").needs(May::PolicyRead);
@@ -550,6 +550,8 @@ routes! {
             bytes(tfe::policy_versions::GZIP, "The archive of a bundle, as it was published.").needs(May::PolicyRead);
         GET    "/api/v2/runs/{run}/task-stages" => tfe::task_stages::list,
             page("task-stages", "The stage of a run in which policies judge its plan; none where no policy set reaches it.").needs(May::RunRead);
+        GET    "/api/v2/runs/{run}/state-verdicts" => tfe::state_verdicts::show,
+            perhaps("state-verdicts", "What policies say of the state that an apply left; null where none judges it.").needs(May::RunRead);
         GET    "/api/v2/task-stages/{stage}" => tfe::task_stages::show,
             one("task-stages", "One stage.").needs(May::RunRead)
                 .includes(tfe::task_stages::INCLUDES).passes(tfe::task_stages::PASSED);

@@ -38,6 +38,7 @@ pub(crate) mod retention;
 pub(crate) mod runs;
 pub(crate) mod sent;
 pub(crate) mod service;
+pub(crate) mod state_verdicts;
 mod stream;
 pub(crate) mod tags;
 pub(crate) mod task_stages;

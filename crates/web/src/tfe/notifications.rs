@@ -126,7 +126,7 @@ pub(crate) struct Set {
     url: Option<String>,
     /// What messages are signed with; an empty one takes it away. Where there is one, another `url` needs it again.
     token: Option<Secret>,
-    /// `run:created`, `run:planning`, `run:needs_attention`, `run:applying`, `run:completed`, `run:errored`, `state:tampered`.
+    /// `run:created`, `run:planning`, `run:needs_attention`, `run:applying`, `run:completed`, `run:errored`, `state:tampered`, `state:policies_failed`.
     triggers: Option<Vec<String>>,
     /// Whether anything is sent.
     enabled: Option<bool>,

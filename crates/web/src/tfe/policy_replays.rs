@@ -23,6 +23,8 @@ pub(crate) struct From {
     since: Option<String>,
     /// The run that the page before ended with.
     after: Option<String>,
+    /// `true` keeps what it comes to, for a set that takes no other bundle into force.
+    record: Option<bool>,
 }
 
 /// A page of plans, and what was said of each.
@@ -73,7 +75,7 @@ impl std::convert::From<&Replayed> for Plan {
     }
 }
 
-/// Judges stored plans by a bundle that is sent. Nothing of it is stored.
+/// Judges stored plans by a bundle that is sent. Nothing of it is stored, but what it comes to where that is asked for.
 pub(crate) async fn create(
     asker: Asker,
     At(id): At<String>,
@@ -87,7 +89,12 @@ pub(crate) async fn create(
     };
     let after: Option<RunId> = asked.after.as_deref().map(auth::id).transpose()?;
     let (ctx, id) = of_id(&asker, &id).await?;
-    let page = replay::replay(&ctx, &id, body.bytes.clone(), (since, after)).await?;
+    let stretch = replay::Stretch {
+        since,
+        after,
+        keep: asked.record == Some(true),
+    };
+    let page = replay::replay(&ctx, &id, body.bytes.clone(), stretch).await?;
     let told = Told {
         plans: page.plans.iter().map(Plan::from).collect(),
         passed_over: page.passed_over,

@@ -65,6 +65,8 @@ pub(crate) struct Told {
     parameters: Map<String, Value>,
     /// What it does not hold against whom, for a while.
     exceptions: Vec<Excepted>,
+    /// How many hours of past plans a bundle must have been replayed over, with its replay recorded, before it is in force; 0 for none.
+    replay_hours: u64,
     /// SHA-256 over what is in the bundle that is in force, in hex; null where there is none, and nothing is judged.
     bundle_digest: Option<String>,
     /// The policies of that bundle.
@@ -147,6 +149,7 @@ fn resource(ctx: &Ctx, set: &SetView) -> Value {
         tags: set.tags.clone(),
         parameters: set.parameters.clone(),
         exceptions: set.exceptions.iter().map(Excepted::from).collect(),
+        replay_hours: set.replay_hours,
         bundle_digest: bundle.map(|bundle| bundle.digest.clone()),
         policy_count: policies.len(),
         policies,
@@ -209,6 +212,8 @@ pub(crate) struct Wished {
     parameters: Option<Map<String, Value>>,
     /// What it does not hold against whom, all of it.
     exceptions: Option<Vec<Excepted>>,
+    /// How many hours of past plans a bundle must have been replayed over before it is in force; 0 for none.
+    replay_hours: Option<u64>,
     #[serde(flatten)]
     rest: Map<String, Value>,
 }
@@ -267,6 +272,7 @@ fn wish(ctx: &Ctx, sent: Sent<Wished>) -> Result<Wish, Problem> {
         enforcement,
         parameters: wished.parameters,
         exceptions: exceptions.transpose()?,
+        replay_hours: wished.replay_hours,
     })
 }
 

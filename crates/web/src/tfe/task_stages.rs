@@ -18,7 +18,7 @@ use statehouse_model::{
     HouseId, Permission, PolicyEvaluationId, PolicyOutcomeId, RunId, TaskStageId,
 };
 
-use super::document::{Document, to_many, to_one};
+use super::document::{Document, to, to_many, to_one};
 use super::instant::{self, Instant};
 use super::policy_sets;
 use super::query::{Query, Sizes};
@@ -105,6 +105,8 @@ struct Count {
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct SetTold {
     policy_set_name: String,
+    /// Whether the configuration brought it, and not the organization.
+    repository: bool,
     /// Always empty: what a set is for may have changed since.
     policy_set_description: &'static str,
     /// What it comes to: `passed`, `advised`, `soft-failed` or `hard-failed`.
@@ -251,6 +253,28 @@ impl From<&PolicyResult> for PolicyTold {
     }
 }
 
+impl SetTold {
+    /// What a set said, and who let it pass.
+    pub(super) fn of(set: &Verdict, overrides: &[&OverrideView]) -> Self {
+        let overrides = overrides.iter().copied();
+        Self {
+            policy_set_name: set.name.clone(),
+            repository: set.repository,
+            policy_set_description: "",
+            outcome: set.outcome.as_str(),
+            outcomes: set.results.iter().map(PolicyTold::from).collect(),
+            overridable: set.outcome == Outcome::SoftFailed,
+            error: "",
+            result_count: Count::of(set.results.iter()),
+            digest: set.digest.clone(),
+            bundle_digest: set.bundle_digest.clone(),
+            input: set.input.clone(),
+            engine: set.engine.clone(),
+            overrides: overrides.map(Overridden::from).collect(),
+        }
+    }
+}
+
 /// A run, and what policies said of it.
 struct Looked {
     run: RunView,
@@ -377,20 +401,8 @@ impl Looked {
         let id = PolicyOutcomeId::of(&self.run.id, &set.set.parse().ok()?);
         let overrides = self.seen.overrides.iter();
         let overrides = overrides.filter(|each| each.policy_set == set.digest);
-        let attributes = SetTold {
-            policy_set_name: set.name.clone(),
-            policy_set_description: "",
-            outcome: set.outcome.as_str(),
-            outcomes: set.results.iter().map(PolicyTold::from).collect(),
-            overridable: set.outcome == Outcome::SoftFailed,
-            error: "",
-            result_count: Count::of(set.results.iter()),
-            digest: set.digest.clone(),
-            bundle_digest: set.bundle_digest.clone(),
-            input: set.input.clone(),
-            engine: set.engine.clone(),
-            overrides: overrides.map(Overridden::from).collect(),
-        };
+        let overrides: Vec<&OverrideView> = overrides.collect();
+        let attributes = SetTold::of(set, &overrides);
         let evaluation = PolicyEvaluationId::from(&self.run.id);
         Some(json!({
             "type": OUTCOMES,
@@ -398,7 +410,7 @@ impl Looked {
             "attributes": attributes,
             "relationships": {
                 "policy-evaluation": to_one(EVALUATIONS, evaluation.as_str()),
-                "policy-set": to_one(policy_sets::KIND, &set.set),
+                "policy-set": to(policy_sets::KIND, (!set.repository).then_some(set.set.as_str())),
             },
             "links": { "self": format!("/api/v2/policy-set-outcomes/{id}") },
         }))

@@ -1,8 +1,9 @@
 //! What policies say of a run, on its page: each set with its policies, and the form of an override for who may give one.
 
 use maud::{Markup, html};
-use statehouse_core::policy::judge::{Outcome, PolicyResult, Verdict};
+use statehouse_core::policy::judge::{Outcome, PolicyResult, Verdict, Verdicts};
 use statehouse_core::policy::seen::{OverrideView, Seen, Way};
+use statehouse_core::run::written::WrittenView;
 use statehouse_core::session::Visitor;
 
 use super::run::words;
@@ -26,6 +27,24 @@ pub(super) fn section(seen: &Seen, form: Option<&Markup>) -> Markup {
     }
 }
 
+/// What they say of the state that it left.
+pub(super) fn of_state(view: &WrittenView, verdicts: Option<&Verdicts>) -> Markup {
+    html! {
+        section.card {
+            h2 { "What policies say of the state that it left" }
+            @match view.outcome {
+                None => { p.soft { "They are being asked." } }
+                Some(outcome) => {
+                    p { strong { (words(outcome.as_str())) } @if let Some(at) = view.judged_at { ", " (moment(at)) } }
+                    @if !view.reason.is_empty() { p { "They could not be asked: " (view.reason) } }
+                    @if view.is_against() { p.note { "What was applied is not undone by this: change the configuration, and apply again." } }
+                }
+            }
+            @for set in verdicts.iter().flat_map(|said| &said.sets) { (of_set(set, &[])) }
+        }
+    }
+}
+
 fn of_set(set: &Verdict, overrides: &[OverrideView]) -> Markup {
     let is_against = set.outcome != Outcome::Passed;
     let given = overrides
@@ -33,12 +52,16 @@ fn of_set(set: &Verdict, overrides: &[OverrideView]) -> Markup {
         .filter(|each| each.policy_set == set.digest);
     html! {
         details open[is_against] {
-            summary { strong { (set.name) } ": " (words(set.outcome.as_str())) }
+            summary {
+                strong { (set.name) }
+                @if set.repository { " (brought by the configuration)" }
+                ": " (words(set.outcome.as_str()))
+            }
             @for result in &set.results { (of_policy(result)) }
             @for each in given {
                 p { "Let pass by " code { (each.actor) } ", " (moment(each.created_at)) ", until " (moment(each.expires_at)) "." }
             }
-            p.soft.small { "Bundle " code { (set.bundle_digest) } ", evaluated by " (set.engine) "." }
+            p.soft.small { @if set.repository { "Policies " } @else { "Bundle " } code { (set.bundle_digest) } ", evaluated by " (set.engine) "." }
         }
     }
 }

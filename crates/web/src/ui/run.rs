@@ -18,7 +18,7 @@ use statehouse_core::policy::seen::{self, Seen, Standing};
 use statehouse_core::run::act::{self, Decision};
 use statehouse_core::run::counted::{Approvals, Own};
 use statehouse_core::run::machine::{Kind, Status};
-use statehouse_core::run::{self, RunView, logs};
+use statehouse_core::run::{self, RunView, logs, written};
 use statehouse_core::session::Visitor;
 use statehouse_core::workspace::{self, Workspace};
 use statehouse_core::{Core, Ctx, Kind as Trouble};
@@ -104,6 +104,10 @@ pub(crate) async fn show(
         }
         _ => None,
     };
+    let left = match &run.written {
+        Some(_) if may_read => kept(written::verdicts(&ctx, &run.id).await, &mut gone)?.flatten(),
+        _ => None,
+    };
     let look = verdict(&ctx, &run).await?;
     let agreed = agreed(&core, &run).await?;
     let title = format!("Run {} of {}", run.sequence, address.workspace);
@@ -115,6 +119,7 @@ pub(crate) async fn show(
         section.card { (facts(&run, agreed.as_deref())) (decisions(&visitor, &address, &run)) }
         @if let Some(costed) = &costed { (costed::section(costed)) }
         @if let Some(seen) = &seen { (said_of(&visitor, &address, seen)) }
+        @if let Some((view, said)) = &left { (judged::of_state(view, said.as_ref())) }
         @if let Some(look) = &look { (drifted(look, changes.as_ref())) }
         @if let (Some(changes), false) = (&changes, run.state.kind() == Kind::Drift) { (changed(changes, &run.id)) }
         @if let Some(words) = &gone { p.note { (words) "." } }

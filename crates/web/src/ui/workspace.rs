@@ -9,6 +9,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use statehouse_core::Core;
 use statehouse_core::drift::{self, CheckView, DriftView};
+use statehouse_core::run::written::WrittenView;
 use statehouse_core::run::{self, RunView};
 use statehouse_core::workspace::freeze::FreezeView;
 use statehouse_core::workspace::{self, Workspace, WorkspaceView};
@@ -61,6 +62,7 @@ pub(crate) async fn show(
     let main = html! {
         h1 { (title) }
         @if let Some(freeze) = &full.frozen { (frozen(freeze, &thaw(organization.as_str(), &found.name))) }
+        @if let Some(against) = full.written.as_ref().filter(|written| written.is_against()) { (forbidden(&at, against)) }
         section.card { (facts(found)) }
         section.card { h2 { "Drift" } (drifted(&at, &drift)) }
         section.card {
@@ -87,6 +89,16 @@ fn frozen(freeze: &FreezeView, thaw: &str) -> Markup {
             p { strong { "Frozen." } " Nobody changes its state, since " (moment(freeze.frozen_at)) ", by " code { (freeze.who) } "." }
             p { "Why: " (freeze.reason.as_deref().unwrap_or("no reason is written down")) }
             p { "Somebody who may (" code { "workspace.freeze" } ") thaws it: " code { (thaw) } }
+        }
+    }
+}
+
+/// That mandatory policies are against the state that its last apply left. An alert.
+fn forbidden(path: &str, written: &WrittenView) -> Markup {
+    html! {
+        div.fault role="alert" {
+            p { strong { "Policies are against the state that was applied last." } " "
+                a href=(format!("{path}/runs/{}", written.run)) { "The run" } " says which, and why." }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Whatever judges by policies in these tests: a bundle is JSON and says itself what it has against a plan.
 //!
-//! `{"says": OUTCOME}` with the outcomes of [`Outcome`]; everything else does not judge, and says why.
+//! `{"says": OUTCOME}` with the outcomes of [`Outcome`]; everything else does not judge, and says why. `"entity"` is what it judges, a plan unless said.
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
@@ -27,10 +27,12 @@ impl Judge for Bench {
     fn check<'a>(&'a self, archive: Bytes, _: &'a Map<String, Value>) -> Judging<'a, Checked> {
         Box::pin(async move {
             read(&archive)?;
+            let bundle: Value =
+                serde_json::from_slice(&archive).map_err(|error| error.to_string())?;
             let policy = PolicyView {
                 name: "only".to_owned(),
                 title: "The only one".to_owned(),
-                entity: "plan".to_owned(),
+                entity: bundle["entity"].as_str().unwrap_or("plan").to_owned(),
                 level: "hard-mandatory".to_owned(),
             };
             Ok(Checked {
@@ -43,13 +45,16 @@ impl Judge for Bench {
 
     fn assess(&self, question: Question) -> Judging<'_, Vec<Said>> {
         Box::pin(async move {
-            let Question { sets, plan, .. } = question;
-            sets.iter().map(|set| said(set, &plan)).collect()
+            let Question {
+                sets, documents, ..
+            } = question;
+            let all: Vec<u8> = documents.into_values().flatten().collect();
+            sets.iter().map(|set| said(set, &all)).collect()
         })
     }
 }
 
-fn said(set: &Set, plan: &[u8]) -> Result<Said, String> {
+fn said(set: &Set, documents: &[u8]) -> Result<Said, String> {
     let outcome = read(&set.archive)?;
     let passed = outcome == Outcome::Passed;
     let message = Message {
@@ -58,7 +63,7 @@ fn said(set: &Set, plan: &[u8]) -> Result<Said, String> {
     };
     Ok(Said {
         outcome,
-        input: Sha256::digest(plan).into(),
+        input: Sha256::digest(documents).into(),
         engine: "test 1".to_owned(),
         results: vec![PolicyResult {
             policy: "only".to_owned(),

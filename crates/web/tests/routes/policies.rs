@@ -5,7 +5,7 @@ use statehouse_core::run::machine::Status;
 use statehouse_model::{PolicyEvaluationId, Role, RunId, TaskStageId};
 
 use crate::judge::says;
-use crate::planned::{Remote, job_of, plan, put, until};
+use crate::planned::{Remote, applied, job_of, plan, put, until};
 use crate::run_pages::browser;
 use crate::support::{ACME, Acme, Answer, Person, Server};
 
@@ -425,4 +425,50 @@ async fn a_person_reads_the_verdict_on_the_page_and_overrides_it_with_a_reason()
     assert_eq!(remote.told(&run).await["stage"], "awaiting_approval");
     let shown = ada.get(&page).await.is(200);
     assert!(shown.text().contains("Let pass by"), "{}", shown.text());
+}
+
+#[tokio::test]
+async fn what_policies_say_of_the_state_that_an_apply_left_is_shown() {
+    let remote = Remote::new().await;
+    let (server, owner) = (remote.server(), remote.owner());
+    let global = json!({ "name": "states", "global": true });
+    let set = made(server, owner, global, json!({})).await;
+    let version = announced(server, owner, &set).await;
+    let bundle = json!({ "says": "advised", "entity": "state" }).to_string();
+    put(server, &upload_of(&version), bundle.into())
+        .await
+        .is(200);
+    let run = remote.run(json!({})).await;
+    let at = format!("/api/v2/runs/{run}");
+    let verdicts = format!("{at}/state-verdicts");
+    assert_eq!(remote.get(&verdicts).await["data"], Value::Null);
+    applied(server, &remote.ctx, &run).await;
+    let core = server.core.clone();
+    let rounds = tokio::spawn(async move { core.take_turns().await });
+    let said = loop {
+        let said = remote.get(&verdicts).await["data"].clone();
+        if said["attributes"]["outcome"] != "awaited" {
+            break said;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    };
+    rounds.abort();
+    assert_eq!(said["id"], run);
+    assert_eq!(said["attributes"]["outcome"], "advised");
+    assert_eq!(said["attributes"]["reason"], "");
+    let sets = &said["attributes"]["policy-sets"];
+    assert_eq!(sets[0]["policy-set-name"], "states");
+    assert_eq!(sets[0]["repository"], false);
+    let told = remote.told(&run).await;
+    assert_eq!(told["state-policies"], "advised");
+    let of = remote.get(&at).await;
+    let workspace = &of["data"]["relationships"]["workspace"]["data"]["id"];
+    let workspace = format!("/api/v2/workspaces/{}", workspace.as_str().unwrap());
+    let shown = remote.get(&workspace).await["data"]["attributes"].clone();
+    assert_eq!(shown["state-policies"], "advised");
+    assert_eq!(shown["state-policies-run"], run);
+    let mut ada = browser(&remote, "ada", Some(Role::Maintainer)).await;
+    let page = ada.get(&format!("/app/acme/dns/runs/{run}")).await.is(200);
+    let words = "What policies say of the state that it left";
+    assert!(page.text().contains(words), "{}", page.text());
 }

@@ -10,7 +10,7 @@ use crate::reach;
 use crate::testing::judge::{says, turns};
 
 /// A set that reaches the whole organization, with this bundle.
-async fn set(world: &World, text: &str, bundle: Bytes) -> PolicySetId {
+pub(super) async fn set(world: &World, text: &str, bundle: Bytes) -> PolicySetId {
     let wish = policy::Wish {
         name: Some(text.to_owned()),
         reach: reach::Wish::global(true),
@@ -439,7 +439,8 @@ async fn a_replay_says_what_a_bundle_would_have_said_and_changes_nothing() {
         let run = bench.offered(Kind::PlanAndApply).await;
         let ask = async |who: &UserId| {
             let other = says("hard-failed");
-            policy::replay::replay(&world.by(who), &id, other, (0, None)).await
+            let all = policy::replay::Stretch::default();
+            policy::replay::replay(&world.by(who), &id, other, all).await
         };
         let page = ask(&world.owner).await.unwrap();
         assert_eq!(
@@ -454,6 +455,81 @@ async fn a_replay_says_what_a_bundle_would_have_said_and_changes_nothing() {
         bench.is(&run, Status::AwaitingApproval).await;
         let (writer, _) = world.member(Role::Writer).await;
         assert_eq!(kind(ask(&writer).await), Trouble::Denied);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_set_that_asks_for_replays_takes_no_other_bundle_into_force() {
+    for_each_engine(async |world| {
+        let id = set(&world, "one", says("passed")).await;
+        let bench = Bench::new(&world, "web").await;
+        // More plans than a page has.
+        for _ in 0..21 {
+            let run = bench.offered(Kind::PlanOnly).await;
+            bench.is(&run, Status::PlannedAndFinished).await;
+        }
+        let asks = policy::Wish {
+            replay_hours: Some(24),
+            ..policy::Wish::default()
+        };
+        change(&world, &id, asks).await;
+        let other = || says("hard-failed");
+        let publish = async || publish::publish(&world.ask(), &id, other()).await;
+        let replay = async |since: i64, after: Option<RunId>, keep: bool| {
+            let of = policy::replay::Stretch { since, after, keep };
+            policy::replay::replay(&world.ask(), &id, other(), of).await
+        };
+        assert_eq!(kind(publish().await), Trouble::Conflict);
+        // What is looked at only is not kept, and half of it is not enough.
+        replay(0, None, false).await.unwrap();
+        assert_eq!(kind(publish().await), Trouble::Conflict);
+        let first = replay(0, None, true).await.unwrap();
+        assert_eq!(kind(publish().await), Trouble::Conflict);
+        assert_eq!(
+            kind(replay(1, first.next.clone(), true).await),
+            Trouble::Conflict
+        );
+        let last = replay(0, first.next.clone(), true).await.unwrap();
+        assert_eq!(last.next, None);
+        assert_eq!(kind(replay(0, first.next, true).await), Trouble::Conflict);
+        // It is of that bundle, of the set as it was, and of a day.
+        let third = publish::publish(&world.ask(), &id, says("advised")).await;
+        assert_eq!(kind(third), Trouble::Conflict);
+        change(&world, &id, speaks("passed")).await;
+        assert_eq!(kind(publish().await), Trouble::Conflict);
+        let silent = policy::Wish {
+            parameters: Some(serde_json::Map::new()),
+            ..policy::Wish::default()
+        };
+        change(&world, &id, silent).await;
+        world.pass_days(2);
+        assert_eq!(kind(publish().await), Trouble::Conflict);
+        // One that does not go back far enough is none.
+        let now = world.house.now();
+        let page = replay(now - 3600 * 1_000_000, None, true).await.unwrap();
+        assert_eq!((page.plans.len(), page.next), (0, None));
+        assert_eq!(kind(publish().await), Trouble::Conflict);
+        let first = replay(0, None, true).await.unwrap();
+        replay(0, first.next, true).await.unwrap();
+        let asked = world.ask();
+        publish::publish(&asked, &id, other()).await.unwrap();
+        let leaf = world.evidence().await.one(asked.request()).clone();
+        assert_eq!(leaf["facts"]["replay-plans"], 21);
+        assert_eq!(leaf["facts"]["replay-newly-blocked"], 21);
+        assert_eq!(leaf["facts"]["replay-newly-allowed"], 0);
+        // Who may not change the set takes nothing away.
+        let (writer, _) = world.member(Role::Writer).await;
+        let none = policy::Wish {
+            replay_hours: Some(0),
+            ..policy::Wish::default()
+        };
+        let changed = policy::update(&world.by(&writer), &id, none.clone()).await;
+        assert_eq!(kind(changed), Trouble::Denied);
+        change(&world, &id, none).await;
+        publish::publish(&world.ask(), &id, says("advised"))
+            .await
+            .unwrap();
     })
     .await;
 }

@@ -165,14 +165,14 @@ async fn what_was_open_when_the_copy_was_made_ends_when_the_restore_is_accepted(
             let bench = Bench::new(&world, &format!("web-{number}")).await;
             let run = match status {
                 Status::Planning => {
-                    let run = bench.start(Kind::PlanAndApply).await;
+                    let run = Box::pin(bench.start(Kind::PlanAndApply)).await;
                     bench.line(&run).await.planning().await.unwrap();
                     run
                 }
-                Status::AwaitingApproval => bench.offered(Kind::PlanAndApply).await,
-                Status::PlannedAndSaved => bench.offered(Kind::SavedPlan).await,
-                Status::Verifying => bench.confirmed(Kind::PlanAndApply).await.0,
-                Status::Applying => bench.applying().await.0,
+                Status::AwaitingApproval => Box::pin(bench.offered(Kind::PlanAndApply)).await,
+                Status::PlannedAndSaved => Box::pin(bench.offered(Kind::SavedPlan)).await,
+                Status::Verifying => Box::pin(bench.confirmed(Kind::PlanAndApply)).await.0,
+                Status::Applying => Box::pin(bench.applying()).await.0,
                 _ => continue,
             };
             bench.is(&run, status).await;

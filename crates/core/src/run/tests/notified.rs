@@ -13,6 +13,7 @@ use crate::ledger::verify_live;
 use crate::notification::turn as telling;
 use crate::notification::{self, NotificationView, Trigger, Trouble as NoAnswer, Wish as Wished};
 use crate::testing::faults::Script;
+use crate::testing::judge::of_states;
 use crate::testing::post::Sent;
 use crate::testing::until;
 
@@ -650,6 +651,35 @@ async fn only_so_many_receivers_of_a_house_are_tried_at_once() {
         trying.shutdown().await;
         let again = world.core.verify_notification(&world.ask(), &id).await;
         again.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_policies_came_to_is_told_and_of_a_state_for_itself() {
+    for_each_engine(async |world| {
+        super::judged::set(&world, "rules", of_states("hard-failed")).await;
+        let bench = Bench::new(&world, "web").await;
+        notified(&bench, HOOK, &[Trigger::Completed, Trigger::StateAgainst]).await;
+        let (_, line) = bench.applying().await;
+        let left = state("lineage", 1, 2, "left");
+        line.put_state(left).await.unwrap();
+        line.done(Ended::Applied).await.unwrap();
+        let told = tell(&world).await;
+        let policies = &told[0].body["policies"];
+        assert_eq!(policies["plan"]["outcome"], "passed");
+        assert!(policies["state"].is_null());
+        bench.round().await;
+        let told = tell(&world).await;
+        assert_eq!(told.len(), 1);
+        let body = &told[0].body;
+        assert_eq!(body["notifications"][0]["trigger"], "state:policies_failed");
+        assert_eq!(body["notifications"][0]["run_status"], "applied");
+        let said = &body["policies"]["state"];
+        assert_eq!(said["outcome"], "hard-failed");
+        assert_eq!(said["policy_sets"][0]["policy_set_name"], "rules");
+        // What they tell of the state is not told.
+        assert!(!body.to_string().contains("rules says"), "{body}");
     })
     .await;
 }

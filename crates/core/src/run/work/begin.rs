@@ -24,6 +24,8 @@ use crate::workspace;
 
 /// How often a lease is renewed while policies are asked: some times in its length.
 const KEPT_EVERY: Duration = Duration::from_secs(20);
+/// How often policies are asked before one apply, where somebody agrees or takes that back meanwhile.
+const ASKED_MAX: usize = 3;
 
 /// What the server says to a wish to apply.
 #[derive(Debug, Clone)]
@@ -44,7 +46,7 @@ impl Line {
     /// the runner found and what the server finds, and used up. What does not
     /// open was altered: that ends the run like anything else that differs.
     pub async fn begin(&self, found: impl Into<OfRunner>) -> Result<Begun> {
-        let judged = self.judged(found.into()).await?;
+        let judged = Box::pin(self.judged(found.into())).await?;
         match judged {
             Ok(words) => Ok(Begun::Verified(words)),
             Err(refusal) => self.refuse(refusal).await,
@@ -58,12 +60,28 @@ impl Line {
             None => self.written().await?.map_err(|why| ("unreadable", why)),
         };
         // What policies say now of what is stored: asked before the change, which may not take as long.
-        let verdicts = match &before {
-            Ok(_) => self.verdicts().await?,
-            Err(_) => None,
-        };
+        for _ in 0..ASKED_MAX {
+            let verdicts = match &before {
+                Ok(_) => self.verdicts().await?,
+                Err(_) => None,
+            };
+            let tried = self.verified((found.clone(), verdicts), before.clone());
+            if let Some(judged) = tried.await? {
+                return Ok(judged);
+            }
+        }
+        let words = "who agrees changed each time that policies were asked; nothing was applied";
+        Err(Error::new(Trouble::Conflict, words).hint("start the run again when it is settled"))
+    }
+
+    /// Verifies with what policies said, unless they were told of other approvals than there are by then.
+    async fn verified(
+        &self,
+        asked: (OfRunner, Option<Verdicts>),
+        before: std::result::Result<Written, (&'static str, String)>,
+    ) -> Result<Option<std::result::Result<Vec<String>, Refusal>>> {
         let house = self.ctx.house().clone();
-        let given = Arc::new((self.clone(), (found, verdicts), house, before));
+        let given = Arc::new((self.clone(), asked, house, before));
         door::change(&self.ctx, BeginApply, self.target(), move |tx| {
             let given = given.clone();
             Box::pin(async move {
@@ -73,6 +91,11 @@ impl Line {
                 let workspace = workspace::sql::needed(tx, &line.workspace()).await?;
                 workspace::freeze::require_thawed(tx, &workspace).await?;
                 let now = tx.now();
+                if let Some(verdicts) = verdicts
+                    && !judge::is_told_who_agreed(tx, (&run, &workspace), verdicts, now).await?
+                {
+                    return Ok(Outcome::Unchanged(None));
+                }
                 let verified = match before {
                     Err((name, why)) => Err(Refusal::unreadable(name, why.clone())),
                     Ok(written) => {
@@ -83,7 +106,7 @@ impl Line {
                 };
                 match verified {
                     Ok(verified) => line.applies(tx, run, (verified, found.derived)).await,
-                    Err(refusal) => Ok(Outcome::Unchanged(Err(refusal))),
+                    Err(refusal) => Ok(Outcome::Unchanged(Some(Err(refusal)))),
                 }
             })
         })
@@ -170,7 +193,7 @@ impl Line {
         tx: &mut Tx<BeginApply>,
         mut run: Run,
         (verified, derived): (Verified, bool),
-    ) -> Result<Outcome<std::result::Result<Vec<String>, Refusal>>> {
+    ) -> Result<Outcome<Option<std::result::Result<Vec<String>, Refusal>>>> {
         let words = verified.sentences().to_vec();
         let about = counted::about(&verified);
         let row = sql::capsule(tx, &run.id).await?;
@@ -188,7 +211,7 @@ impl Line {
             happened_about(tx, &run, (counted::COUNTED, about)).await?;
         }
         let entry = entry.fact("capsule", digest).fact("derived-again", derived);
-        Ok(Outcome::Recorded(Ok(words), entry))
+        Ok(Outcome::Recorded(Some(Ok(words)), entry))
     }
 
     /// Ends the run before anything is applied. Its log says why, and ends with that.

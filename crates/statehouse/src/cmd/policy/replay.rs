@@ -121,8 +121,9 @@ pub(super) fn run(asked: &Replay, session: &Session) -> Result {
     let client = session.client()?;
     let since = since(&asked.since, crate::server::clock()())?;
     let (archive, policies) = packed(&asked.dir)?;
+    let record = if asked.record { "&record=true" } else { "" };
     let replays = format!(
-        "{}/replays?since={}",
+        "{}/replays?since={}{record}",
         path(&client, &asked.set)?,
         escape(&since)
     );
@@ -165,6 +166,9 @@ pub(super) fn run(asked: &Replay, session: &Session) -> Result {
     }
     if !never.is_empty() {
         out.say(&format!("never hit: {}", never.join(", ")));
+    }
+    if asked.record {
+        out.say("this is recorded: this directory may be published within a day");
     }
     Ok(())
 }

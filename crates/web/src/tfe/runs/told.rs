@@ -12,7 +12,7 @@ use statehouse_model::{ApplyId, Permission, PlanId, TaskStageId};
 
 use super::super::document::{to, to_many, to_one};
 use super::super::instant::{self, Instant};
-use super::super::task_stages;
+use super::super::{state_verdicts, task_stages};
 
 const KIND: &str = "runs";
 
@@ -64,6 +64,9 @@ pub(crate) struct Told {
     /// absent where they have nothing to do with it, and in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     policies: Option<&'static str>,
+    /// What policies say of the state that it left when it was applied, in the same words; absent where none judges it, and in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state_policies: Option<&'static str>,
     /// Always 0, unless a queue is asked for.
     position_in_queue: u64,
     created_at: Option<Instant>,
@@ -178,6 +181,7 @@ impl From<&RunView> for Told {
                 .and_then(|sandbox| sandbox.reason.clone()),
             approvals: run.approvals.as_ref().map(Approvals::from),
             policies: policies(run),
+            state_policies: run.written.as_ref().map(state_verdicts::word),
             position_in_queue: 0,
             created_at: instant::at(run.created_at),
             changed_at: instant::at(run.changed_at),

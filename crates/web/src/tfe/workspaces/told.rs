@@ -10,7 +10,7 @@ use statehouse_model::{AgentPoolId, AssessmentId, Name, Permission, RunId};
 
 use super::super::document::to;
 use super::super::instant::{self, Instant};
-use super::super::{agent_pools, drift, versions};
+use super::super::{agent_pools, drift, state_verdicts, versions};
 use super::KIND;
 
 /// What is told of a workspace. Some of it only because clients look for it: what never changes here says so.
@@ -72,6 +72,12 @@ pub(crate) struct Told {
     /// The id under which the lock is held.
     lock_id: Option<String>,
     locked_at: Option<Instant>,
+    /// What policies say of the state that its last apply left: `awaited`, `passed`, `advised`, `soft-failed` or `hard-failed`; absent where none judges it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state_policies: Option<&'static str>,
+    /// The run that left it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state_policies_run: Option<String>,
 }
 
 /// Which settings are the workspace's own.
@@ -204,6 +210,8 @@ impl From<&Full> for Told {
             freeze_reason: frozen.and_then(|freeze| freeze.reason.clone()),
             lock_id: workspace.lock_id.clone(),
             locked_at: workspace.locked_at.and_then(instant::at),
+            state_policies: full.written.as_ref().map(state_verdicts::word),
+            state_policies_run: full.written.as_ref().map(|written| written.run.clone()),
         }
     }
 }

@@ -147,12 +147,12 @@ fn values(number: usize, told: Told) -> (&'static str, Value) {
     let Some(members) = values.as_object_mut() else {
         return (kind, values);
     };
-    let mut tags = json!({"environment": "prod"});
+    let mut tags = Map::from_iter([("environment".to_owned(), json!("prod"))]);
     // One in so many is against a policy, as in a house that has policies.
     if number % AGAINST != AGAINST - 1 {
-        tags["owner"] = json!(format!("t{}", number % 40));
+        tags.insert("owner".to_owned(), json!(format!("t{}", number % 40)));
     }
-    members.insert("tags".to_owned(), tags);
+    members.insert("tags".to_owned(), tags.into());
     if told == Told::Once && kind == "aws_instance" {
         let options = json!([{"http_tokens": "required"}]);
         members.insert("metadata_options".to_owned(), options);

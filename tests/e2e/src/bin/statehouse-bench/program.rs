@@ -12,7 +12,6 @@ const LOOK: Duration = Duration::from_millis(5);
 /// What it took.
 pub(crate) struct Ran {
     pub(crate) cpu_s: f64,
-    pub(crate) wall_s: f64,
     pub(crate) memory_bytes: u64,
 }
 
@@ -44,7 +43,6 @@ pub(crate) fn run_with(
             .max(memory_bytes);
         sleep(LOOK);
     };
-    let wall_s = begun.elapsed().as_secs_f64();
     if !status.success() {
         let mut said = String::new();
         if let Some(mut stderr) = child.stderr.take() {
@@ -55,7 +53,6 @@ pub(crate) fn run_with(
     given?;
     Ok(Ran {
         cpu_s: process::cpu_s_of_ended()? - before,
-        wall_s,
         memory_bytes,
     })
 }

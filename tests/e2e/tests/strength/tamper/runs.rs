@@ -8,7 +8,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use statehouse_core::access::Scope;
 use statehouse_core::job::{Holder, Sandbox};
-use statehouse_core::policy::{self, overrule, publish};
+use statehouse_core::policy::{self, overrule, publish, replay};
 use statehouse_core::run::act::{self, Decision};
 use statehouse_core::run::capsule::{Found, OfRunner};
 use statehouse_core::run::machine::{Kind, Status};
@@ -23,18 +23,19 @@ use statehouse_model::{ConfigurationId, RunId, VariableSetId};
 
 use super::corpus::name;
 
+/// The JSON of a plan that changes nothing.
+const PLAN_JSON: &str = "{\"format_version\":\"1.2\"}";
 /// A round is made every few seconds, and after each act at once.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-fn archive() -> Bytes {
+fn archive(path: &str, text: &str) -> Bytes {
     let gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     let mut archive = tar::Builder::new(gzip);
-    let text = b"resource \"terraform_data\" \"one\" {}\n";
     let mut header = tar::Header::new_gnu();
     header.set_size(text.len() as u64);
     header.set_mode(0o644);
     archive
-        .append_data(&mut header, "main.tf", &text[..])
+        .append_data(&mut header, path, text.as_bytes())
         .unwrap();
     archive.into_inner().unwrap().finish().unwrap().into()
 }
@@ -67,15 +68,27 @@ async fn prepared(
         ..variable::Wish::default()
     };
     variable::create(ctx, &workspace, wish).await.unwrap();
+    let text = "resource \"terraform_data\" \"one\" {}\n";
+    let id = uploaded(core, ctx, &workspace, archive("main.tf", text)).await;
+    (workspace, id)
+}
+
+/// A configuration of a workspace.
+async fn uploaded(
+    core: &Core,
+    ctx: &Ctx,
+    workspace: &Workspace,
+    archive: Bytes,
+) -> ConfigurationId {
     let wish = configuration::Wish::default();
-    let wished = configuration::wish(ctx, &workspace, wish).await.unwrap();
+    let wished = configuration::wish(ctx, workspace, wish).await.unwrap();
     let (put, id) = (wished.put.unwrap(), wished.id.parse().unwrap());
     let address = core.signed(&put.id, &put.signature, None).await;
     let (bearer, granted) = address.unwrap();
-    configuration::upload(&bearer, &granted, &id, archive())
+    configuration::upload(&bearer, &granted, &id, archive)
         .await
         .unwrap();
-    (workspace, id)
+    id
 }
 
 /// A set that reaches every workspace, with a variable.
@@ -103,7 +116,7 @@ async fn plan(line: &Line) {
     line.planning().await.unwrap();
     let files = [
         ("plan", "the plan"),
-        ("plan-json", "{}"),
+        ("plan-json", PLAN_JSON),
         ("plan-shown", "{\"shown\":true}"),
     ];
     for (name, text) in files {
@@ -119,7 +132,7 @@ async fn plan(line: &Line) {
 fn found() -> Found {
     Found {
         plan: hex_digest(b"the plan"),
-        plan_json: hex_digest(b"{}"),
+        plan_json: hex_digest(PLAN_JSON.as_bytes()),
         plan_shown: hex_digest(b"{\"shown\":true}"),
         lock_file: None,
         tool: "terraform".to_owned(),
@@ -155,6 +168,27 @@ async fn comes_to(core: &Arc<Core>, ctx: &Ctx, id: &RunId, status: Status) {
     waited.await.expect("the plan is judged");
 }
 
+/// Looks for jobs until policies were asked of the state that a run left.
+async fn until_judged(core: &Arc<Core>, ctx: &Ctx, id: &RunId) {
+    let waited = tokio::time::timeout(PATIENCE, async {
+        loop {
+            let shown = run::show(ctx, id).await.unwrap();
+            if shown
+                .written
+                .is_some_and(|written| written.outcome.is_some())
+            {
+                break;
+            }
+            let holder = corpus();
+            let look = core.next_job(&holder);
+            tokio::time::timeout(Duration::from_millis(50), look)
+                .await
+                .ok();
+        }
+    });
+    waited.await.expect("the state is judged");
+}
+
 /// A run that is planned, and that one person agreed to.
 async fn half_agreed(core: &Arc<Core>, ctx: &Ctx, of: (&Workspace, &ConfigurationId)) -> RunId {
     let wish = run::Wish {
@@ -183,12 +217,21 @@ async fn overruled(core: &Arc<Core>, ctx: &Ctx, called: &str) {
     let wish = policy::Wish {
         name: Some(called.to_owned()),
         reach: reach::Wish::workspaces([shown.id.parse().unwrap()]),
+        replay_hours: Some(24),
         ..policy::Wish::default()
     };
     let set = policy::create(ctx, wish).await.unwrap();
     let id = set.id.parse().unwrap();
     let bundle = Bytes::from(called.to_owned());
+    let all = replay::Stretch {
+        keep: true,
+        ..replay::Stretch::default()
+    };
+    let replayed = Box::pin(replay::replay(ctx, &id, bundle.clone(), all)).await;
+    replayed.unwrap();
     publish::publish(ctx, &id, bundle).await.unwrap();
+    let brought = archive(".statehouse/policy/one.rego", "package one\n");
+    uploaded(core, ctx, &workspace, brought).await;
     let wish = run::Wish {
         configuration,
         kind: Kind::PlanAndApply,
@@ -228,16 +271,31 @@ async fn told(core: &Core, ctx: &Ctx, workspace: &Workspace, called: &str) {
         .unwrap();
 }
 
-/// A workspace in which a run applied something.
-async fn applied(core: &Arc<Core>, ctx: &Ctx) -> Workspace {
-    let (workspace, configuration) = prepared(core, ctx, "drifting", 0).await;
+/// A set that judges the states of one workspace.
+async fn judge_states(ctx: &Ctx, workspace: &Workspace) {
+    let shown = workspace::show(ctx, workspace).await.unwrap();
+    let wish = policy::Wish {
+        name: Some(format!("states of {}", shown.name)),
+        reach: reach::Wish::workspaces([shown.id.parse().unwrap()]),
+        ..policy::Wish::default()
+    };
+    let set = policy::create(ctx, wish).await.unwrap();
+    let id = set.id.parse().unwrap();
+    let bundle = Bytes::from(format!("state of {}", shown.name));
+    publish::publish(ctx, &id, bundle).await.unwrap();
+}
+
+/// A workspace in which a run applied something, and policies are against what it left.
+async fn applied(core: &Arc<Core>, ctx: &Ctx, called: &str) -> Workspace {
+    let (workspace, configuration) = prepared(core, ctx, called, 0).await;
+    judge_states(ctx, &workspace).await;
     let wish = run::Wish {
         configuration,
         kind: Kind::PlanAndApply,
         auto_apply: true,
         options: run::Options::default(),
     };
-    run::create(ctx, &workspace, wish).await.unwrap();
+    let run = run::create(ctx, &workspace, wish).await.unwrap().id;
     plan(&core.next_job(&corpus()).await).await;
     let line = core.next_job(&corpus()).await;
     let said = OfRunner {
@@ -252,6 +310,7 @@ async fn applied(core: &Arc<Core>, ctx: &Ctx) -> Workspace {
     let bytes = Bytes::from(state.to_string());
     line.put_state(bytes).await.unwrap();
     line.done(Ended::Applied).await.unwrap();
+    until_judged(core, ctx, &run).await;
     workspace
 }
 
@@ -272,9 +331,9 @@ pub(super) async fn first(core: &Arc<Core>, ctx: &Ctx) {
     let (workspace, configuration) = prepared(core, ctx, "runs", 2).await;
     half_agreed(core, ctx, (&workspace, &configuration)).await;
     told(core, ctx, &workspace, "first").await;
-    let workspace = applied(core, ctx).await;
+    let workspace = Box::pin(applied(core, ctx, "drifting")).await;
     looks(ctx, &workspace, 48).await;
-    overruled(core, ctx, "judged").await;
+    Box::pin(overruled(core, ctx, "judged")).await;
 }
 
 /// What happens on the second: the first run ends, another takes its place.
@@ -292,9 +351,16 @@ pub(super) async fn second(core: &Arc<Core>, ctx: &Ctx) {
     let configuration = first.configuration.parse().unwrap();
     half_agreed(core, ctx, (&workspace, &configuration)).await;
     looks(ctx, &Workspace::Name(name("drifting")), 24).await;
+    Box::pin(applied(core, ctx, "judged-states")).await;
     let sets = policy::list(ctx).await.unwrap();
-    let id = sets[0].id.parse().unwrap();
+    let first = sets.iter().find(|set| set.name == "judged").unwrap();
+    let id = first.id.parse().unwrap();
+    let wish = policy::Wish {
+        replay_hours: Some(0),
+        ..policy::Wish::default()
+    };
+    policy::update(ctx, &id, wish).await.unwrap();
     let bundle = Bytes::from_static(b"another");
     publish::publish(ctx, &id, bundle).await.unwrap();
-    overruled(core, ctx, "judged-again").await;
+    Box::pin(overruled(core, ctx, "judged-again")).await;
 }

@@ -206,6 +206,82 @@ fn changed_meanwhile(server: &Server, other: &str) {
     assert_eq!(server.versions("meanwhile"), [] as [Value; 0]);
 }
 
+/// What a plan would take from a state is judged before, and what an apply left after it.
+fn of_states(server: &Server) {
+    let runs = Runs::of(server);
+    let project = remote(server, "states", &resources(3));
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = [
+        "dialect = \"native\"\nentity = \"state\"\n",
+        &declared("shrinks", "hard-mandatory", 2),
+        &declared("holds", "soft-mandatory", 3),
+    ];
+    let shrinks = r#"package shrinks
+
+deny contains {"msg": "it is lost", "address": lost.address} if {
+	count(input.transition.dropped) >= 2
+	some lost in input.transition.dropped
+}
+"#;
+    let holds = r#"package holds
+
+deny contains sprintf("it holds %v of %v", [count(instances), input.transition.resources_after]) if {
+	input.stage == "applied"
+	count(instances) >= 3
+}
+
+instances contains [resource.name, instance.index_key] if {
+	some resource in input.state.resources
+	some instance in resource.instances
+}
+"#;
+    for (file, text) in [
+        ("statehouse.toml", &*manifest.concat()),
+        ("shrinks.rego", shrinks),
+        ("holds.rego", holds),
+    ] {
+        fs::write(folder.path().join(file), text).unwrap();
+    }
+    set(server, "states", "states", &Bundle(folder));
+    project.run(APPLY).ends(0, &["Resources: 3 added"]);
+    let run = runs.newest("states");
+    let path = format!("/api/v2/runs/{}/state-verdicts", run.id);
+    let said = loop {
+        let said = runs.get(&path)["data"]["attributes"].clone();
+        if said["outcome"] != "awaited" {
+            break said;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    };
+    assert_eq!(said["outcome"], "soft-failed", "{said}");
+    assert!(said.to_string().contains("it holds 3 of 3"), "{said}");
+    // What is left is not undone, and stops nobody; what would be lost is kept.
+    project.write("main.tf", resources(1));
+    let words = ["Policy name: shrinks", "terraform_data.each[2]: it is lost"];
+    project.run(APPLY).ends(1, &words);
+    project.write("main.tf", resources(2));
+    project.run(APPLY).ends(0, &["1 destroyed"]);
+    prove(server, "states");
+}
+
+/// What a configuration brings is asked beside what the organization has, and stops its own plans alone.
+fn of_a_repository(server: &Server) {
+    let project = remote(server, "brings", &resources(2));
+    fs::create_dir_all(project.path(".statehouse/policy")).unwrap();
+    let own = ".statehouse/policy/mine.rego";
+    project.write(own, policy("mine", 2));
+    project.run(APPLY).ends(
+        1,
+        &[
+            "repository",
+            "terraform_data.each[0]: mine has its limit here",
+        ],
+    );
+    project.write(own, policy("mine", 3));
+    project.run(APPLY).ends(0, &["2 added"]);
+    prove(server, "brings");
+}
+
 /// What does not read, or would not judge, is refused where it is published, and names where.
 fn not_published(server: &Server) {
     server.run(&["policy-set", "create", "broken"]).done();
@@ -229,6 +305,8 @@ fn every_plan_is_judged_by_the_policies_in_force() {
     overridden(&server);
     let other = server.account("agrees", "writer");
     changed_meanwhile(&server, &other);
+    of_states(&server);
+    of_a_repository(&server);
     not_published(&server);
     server.stop();
 }

@@ -1,0 +1,205 @@
+//! What a set asks for before another bundle of it is in force: a replay over stored plans, with exactly that bundle and the set as it is.
+//!
+//! A replay that is kept goes on page by page, each where the last one ended, and counts what is newly blocked and newly allowed. It is good for a day from
+//! when it was finished, and ends with any change of the set that decides what it says: other parameters would have said other things.
+
+use std::sync::Arc;
+
+use statehouse_ledger::Hash;
+use statehouse_model::{ActorId, PolicySetId, RunId};
+
+use super::force;
+use super::judge::Outcome as Said;
+use super::replay::Page;
+use super::sql::{self, PolicyGate, PolicyReplay, PolicySet};
+use crate::ctx::Ctx;
+use crate::door::{self, Action, Entry, Outcome, Target, Tx, actions};
+use crate::error::{Error, Kind, Result};
+use crate::record::Rows;
+
+actions! {
+    /// Keep what a page of a replay found.
+    KeepReplay = "policy-set.keep-replay" needs PolicyWrite;
+}
+
+/// Hours that a replay can be asked to go back: a year of plans is judged in hours.
+pub(super) const HOURS_MAX: u64 = 24 * 366;
+/// How long a finished replay is good, in microseconds: plans go on being made.
+const GOOD_US: i64 = 24 * HOUR_US;
+const HOUR_US: i64 = 3600 * 1_000_000;
+
+/// How far back a replay must go before a bundle of the set is in force, in hours; 0 where none is asked for.
+pub(super) async fn hours(rows: &mut Rows, set: &PolicySetId) -> Result<u64> {
+    let gate: Option<PolicyGate> = rows.by_key(vec![set.as_str().into()]).await?;
+    Ok(gate.map_or(0, |gate| gate.hours))
+}
+
+/// Asks for replays that go so far back, or for none with 0; says whether that is otherwise than before.
+pub(super) async fn ask_for<A: Action>(
+    tx: &mut Tx<A>,
+    ctx: &Ctx,
+    (set, wished): (&PolicySetId, Option<u64>),
+) -> Result<bool> {
+    let before = hours(tx, set).await?;
+    let Some(hours) = wished.filter(|hours| *hours != before) else {
+        return Ok(false);
+    };
+    let (set_by, set_at) = (ctx.actor().id().to_owned(), tx.now());
+    tx.put(&PolicyGate {
+        policy_set: set.clone(),
+        hours,
+        set_by,
+        set_at,
+    })
+    .await?;
+    Ok(true)
+}
+
+/// Goes with its set.
+pub(super) async fn remove<A: Action>(tx: &mut Tx<A>, set: &PolicySetId) -> Result<()> {
+    let key = || vec![set.as_str().into()];
+    let there: Option<PolicyGate> = tx.by_key(key()).await?;
+    if there.is_some() {
+        tx.remove::<PolicyGate>(&key()).await?;
+    }
+    Ok(())
+}
+
+/// Refuses a bundle that was not replayed as its set asks for. What was found goes into the leaf.
+pub(super) async fn require<A: Action>(
+    tx: &mut Tx<A>,
+    (set, bundle): (&PolicySet, &[u8]),
+    entry: Entry,
+) -> Result<Entry> {
+    let hours = hours(tx, &set.id).await?;
+    if hours == 0 {
+        return Ok(entry);
+    }
+    let refuse = |why: String| {
+        Error::new(Kind::Conflict, format!("the policy set `{}` takes no bundle into force {why}", set.name))
+            .hint("`statehouse policy replay SET DIR --record --since …` with this very directory, then publish it; nothing was published")
+    };
+    let found = sql::replay(tx, &set.id, bundle).await?;
+    let Some(replay) = found else {
+        let why = format!("that was not replayed over the plans of {hours} hours before");
+        return Err(refuse(why));
+    };
+    let now = tx.now();
+    let Some(finished) = replay.finished_at else {
+        return Err(refuse("whose replay is not finished".to_owned()));
+    };
+    if replay.digest != force::digest_of(set, bundle) {
+        let why = "whose replay was made with other settings of the set than it has";
+        return Err(refuse(why.to_owned()));
+    }
+    if finished.saturating_add(GOOD_US) < now {
+        return Err(refuse(
+            "whose replay was finished more than a day ago".to_owned(),
+        ));
+    }
+    let back = i64::try_from(hours)
+        .unwrap_or(i64::MAX)
+        .saturating_mul(HOUR_US);
+    if replay.since > replay.started_at.saturating_sub(back) {
+        let why = format!("whose replay goes back less than {hours} hours");
+        return Err(refuse(why));
+    }
+    Ok(replay.told(entry))
+}
+
+impl PolicyReplay {
+    /// What it found, in a leaf.
+    fn told(&self, entry: Entry) -> Entry {
+        entry
+            .fact("replay-plans", self.plans)
+            .fact("replay-passed-over", self.passed_over)
+            .fact("replay-newly-blocked", self.newly_blocked)
+            .fact("replay-newly-allowed", self.newly_allowed)
+    }
+}
+
+/// Whether a run would be held up by this.
+fn blocks(said: Said) -> bool {
+    said >= Said::SoftFailed
+}
+
+/// Keeps what a page found: the first one begins anew, each further one goes on where the last one ended.
+pub(super) async fn keep(
+    ctx: &Ctx,
+    (set, bundle): (&PolicySet, &Hash),
+    (since, after): (i64, Option<RunId>),
+    page: &Page,
+) -> Result<()> {
+    let count = |counts: &dyn Fn(bool, bool) -> bool| {
+        let plans = page.plans.iter();
+        let counted = plans.filter(|plan| {
+            let before = plan.before.is_some_and(blocks);
+            counts(before, blocks(plan.after))
+        });
+        counted.count() as u64
+    };
+    let found = PolicyReplay {
+        policy_set: set.id.clone(),
+        bundle: hex::encode(bundle),
+        digest: force::digest_of(set, bundle).to_vec(),
+        since,
+        reached: page.next.clone(),
+        plans: page.plans.len() as u64,
+        passed_over: page.passed_over as u64,
+        newly_blocked: count(&|before, after| !before && after),
+        newly_allowed: count(&|before, after| before && !after),
+        actor: ActorId::from(ctx.actor()),
+        started_at: ctx.house().now(),
+        finished_at: None,
+    };
+    let given = Arc::new((found, after));
+    door::change(ctx, KeepReplay, Target::House, move |tx| {
+        let given = given.clone();
+        Box::pin(async move {
+            let (page, after) = &*given;
+            let set = sql::needed_set(tx, &page.policy_set).await?;
+            let now = tx.now();
+            let mut all = match after {
+                None => page.clone(),
+                Some(after) => {
+                    let there = sql::replay_named(tx, &page.policy_set, &page.bundle).await?;
+                    going_on(there, page, after)?
+                }
+            };
+            all.finished_at = page.reached.is_none().then_some(now);
+            tx.put(&all).await?;
+            let entry = Entry::new(&set.id)
+                .fact("digest", all.bundle.as_str())
+                .fact("finished", all.finished_at.is_some());
+            Ok(Outcome::Recorded((), all.told(entry)))
+        })
+    })
+    .await
+}
+
+/// What was found until now, with a page more.
+fn going_on(
+    there: Option<PolicyReplay>,
+    page: &PolicyReplay,
+    after: &RunId,
+) -> Result<PolicyReplay> {
+    let follows = |there: &PolicyReplay| {
+        there.reached.as_ref() == Some(after)
+            && there.since == page.since
+            && there.digest == page.digest
+            && there.finished_at.is_none()
+    };
+    let there = there.filter(follows).ok_or_else(|| {
+        let words = "this page does not go on where the replay that is kept has come to, or the set changed since it began";
+        Error::new(Kind::Conflict, words).hint("replay from the first page on")
+    })?;
+    Ok(PolicyReplay {
+        reached: page.reached.clone(),
+        plans: there.plans + page.plans,
+        passed_over: there.passed_over + page.passed_over,
+        newly_blocked: there.newly_blocked + page.newly_blocked,
+        newly_allowed: there.newly_allowed + page.newly_allowed,
+        actor: page.actor.clone(),
+        ..there
+    })
+}
