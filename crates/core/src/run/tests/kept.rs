@@ -184,13 +184,13 @@ async fn what_was_open_when_the_copy_was_made_ends_when_the_restore_is_accepted(
             bench.start(Kind::PlanAndApply).await
         };
         runs.push((Status::Pending, pending, last));
-        let ashes = stopped(world).await;
+        let ashes = Box::pin(stopped(world)).await;
         let copy = ashes.copy();
-        let world = started(ashes).await;
+        let world = Box::pin(started(ashes)).await;
         let _ = world.workspace("later").await;
-        let ashes = stopped(world).await;
+        let ashes = Box::pin(stopped(world)).await;
         ashes.put_back(&copy);
-        let world = started(ashes).await;
+        let world = Box::pin(started(ashes)).await;
         assert!(world.house.read_only().is_some());
         let ctx = world.core.enter_as_machine(&name("acme")).await.unwrap();
         crate::ledger::accept_restore(&ctx, "the disk died".to_owned())
@@ -209,7 +209,7 @@ async fn what_was_open_when_the_copy_was_made_ends_when_the_restore_is_accepted(
                 assert_eq!(shown.lock_id, lock, "{status:?}");
             }
         }
-        let open = turn::round(&world.house, 10).await.unwrap();
+        let open = Box::pin(turn::round(&world.house, 10)).await.unwrap();
         assert!(!open, "none is open");
         let claimed = work::claim(&task(&world.house), &desk()).await.unwrap();
         assert!(claimed.is_none());

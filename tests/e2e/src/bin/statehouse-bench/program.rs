@@ -2,7 +2,7 @@
 
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::{Result, process};
 
@@ -26,7 +26,6 @@ pub(crate) fn run_with(
     give: impl FnOnce(&mut Child) -> Result<()>,
 ) -> Result<Ran> {
     let before = process::cpu_s_of_ended()?;
-    let begun = Instant::now();
     let mut child = command
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
