@@ -552,9 +552,8 @@ impl Core {
             let wrapped = first_keys(&house)?;
             let inside = self.machine().enter(house.clone());
             org::begin(&inside, wrapped, Some(owner)).await?;
-            let made = org::register(ctx, code, name.clone()).await?;
-            house.call(name);
-            Ok::<_, Error>(made)
+            let made = org::register(ctx, code, name.clone()).await;
+            made.inspect(|_| house.call(name))
         };
         let error = match made.await {
             Ok(view) => return Ok(view),
@@ -634,26 +633,21 @@ impl Core {
     }
 
     async fn open_house(&self, code: HouseCode) -> Result<Arc<House>> {
-        let (witnessed, organization) = self
+        let (witnessed, called) = self
             .directory(|rows| {
                 Box::pin(async move {
                     let witnessed = org::sql::witness_of(rows, code).await?;
                     // One whose row was altered opens, and is called nothing.
-                    let organization = org::sql::by_code(rows, code).await.ok().flatten();
-                    Ok((witnessed, organization))
+                    let found = org::sql::by_code(rows, code).await.ok().flatten();
+                    Ok((witnessed, found.map(|found| found.name)))
                 })
             })
             .await?;
-        let witnessed = match witnessed {
-            Some(witness) => {
-                let root: Hash = witness
-                    .root
-                    .try_into()
-                    .map_err(|_| Error::tampered("a witnessed root is no hash"))?;
-                Some((witness.size, root, witness.origin))
-            }
-            None => None,
-        };
+        let witnessed = witnessed.map(|witness| {
+            let root = Hash::try_from(witness.root);
+            let root = root.map_err(|_| Error::tampered("a witnessed root is no hash"))?;
+            Ok::<_, Error>((witness.size, root, witness.origin))
+        });
         let opening = Opening {
             site: self.site_id.clone(),
             code,
@@ -664,13 +658,13 @@ impl Core {
             clock: self.options.clock.clone(),
             faults: self.faults.clone(),
             batch_jobs_max: self.options.batch_jobs_max,
-            witnessed,
+            witnessed: witnessed.transpose()?,
             witness: Some(self.witness.clone()),
             work: self.work.clone(),
             longest: self.options.longest,
             judge: self.options.judge.clone(),
             estimator: self.options.estimator.clone(),
-            called: organization.map(|organization| organization.name),
+            called,
         };
         House::open(opening).await
     }

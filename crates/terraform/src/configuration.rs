@@ -47,6 +47,13 @@ impl Tool {
         }
     }
 
+    /// The names of which it takes one: a file, and what stands in its place or behind it.
+    pub fn twins(self, name: &str) -> impl Iterator<Item = String> {
+        let behind = stem(name, ".tofu").filter(|_| self == Self::OpenTofu);
+        let behind = behind.map(|(stem, end)| format!("{stem}.tf{end}"));
+        std::iter::once(name.to_owned()).chain(behind)
+    }
+
     /// Whether it takes a file as a part of a module: not a hidden one, not what an editor left, not one that another of the same folder
     /// replaces.
     pub fn takes(self, name: &str, all: &BTreeSet<&str>) -> bool {

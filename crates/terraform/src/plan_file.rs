@@ -16,8 +16,6 @@ const LOCK_FILE: &str = ".terraform.lock.hcl";
 const MODULES: &str = "tfconfig/modules.json";
 /// What the names of the files of modules begin with; the key of the module follows, and a `/`.
 const FILES: &str = "tfconfig/m-";
-/// The entry of the state that the plan was made on.
-const STATE: &str = "tfstate-prev";
 /// Longest configuration that is read, in bytes.
 const CONFIGURATION_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// The end of an archive without a comment, and where in it the number of entries stands.
@@ -53,17 +51,6 @@ impl Module {
             _ => false,
         })
     }
-}
-
-/// Lineage and serial of the state that a plan was made on.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Base {
-    /// Its lineage; empty where there was no state.
-    #[serde(default)]
-    pub lineage: String,
-    /// Its serial.
-    #[serde(default)]
-    pub serial: u64,
 }
 
 /// The dependency lock file that a plan was made with.
@@ -134,19 +121,6 @@ pub fn configuration(plan: &[u8]) -> io::Result<Vec<Module>> {
     Ok(modules.into_values().collect())
 }
 
-/// Lineage and serial of the state that a plan was made on.
-///
-/// # Errors
-///
-/// When the bytes are no such archive, or its state is none that is read.
-pub fn base(plan: &[u8]) -> io::Result<Base> {
-    Ok(serde_json::from_slice(&entry_of(
-        plan,
-        STATE,
-        CONFIGURATION_BYTES_MAX,
-    )?)?)
-}
-
 /// How many entries an archive says that it has.
 fn entries(plan: &[u8]) -> Option<usize> {
     let end = plan.get(plan.len().checked_sub(END_BYTES)?..)?;
@@ -156,17 +130,13 @@ fn entries(plan: &[u8]) -> Option<usize> {
 }
 
 fn entry(plan: &[u8], name: &str) -> io::Result<Vec<u8>> {
-    entry_of(plan, name, BYTES_MAX)
-}
-
-fn entry_of(plan: &[u8], name: &str, bytes_max: u64) -> io::Result<Vec<u8>> {
     let mut archive = ZipArchive::new(Cursor::new(plan))?;
     let entry = archive.by_name(name)?;
     let mut text = Vec::new();
     // What the archive says of the length is not believed.
-    entry.take(bytes_max + 1).read_to_end(&mut text)?;
-    if text.len() as u64 > bytes_max {
-        let words = format!("`{name}` of the plan file has more than {bytes_max} bytes");
+    entry.take(BYTES_MAX + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > BYTES_MAX {
+        let words = format!("`{name}` of the plan file has more than {BYTES_MAX} bytes");
         return Err(io::Error::new(ErrorKind::FileTooLarge, words));
     }
     Ok(text)
@@ -239,7 +209,6 @@ mod tests {
             ("tfconfig/m-a.b/main.tf", b"two"),
             ("tfconfig/m-a.b/more.tf.json", b"{}"),
             (MODULES, LISTED),
-            (STATE, br#"{"serial":3,"lineage":"x"}"#),
         ]);
         let modules = configuration(&plan).unwrap();
         let read: Vec<_> = modules
@@ -251,11 +220,6 @@ mod tests {
             modules.first().unwrap().files.get("main.tf").unwrap(),
             b"one"
         );
-        let expected = Base {
-            lineage: "x".to_owned(),
-            serial: 3,
-        };
-        assert_eq!(base(&plan).unwrap(), expected);
     }
 
     #[test]
@@ -297,7 +261,6 @@ mod tests {
             }
             lock_file(&other).ok();
             configuration(&other).ok();
-            base(&other).ok();
         }
     }
 }

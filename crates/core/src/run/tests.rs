@@ -177,7 +177,7 @@ impl<'w> Bench<'w> {
 
     async fn round(&self) -> bool {
         let house = &self.world.house;
-        let round = turn::round(house, self.world.options.jobs_max).await;
+        let round = Box::pin(turn::round(house, self.world.options.jobs_max)).await;
         // Policies are asked beside the round.
         while !house.judging().is_empty() {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;

@@ -37,12 +37,11 @@ pub(crate) enum Which {
     OfTheArchive,
 }
 
-/// Holds a plan file against the tree, and against the state that was planned on.
+/// Holds a plan file against the tree.
 pub(crate) fn check(
     layout: &Layout,
     tool: Tool,
     (plan, which): (&[u8], Which),
-    state: Option<&[u8]>,
 ) -> Result<(), Trouble> {
     let modules = plan_file::configuration(plan)
         .map_err(|error| differs(format!("it cannot be read: {error}")))?;
@@ -67,7 +66,7 @@ pub(crate) fn check(
         }
         same(&tree, layout, tool, &module)?;
     }
-    state.map_or(Ok(()), |state| based(plan, state))
+    Ok(())
 }
 
 /// Where init put modules, by their keys.
@@ -95,16 +94,18 @@ fn same(tree: &Path, layout: &Layout, tool: Tool, module: &Module) -> Result<(),
         folder.ok_or_else(|| differs(format!("{of} lies where the configuration has nothing")))?;
     let files: BTreeMap<String, Vec<u8>> = files_of(tree, &folder)?.into_iter().collect();
     let names: BTreeSet<&str> = files.keys().map(String::as_str).collect();
-    let read = names.iter().filter(|name| tool.takes(name, &names));
-    let read: BTreeSet<&str> = read.copied().collect();
     let carried: BTreeSet<&str> = module.files.keys().map(String::as_str).collect();
-    if let Some(name) = carried.symmetric_difference(&read).next() {
-        let where_ = if read.contains(name) {
-            "only in the configuration"
-        } else {
-            "only in the plan file"
-        };
-        return Err(differs(format!("`{name}` of {of} is {where_}")));
+    if let Some(name) = carried.difference(&names).next() {
+        return Err(differs(format!(
+            "`{name}` of {of} is only in the plan file"
+        )));
+    }
+    let is_left_out = |name: &&&str| {
+        tool.takes(name, &names) && !tool.twins(name).any(|twin| carried.contains(twin.as_str()))
+    };
+    if let Some(name) = names.iter().find(is_left_out) {
+        let words = format!("`{name}` of {of} is only in the configuration");
+        return Err(differs(words));
     }
     let other = module
         .files
@@ -117,27 +118,6 @@ fn same(tree: &Path, layout: &Layout, tool: Tool, module: &Module) -> Result<(),
             Err(differs(words))
         }
     }
-}
-
-/// The plan was made on the state that was given.
-fn based(plan: &[u8], state: &[u8]) -> Result<(), Trouble> {
-    #[derive(Deserialize)]
-    struct Head {
-        lineage: String,
-        serial: u64,
-    }
-    // One that its client encrypted does not tell.
-    let Ok(head) = serde_json::from_slice::<Head>(state) else {
-        return Ok(());
-    };
-    let base = plan_file::base(plan).map_err(|error| differs(format!("its state: {error}")))?;
-    if (&base.lineage, base.serial) == (&head.lineage, head.serial) {
-        return Ok(());
-    }
-    Err(differs(format!(
-        "it is made on serial {} of lineage `{}`, and serial {} of lineage `{}` was given",
-        base.serial, base.lineage, head.serial, head.lineage
-    )))
 }
 
 fn differs(why: String) -> Trouble {
@@ -160,7 +140,6 @@ mod tests {
     use super::*;
 
     const MODULES: &str = r#"[{"Key":"","Dir":"."},{"Key":"near","Dir":"../near"},{"Key":"far","Dir":".terraform/modules/far"}]"#;
-    const STATE: &str = r#"{"lineage":"x","serial":3}"#;
 
     /// What both have, by path in the tree and name in the plan file.
     const FILES: [(&str, &str, &str); 4] = [
@@ -200,10 +179,7 @@ mod tests {
     /// A plan file of these entries; of one that is named twice the later counts.
     fn plan(over: &[(&str, Option<&str>)]) -> Vec<u8> {
         let all = FILES.iter().map(|(_, name, text)| (*name, Some(*text)));
-        let all = all.chain([
-            ("tfconfig/modules.json", Some(MODULES)),
-            ("tfstate-prev", Some(STATE)),
-        ]);
+        let all = all.chain([("tfconfig/modules.json", Some(MODULES))]);
         let entries: BTreeMap<&str, Option<&str>> = all.chain(over.iter().copied()).collect();
         let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
         for (name, text) in entries {
@@ -218,8 +194,7 @@ mod tests {
     }
 
     fn checked(layout: &Layout, plan: &[u8], which: Which) -> Option<String> {
-        let state = Some(STATE.as_bytes());
-        let error = check(layout, Tool::Terraform, (plan, which), state).err()?;
+        let error = check(layout, Tool::Terraform, (plan, which)).err()?;
         let Trouble::Refused { what, why } = error else {
             panic!("another trouble");
         };
@@ -239,7 +214,6 @@ mod tests {
     fn whatever_is_slipped_in_is_named() {
         let (_seat, layout) = seat();
         let elsewhere = MODULES.replace("../near", ".terraform/modules/far");
-        let state = STATE.replace('3', "4");
         for (entry, text, expected) in [
             (
                 "tfconfig/m-/main.tf",
@@ -277,7 +251,6 @@ mod tests {
                 "init put no module `near` where",
             ),
             ("tfconfig/modules.json", Some("[]"), "of no module"),
-            ("tfstate-prev", Some(state.as_str()), "made on serial 4"),
         ] {
             let why = checked(&layout, &plan(&[(entry, text)]), Which::All);
             let why = why.unwrap_or_else(|| panic!("{entry} passes"));

@@ -343,10 +343,8 @@ impl Ready {
     /// Holds a plan file against the configuration that is here. A plan is of what `which` says.
     pub(crate) async fn carries(&self, plan: &Bytes, which: carried::Which) -> Result<(), Trouble> {
         let (layout, plan) = (self.layout.clone(), plan.clone());
-        let (tool, state) = (self.tool.reads, self.state.clone());
-        // Of a backend of its own the state is not known here.
-        let state = state.filter(|_| self.backend.is_none());
-        let check = move || carried::check(&layout, tool, (&plan, which), state.as_deref());
+        let tool = self.tool.reads;
+        let check = move || carried::check(&layout, tool, (&plan, which));
         let checked = tokio::task::spawn_blocking(check).await;
         checked.map_err(|error| Trouble::failed("runner", error.to_string()))?
     }

@@ -59,6 +59,12 @@ fn from_the_pasted_block_to_a_proof_without_the_server_and_a_byte_that_is_found(
     // It was that bit and nothing else.
     flip_in_sealed_state(&database);
     let server = house.start();
+    // What was found altered stays frozen until somebody says that it is over.
+    project
+        .run(&["plan", "-detailed-exitcode"])
+        .ends(1, &["already locked", "frozen"]);
+    let thaw = ["workspace", "thaw", "example", "--reason", "it is mended"];
+    server.run(&thaw).ends(0, &[]);
     project.is_settled();
     assert_eq!(project.pull(), state);
     prove(&server, "example");
