@@ -42,6 +42,7 @@ provider "aws" {
 
   endpoints {
     ec2 = var.endpoint
+    iam = var.endpoint
     sts = var.endpoint
   }
 }
