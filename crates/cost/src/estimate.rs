@@ -390,6 +390,7 @@ impl Estimate {
         let mut region = String::new();
         let mut others = Vec::new();
         let is_gone = after.is_none();
+        let is_unsupported = matches!(after, Some(Outcome::Unsupported(_)));
         for (side, outcome) in costs.iter_mut().zip([before, after]) {
             match outcome {
                 Some(Outcome::Components {
@@ -409,6 +410,10 @@ impl Estimate {
                 self.without(resource, others.pop());
             }
             return;
+        }
+        if is_unsupported {
+            // It had a price, and what it becomes has none that is known: it does not cost nothing from now on.
+            self.without(resource, others.pop());
         }
         self.resources.push(ResourceCost {
             address: resource.address.clone().into_owned(),

@@ -512,7 +512,9 @@ impl<'a, 'p, 't> Walk<'a, 'p, 't> {
             let expression = expression.as_ref()?;
             self.evaluator.value(expression).number()
         };
-        if let Some(rate) = number(&component.rate) {
+        // A usage file may say it, and nobody is paid for what they use.
+        let rate = number(&component.rate).filter(|rate| !rate.is_sign_negative());
+        if let Some(rate) = rate {
             return (Some(Arc::new(given(rate))), String::new());
         }
         let factor = number(&component.factor);

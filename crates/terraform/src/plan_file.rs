@@ -3,7 +3,7 @@
 //! What it holds is written down nowhere but in terraform's source (`internal/plans/planfile`); beside the plan there are the states
 //! it was made on, the configuration, and the dependency lock file. Whoever planned wrote it: everything in it has a limit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Cursor, ErrorKind, Read};
 use std::path::{Component, PathBuf};
 
@@ -18,10 +18,15 @@ const MODULES: &str = "tfconfig/modules.json";
 const FILES: &str = "tfconfig/m-";
 /// Longest configuration that is read, in bytes.
 const CONFIGURATION_BYTES_MAX: u64 = 256 * 1024 * 1024;
-/// The end of an archive without a comment, and where in it the number of entries stands.
+/// What the end of an archive without a comment begins with, and its length.
 const END: &[u8] = b"PK\x05\x06";
 const END_BYTES: usize = 22;
-const ENTRIES_AT: usize = 10;
+/// The same of an entry of its directory, before name and extra fields.
+const LISTED: &[u8] = b"PK\x01\x02";
+const LISTED_BYTES: usize = 46;
+/// The extra field that gives an entry another name to some readers, and the one by which its place is another.
+const OTHER_NAME: u16 = 0x7075;
+const ZIP64: u16 = 0x0001;
 /// Where init puts modules that it fetches.
 const INITIALIZED: &str = ".terraform";
 /// Longest entry that is read, in bytes: of a lock file that is some hundred for each provider.
@@ -81,12 +86,7 @@ pub fn has_fetched_modules(plan: &[u8]) -> io::Result<bool> {
 /// of no module that is listed; and when it is too long.
 pub fn configuration(plan: &[u8]) -> io::Result<Vec<Module>> {
     let wrong = |why: &str| io::Error::new(ErrorKind::InvalidData, why.to_owned());
-    let mut archive = ZipArchive::new(Cursor::new(plan))?;
-    if entries(plan).ok_or_else(|| wrong("it does not end as terraform writes it"))?
-        != archive.len()
-    {
-        return Err(wrong("a name is in it twice"));
-    }
+    let mut archive = opened(plan)?;
     let modules: Vec<Module> = serde_json::from_slice(&entry(plan, MODULES)?)?;
     let count = modules.len();
     let mut modules: BTreeMap<String, Module> = modules
@@ -121,16 +121,69 @@ pub fn configuration(plan: &[u8]) -> io::Result<Vec<Module>> {
     Ok(modules.into_values().collect())
 }
 
-/// How many entries an archive says that it has.
-fn entries(plan: &[u8]) -> Option<usize> {
-    let end = plan.get(plan.len().checked_sub(END_BYTES)?..)?;
-    let count = end.get(ENTRIES_AT..ENTRIES_AT + 2)?.try_into().ok()?;
-    end.starts_with(END)
-        .then(|| usize::from(u16::from_le_bytes(count)))
+/// Opens an archive that no two readers can read otherwise: one directory that ends where the end begins, no comment, names in plain letters, each
+/// once, and no field by which an entry is called or lies otherwise.
+fn opened(plan: &[u8]) -> io::Result<ZipArchive<Cursor<&[u8]>>> {
+    let wrong = || {
+        let why = "it is not as terraform writes it: two readers could find two things in it";
+        io::Error::new(ErrorKind::InvalidData, why)
+    };
+    let archive = ZipArchive::new(Cursor::new(plan))?;
+    let names = listed(plan).ok_or_else(wrong)?;
+    let once: BTreeSet<&[u8]> = names.iter().copied().collect();
+    if archive.offset() != 0 || once.len() != names.len() || archive.len() != names.len() {
+        return Err(wrong());
+    }
+    Ok(archive)
+}
+
+/// The names in the directory of an archive, as they stand there.
+fn listed(plan: &[u8]) -> Option<Vec<&[u8]>> {
+    let ends_at = plan.len().checked_sub(END_BYTES)?;
+    let end = plan.get(ends_at..)?;
+    let is_plain = end.starts_with(END) && short(end, 4)? == 0 && short(end, 6)? == 0;
+    let count = short(end, 10)?;
+    let (size, starts_at) = (long(end, 12)?, long(end, 16)?);
+    let is_whole = short(end, 8)? == count && short(end, 20)? == 0;
+    if !is_plain || !is_whole || starts_at.checked_add(size)? != ends_at {
+        return None;
+    }
+    let (mut at, mut names) = (starts_at, Vec::new());
+    for _ in 0..count {
+        let entry = plan.get(at..ends_at)?;
+        let lengths = [28, 30, 32].map(|place| short(entry, place).map(usize::from));
+        let [Some(name), Some(extra), Some(comment)] = lengths else {
+            return None;
+        };
+        let (name_ends, extra_ends) = (LISTED_BYTES + name, LISTED_BYTES + name + extra);
+        let name = entry.get(LISTED_BYTES..name_ends)?;
+        if !entry.starts_with(LISTED) || !name.is_ascii() {
+            return None;
+        }
+        let mut fields = entry.get(name_ends..extra_ends)?;
+        while !fields.is_empty() {
+            if matches!(short(fields, 0)?, OTHER_NAME | ZIP64) {
+                return None;
+            }
+            fields = fields.get(4 + usize::from(short(fields, 2)?)..)?;
+        }
+        names.push(name);
+        at = at.checked_add(extra_ends + comment)?;
+    }
+    (at == ends_at).then_some(names)
+}
+
+fn short(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+}
+
+fn long(bytes: &[u8], at: usize) -> Option<usize> {
+    let number = u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?);
+    usize::try_from(number).ok()
 }
 
 fn entry(plan: &[u8], name: &str) -> io::Result<Vec<u8>> {
-    let mut archive = ZipArchive::new(Cursor::new(plan))?;
+    let mut archive = opened(plan)?;
     let entry = archive.by_name(name)?;
     let mut text = Vec::new();
     // What the archive says of the length is not believed.
@@ -239,7 +292,33 @@ mod tests {
             doubled[at + 1] = b'a';
         }
         let commented = [&good[..], b"more"].concat();
-        for plan in [stray, listed_twice, doubled, commented] {
+        // Two directories of one length: where the end says, and where it lies.
+        let evil = archive_of(&[
+            ("tfconfig/m-/a.tf", b"bad"),
+            ("tfconfig/m-/b.tf", b"two"),
+            (MODULES, LISTED),
+        ]);
+        let evil = &evil[..evil.len() - END_BYTES];
+        let place = |archive: &[u8]| {
+            let end = archive.len() - END_BYTES;
+            (end - long(archive, end + 12).unwrap()..end, end)
+        };
+        let mut two = [evil, &good[..]].concat();
+        let (directory, _) = place(&[evil, &good[good.len() - END_BYTES..]].concat());
+        let at = two.len() - END_BYTES + 16;
+        two[at..at + 4].copy_from_slice(&u32::try_from(directory.start).unwrap().to_le_bytes());
+        // An entry that some readers call otherwise.
+        let (directory, end) = place(&good);
+        let mut called = good.clone();
+        let extra = [&OTHER_NAME.to_le_bytes()[..], &[2, 0, 1, 0]].concat();
+        let name_ends = directory.start + LISTED_BYTES + "tfplan".len();
+        let before = short(&called, directory.start + 30).unwrap();
+        called[directory.start + 30..directory.start + 32]
+            .copy_from_slice(&(before + 6).to_le_bytes());
+        let size = u32::try_from(end - directory.start + 6).unwrap();
+        called[end + 12..end + 16].copy_from_slice(&size.to_le_bytes());
+        called.splice(name_ends..name_ends, extra);
+        for plan in [stray, listed_twice, doubled, commented, two, called] {
             configuration(&plan).unwrap_err();
         }
     }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use statehouse_model::RunId;
+use tokio::sync::Semaphore;
 
 use super::estimate::{Estimate, Micro};
 use super::{make, sql};
@@ -107,6 +108,9 @@ pub(crate) async fn standing(rows: &mut Rows, house: &House, run: &Run) -> Resul
     }
 }
 
+/// Estimates that are opened at once, in this process: one of a plan of a hundred thousand resources takes hundreds of megabytes.
+static READING: Semaphore = Semaphore::const_new(2);
+
 /// The estimate of a run; `None` where it will be made.
 pub async fn of_run(ctx: &Ctx, id: &RunId) -> Result<Option<Seen>> {
     let (wanted, house) = (id.clone(), ctx.house().clone());
@@ -127,6 +131,8 @@ pub async fn of_run(ctx: &Ctx, id: &RunId) -> Result<Option<Seen>> {
     let Some((short, sealed)) = found else {
         return Ok(None);
     };
+    // Never closed.
+    let _turn = READING.acquire().await.ok();
     let (text, estimate) = make::read(ctx, sealed).await?;
     Ok(Some(Seen {
         short,

@@ -97,6 +97,11 @@ impl Followed {
         }
     }
 
+    /// Gives up what is known, so that it is read again: another process may have accepted a restore.
+    pub(crate) async fn forget(&self) {
+        self.0.lock().await.follower = None;
+    }
+
     /// What is known of a workspace when at least `size` leaves are.
     pub(crate) async fn standing(
         &self,

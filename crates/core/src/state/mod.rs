@@ -179,8 +179,8 @@ pub async fn get(
         Err(asked) => asked,
     };
     let of = (workspace, &which);
-    let found = newest::loaded(ctx, ReadState, workspace, which.clone()).await;
-    let Some((version, stored)) = newest::told(ctx, of, found).await? else {
+    let found = newest::loaded(ctx, ReadState, workspace, which.clone()).await?;
+    let Some((version, stored)) = found else {
         return Ok(None);
     };
     let id = version.id.as_str();

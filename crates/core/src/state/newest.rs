@@ -5,6 +5,7 @@
 //!
 //! What is found altered freezes its workspace, and is a leaf; the words of the error say which leaf says what, and what was found instead.
 
+use statehouse_ledger::follow::Newest;
 use statehouse_model::{ActorId, VersionId, WorkspaceId};
 
 use super::sql::Version;
@@ -49,31 +50,53 @@ impl Claim {
         })
     }
 
-    /// Whether it is so by the ledger; `false` where the workspace has moved on since, and is to be read again.
-    pub(super) async fn holds(&self, ctx: &Ctx) -> Result<bool> {
+    /// Whether it is so by the ledger; `false` where the workspace has moved on since, and is to be read again. Where it is not, the workspace is
+    /// frozen.
+    pub(super) async fn holds(&self, ctx: &Ctx, workspace: &Workspace) -> Result<bool> {
+        told(ctx, (workspace, &Which::Current), self.stands(ctx).await).await
+    }
+
+    /// The newest version by the ledger, as far as it reached when the rows were read.
+    async fn known(&self, ctx: &Ctx) -> Result<Option<Newest>> {
+        let house = ctx.house();
+        let followed = &house.base().followed;
+        let standing = followed.standing(house, &self.workspace, self.leaves);
+        Ok(standing.await?.newest)
+    }
+
+    /// Whether it is the one that the rows name.
+    fn is(&self, newest: Option<&Newest>) -> bool {
+        let named = self.head.as_ref().map(VersionId::as_str);
+        let committed = newest.map(|newest| newest.commitment.as_slice());
+        newest.map(|newest| newest.version.as_str()) == named
+            && committed == self.commitment.as_deref()
+    }
+
+    async fn stands(&self, ctx: &Ctx) -> Result<bool> {
         let house = ctx.house();
         // A house that is behind what is remembered of it says so of itself.
         if house.read_only().is_some() {
             return Ok(true);
         }
-        let followed = &house.base().followed;
-        let standing = followed.standing(house, &self.workspace, self.leaves);
-        let newest = standing.await?.newest;
-        let named = self.head.as_ref().map(VersionId::as_str);
-        let is_newest = newest.as_ref().map(|newest| newest.version.as_str()) == named;
-        let committed = newest.as_ref().map(|newest| newest.commitment.as_slice());
-        if is_newest && committed == self.commitment.as_deref() {
-            return Ok(true);
-        }
-        if newest
-            .as_ref()
-            .is_some_and(|newest| newest.leaf >= self.leaves)
-        {
-            return Ok(false);
+        let mut newest = self.known(ctx).await?;
+        for is_read_again in [false, true] {
+            if self.is(newest.as_ref()) {
+                return Ok(true);
+            }
+            let leaf = newest.as_ref().map(|newest| newest.leaf);
+            if leaf.is_some_and(|leaf| leaf >= self.leaves) {
+                return Ok(false);
+            }
+            if !is_read_again {
+                // Nobody is told so before the ledger was read again.
+                house.base().followed.forget().await;
+                newest = self.known(ctx).await?;
+            }
         }
         let expected = newest.map_or("none, for no leaf made one".to_owned(), |newest| {
             format!("`{}`, which leaf {} made", newest.version, newest.leaf)
         });
+        let named = self.head.as_ref();
         let found = named.map_or("none".to_owned(), |named| format!("`{named}`"));
         Err(Error::tampered(format!(
             "the current version of workspace `{}` is not the newest of the ledger: expected {expected}, and found {found} in the database",
@@ -107,20 +130,22 @@ pub(super) async fn loaded<A: Action>(
         });
         let (found, claim) = read.await?;
         match claim {
-            Some(claim) if !claim.holds(ctx).await? => {}
+            Some(claim) if !claim.holds(ctx, workspace).await? => {}
             _ => return Ok(found),
         }
     }
-    Err(moves())
+    Err(moves(ctx).await)
 }
 
-/// A state that is written more often than it can be read.
-pub(super) fn moves() -> Error {
+/// A state that is written more often than it can be read; or another process accepted a restore, and what is known here is of no ledger any more.
+pub(super) async fn moves(ctx: &Ctx) -> Error {
+    ctx.house().base().followed.forget().await;
     Error::unavailable("the state of the workspace changes faster than it can be read")
         .hint("try again")
 }
 
-/// Hands on what was read of a state. Where the current one was found altered, its workspace is frozen.
+/// Hands on what was found of a state. Where the current one is altered, its workspace is frozen; not where something else is, as a grant of
+/// who asks.
 pub(super) async fn told<T>(
     ctx: &Ctx,
     (workspace, which): (&Workspace, &Which),

@@ -91,8 +91,8 @@ async fn all<A: Action>(
     which: Which,
 ) -> Result<Option<(Version, Vec<OutputView>)>> {
     let target = Target::Workspace(workspace.clone());
-    let found = newest::loaded(ctx, action, workspace, which.clone()).await;
-    let Some((version, stored)) = newest::told(ctx, (workspace, &which), found).await? else {
+    let found = newest::loaded(ctx, action, workspace, which).await?;
+    let Some((version, stored)) = found else {
         return Ok(None);
     };
     if version.opaque {

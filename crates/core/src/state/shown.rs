@@ -4,7 +4,7 @@
 use statehouse_model::{Permission, VersionId, WorkspaceId};
 
 use super::newest::{self, Claim};
-use super::{ListVersions, PAGE_MAX, VersionView, Which, announce, json, sql};
+use super::{ListVersions, PAGE_MAX, VersionView, announce, json, sql};
 use crate::access;
 use crate::ctx::Ctx;
 use crate::door::{self, Target};
@@ -45,10 +45,9 @@ struct Found {
 /// often a state is stored in the middle of an apply, which clients want to
 /// know in either case.
 pub async fn current(ctx: &Ctx, workspace: &Workspace) -> Result<(Option<Shown>, u32)> {
-    let of = (workspace, &Which::Current);
     for _ in 0..newest::TRIES {
-        let looked = newest::told(ctx, of, look(ctx, workspace).await).await?;
-        if newest::told(ctx, of, looked.claim.holds(ctx).await).await? {
+        let looked = look(ctx, workspace).await?;
+        if looked.claim.holds(ctx, workspace).await? {
             let shown = match looked.found {
                 Some(found) => Some(addressed(ctx, found).await?),
                 None => None,
@@ -56,7 +55,7 @@ pub async fn current(ctx: &Ctx, workspace: &Workspace) -> Result<(Option<Shown>,
             return Ok((shown, looked.interval_s));
         }
     }
-    Err(newest::moves())
+    Err(newest::moves(ctx).await)
 }
 
 /// What the rows say of a current version.

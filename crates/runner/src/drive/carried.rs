@@ -19,6 +19,8 @@ use crate::sandbox::within;
 
 /// The list that init writes of modules, below the root module.
 const MANIFEST: &str = ".terraform/modules/modules.json";
+/// Where it puts modules that it fetches.
+const INITIALIZED: &str = ".terraform";
 /// Longest such list, in bytes.
 const MANIFEST_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
@@ -49,22 +51,21 @@ pub(crate) fn check(
         return Err(differs("it has no root module".to_owned()));
     }
     let tree = fs::canonicalize(layout.work()).map_err(Trouble::disk)?;
-    let listed = match which {
-        Which::All => Some(listed(&tree, &layout.module)?),
-        Which::OfTheArchive => None,
-    };
+    // Of this tree: init was here before, whoever planned.
+    let listed = listed(&tree, &layout.module)?;
     for module in modules {
-        if which == Which::OfTheArchive && module.is_fetched() {
-            continue;
-        }
-        if let Some(listed) = &listed
-            && !module.key.is_empty()
-            && listed.get(&module.key) != Some(&module.folder)
-        {
+        let is_there = match module.key.as_str() {
+            "" => module.folder == Path::new("."),
+            key => listed.get(key) == Some(&module.folder),
+        };
+        if !is_there {
             let words = format!("init put no module `{}` where it says", module.key);
             return Err(differs(words));
         }
-        same(&tree, layout, tool, &module)?;
+        let is_fetched = module.folder.iter().any(|part| part == INITIALIZED);
+        if which == Which::All || !is_fetched {
+            same(&tree, layout, tool, &module)?;
+        }
     }
     Ok(())
 }
@@ -257,6 +258,25 @@ mod tests {
             assert!(why.contains(expected), "{entry}: {why}");
         }
         assert!(checked(&layout, b"none", Which::All).is_some());
+    }
+
+    #[test]
+    fn a_plan_file_does_not_say_itself_what_of_it_is_looked_at() {
+        let (seat, layout) = seat();
+        put(
+            seat.path(),
+            "tree/live/.terraform/x/main.tf",
+            "root and more",
+        );
+        let root = MODULES.replace(r#""Dir":".""#, r#""Dir":".terraform/x""#);
+        let more = ("tfconfig/m-/main.tf", Some("root and more"));
+        let moved = [("tfconfig/modules.json", Some(root.as_str())), more];
+        let near = [("tfconfig/m-near/main.tf", Some("nearer"))];
+        for which in [Which::All, Which::OfTheArchive] {
+            for slipped in [&moved[..], &near] {
+                assert!(checked(&layout, &plan(slipped), which).is_some());
+            }
+        }
     }
 
     #[test]

@@ -279,9 +279,9 @@ mod tests {
             (
                 amounts(Some(100.5), Some(10.0), Some(20.0), false),
                 vec![
-                    "cost-limit",
                     "cost-increase",
                     "cost-increase-percent",
+                    "cost-limit",
                     "cost-unpriced",
                 ],
             ),
@@ -292,11 +292,12 @@ mod tests {
             let bundle = manifest::expand(bundle, library::files).unwrap();
             let read = Manifest::read(&bundle).unwrap();
             read.parameters().unwrap();
-            let names: Vec<&str> = read
+            let mut names: Vec<&str> = read
                 .policies
                 .iter()
                 .map(|each| each.name.as_str())
                 .collect();
+            names.sort_unstable();
             assert_eq!(names, policies);
             let levels = read.policies.iter().map(|each| each.level.to_string());
             assert!(

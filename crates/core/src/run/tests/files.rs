@@ -190,7 +190,7 @@ async fn where_a_run_connected_to_is_told_and_moves_nothing() {
             )
         );
         assert_eq!(second.event, "connection-refused");
-        assert!(second.about.starts_with("tcp://b:1: notxxx") && second.about.len() == 600);
+        assert!(second.about.starts_with("tcp://b:1: not xxx") && second.about.len() == 600);
         world.pass_days(1);
         let late = vec![to("https://a:443", control::Became::Opened, None)];
         bench.line(&run).await;

@@ -168,12 +168,7 @@ async fn sealed<A: Action>(
     which: Which,
 ) -> Result<Option<Sealed>> {
     let target = Target::Workspace(workspace.clone());
-    let found = newest::told(
-        ctx,
-        (workspace, &which),
-        looked(ctx, action, workspace, &which).await,
-    );
-    let Some(found) = found.await? else {
+    let Some(found) = looked(ctx, action, workspace, &which).await? else {
         return Ok(None);
     };
     let object = found.version.id.as_str();
@@ -212,9 +207,9 @@ async fn looked<A: Action>(
         });
         let (found, claim) = read.await?;
         match claim {
-            Some(claim) if !claim.holds(ctx).await? => {}
+            Some(claim) if !claim.holds(ctx, workspace).await? => {}
             _ => return Ok(found),
         }
     }
-    Err(newest::moves())
+    Err(newest::moves(ctx).await)
 }
