@@ -67,7 +67,7 @@ async fn a_run_relates_to_its_estimate_and_the_estimate_is_as_terraform_reads_it
     let writer = remote.member("writes", Role::Writer).await;
     let path = format!("{SETTINGS}/overlay");
     server.call(&writer, "PUT", &path, "USD 1").await.is(403);
-    let wrong = server.call(owner, "PUT", &path, "bad").await.is(422);
+    let wrong = server.call(owner, "PUT", &path, "bad").await.is(400);
     assert!(
         wrong.text().contains("overlay:1: this is bad"),
         "{}",
