@@ -11,7 +11,7 @@ use statehouse_ledger::tile;
 use statehouse_model::WorkspaceId;
 use tokio::sync::Mutex;
 
-use super::{Anchors, Head, stretch};
+use super::{Anchors, Head, sql, stretch};
 use crate::error::{Error, Result};
 use crate::house::{Base, House};
 use crate::record::Rows;
@@ -29,12 +29,6 @@ struct Known {
     follower: Option<Follower>,
     /// How much of it is written down.
     kept: u64,
-}
-
-/// What is known of a workspace when at least so many leaves are.
-pub(crate) struct Standing {
-    /// Its newest version; `None` where it never had one.
-    pub(crate) newest: Option<Newest>,
 }
 
 fn refused(error: &Refused) -> Error {
@@ -102,35 +96,38 @@ impl Followed {
         self.0.lock().await.follower = None;
     }
 
-    /// What is known of a workspace when at least `size` leaves are.
-    pub(crate) async fn standing(
+    /// The newest version of a workspace when at least `size` leaves are known; `None` where it never had one.
+    pub(crate) async fn of(
         &self,
         house: &Arc<House>,
         workspace: &WorkspaceId,
         size: u64,
-    ) -> Result<Standing> {
+    ) -> Result<Option<Newest>> {
         let mut known = self.0.lock().await;
-        if known.follower.is_none() {
-            let (follower, kept) = recalled(house).await?;
-            known.kept = kept;
-            known.follower = Some(follower);
-        }
-        let follower = known.follower.get_or_insert_default();
-        if follower.size() < size {
-            // Half of what was read is no state to go on from.
-            let mut further = follower.clone();
-            follow(house, &mut further).await?;
-            *follower = further;
-        }
-        Ok(Standing {
-            newest: follower.newest(workspace.as_str()).cloned(),
-        })
+        // Taken out: half of what was read is no state to go on from.
+        let follower = match known.follower.take() {
+            None => {
+                let (follower, kept) = recalled(house).await?;
+                known.kept = kept;
+                follower
+            }
+            Some(mut follower) => {
+                if follower.size() < size {
+                    follow(house, &mut follower).await?;
+                }
+                follower
+            }
+        };
+        let newest = follower.newest(workspace.as_str()).cloned();
+        known.follower = Some(follower);
+        Ok(newest)
     }
 }
 
 /// What was written down, brought up to date; from the first leaf on where that is not of this ledger. That the ledger is not an older one is
-/// known by then: a house is held against its anchor when it is opened.
+/// known by then: a house is held against its anchor when it is opened, and here against what this process knows since.
 async fn recalled(house: &Arc<House>) -> Result<(Follower, u64)> {
+    require_not_older(house).await?;
     let (anchors, code) = (house.anchors().clone(), house.code());
     let read = tokio::task::spawn_blocking(move || anchors.recall(code)).await;
     let read = read.map_err(|error| Error::internal(format!("reading a memory: {error}")))??;
@@ -153,6 +150,25 @@ async fn recalled(house: &Arc<House>) -> Result<(Follower, u64)> {
     let mut follower = Follower::new();
     follow(house, &mut follower).await?;
     Ok((follower, 0))
+}
+
+/// Whoever puts the whole database back while the server runs is not believed. A restore that was accepted has another origin.
+async fn require_not_older(house: &Arc<House>) -> Result<()> {
+    let known = house.head();
+    let mut transaction = house.database().begin_read().await?;
+    let head = sql::head_seen(&mut transaction).await;
+    transaction.rollback().await;
+    let (Some(known), Some(head)) = (known, head?) else {
+        return Ok(());
+    };
+    if head.origin != known.origin || head.size >= known.size {
+        return Ok(());
+    }
+    let words = format!(
+        "the ledger has {} entries, and had {} while this server ran: it was rolled back",
+        head.size, known.size
+    );
+    Err(Error::tampered(words))
 }
 
 /// Takes every leaf up to the newest checkpoint, and believes that.

@@ -60,8 +60,7 @@ impl Claim {
     async fn known(&self, ctx: &Ctx) -> Result<Option<Newest>> {
         let house = ctx.house();
         let followed = &house.base().followed;
-        let standing = followed.standing(house, &self.workspace, self.leaves);
-        Ok(standing.await?.newest)
+        followed.of(house, &self.workspace, self.leaves).await
     }
 
     /// Whether it is the one that the rows name.

@@ -118,6 +118,34 @@ async fn somebody_elses_work_is_not_frozen() {
     .await;
 }
 
+/// Rows and ledger put back together while the server runs: what it knows is not given up for that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_put_back_while_the_server_runs_is_given_to_nobody() {
+    for_each_engine(async |world| {
+        let web = world.workspace("web").await;
+        store(&world, &web, 1).await;
+        let found = get(&world.ask(), &web, Which::Current).await.unwrap();
+        assert_eq!(found.unwrap().0.serial, Some(1));
+        world.tamper(KEEP).await;
+        world
+            .tamper("CREATE TABLE older_head AS SELECT * FROM ledger_head")
+            .await;
+        store(&world, &web, 2).await;
+        world.tamper(PUT_BACK).await;
+        world
+            .tamper(
+                "DELETE FROM ledger_head; INSERT INTO ledger_head SELECT * FROM older_head;
+                 DELETE FROM ledger_leaf WHERE seq >= (SELECT size FROM ledger_head)",
+            )
+            .await;
+        for _ in 0..3 {
+            get(&world.ask(), &web, Which::Current).await.unwrap_err();
+            current(&world.ask(), &web).await.unwrap_err();
+        }
+    })
+    .await;
+}
+
 /// What was followed is written down beside the anchor, and goes on from there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_followed_is_remembered_and_what_does_not_read_is_read_anew() {
