@@ -155,15 +155,5 @@ pub(crate) async fn last_known(rows: &mut Rows, workspace: &WorkspaceId) -> Resu
 
 /// What was found last in each of some workspaces.
 pub(crate) async fn newest_of(rows: &mut Rows, workspaces: &[WorkspaceId]) -> Result<Vec<Check>> {
-    if workspaces.is_empty() {
-        return Ok(Vec::new());
-    }
-    let places: Vec<String> = (1..=workspaces.len()).map(|at| format!("${at}")).collect();
-    let values: Vec<Value> = workspaces.iter().map(|id| id.as_str().into()).collect();
-    let clause = format!(
-        "WHERE workspace IN ({}) AND sequence = (
-            SELECT max(sequence) FROM drift_check n WHERE n.workspace = drift_check.workspace)",
-        places.join(", ")
-    );
-    rows.find(&clause, &values).await
+    rows.newest_of(workspaces).await
 }

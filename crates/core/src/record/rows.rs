@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use statehouse_model::WorkspaceId;
 use statehouse_seal::Keyring;
 
 use super::{Record, Table, checked};
@@ -136,6 +137,24 @@ impl Rows {
         rows.into_iter()
             .map(|row| checked(row, &self.keyring))
             .collect()
+    }
+
+    /// The rows with the highest `sequence` of each of some workspaces, of a table that has both.
+    pub(crate) async fn newest_of<R: Record>(
+        &mut self,
+        workspaces: &[WorkspaceId],
+    ) -> Result<Vec<R>> {
+        if workspaces.is_empty() {
+            return Ok(Vec::new());
+        }
+        let places: Vec<String> = (1..=workspaces.len()).map(|at| format!("${at}")).collect();
+        let values: Vec<Value> = workspaces.iter().map(|id| id.as_str().into()).collect();
+        let (table, places) = (R::TABLE, places.join(", "));
+        let clause = format!(
+            "WHERE workspace IN ({places}) AND sequence = (
+            SELECT max(sequence) FROM {table} n WHERE n.workspace = {table}.workspace)"
+        );
+        self.find(&clause, &values).await
     }
 
     /// The record with this key, remembered.

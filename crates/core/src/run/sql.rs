@@ -232,17 +232,7 @@ pub(crate) async fn has_copy(rows: &mut Rows, workspace: &WorkspaceId) -> Result
 
 /// The newest runs of some workspaces.
 pub(crate) async fn newest_of(rows: &mut Rows, workspaces: &[WorkspaceId]) -> Result<Vec<Run>> {
-    if workspaces.is_empty() {
-        return Ok(Vec::new());
-    }
-    let places: Vec<String> = (1..=workspaces.len()).map(|at| format!("${at}")).collect();
-    let values: Vec<Value> = workspaces.iter().map(|id| id.as_str().into()).collect();
-    let clause = format!(
-        "WHERE workspace IN ({}) AND sequence = (
-            SELECT max(sequence) FROM run n WHERE n.workspace = run.workspace)",
-        places.join(", ")
-    );
-    rows.find(&clause, &values).await
+    rows.newest_of(workspaces).await
 }
 
 /// The words of some statuses, as a list in a statement.

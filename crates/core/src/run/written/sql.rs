@@ -29,17 +29,7 @@ pub(crate) async fn of_run(rows: &mut Rows, run: &RunId) -> Result<Option<Writte
 
 /// The newest of each of some workspaces.
 pub(crate) async fn newest_of(rows: &mut Rows, workspaces: &[WorkspaceId]) -> Result<Vec<Written>> {
-    if workspaces.is_empty() {
-        return Ok(Vec::new());
-    }
-    let places: Vec<String> = (1..=workspaces.len()).map(|at| format!("${at}")).collect();
-    let values: Vec<Value> = workspaces.iter().map(|id| id.as_str().into()).collect();
-    let clause = format!(
-        "WHERE workspace IN ({}) AND sequence = (
-            SELECT max(sequence) FROM run_written n WHERE n.workspace = run_written.workspace)",
-        places.join(", ")
-    );
-    rows.find(&clause, &values).await
+    rows.newest_of(workspaces).await
 }
 
 /// Runs whose state is to be judged, the oldest first. Only their ids: a row that does not read keeps none of the others from being found.
