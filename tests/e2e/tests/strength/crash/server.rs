@@ -6,6 +6,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use rustix::fs::{FlockOperation, fcntl_lock};
+
 use super::client::{Client, Target, Unanswered};
 use super::{ORGANIZATION, variable};
 
@@ -89,6 +91,8 @@ pub(crate) struct Server {
     process: Process,
     pub(crate) target: Target,
     ca: PathBuf,
+    /// Where its changes are recorded, if they are.
+    journal: Option<PathBuf>,
 }
 
 impl Server {
@@ -96,7 +100,7 @@ impl Server {
     pub(crate) fn start(place: &Place, recording: Option<&Recording>) -> Self {
         let port = free_port();
         let process = Process::spawn(&mut command(place, port, recording));
-        Self::await_answer(process, place, port)
+        Self::await_answer(process, place, port, recording)
     }
 
     /// Starts it on a new place; the second is the token of the operator that it made.
@@ -105,7 +109,7 @@ impl Server {
         let token = place.folder.with_extension("token");
         let mut command = command(place, port, recording);
         command.arg("--first-token").arg(&token);
-        let server = Self::await_answer(Process::spawn(&mut command), place, port);
+        let server = Self::await_answer(Process::spawn(&mut command), place, port, recording);
         let token = fs_err::read_to_string(&token).expect("a first token");
         (server, token.trim().to_owned())
     }
@@ -120,7 +124,12 @@ impl Server {
     }
 
     /// It listens before it opens, and answers when it is open.
-    fn await_answer(mut process: Process, place: &Place, port: u16) -> Self {
+    fn await_answer(
+        mut process: Process,
+        place: &Place,
+        port: u16,
+        recording: Option<&Recording>,
+    ) -> Self {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let ca = place.data().join("ca.pem");
         let begun = Instant::now();
@@ -143,6 +152,7 @@ impl Server {
             process,
             target,
             ca,
+            journal: recording.map(|recording| recording.journal.clone()),
         }
     }
 
@@ -150,7 +160,9 @@ impl Server {
     pub(crate) fn kill(&mut self) {
         let ended = self.process.ended();
         assert_eq!(ended, None, "the server ended by itself");
+        let held = self.journal.as_deref().map(hold);
         self.process.kill();
+        drop(held);
     }
 
     /// Runs the command line against it; it must exit with 0.
@@ -174,6 +186,14 @@ impl Server {
             texts[1]
         );
     }
+}
+
+/// Holds the lock that orders the journal, until the file is dropped: the shim makes and notes each change under it, so nobody who
+/// is killed meanwhile leaves a change that was made and not noted.
+fn hold(journal: &Path) -> fs_err::File {
+    let file = fs_err::File::options().write(true).open(journal).unwrap();
+    fcntl_lock(&file, FlockOperation::LockExclusive).unwrap();
+    file
 }
 
 /// A child that is killed when nobody needs it any more.
