@@ -297,10 +297,9 @@ impl Core {
         };
         let organization = self.coded(self.site.seen().await, code).await?;
         let organization = organization.ok_or_else(|| Error::not_found("organization"))?;
-        let [started_by, done_by] = self.called(&letter).await?;
-        let called = [started_by.as_str(), done_by.as_str()];
+        let called = self.called(&letter).await?;
         let (name, now) = (organization.name.as_str(), (self.options.clock)());
-        let message = letter.message(deliver.address(), name, called, now);
+        let message = letter.message(deliver.address(), name, &called, now);
         let answer = deliver.send(&message).await;
         let house = self.house(code).await?;
         turn::record(&house, &letter, answer).await?;
@@ -308,13 +307,14 @@ impl Core {
     }
 
     /// What the actors of a letter are called: people by their names.
-    async fn called(&self, letter: &Letter) -> Result<[String; 2]> {
+    async fn called(&self, letter: &Letter) -> Result<Vec<String>> {
         let actors = letter.actors();
         let users: Vec<UserId> = actors.iter().filter_map(|id| id.parse().ok()).collect();
         let names = self.names_of(users).await?;
-        Ok(actors.map(|actor| {
+        let name = |actor: &&str| {
             let name = actor.parse().ok().and_then(|id: UserId| names.get(&id));
-            name.map_or_else(|| actor.to_owned(), Name::to_string)
-        }))
+            name.map_or_else(|| (*actor).to_owned(), Name::to_string)
+        };
+        Ok(actors.iter().map(name).collect())
     }
 }

@@ -131,7 +131,7 @@ mod tests {
     fn place(leaf: u64, run: &str) -> Place {
         Place {
             leaf,
-            run: run.to_owned(),
+            of: run.to_owned(),
             number: 1,
         }
     }

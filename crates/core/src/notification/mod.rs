@@ -14,6 +14,7 @@
 
 mod bell;
 mod deliver;
+mod happened;
 mod looked;
 mod payload;
 pub(crate) mod sql;

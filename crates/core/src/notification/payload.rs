@@ -1,7 +1,7 @@
 //! What is sent: the platform's notification, version 1. Pure.
 //!
 //! It tells which run, of which workspace, what became of it and who did it; and which policy sets
-//! said what, in a word each. No value of a variable, nothing of a plan and nothing of a state is in
+//! said what, in a word each. Of a state that a read found altered there is no run, and what is told of runs is null. No value of a variable, nothing of a plan and nothing of a state is in
 //! it, and so none of the words in which policies tell of them.
 
 use aws_lc_rs::hmac;
@@ -13,8 +13,9 @@ use super::Trigger;
 use crate::policy::judge::{Verdict, Verdicts};
 use crate::run::machine::Status;
 use crate::run::sql::RunEvent;
+use crate::workspace::freeze::sql::Freeze;
 
-/// What is told of a run.
+/// What is told.
 pub(super) struct Told<'a> {
     pub(super) notification: &'a NotificationId,
     pub(super) delivery: &'a DeliveryId,
@@ -25,14 +26,21 @@ pub(super) struct Told<'a> {
     pub(super) organization: &'a str,
     pub(super) workspace: &'a str,
     pub(super) workspace_name: &'a str,
-    pub(super) run: &'a str,
+    pub(super) triggers: &'a [Trigger],
+    pub(super) at: i64,
+    /// To which run it happened, if to one.
+    pub(super) run: Option<OfRun<'a>>,
+}
+
+/// The run to which something happened.
+pub(super) struct OfRun<'a> {
+    pub(super) id: &'a str,
     pub(super) message: &'a str,
     pub(super) policies: &'a Policies,
     pub(super) created_at: i64,
     pub(super) created_by: &'a str,
-    pub(super) triggers: &'a [Trigger],
     pub(super) status: Status,
-    pub(super) at: i64,
+    /// Who did what happened.
     pub(super) by: &'a str,
 }
 
@@ -71,19 +79,23 @@ impl Told<'_> {
         let Told {
             organization,
             workspace_name,
-            run,
             ..
         } = self;
-        let url = self
-            .address
-            .map(|address| format!("{address}/app/{organization}/{workspace_name}/runs/{run}"));
+        let run = self.run.as_ref();
+        let url = self.address.zip(run).map(|(address, run)| {
+            format!(
+                "{address}/app/{organization}/{workspace_name}/runs/{}",
+                run.id
+            )
+        });
+        let status = run.map(|run| run.status);
         let each = |trigger: &Trigger| {
             json!({
-                "message": trigger.words(self.status),
+                "message": trigger.words(status),
                 "trigger": trigger.as_str(),
-                "run_status": self.status.platform_word(),
+                "run_status": status.map(Status::platform_word),
                 "run_updated_at": instant::format(self.at),
-                "run_updated_by": self.by,
+                "run_updated_by": run.map(|run| run.by),
             })
         };
         let notifications: Vec<Value> = self.triggers.iter().map(each).collect();
@@ -93,14 +105,14 @@ impl Told<'_> {
             "delivery_id": self.delivery.as_str(),
             "sent_at": instant::format(self.sent_at),
             "run_url": url,
-            "run_id": run,
-            "run_message": self.message,
-            "run_created_at": instant::format(self.created_at),
-            "run_created_by": self.created_by,
+            "run_id": run.map(|run| run.id),
+            "run_message": run.map(|run| run.message),
+            "run_created_at": run.and_then(|run| instant::format(run.created_at)),
+            "run_created_by": run.map(|run| run.created_by),
             "workspace_id": self.workspace,
             "workspace_name": workspace_name,
             "organization_name": organization,
-            "policies": self.policies.json(),
+            "policies": run.map(|run| run.policies.json()),
             "notifications": notifications,
         })
         .to_string()
@@ -146,14 +158,33 @@ pub(super) fn signature(token: &str, body: &[u8]) -> String {
     hex::encode(hmac::sign(&key, body))
 }
 
-/// The id of what is told of an event: the same each time that it is tried, whatever was
+/// The id of what is told of what happened to a run: the same each time that it is tried, whatever was
 /// written down of the time before. After a restore a run may have another event of the same
 /// number; that is another delivery.
 pub(super) fn delivery(notification: &NotificationId, of: &RunEvent) -> DeliveryId {
-    let text = format!(
-        "notification {notification} of {} {}: {} at {}",
-        of.run, of.number, of.status, of.created_at
-    );
+    let RunEvent {
+        run,
+        number,
+        status,
+        created_at,
+        ..
+    } = of;
+    let words = format!("{run} {number}: {status} at {created_at}");
+    delivery_of(notification, &words)
+}
+
+/// The same of a state that a read found altered, which `leaf` says.
+pub(super) fn delivery_of_state(
+    notification: &NotificationId,
+    leaf: u64,
+    of: &Freeze,
+) -> DeliveryId {
+    let words = format!("{} {leaf}: altered at {}", of.workspace, of.frozen_at);
+    delivery_of(notification, &words)
+}
+
+fn delivery_of(notification: &NotificationId, words: &str) -> DeliveryId {
+    let text = format!("notification {notification} of {words}");
     let digest: [u8; 32] = Sha256::digest(text).into();
     let half = digest.first_chunk::<16>();
     let entropy = half.map_or(0, |half| u128::from_be_bytes(*half));
@@ -229,18 +260,20 @@ mod tests {
             organization: "acme",
             workspace: "ws-1",
             workspace_name: "network",
-            run: "run-1",
-            message: "add \"it\"",
-            policies: &Policies {
-                plan: Some(said()),
-                state: None,
-            },
-            created_at: 0,
-            created_by: "ada",
             triggers: &[Trigger::Errored],
-            status: Status::Canceled,
             at: 1_000_000,
-            by: "bob",
+            run: Some(OfRun {
+                id: "run-1",
+                message: "add \"it\"",
+                policies: &Policies {
+                    plan: Some(said()),
+                    state: None,
+                },
+                created_at: 0,
+                created_by: "ada",
+                status: Status::Canceled,
+                by: "bob",
+            }),
         };
         let read: Value = serde_json::from_str(&told.text()).unwrap();
         let expected = json!({

@@ -33,6 +33,7 @@ record! {
         notification: NotificationId,
         /// The last event that was told or given up.
         after_leaf: u64,
+        /// Of which run, or workspace.
         after_run: String,
         after_number: u64,
         /// How often in a row the receiver did not take something.
@@ -47,7 +48,7 @@ record! {
     pub(crate) struct Delivery in "notification_delivery" key 1 {
         id: DeliveryId,
         notification: NotificationId,
-        /// The run; none where it was only to be seen whether somebody answers.
+        /// The run; none where it was only to be seen whether somebody answers, and of a state that a read found altered.
         run: Option<RunId>,
         /// Of the event, in its run.
         number: u64,
@@ -70,7 +71,7 @@ impl Cursor {
         Self {
             notification: notification.clone(),
             after_leaf: place.leaf,
-            after_run: place.run,
+            after_run: place.of,
             after_number: place.number,
             failures: 0,
             next_at: 0,
@@ -81,7 +82,7 @@ impl Cursor {
     pub(crate) fn after(notification: &NotificationId, leaf: u64) -> Self {
         let place = Place {
             leaf: leaf.saturating_add(1),
-            run: String::new(),
+            of: String::new(),
             number: 0,
         };
         Self::at(notification, place)
@@ -91,7 +92,7 @@ impl Cursor {
     pub(crate) fn place(&self) -> Place {
         Place {
             leaf: self.after_leaf,
-            run: self.after_run.clone(),
+            of: self.after_run.clone(),
             number: self.after_number,
         }
     }

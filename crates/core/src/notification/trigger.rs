@@ -1,4 +1,4 @@
-//! What of a run somebody may ask to be told. Pure.
+//! What somebody may ask to be told. Pure.
 
 use std::str::FromStr;
 
@@ -22,7 +22,7 @@ pub enum Trigger {
     Completed,
     /// It ended otherwise: it failed, or somebody or something else ended it.
     Errored,
-    /// It found something altered, and its workspace is frozen.
+    /// Something was found altered, by a run or by a read of the state, and the workspace is frozen.
     Tampered,
     /// Policies are against the state that it left, after it was applied.
     StateAgainst,
@@ -93,19 +93,19 @@ impl Trigger {
         (event == JUDGED && against.contains(&about)).then_some(Self::StateAgainst)
     }
 
-    /// What people read of it.
-    pub(super) fn words(self, status: Status) -> &'static str {
+    /// What people read of it; `status` is the run's, where it happened to one.
+    pub(super) fn words(self, status: Option<Status>) -> &'static str {
         match (self, status) {
             (Self::Created, _) => "Run created",
             (Self::Planning, _) => "Run planning",
             (Self::NeedsAttention, _) => "Run needs attention",
             (Self::Applying, _) => "Run applying",
-            (Self::Completed, Status::Applied) => "Run applied",
+            (Self::Completed, Some(Status::Applied)) => "Run applied",
             (Self::Completed, _) => "Run planned, nothing to apply",
-            (Self::Errored, Status::Canceled | Status::ForceCanceled) => "Run canceled",
-            (Self::Errored, Status::Discarded) => "Run discarded",
-            (Self::Errored, Status::Superseded) => "Run superseded by a newer one",
-            (Self::Errored, Status::Stale) => "Run ended: what it was planned on is no more",
+            (Self::Errored, Some(Status::Canceled | Status::ForceCanceled)) => "Run canceled",
+            (Self::Errored, Some(Status::Discarded)) => "Run discarded",
+            (Self::Errored, Some(Status::Superseded)) => "Run superseded by a newer one",
+            (Self::Errored, Some(Status::Stale)) => "Run ended: what it was planned on is no more",
             (Self::Errored, _) => "Run errored",
             (Self::Tampered, _) => "Something stored was altered; the workspace is frozen",
             (Self::StateAgainst, _) => "Policies are against the state that was applied",

@@ -1,6 +1,6 @@
 //! What is to be told next, and what becomes of it.
 //!
-//! Each receiver has a place in the ledger ([`Cursor`]). What happened to runs after it
+//! Each receiver has a place in the ledger ([`Cursor`]). What happened after it
 //! is gone through in order; the first thing that was asked for is sent, and the place
 //! moves when that was taken or given up. What is written down after sending is written
 //! only where the place is still the same, so that nothing is passed over; a stop in
@@ -12,9 +12,10 @@ use std::sync::Arc;
 use statehouse_ledger::canonical::INTEGER_LIMIT;
 use statehouse_model::{Actor, DeliveryId, NotificationId, RunId};
 
+use super::happened::{self, Happened, What};
 use super::looked::{End, LOOK_MAX};
 use super::sql::{self, Cursor, Delivery, Notification};
-use super::{Answer, Destination, Message, Outcome, Trigger, Trouble};
+use super::{Answer, Destination, Message, Outcome, Trouble};
 use super::{keep, open, payload, taken, trigger};
 use crate::access::NOTIFICATIONS;
 use crate::blob::Stored;
@@ -26,8 +27,7 @@ use crate::object::Object;
 use crate::policy::judge::Verdicts;
 use crate::policy::{overrule, seen};
 use crate::record::Rows;
-use crate::run::machine::Status;
-use crate::run::sql::{Place, Run, RunEvent};
+use crate::run::sql::{Place, Run};
 use crate::run::{self, files};
 use crate::workspace;
 
@@ -64,15 +64,6 @@ impl Found {
     }
 }
 
-/// Something that happened to a run and was asked for.
-struct Happened {
-    place: Place,
-    run: Run,
-    event: RunEvent,
-    status: Status,
-    triggers: Vec<Trigger>,
-}
-
 /// What comes next for a receiver.
 enum Next {
     /// Nothing happened that was asked for.
@@ -99,7 +90,7 @@ pub(crate) async fn look(house: &Arc<House>, looked: &Arc<Looked>) -> Result<Fou
     door::read(&task, LookForEvents, &Target::House, move |rows| {
         Box::pin(async move {
             let end = End::seen(rows).await?;
-            let newest = run::sql::last_event(rows, end.leaf).await?;
+            let newest = happened::newest(rows, end.leaf).await?;
             let mut found = Found::default();
             for text in sql::ids(rows).await? {
                 let Ok(id) = text.parse::<NotificationId>() else {
@@ -161,23 +152,22 @@ async fn next(
 ) -> Result<Next> {
     let told = cursor.place();
     let (mut place, mut passed) = looked.after(&row.id, &told, end);
-    let limit = i64::try_from(LOOK_MAX).unwrap_or(i64::MAX);
-    for here in run::sql::events_after(rows, &place, limit).await? {
+    for here in happened::places(rows, &place, LOOK_MAX).await? {
         // A place that is moved beyond the end would pass over what happens until there.
         if here.leaf >= end.leaf {
             tracing::error!(
-                run = here.run,
+                of = here.of,
                 number = here.number,
                 leaf = here.leaf,
                 "an event is beyond the end of the ledger"
             );
             break;
         }
-        match happened(rows, row, &here).await {
+        match happened::at(rows, row, &here).await {
             Ok(Some(happened)) => return Ok(Next::Tell(Box::new(happened))),
             Ok(None) => {}
             Err(error) if *error.kind() == Kind::Tampered => {
-                tracing::error!(run = here.run, number = here.number, %error, "an event is not told");
+                tracing::error!(of = here.of, number = here.number, %error, "an event is not told");
                 return Ok(Next::Unreadable(here));
             }
             Err(error) => return Err(error),
@@ -209,43 +199,6 @@ pub(super) async fn onward(
     Ok(Cursor::at(&old.id, place))
 }
 
-/// What happened at a place, where a receiver asked for it.
-async fn happened(rows: &mut Rows, row: &Notification, at: &Place) -> Result<Option<Happened>> {
-    let gone = || {
-        Error::tampered(format!(
-            "event {} of run `{}` is missing",
-            at.number, at.run
-        ))
-    };
-    let id: RunId = at.run.parse().map_err(|_| gone())?;
-    let run = run::sql::by_id(rows, &id).await?.ok_or_else(gone)?;
-    if run.workspace != row.workspace {
-        return Ok(None);
-    }
-    let event = run::sql::event(rows, &id, at.number).await?;
-    let event = event.ok_or_else(gone)?;
-    let status = |event: &RunEvent| Status::from_word(&event.status).ok_or_else(gone);
-    let before = match at.number.checked_sub(1) {
-        None | Some(0) => None,
-        Some(number) => {
-            let before = run::sql::event(rows, &id, number).await?;
-            Some(status(&before.ok_or_else(gone)?)?)
-        }
-    };
-    let (status, kind) = (status(&event)?, run.state()?.kind());
-    let wanted = trigger::split(&row.triggers);
-    let mut triggers = Trigger::of(kind, before, status);
-    triggers.extend(Trigger::beside(&event.event, &event.about));
-    triggers.retain(|trigger| wanted.contains(trigger));
-    Ok((!triggers.is_empty()).then(|| Happened {
-        place: at.clone(),
-        run,
-        event,
-        status,
-        triggers,
-    }))
-}
-
 /// Something to tell a receiver, read in one snapshot.
 pub(crate) struct Letter {
     row: Notification,
@@ -258,45 +211,46 @@ pub(crate) struct Letter {
 }
 
 impl Letter {
-    /// Who started the run, and who did what happened to it.
-    pub(crate) fn actors(&self) -> [&str; 2] {
-        [self.happened.run.actor.as_str(), &self.happened.event.actor]
+    /// Who started the run, and who did what happened to it; nobody where it happened to none.
+    pub(crate) fn actors(&self) -> Vec<&str> {
+        match &self.happened.what {
+            What::Run(run, event, _) => vec![run.actor.as_str(), &event.actor],
+            What::State(_) => Vec::new(),
+        }
     }
 
-    /// What is sent. `called` are the actors.
+    /// What is sent. `called` are the [actors](Self::actors).
     pub(crate) fn message(
         &self,
         address: Option<&str>,
         organization: &str,
-        called: [&str; 2],
+        called: &[String],
         sent_at: i64,
     ) -> Message {
-        let Happened {
-            run,
-            event,
-            status,
-            triggers,
-            ..
-        } = &self.happened;
-        let [created_by, by] = called;
-        let delivery = payload::delivery(&self.row.id, event);
+        let run = match (&self.happened.what, called) {
+            (What::Run(run, _, status), [created_by, by]) => Some(payload::OfRun {
+                id: run.id.as_str(),
+                message: &self.message,
+                policies: &self.policies,
+                created_at: run.created_at,
+                created_by,
+                status: *status,
+                by,
+            }),
+            _ => None,
+        };
+        let delivery = self.happened.delivery(&self.row.id);
         let told = payload::Told {
             notification: &self.row.id,
             delivery: &delivery,
             sent_at,
             address,
             organization,
-            workspace: run.workspace.as_str(),
+            workspace: self.row.workspace.as_str(),
             workspace_name: &self.workspace_name,
-            run: run.id.as_str(),
-            message: &self.message,
-            policies: &self.policies,
-            created_at: run.created_at,
-            created_by,
-            triggers,
-            status: *status,
-            at: event.created_at,
-            by,
+            triggers: &self.happened.triggers,
+            at: self.happened.at(),
+            run,
         };
         self.destination.message(&delivery, told.text())
     }
@@ -366,8 +320,13 @@ async fn ahead(
     };
     let destination = open(rows, house, &row).await?;
     let workspace_name = name_of(rows, &row).await?;
-    let options = files::find(rows, &happened.run.id, files::Kind::Options).await?;
-    let policies = policies(rows, house, &happened).await?;
+    let (options, policies) = match happened.run() {
+        Some(run) => (
+            files::find(rows, &run.id, files::Kind::Options).await?,
+            policies(rows, house, run).await?,
+        ),
+        None => (None, payload::Policies::default()),
+    };
     let letter = Letter {
         row,
         told: cursor.place(),
@@ -381,14 +340,14 @@ async fn ahead(
 }
 
 /// What policies said of the plan of a run, and of the state that it left: by now, which may be later than what happened.
-async fn policies(rows: &mut Rows, house: &House, of: &Happened) -> Result<payload::Policies> {
+async fn policies(rows: &mut Rows, house: &House, of: &Run) -> Result<payload::Policies> {
     let readable = |read: Result<Option<Verdicts>>| match read {
         // What happened is told all the same.
         Err(error) if seen::is_gone(error.kind()) => Ok(None),
         read => read,
     };
-    let plan = overrule::kept(rows, house, &of.run).await;
-    let state = run::written::kept(rows, house, &of.run).await;
+    let plan = overrule::kept(rows, house, of).await;
+    let state = run::written::kept(rows, house, of).await;
     Ok(payload::Policies {
         plan: readable(plan)?,
         state: readable(state)?,
@@ -436,7 +395,7 @@ async fn passed(tx: &mut Tx<Deliver>, cursor: Cursor, to: Place) -> Result<Entry
     let entry = Entry::new(&cursor.notification).fact("passed-until", to.leaf);
     let moved = Cursor {
         after_leaf: to.leaf,
-        after_run: to.run,
+        after_run: to.of,
         after_number: to.number,
         ..cursor
     };
@@ -478,7 +437,7 @@ async fn given_up(
     place: Place,
     id: &DeliveryId,
 ) -> Result<Entry> {
-    let run: Option<RunId> = place.run.parse().ok();
+    let run: Option<RunId> = place.of.parse().ok();
     let kept = sql::deliveries(tx, &cursor.notification).await?;
     let tried = kept.into_iter().find(|each| {
         let retrying = each.outcome == Outcome::Retrying.as_str();
@@ -531,23 +490,30 @@ fn pause_us(failures: u64, jitter: u8) -> i64 {
 /// or given up.
 pub(crate) async fn record(house: &Arc<House>, letter: &Letter, answer: Answer) -> Result<()> {
     let [jitter] = crate::random::<1>();
-    let Happened {
-        place,
-        event,
-        triggers,
-        ..
-    } = &letter.happened;
+    let happened = &letter.happened;
+    let tried = Delivery {
+        id: happened.delivery(&letter.row.id),
+        notification: letter.row.id.clone(),
+        run: happened.run().map(|run| run.id.clone()),
+        number: happened.place.number,
+        triggers: trigger::joined(&happened.triggers),
+        outcome: String::new(),
+        code: answer.ok().map(u64::from),
+        trouble: answer.err().map(|trouble| trouble.as_str().to_owned()),
+        attempts: 0,
+        sent_at: 0,
+    };
     let given = Arc::new((
         letter.row.clone(),
         letter.told.clone(),
-        place.clone(),
-        event.clone(),
-        trigger::joined(triggers),
+        happened.place.clone(),
+        happened.at(),
+        tried,
     ));
     door::change(&task(house), Deliver, Target::House, move |tx| {
         let given = given.clone();
         Box::pin(async move {
-            let (sent, told_before, place, event, triggers) = &*given;
+            let (sent, told_before, place, happened_at, tried) = &*given;
             let id = &sent.id;
             let row = sql::by_id(tx, id).await?;
             // What one address answered says nothing of another; each change makes a new destination.
@@ -558,28 +524,25 @@ pub(crate) async fn record(house: &Arc<House>, letter: &Letter, answer: Answer) 
             if cursor.place() != *told_before {
                 return Ok(Done::Unchanged(()));
             }
-            let delivery = payload::delivery(id, event);
-            let before = sql::delivery(tx, &delivery).await?;
+            let before = sql::delivery(tx, &tried.id).await?;
             let now = tx.now();
-            let (outcome, cursor) = after(cursor, place, event.created_at, answer, (now, jitter));
+            let (outcome, cursor) = after(cursor, place, *happened_at, answer, (now, jitter));
             let delivery = Delivery {
-                id: delivery,
-                notification: id.clone(),
-                run: Some(event.run.clone()),
-                number: event.number,
-                triggers: triggers.clone(),
                 outcome: outcome.as_str().to_owned(),
-                code: answer.ok().map(u64::from),
-                trouble: answer.err().map(|trouble| trouble.as_str().to_owned()),
                 attempts: before.map_or(0, |before| before.attempts) + 1,
                 sent_at: now,
+                ..tried.clone()
             };
             tx.put(&cursor).await?;
             keep(tx, &delivery).await?;
-            let entry = told(Entry::new(id), &delivery)
-                .fact("run", event.run.as_str())
-                .fact("event", event.number)
-                .fact("triggers", triggers.as_str());
+            let entry = told(Entry::new(id), &delivery);
+            let entry = match &delivery.run {
+                Some(run) => entry
+                    .fact("run", run.as_str())
+                    .fact("event", delivery.number),
+                None => entry.fact("found-at", place.leaf),
+            };
+            let entry = entry.fact("triggers", delivery.triggers.as_str());
             Ok(Done::Recorded((), entry))
         })
     })

@@ -421,11 +421,13 @@ pub(crate) async fn event(rows: &mut Rows, run: &RunId, number: u64) -> Result<O
     rows.by_key(vec![run.as_str().into(), number.into()]).await
 }
 
-/// Where in the ledger something happened to a run.
+/// Where in the ledger something happened to a run, or to a workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) leaf: u64,
-    pub(crate) run: String,
+    /// The run, or the workspace.
+    pub(crate) of: String,
+    /// Of what happened to the run; 0 of a workspace.
     pub(crate) number: u64,
 }
 
@@ -438,7 +440,7 @@ pub(crate) async fn events_after(rows: &mut Rows, after: &Place, limit: i64) -> 
         ORDER BY leaf, run, number LIMIT $4";
     let values = [
         after.leaf.into(),
-        after.run.as_str().into(),
+        after.of.as_str().into(),
         after.number.into(),
         Value::Int(limit),
     ];
@@ -456,11 +458,11 @@ pub(crate) async fn last_event(rows: &mut Rows, before_leaf: u64) -> Result<Opti
 }
 
 /// A row of a query for places.
-fn place(row: &Row) -> Result<Place> {
+pub(crate) fn place(row: &Row) -> Result<Place> {
     let whole = |at| Ok::<_, Error>(u64::try_from(row.int(at)?).unwrap_or(0));
     Ok(Place {
         leaf: whole(0)?,
-        run: row.text(1)?.to_owned(),
+        of: row.text(1)?.to_owned(),
         number: whole(2)?,
     })
 }

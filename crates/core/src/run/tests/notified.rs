@@ -683,3 +683,75 @@ async fn what_policies_came_to_is_told_and_of_a_state_for_itself() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_state_that_a_read_finds_altered_is_told_once_for_each_time() {
+    for_each_engine(async |world| {
+        let bench = Bench::new(&world, "web").await;
+        let other = Bench::new(&world, "dns").await;
+        let (web, ask) = (&bench.workspace, world.ask());
+        let id = notified(&bench, HOOK, &[Trigger::Created, Trigger::Tampered]).await;
+        notified(&other, OTHER_HOOK, &Trigger::ALL).await;
+        notified(&bench, OTHER_HOOK, &[Trigger::Errored]).await;
+        bench.start(Kind::PlanOnly).await;
+        for serial in [1, 2] {
+            let bytes = state("a", serial, 1, "");
+            crate::testing::put(&ask, web, bytes).await.unwrap();
+            if serial == 1 {
+                world
+                    .tamper("CREATE TABLE older AS SELECT * FROM workspace")
+                    .await;
+            }
+        }
+        assert!(tell(&world).await.is_empty());
+        world
+            .tamper("DELETE FROM workspace; INSERT INTO workspace SELECT * FROM older")
+            .await;
+        let mut ids = BTreeSet::new();
+        for _ in 0..2 {
+            let read = crate::state::get(&ask, web, crate::state::Which::Current).await;
+            assert_eq!(*read.unwrap_err().kind(), crate::error::Kind::Tampered);
+            let told = tell(&world).await;
+            assert_eq!(triggers(&told), ["state:tampered"]);
+            let body = &told[0].body;
+            assert_eq!(body["workspace_name"], "web");
+            for of_a_run in ["run_id", "run_url", "run_message", "policies"] {
+                assert!(body[of_a_run].is_null(), "{body}");
+            }
+            assert!(body["notifications"][0]["run_status"].is_null());
+            assert!(body["notifications"][0]["run_updated_at"].is_string());
+            ids.insert(told[0].delivery.clone());
+            assert!(tell(&world).await.is_empty());
+            // Thawed, it is found again.
+            let why = "looked at".to_owned();
+            crate::workspace::freeze::thaw(&ask, web, why)
+                .await
+                .unwrap();
+        }
+        assert_eq!(ids.len(), 2);
+        let deliveries = seen(&world, &id).await.deliveries;
+        assert!(deliveries.iter().all(|each| each.outcome == "delivered"));
+        assert_eq!(
+            deliveries.iter().filter(|each| each.run.is_none()).count(),
+            3
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_freeze_that_a_person_made_is_told_to_nobody() {
+    for_each_engine(async |world| {
+        let bench = Bench::new(&world, "web").await;
+        notified(&bench, HOOK, &Trigger::ALL).await;
+        let wish = crate::workspace::freeze::Wish {
+            reason: "a holiday".to_owned(),
+            who: "ada".to_owned(),
+            since: "now".to_owned(),
+        };
+        let frozen = crate::workspace::freeze::freeze(&world.ask(), &bench.workspace, wish);
+        frozen.await.unwrap();
+        assert!(tell(&world).await.is_empty());
+    })
+    .await;
+}
