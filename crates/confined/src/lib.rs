@@ -22,7 +22,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use inside::{begin, document, order, say, watch};
-pub use process::{Death, Failure, Patience, Process};
+pub use process::{Death, Failure, Patience, Piece, Process};
 
 /// What is started.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -153,7 +153,12 @@ impl Process {
             ready = Some(serde_json::from_slice::<Ready>(frame));
             true
         };
-        self.talk(&[], &mut take, limits, patience)?;
+        self.talk(
+            Ahead::of(&mut std::iter::empty())?,
+            &mut take,
+            limits,
+            patience,
+        )?;
         match ready {
             Some(Ok(Ready { landlock, seccomp })) if strict => {
                 let missing = landlock.err().or(seccomp.err());
@@ -202,39 +207,33 @@ impl Process {
         Ok(())
     }
 
-    /// Gives an order with its documents, and hears what is said, a frame each, until `hear` has heard enough.
+    /// Gives an order with its documents, a piece after the other, and hears what is said, a frame each, until `hear` has heard enough.
+    /// An error in the place of a piece says why there is none.
     ///
     /// # Errors
     ///
-    /// When it goes away before that, or its time is up.
+    /// When it goes away before that, its time is up, or there is no next piece.
     pub fn carry_out(
         &mut self,
         order: &impl Serialize,
-        documents: &[&[u8]],
+        documents: &mut dyn Iterator<Item = Piece<'_>>,
         hear: &mut dyn FnMut(&[u8]) -> bool,
         limits: &Limits,
         patience: Patience<'_>,
     ) -> Result<(), Failure> {
         let order = frame::encode(order).map_err(|error| Failure::Broken(error.to_string()))?;
-        let mut parts = vec![order.as_slice()];
-        parts.extend(documents);
-        self.talk(&parts, hear, limits, patience)
+        let mut all = std::iter::once::<Piece<'_>>(Ok(Box::new(order))).chain(documents);
+        self.talk(Ahead::of(&mut all)?, hear, limits, patience)
     }
 
     /// Writes all of it and reads frames meanwhile, until `take` has had enough.
     fn talk(
         &mut self,
-        parts: &[&[u8]],
+        mut ahead: Ahead<'_, '_>,
         take: &mut dyn FnMut(&[u8]) -> bool,
         limits: &Limits,
         patience: Patience<'_>,
     ) -> Result<(), Failure> {
-        let mut ahead: Vec<&[u8]> = parts
-            .iter()
-            .rev()
-            .copied()
-            .filter(|it| !it.is_empty())
-            .collect();
         let mut buffer = vec![0; READ_BYTES];
         loop {
             if (patience.canceled)() {
@@ -248,13 +247,10 @@ impl Process {
                 &self.input,
                 &self.output,
                 &self.errors,
-                !ahead.is_empty(),
+                !ahead.is_over(),
                 left.min(LOOK),
             )?;
-            if !write_some(&self.input, &mut ahead) {
-                // Nobody reads it any more. What is still to be heard says why.
-                ahead.clear();
-            }
+            ahead.write_some(&self.input)?;
             self.read_words(&mut buffer);
             let end = self.read_some(&mut buffer, limits.output_bytes_max)?;
             while let Some(frame) = self
@@ -334,21 +330,61 @@ fn wait(
     }
 }
 
-/// Writes what fits, and says whether anybody is there to read it.
-fn write_some(input: &ChildStdin, ahead: &mut Vec<&[u8]>) -> bool {
-    let pipe: BorrowedFd<'_> = input.as_fd();
-    while let Some(part) = ahead.last_mut() {
-        match rustix::io::write(pipe, part) {
-            Ok(count) => *part = part.get(count..).unwrap_or_default(),
-            Err(Errno::AGAIN) => return true,
-            Err(Errno::INTR) => {}
-            Err(_) => return false,
-        }
-        if part.is_empty() {
-            ahead.pop();
+/// A piece of what is written, or why there is none.
+pub type Piece<'a> = Result<Box<dyn AsRef<[u8]> + 'a>, String>;
+
+/// What is still to be written: the rest of a piece, and the pieces after it.
+struct Ahead<'a, 'b> {
+    piece: Option<Box<dyn AsRef<[u8]> + 'b>>,
+    written: usize,
+    rest: &'a mut dyn Iterator<Item = Piece<'b>>,
+}
+
+impl<'a, 'b> Ahead<'a, 'b> {
+    fn of(rest: &'a mut dyn Iterator<Item = Piece<'b>>) -> Result<Self, Failure> {
+        let mut ahead = Self {
+            piece: None,
+            written: 0,
+            rest,
+        };
+        ahead.next()?;
+        Ok(ahead)
+    }
+
+    fn is_over(&self) -> bool {
+        self.piece.is_none()
+    }
+
+    /// Goes on to the next piece that is not empty.
+    fn next(&mut self) -> Result<(), Failure> {
+        self.written = 0;
+        loop {
+            self.piece = self.rest.next().transpose().map_err(Failure::Broken)?;
+            if self
+                .piece
+                .as_ref()
+                .is_none_or(|piece| !(**piece).as_ref().is_empty())
+            {
+                return Ok(());
+            }
         }
     }
-    true
+
+    /// Writes what fits. Where nobody reads it any more it is over, and what is still to be heard says why.
+    fn write_some(&mut self, input: &ChildStdin) -> Result<(), Failure> {
+        let pipe: BorrowedFd<'_> = input.as_fd();
+        while let Some(piece) = &self.piece {
+            let left = (**piece).as_ref().get(self.written..).unwrap_or_default();
+            match rustix::io::write(pipe, left) {
+                Ok(count) if count < left.len() => self.written += count,
+                Ok(_) => self.next()?,
+                Err(Errno::AGAIN) => return Ok(()),
+                Err(Errno::INTR) => {}
+                Err(_) => self.piece = None,
+            }
+        }
+        Ok(())
+    }
 }
 
 fn waits(error: &io::Error) -> bool {

@@ -16,6 +16,7 @@ mod core;
 pub mod cost;
 mod ctx;
 mod db;
+pub mod document;
 mod door;
 pub mod drift;
 mod error;

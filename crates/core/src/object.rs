@@ -20,6 +20,7 @@ use crate::blob::{self, Stored};
 use crate::configuration::sql::Configuration;
 use crate::cost::sql::CostInput;
 use crate::ctx::Ctx;
+use crate::document::Document;
 use crate::error::{Error, Result};
 use crate::notification::sql::Notification;
 use crate::policy::sql::PolicyBundle;
@@ -194,6 +195,17 @@ impl Object {
         let bytes =
             opened.map_err(|error| Error::internal(format!("opening an object: {error}")))??;
         Ok(Bytes::from_owner(Zeroizing::new(bytes)))
+    }
+
+    /// The same, of what is handed on: what is long is read and checked now, and opened piece by piece when it is.
+    pub(crate) async fn document(self, ctx: &Ctx, stored: Stored) -> Result<Document> {
+        if self.size <= blob::WHOLE_MAX as u64 {
+            return self.open(ctx, stored).await.map(Document::from);
+        }
+        let house = ctx.house().clone();
+        let read = move || Document::sealed(house, self, stored);
+        let read = tokio::task::spawn_blocking(read).await;
+        read.map_err(|error| Error::internal(format!("reading an object: {error}")))?
     }
 
     /// Opens it where it is, for a look at everything.

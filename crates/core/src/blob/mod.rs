@@ -332,60 +332,81 @@ impl Blobs {
         size: u64,
     ) -> Result<(Vec<u8>, Vec<u8>)> {
         let differs = || altered(context);
-        let size = usize::try_from(size).map_err(|_| differs())?;
-        let (salt, plaintext) = match &stored.body {
-            Some(body) => {
-                if <[u8; 32]>::from(Sha256::digest(body)) != stored.body_digest {
-                    return Err(differs());
-                }
-                let payload = keyring
-                    .open(context, &stored.header, body)
-                    .map_err(|error| refused(&error))?;
-                let (salt, compressed) = payload.split_at_checked(SALT).ok_or_else(differs)?;
-                (
-                    salt.to_vec(),
-                    decompress(compressed, size).map_err(|_| differs())?,
-                )
-            }
-            None => self.load_stream(keyring, context, stored, size)?,
+        let length = usize::try_from(size).map_err(|_| differs())?;
+        let Some(body) = &stored.body else {
+            let mut plaintext = Vec::with_capacity(length);
+            let (salt, _) = self.stream(keyring, context, stored, size, &mut plaintext)?;
+            return Ok((salt, plaintext));
         };
-        if plaintext.len() != size
-            || commitment(&salt, &Sha256::digest(&plaintext)) != stored.commitment
+        if <[u8; 32]>::from(Sha256::digest(body)) != stored.body_digest {
+            return Err(differs());
+        }
+        let payload = keyring
+            .open(context, &stored.header, body)
+            .map_err(|error| refused(&error))?;
+        let (salt, compressed) = payload.split_at_checked(SALT).ok_or_else(differs)?;
+        let plaintext = decompress(compressed, length).map_err(|_| differs())?;
+        if plaintext.len() != length
+            || commitment(salt, &Sha256::digest(&plaintext)) != stored.commitment
         {
             return Err(differs());
         }
-        Ok((salt, plaintext))
+        Ok((salt.to_vec(), plaintext))
     }
 
-    fn load_stream(
+    /// Opens and decompresses into a sink, piece by piece; the SHA-256 of the plaintext. What was written is authentic, and whether it is
+    /// all of it, and of what was put, is known at the end: before an error it is to be discarded.
+    pub(crate) fn pour(
         &self,
         keyring: &Keyring,
         context: &Context<'_>,
         stored: &Stored,
-        size: usize,
-    ) -> Result<(Vec<u8>, Vec<u8>)> {
+        size: u64,
+        sink: &mut dyn Write,
+    ) -> Result<[u8; 32]> {
+        let (_, digest) = self.stream(keyring, context, stored, size, sink)?;
+        Ok(digest)
+    }
+
+    /// The salt of the commitment and the SHA-256 of the plaintext, which is checked against both.
+    fn stream(
+        &self,
+        keyring: &Keyring,
+        context: &Context<'_>,
+        stored: &Stored,
+        size: u64,
+        sink: &mut dyn Write,
+    ) -> Result<(Vec<u8>, [u8; 32])> {
         let gone = |error: std::io::Error| {
             Error::tampered(format!("the stored bytes cannot be read: {error}")).because(error)
         };
-        let file = fs::File::open(self.file(context.version)).map_err(gone)?;
+        let source: Box<dyn Read + '_> = match &stored.body {
+            Some(body) => Box::new(body.as_slice()),
+            None => Box::new(fs::File::open(self.file(context.version)).map_err(gone)?),
+        };
         let mut hash = Sha256::new();
         let source = TeeRead {
-            inner: file,
+            inner: source,
             hash: &mut hash,
         };
         let mut decoder = Unsalt::new(Bounded {
-            bytes: Vec::with_capacity(size),
-            max: size,
+            sink,
+            left: size,
+            hash: Sha256::new(),
         })
         .map_err(gone)?;
         keyring
             .open_stream(context, &stored.header, source, &mut decoder)
             .map_err(|error| refused(&error))?;
         let (salt, plaintext) = decoder.finish().map_err(gone)?;
-        if <[u8; 32]>::from(hash.finalize()) != stored.body_digest {
+        let digest: [u8; 32] = plaintext.hash.finalize().into();
+        if <[u8; 32]>::from(hash.finalize()) != stored.body_digest
+            || plaintext.left > 0
+            || commitment(&salt, &digest) != stored.commitment
+        {
             return Err(altered(context));
         }
-        Ok((salt, plaintext))
+        Ok((salt, digest))
     }
 }
 
@@ -450,47 +471,48 @@ impl<R: Read> Read for TeeRead<'_, R> {
     }
 }
 
-/// Bytes up to a known length: an authentic stream cannot be longer.
-struct Bounded {
-    bytes: Vec<u8>,
-    max: usize,
+/// Hashes what is written through it, up to a known length: an authentic stream cannot be longer.
+struct Bounded<'a> {
+    sink: &'a mut dyn Write,
+    left: u64,
+    hash: Sha256,
 }
 
-impl Write for Bounded {
+impl Write for Bounded<'_> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        if self.bytes.len() + bytes.len() > self.max {
-            return Err(std::io::Error::other("more bytes than were put"));
-        }
-        self.bytes.extend_from_slice(bytes);
+        let left = self.left.checked_sub(bytes.len() as u64);
+        self.left = left.ok_or_else(|| std::io::Error::other("more bytes than were put"))?;
+        self.sink.write_all(bytes)?;
+        self.hash.update(bytes);
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
+        self.sink.flush()
     }
 }
 
 /// Splits the salt off a stream and decompresses the rest.
-struct Unsalt {
+struct Unsalt<'a> {
     salt: Vec<u8>,
-    decoder: zstd::stream::write::Decoder<'static, Bounded>,
+    decoder: zstd::stream::write::Decoder<'static, Bounded<'a>>,
 }
 
-impl Unsalt {
-    fn new(sink: Bounded) -> std::io::Result<Self> {
+impl<'a> Unsalt<'a> {
+    fn new(sink: Bounded<'a>) -> std::io::Result<Self> {
         Ok(Self {
             salt: Vec::with_capacity(SALT),
             decoder: zstd::stream::write::Decoder::new(sink)?,
         })
     }
 
-    fn finish(mut self) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
+    fn finish(mut self) -> std::io::Result<(Vec<u8>, Bounded<'a>)> {
         self.decoder.flush()?;
-        Ok((self.salt, self.decoder.into_inner().bytes))
+        Ok((self.salt, self.decoder.into_inner()))
     }
 }
 
-impl Write for Unsalt {
+impl Write for Unsalt<'_> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let missing = SALT - self.salt.len();
         if missing > 0 {

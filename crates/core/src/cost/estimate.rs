@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use statehouse_capsule::{Amount, Estimate as Bound};
 use statehouse_ledger::{Hash, sha256};
 
+use crate::document::Document;
 use crate::error::{Error, Result};
 
 /// The form that is written now.
@@ -58,7 +59,7 @@ pub struct Input {
 #[derive(Debug, Clone)]
 pub struct Question {
     /// The JSON of the plan, as `terraform show -json` gives it.
-    pub plan: Bytes,
+    pub plan: Document,
     /// What it is called.
     pub name: String,
     /// Book, mapping, overlay, usage files; of these the later over the earlier.
@@ -258,7 +259,7 @@ impl Estimate {
         });
         let none = Self {
             form: FORM,
-            plan: hex::encode(sha256(&question.plan)),
+            plan: hex::encode(question.plan.digest()),
             date: question.date.clone(),
             inputs: inputs.collect(),
             region: question.region.clone(),

@@ -121,7 +121,7 @@ pub(crate) async fn make(ctx: &Ctx, id: &RunId) -> Result<()> {
         keep(ctx, &target, input).await?;
     }
     let question = Question {
-        plan: object.open(ctx, stored).await?,
+        plan: object.document(ctx, stored).await?,
         name: workspace.to_string(),
         inputs,
         date: day(ctx.house().now()),

@@ -210,7 +210,7 @@ async fn once(
     inputs.sort_by_key(|input| input.kind);
     let (object, stored) = gathered.plan;
     let question = Question {
-        plan: object.open(ctx, stored).await?,
+        plan: object.document(ctx, stored).await?,
         name: gathered.workspace.clone(),
         inputs,
         date: instead.date.clone().unwrap_or_else(|| kept.date.clone()),

@@ -88,7 +88,7 @@ fn said(question: &Question) -> Result<Said, String> {
         },
         resources: Vec::new(),
         policy: json!({ "monthly_after": text }).to_string(),
-        document: json!({ "plan": question.plan.len(), "date": question.date, "used": used })
+        document: json!({ "plan": question.plan.bytes(), "date": question.date, "used": used })
             .to_string(),
     })
 }

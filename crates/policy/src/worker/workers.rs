@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use statehouse_confined::{Death, Failure, Patience, Process};
+use statehouse_confined::{Death, Failure, Patience, Piece, Process};
 
 use super::{Described, Order, Settings, Usage, Word};
 use crate::assess::check::Checked;
@@ -232,7 +232,6 @@ impl Workers {
     ) -> Result<(), Failure> {
         let limits = self.settings.limits.of_process();
         process.ready(self.settings.strict, &limits, patience)?;
-        let documents: Vec<&[u8]> = documents.iter().map(|text| text.as_bytes()).collect();
         process.limit(
             &limits,
             documents.iter().map(|text| text.len() as u64).sum(),
@@ -245,7 +244,10 @@ impl Workers {
                 true
             }
         };
-        process.carry_out(order, &documents, &mut take, &limits, patience)?;
+        let mut pieces = documents
+            .iter()
+            .map(|text| -> Piece<'_> { Ok(Box::new(text.as_bytes())) });
+        process.carry_out(order, &mut pieces, &mut take, &limits, patience)?;
         garbled.map_or(Ok(()), |why| {
             Err(Failure::Broken(format!(
                 "the worker says what nobody understands: {why}"

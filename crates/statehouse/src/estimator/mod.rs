@@ -8,21 +8,26 @@ mod inside;
 mod told;
 
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use statehouse_confined::{Death, Failure, Limits, Patience, Process, Program};
+use statehouse_confined::{Death, Failure, Limits, Patience, Piece, Process, Program};
 use statehouse_core::cost::Kind;
 use statehouse_core::cost::estimate::{
     Estimating, Estimator, Figures, Input, Own, Question, Resource, Said,
 };
+use statehouse_core::document::Document;
 use statehouse_cost::mapping::Mapping;
 use statehouse_cost::price::book::Book;
 use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
 
 pub(crate) use inside::main;
 
@@ -33,6 +38,9 @@ pub(crate) const WORKER: &str = "cost-worker";
 const ENGINE: &str = concat!("statehouse-cost ", env!("CARGO_PKG_VERSION"));
 /// Estimates at once: each may hold a long plan.
 const PARALLEL_MAX: usize = 2;
+/// What goes through the pipe at once, and as much of it lies ready.
+const PIECE_BYTES: usize = 1 << 20;
+const PIECES_AHEAD: usize = 2;
 /// All of one estimate, on the wall: a hundred thousand resources take some seconds.
 const WALL: Duration = Duration::from_mins(2);
 /// Its processor time.
@@ -129,7 +137,7 @@ impl ByProcesses {
     }
 
     /// Has an order carried out, on a thread of its own. A caller that goes away ends it.
-    async fn carry_out(&self, order: Order, documents: Vec<Bytes>) -> Result<Heard, String> {
+    async fn carry_out(&self, order: Order, documents: Vec<Document>) -> Result<Heard, String> {
         struct Leave(Arc<AtomicBool>);
         impl Drop for Leave {
             fn drop(&mut self) {
@@ -187,7 +195,7 @@ impl Heard {
 fn once(
     program: &Program,
     order: &Order,
-    documents: &[Bytes],
+    documents: &[Document],
     canceled: &AtomicBool,
 ) -> Result<Heard, String> {
     let limits = Limits {
@@ -209,17 +217,81 @@ fn once(
             true
         }
     };
-    let bytes = documents.iter().map(|each| each.len() as u64).sum();
-    let documents: Vec<&[u8]> = documents.iter().map(AsRef::as_ref).collect();
-    let mut talk = || {
+    let bytes = documents.iter().map(Document::bytes).sum();
+    let mut talk = |pieces: &mut dyn Iterator<Item = Piece<'_>>| {
         let mut process = Process::start(program)
             .map_err(|error| Failure::Broken(format!("its process does not start: {error}")))?;
         process.ready(program.strict, &limits, patience)?;
         process.limit(&limits, bytes)?;
-        process.carry_out(order, &documents, &mut take, &limits, patience)
+        process.carry_out(order, pieces, &mut take, &limits, patience)
     };
-    talk().map_err(words_of)?;
+    poured(documents, &mut talk).map_err(words_of)?;
     garbled.map_or(Ok(heard), Err)
+}
+
+/// A piece of a document that was opened, or why there is none.
+type Taken = Result<Zeroizing<Vec<u8>>, String>;
+
+/// Has documents opened on a thread beside, piece by piece, as far as somebody takes them.
+fn poured<T>(
+    documents: &[Document],
+    take: &mut dyn FnMut(&mut dyn Iterator<Item = Piece<'_>>) -> T,
+) -> T {
+    let (sender, receiver) = sync_channel(PIECES_AHEAD);
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            for document in documents {
+                let mut pieces = Pieces::to(&sender);
+                let poured = document.pour(&mut pieces).and_then(|()| pieces.flush());
+                if let Err(error) = poured {
+                    // Nobody hears it where nobody takes them any more.
+                    sender.send(Err(error.to_string())).ok();
+                    return;
+                }
+            }
+        });
+        let pieces = receiver.iter().map(|taken| {
+            let taken: Piece<'static> = taken.map(|piece| Box::new(piece) as Box<dyn AsRef<[u8]>>);
+            taken
+        });
+        let taken = take(&mut { pieces });
+        drop(receiver);
+        taken
+    })
+}
+
+/// Sends what is written on in pieces.
+struct Pieces<'a> {
+    sender: &'a SyncSender<Taken>,
+    piece: Zeroizing<Vec<u8>>,
+}
+
+impl<'a> Pieces<'a> {
+    fn to(sender: &'a SyncSender<Taken>) -> Self {
+        Self {
+            sender,
+            piece: Zeroizing::new(Vec::with_capacity(PIECE_BYTES)),
+        }
+    }
+}
+
+impl Write for Pieces<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = PIECE_BYTES - self.piece.len();
+        let taken = bytes.get(..room).unwrap_or(bytes);
+        self.piece.extend_from_slice(taken);
+        if self.piece.len() == PIECE_BYTES {
+            self.flush()?;
+        }
+        Ok(taken.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let piece = std::mem::take(&mut *self.piece);
+        self.piece.reserve_exact(PIECE_BYTES);
+        let sent = self.sender.send(Ok(Zeroizing::new(piece)));
+        sent.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
+    }
 }
 
 /// How a process failed, for whoever's plan it is.
@@ -252,7 +324,7 @@ impl Estimator for ByProcesses {
     fn check(&self, input: Input) -> Estimating<'_, String> {
         Box::pin(async move {
             let order = Order::Check(Named::from(&input));
-            let heard = self.carry_out(order, vec![input.bytes]).await?;
+            let heard = self.carry_out(order, vec![input.bytes.into()]).await?;
             let missing = || Err("it was not read".to_owned());
             heard.checked.unwrap_or_else(missing)
         })
@@ -261,13 +333,16 @@ impl Estimator for ByProcesses {
     fn estimate(&self, question: Question) -> Estimating<'_, Said> {
         Box::pin(async move {
             let order = Order::Estimate {
-                plan: question.plan.len() as u64,
+                plan: question.plan.bytes(),
                 name: question.name,
                 inputs: question.inputs.iter().map(Named::from).collect(),
                 date: question.date,
                 region: question.region,
             };
-            let inputs = question.inputs.into_iter().map(|input| input.bytes);
+            let inputs = question
+                .inputs
+                .into_iter()
+                .map(|input| Document::from(input.bytes));
             let documents = std::iter::once(question.plan).chain(inputs).collect();
             let heard = self.carry_out(order, documents).await?;
             if let Some(why) = heard.failed {

@@ -749,8 +749,9 @@ async fn a_freeze_that_a_person_made_is_told_to_nobody() {
             who: "ada".to_owned(),
             since: "now".to_owned(),
         };
-        let frozen = crate::workspace::freeze::freeze(&world.ask(), &bench.workspace, wish);
-        frozen.await.unwrap();
+        crate::workspace::freeze::freeze(&world.ask(), &bench.workspace, wish)
+            .await
+            .unwrap();
         assert!(tell(&world).await.is_empty());
     })
     .await;
