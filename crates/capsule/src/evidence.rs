@@ -23,8 +23,8 @@ pub struct Evidence<'a> {
     pub approvals: &'a [FoundApproval],
     /// Who holds the workspace.
     pub lock: &'a Lock,
-    /// Whether the workspace's runs happen with a runner of the server now.
-    pub is_remote: bool,
+    /// Whether the workspace's runs happen where the plan was made, by the server or by its pool.
+    pub is_where_planned: bool,
     /// Whether whoever would apply derived the plan's JSON and what is shown of it from the plan file again.
     pub is_derived_again: bool,
     /// Whether the nonce was consumed already.

@@ -340,11 +340,11 @@ impl Findings {
         self.mismatches.extend(tally.discounted);
     }
 
-    pub(crate) fn mode(&mut self, is_remote: bool) {
-        if is_remote {
-            return self.says("the workspace's runs happen with a runner of the server".to_owned());
+    pub(crate) fn whereabouts(&mut self, is_where_planned: bool) {
+        if is_where_planned {
+            return self.says("the workspace's runs happen where it was planned".to_owned());
         }
-        self.differs(Mismatch::ExecutionMode, "remote", "local");
+        self.differs(Mismatch::ExecutionMode, "where it was planned", "elsewhere");
     }
 
     pub(crate) fn lock(&mut self, lock: &Lock) {

@@ -151,7 +151,7 @@ mismatches! {
     /// The lock was taken anew in between.
     Fence = "fence", Stale, "the workspace's lock was given up and taken again in between", "plan again";
     /// The workspace's runs happen elsewhere.
-    ExecutionMode = "execution-mode", Stale, "the workspace's runs no longer happen with a runner of the server", "set its execution mode to `remote`, and plan again";
+    ExecutionMode = "execution-mode", Stale, "the workspace's runs no longer happen where it was planned", "plan again";
     /// Somebody who may say so said no.
     Rejected = "rejected", Stale, "it was rejected", "talk to whoever rejected it, and plan again";
     /// Not enough approvals count.

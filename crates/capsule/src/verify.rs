@@ -85,7 +85,7 @@ pub fn verify(evidence: &Evidence<'_>) -> Result<Verified, Vec<Mismatch>> {
     findings.derived(evidence, capsule);
     findings.approvals(evidence, capsule);
     findings.lock(evidence.lock);
-    findings.mode(evidence.is_remote);
+    findings.whereabouts(evidence.is_where_planned);
     if !findings.mismatches.is_empty() {
         return Err(findings.mismatches);
     }

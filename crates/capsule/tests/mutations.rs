@@ -489,7 +489,7 @@ fn time_nonce_and_lock_are_named() {
     check_with(&["fence"], |world| {
         world.lock = Lock::Fenced { planned: 4, now: 5 }
     });
-    check_with(&["execution-mode"], |world| world.is_remote = false);
+    check_with(&["execution-mode"], |world| world.is_where_planned = false);
     check_with(&["not-derived"], |world| {
         world.requirement.derive_again = true;
     });

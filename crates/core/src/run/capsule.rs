@@ -558,7 +558,7 @@ async fn judged(
         requirement: &requirement,
         approvals: &approvals,
         lock: &lock(run, &workspace),
-        is_remote: happens_where_it_was_planned(rows, run, &workspace).await?,
+        is_where_planned: happens_where_it_was_planned(rows, run, &workspace).await?,
         is_derived_again: of_runner.derived,
         nonce_is_consumed: row.status != OPEN,
         now,

@@ -104,8 +104,14 @@ pub(in crate::cmd) fn wait(client: &Client, run: &RunId) -> Result {
     Ok(())
 }
 
-/// Follows a run. The failure of a run is the failure of this command.
+/// Follows a run. The failure of a run is the failure of this command. A program is given the run, as it is in the end, and no logs.
 pub(in crate::cmd) fn watch(client: &Client, session: &Session, run: &RunId) -> Result {
+    if session.out.is_json() {
+        wait(client, run)?;
+        let now = client.api.get(&path(run, ""))?;
+        session.out.one(&now)?;
+        return told(session, run, &now);
+    }
     let mut plan = Log::of(client, run, false)?;
     let mut apply = Log::of(client, run, true)?;
     let mut is_told = false;
