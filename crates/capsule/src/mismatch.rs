@@ -37,6 +37,14 @@ macro_rules! mismatches {
             /// Every word, in the order of the table.
             pub const WORDS: &[&str] = &[$($word,)*];
 
+            /// What a word of the table means, and what to do; nothing for any other.
+            pub fn explained(word: &str) -> Option<(&'static str, &'static str)> {
+                match word {
+                    $($word => Some(($what, $next)),)*
+                    _ => None,
+                }
+            }
+
             /// Its name in one word, as leaves spell it.
             pub fn word(&self) -> &'static str {
                 match self {

@@ -26,7 +26,7 @@ use crate::workspace::{self, Workspace};
 pub use sandbox::Sandbox;
 use sql::Job;
 pub use term::Longest;
-pub(crate) use term::{IN_ORDER_US, is_overdue, way_out};
+pub(crate) use term::{IN_ORDER_US, is_overdue};
 
 /// How long a lease is good; a runner renews it every third of that.
 pub const LEASE_US: i64 = 90 * 1_000_000;

@@ -74,7 +74,7 @@ pub(crate) fn is_overdue(reason: &str) -> bool {
 }
 
 /// What helps whoever has a job that takes too long.
-pub(crate) fn way_out(step: Step) -> &'static str {
+fn way_out(step: Step) -> &'static str {
     match step {
         Step::Plan => "raise runs.plan_minutes_max or split the configuration",
         Step::Apply => "raise runs.apply_minutes_max or split the configuration",

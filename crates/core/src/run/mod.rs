@@ -14,6 +14,7 @@ pub mod capsule;
 pub mod copies;
 pub mod counted;
 mod ended;
+pub mod explained;
 pub mod files;
 pub mod logs;
 pub mod machine;
@@ -230,17 +231,6 @@ impl RunView {
             may,
             id: run.id,
         })
-    }
-}
-
-impl RunView {
-    /// What helps, where it ended because a job of it took too long.
-    pub fn way_out(&self) -> Option<&'static str> {
-        let step = match self.state.capsule() {
-            Some(_) => job::Step::Apply,
-            None => job::Step::Plan,
-        };
-        job::is_overdue(&self.reason).then(|| job::way_out(step))
     }
 }
 

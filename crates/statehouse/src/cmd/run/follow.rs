@@ -3,6 +3,7 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use statehouse_core::run::explained::explained;
 use statehouse_model::{ApplyId, PlanId, RunId};
 use statehouse_terraform::said::said;
 
@@ -149,9 +150,10 @@ pub(in crate::cmd) fn watch(client: &Client, session: &Session, run: &RunId) -> 
 fn told(session: &Session, run: &RunId, now: &Resource) -> Result {
     let stage = now.text("stage");
     let reason = now.text("reason");
-    let words = match reason {
-        "" => format!("{run} is {stage}"),
-        reason => format!("{run} is {stage}: {reason}"),
+    let words = match (reason, explained(reason)) {
+        ("", _) => format!("{run} is {stage}"),
+        (reason, None) => format!("{run} is {stage}: {reason}"),
+        (reason, Some((what, _))) => format!("{run} is {stage}: {reason} ({what})"),
     };
     match stage {
         "applied" | "planned_and_finished" => session.out.say(&words),
@@ -160,7 +162,13 @@ fn told(session: &Session, run: &RunId, now: &Resource) -> Result {
         "awaiting_approval" | "planned_and_saved" => session.out.say(&format!(
             "{words}\n`statehouse run plan {run}` shows what it changes; `run confirm`, `run approve` or `run discard` it"
         )),
-        _ => return Err(Failure::failed(words)),
+        _ => {
+            let failure = Failure::failed(words);
+            return Err(match explained(reason) {
+                Some((_, next)) => failure.hint(next),
+                None => failure,
+            });
+        }
     }
     Ok(())
 }

@@ -1,0 +1,97 @@
+//! Why a run ended, for people: what the word of its reason means, and what helps. Pure.
+//!
+//! The words themselves are in rows, leaves and answers, and stay as they are. What a runner stopped at says its log.
+
+use statehouse_capsule::Mismatch;
+
+use crate::job;
+
+/// Each word that the server itself gives a run: what it means, what helps.
+const REASONS: &[(&str, &str, &str)] = &[
+    (
+        "agent-pool-altered",
+        "the row of the pool that its runs happen with was altered in the database",
+        "`statehouse verify --live` names what differs",
+    ),
+    (
+        "expired",
+        "nobody decided about its plan while that was good",
+        "plan again",
+    ),
+    (
+        "lock-broken",
+        "the workspace's lock, which it held, was taken from it",
+        "plan again",
+    ),
+    (
+        "plan-unreadable",
+        "what it found does not read",
+        "its log says more",
+    ),
+    (
+        "policies",
+        "policies that must hold are against its plan",
+        "change the configuration, and plan again",
+    ),
+    (
+        "restored",
+        "it was open in the copy of the database that was restored",
+        "plan again",
+    ),
+    (
+        "runner-lost",
+        "whoever worked on it was lost, and what it applied may be half done; the lock stays for that",
+        "look what is there, then give the lock up: `statehouse state unlock WORKSPACE --force --reason …`",
+    ),
+    (
+        "state-changed",
+        "the state was changed while it looked",
+        "look again",
+    ),
+    (
+        "tampered",
+        "something that is stored of it is not what was written",
+        "`statehouse verify --live` names what differs",
+    ),
+    (
+        "unbound",
+        "what its plan rests on could not be put together",
+        "plan again; `statehouse verify --about RUN` says what was missing",
+    ),
+    (
+        "workspace-deleted",
+        "its workspace was deleted",
+        "start another where the workspace is brought back",
+    ),
+];
+
+/// What the word of a reason means and what helps; nothing for what only a log tells.
+pub fn explained(reason: &str) -> Option<(&'static str, &'static str)> {
+    if job::is_overdue(reason) {
+        return Some((
+            "a job of it took longer than one may take",
+            "raise runs.plan_minutes_max (of an apply runs.apply_minutes_max) or split the configuration",
+        ));
+    }
+    let of_server = REASONS.iter().find(|(word, ..)| *word == reason);
+    of_server
+        .map(|(_, what, next)| (*what, *next))
+        .or_else(|| Mismatch::explained(reason))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn what_differs_is_explained_by_the_table_of_what_may() {
+        for word in Mismatch::WORDS {
+            let (what, next) = explained(word).unwrap();
+            assert!(!what.is_empty() && !next.is_empty(), "{word}");
+        }
+        assert_eq!(explained("init"), None);
+        assert_eq!(explained(""), None);
+    }
+}
