@@ -13,6 +13,7 @@
 mod asked;
 pub mod check;
 pub(crate) mod evaluate;
+mod few;
 pub(crate) mod task;
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@
 //! Deliberately absent: overrides. Who may say that a run goes on although a policy failed is the server's question; what an override
 //! is bound to is [`Message::digest`], [`Verdict::policy_set`] and [`Verdict::input`].
 
-mod shape;
+pub(crate) mod shape;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +26,7 @@ use crate::bundle::Digest;
 use crate::manifest::{Level, Policy, Role};
 
 /// Messages that a result keeps. A person reads a few; the rest is counted.
-const MESSAGES_MAX: usize = 1_000;
+pub(crate) const MESSAGES_MAX: usize = 1_000;
 
 /// Where something is written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -297,10 +297,15 @@ impl Weighing<'_> {
             let words = "it asks nothing: its packages have no rule that its dialect knows; name its `entrypoints`";
             return self.error(words, location);
         }
+        let left_out = answers
+            .iter()
+            .fold(0_u64, |sum, answer| sum.saturating_add(answer.left_out));
         let objections = answers
             .into_iter()
             .flat_map(|answer| self.objections(answer, location.as_ref()));
-        self.weigh(objections.collect(), location)
+        let mut result = self.weigh(objections.collect(), location);
+        result.messages_left_out = result.messages_left_out.saturating_add(left_out);
+        result
     }
 
     fn error(&self, words: &str, location: Option<Location>) -> PolicyResult {
@@ -319,6 +324,7 @@ impl Weighing<'_> {
             role,
             found,
             exempt,
+            left_out,
         } = answer;
         let cap = match role {
             Role::Deny | Role::Allow => self.cap(),
@@ -356,6 +362,10 @@ impl Weighing<'_> {
         }
         match shape::said(value, &query) {
             Err(words) => error(words),
+            // Whoever left something out of it has said something.
+            Ok(said) if said.is_empty() && left_out > 0 => {
+                error(format!("{query} is without what it is about"))
+            }
             Ok(said) => said
                 .into_iter()
                 .map(|it| self.objection(it, cap, &query, exempt))

@@ -7,7 +7,10 @@ import rego.v1
 
 import data.statehouse.plan
 
-deny contains plan.denial(one, sprintf("its source is %s; use one of %s", [one.call.source, concat(", ", data.parameters.allowed_module_sources.allowed)])) if {
+# Looked up once: each resource asks for it.
+parameters := data.parameters.allowed_module_sources
+
+deny contains plan.denial(one, sprintf("its source is %s; use one of %s", [one.call.source, concat(", ", parameters.allowed)])) if {
 	some one in plan.calls
-	not plan.is_like_any(one.call.source, data.parameters.allowed_module_sources.allowed)
+	not plan.is_like_any(one.call.source, parameters.allowed)
 }

@@ -8,7 +8,10 @@ import rego.v1
 
 import data.statehouse.plan
 
-deny contains plan.denial(change, sprintf("it is in %s; use one of %s", [value, concat(", ", data.parameters.allowed_regions.regions)])) if {
+# Looked up once: each resource asks for it.
+parameters := data.parameters.allowed_regions
+
+deny contains plan.denial(change, sprintf("it is in %s; use one of %s", [value, concat(", ", parameters.regions)])) if {
 	some prefix, attributes in places
 	wrong := denied[prefix]
 	some type, changes in plan.made
@@ -32,7 +35,7 @@ denied[prefix][name] contains value if {
 	some name in attributes
 	some value in used[prefix][name]
 	region := region_of(prefix, name, value)
-	not plan.is_like_any(region, data.parameters.allowed_regions.regions)
+	not plan.is_like_any(region, parameters.regions)
 }
 
 used[prefix][name] contains value if {
@@ -48,8 +51,8 @@ deny contains denial if {
 	some key, provider in input.configuration.provider_config
 	provider.name in {"aws", "google", "google-beta"}
 	region := given(provider.expressions.region)
-	not plan.is_like_any(region, data.parameters.allowed_regions.regions)
-	denial := {"msg": sprintf("provider %s: its region is %s; use one of %s", [key, region, concat(", ", data.parameters.allowed_regions.regions)])}
+	not plan.is_like_any(region, parameters.regions)
+	denial := {"msg": sprintf("provider %s: its region is %s; use one of %s", [key, region, concat(", ", parameters.regions)])}
 }
 
 # A zone stands in a region: eu-west-1a in eu-west-1, europe-west1-b in europe-west1.

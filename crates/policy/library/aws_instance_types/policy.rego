@@ -8,14 +8,17 @@ import rego.v1
 
 import data.statehouse.plan
 
-deny contains plan.denial(change, sprintf("%s is %s; use one of %s", [attribute, kind, concat(", ", data.parameters.aws_instance_types.allowed)])) if {
+# Looked up once: each resource asks for it.
+parameters := data.parameters.aws_instance_types
+
+deny contains plan.denial(change, sprintf("%s is %s; use one of %s", [attribute, kind, concat(", ", parameters.allowed)])) if {
 	some type, attribute in attributes
 	some change in plan.made[type]
 	some kind in plan.as_list(change.change.after[attribute])
 	kind in denied
 }
 
-denied := plan.unlike(used, data.parameters.aws_instance_types.allowed)
+denied := plan.unlike(used, parameters.allowed)
 
 used contains kind if {
 	some type, attribute in attributes

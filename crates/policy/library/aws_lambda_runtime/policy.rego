@@ -7,6 +7,9 @@ import rego.v1
 
 import data.statehouse.plan
 
+# Looked up once: each resource asks for it.
+parameters := data.parameters.aws_lambda_runtime
+
 deny contains plan.denial(change, sprintf("the runtime %s is out of care; use a newer one", [runtime])) if {
 	some change in plan.made.aws_lambda_function
 	runtime := change.change.after.runtime
@@ -16,5 +19,5 @@ deny contains plan.denial(change, sprintf("the runtime %s is out of care; use a 
 denied := {runtime |
 	some runtime in {change.change.after.runtime | some change in plan.made.aws_lambda_function}
 	is_string(runtime)
-	plan.is_like_any(runtime, data.parameters.aws_lambda_runtime.denied)
+	plan.is_like_any(runtime, parameters.denied)
 }

@@ -8,17 +8,20 @@ import rego.v1
 
 import data.statehouse.plan
 
+# Looked up once: each resource asks for it.
+parameters := data.parameters.aws_load_balancer_tls
+
 deny contains plan.denial(change, "it serves plain HTTP; redirect to HTTPS, or listen on HTTPS") if {
 	some change in listeners
 	change.change.after.protocol == "HTTP"
 	not redirects(change)
 }
 
-deny contains plan.denial(change, sprintf("the TLS policy is %s; set ssl_policy to one like %s", [used, concat(", ", data.parameters.aws_load_balancer_tls.policies)])) if {
+deny contains plan.denial(change, sprintf("the TLS policy is %s; set ssl_policy to one like %s", [used, concat(", ", parameters.policies)])) if {
 	some change in listeners
 	change.change.after.protocol in {"HTTPS", "TLS"}
 	used := tls_policy(change)
-	not plan.is_like_any(used, data.parameters.aws_load_balancer_tls.policies)
+	not plan.is_like_any(used, parameters.policies)
 }
 
 listeners contains change if {

@@ -8,16 +8,19 @@ import rego.v1
 
 import data.statehouse.plan
 
-deny contains plan.denial(change, sprintf("backups are kept for %v days; set backup_retention_period to at least %v", [days, data.parameters.aws_rds_backup.days_min])) if {
+# Looked up once: each resource asks for it.
+parameters := data.parameters.aws_rds_backup
+
+deny contains plan.denial(change, sprintf("backups are kept for %v days; set backup_retention_period to at least %v", [days, parameters.days_min])) if {
 	some type in ["aws_db_instance", "aws_rds_cluster"]
 	some change in plan.made[type]
 	not plan.is_given(change, ["replicate_source_db"])
 	days := kept_days(change)
-	days < data.parameters.aws_rds_backup.days_min
+	days < parameters.days_min
 }
 
 deny contains plan.denial(change, "it can be deleted by accident; set deletion_protection = true") if {
-	data.parameters.aws_rds_backup.deletion_protection
+	parameters.deletion_protection
 	some type in ["aws_db_instance", "aws_rds_cluster"]
 	some change in plan.made[type]
 	not change.change.after.deletion_protection == true

@@ -8,11 +8,14 @@ import rego.v1
 
 import data.statehouse.plan
 
+# Looked up once: each resource asks for it.
+parameters := data.parameters.aws_s3_acl
+
 deny contains plan.denial(change, sprintf("the ACL %s lets strangers in; use private", [acl])) if {
 	some type in ["aws_s3_bucket_acl", "aws_s3_bucket", "aws_s3_object"]
 	some change in plan.made[type]
 	acl := change.change.after.acl
-	acl in data.parameters.aws_s3_acl.denied
+	acl in parameters.denied
 }
 
 deny contains plan.denial(change, sprintf("a grant is for %s; grant to accounts only", [grantee.uri])) if {

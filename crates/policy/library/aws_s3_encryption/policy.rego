@@ -8,12 +8,15 @@ import rego.v1
 
 import data.statehouse.plan
 
-deny contains plan.denial(change, sprintf("the algorithm is %v; use one of %s", [algorithm, concat(", ", data.parameters.aws_s3_encryption.algorithms)])) if {
+# Looked up once: each resource asks for it.
+parameters := data.parameters.aws_s3_encryption
+
+deny contains plan.denial(change, sprintf("the algorithm is %v; use one of %s", [algorithm, concat(", ", parameters.algorithms)])) if {
 	some change in plan.made.aws_s3_bucket_server_side_encryption_configuration
 	some rule in plan.blocks(change, "rule")
 	some default_encryption in plan.items(rule, "apply_server_side_encryption_by_default")
 	algorithm := default_encryption.sse_algorithm
-	not algorithm in data.parameters.aws_s3_encryption.algorithms
+	not algorithm in parameters.algorithms
 }
 
 deny contains plan.denial(change, "no rule says how objects are encrypted; add rule { apply_server_side_encryption_by_default { … } }") if {

@@ -9,6 +9,9 @@ import rego.v1
 
 import data.statehouse.plan
 
+# Looked up once: each resource asks for it.
+parameters := data.parameters.aws_security_group_ingress
+
 deny contains plan.denial(change, sprintf("ports %s are open to %s; name the networks that need them", [ports(rule), range])) if {
 	some type in ["aws_security_group", "aws_default_security_group"]
 	some change in plan.made[type]
@@ -48,7 +51,7 @@ is_open(rule, protocol, range) if {
 is_allowed(rule, protocol) if {
 	not protocol in {"-1", "all"}
 	rule.from_port == rule.to_port
-	rule.from_port in data.parameters.aws_security_group_ingress.ports
+	rule.from_port in parameters.ports
 }
 
 ports(rule) := sprintf("%v-%v", [object.get(rule, "from_port", "all"), object.get(rule, "to_port", "all")])

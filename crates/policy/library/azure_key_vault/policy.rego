@@ -8,14 +8,17 @@ import rego.v1
 
 import data.statehouse.plan
 
+# Looked up once: each resource asks for it.
+parameters := data.parameters.azure_key_vault
+
 deny contains plan.denial(change, "its secrets can be purged; set purge_protection_enabled = true (it cannot be switched off again)") if {
 	some change in plan.made.azurerm_key_vault
 	not change.change.after.purge_protection_enabled == true
 }
 
-deny contains plan.denial(change, sprintf("what is deleted is kept for %v days; set soft_delete_retention_days to at least %v", [days, data.parameters.azure_key_vault.days_min])) if {
+deny contains plan.denial(change, sprintf("what is deleted is kept for %v days; set soft_delete_retention_days to at least %v", [days, parameters.days_min])) if {
 	some change in plan.made.azurerm_key_vault
 	days := change.change.after.soft_delete_retention_days
 	is_number(days)
-	days < data.parameters.azure_key_vault.days_min
+	days < parameters.days_min
 }

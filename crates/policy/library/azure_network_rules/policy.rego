@@ -8,6 +8,9 @@ import rego.v1
 
 import data.statehouse.plan
 
+# Looked up once: each resource asks for it.
+parameters := data.parameters.azure_network_rules
+
 deny contains plan.denial(change, sprintf("ports %s are open to %s; name the networks that need them", [port, source])) if {
 	some change in plan.made.azurerm_network_security_rule
 	some [port, source] in openings(change.change.after)
@@ -26,7 +29,7 @@ openings(rule) := {[port, source] |
 	some source in one_or_many(rule, "source_address_prefix", "source_address_prefixes")
 	plan.is_everywhere(source)
 	some port in one_or_many(rule, "destination_port_range", "destination_port_ranges")
-	not port in data.parameters.azure_network_rules.ports
+	not port in parameters.ports
 }
 
 # What the provider has under one name for one value and under another for many.

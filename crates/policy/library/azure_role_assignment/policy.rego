@@ -8,10 +8,13 @@ import rego.v1
 
 import data.statehouse.plan
 
+# Looked up once: each resource asks for it.
+parameters := data.parameters.azure_role_assignment
+
 deny contains plan.denial(change, sprintf("it gives the role %s; give a role with the rights that are needed", [role])) if {
 	some change in plan.made.azurerm_role_assignment
 	role := change.change.after.role_definition_name
-	role in data.parameters.azure_role_assignment.denied
+	role in parameters.denied
 	not is_narrow(change.change.after)
 }
 

@@ -8,19 +8,22 @@ import rego.v1
 
 import data.statehouse.plan
 
-deny contains plan.denial(change, sprintf("the size is %s; use one of %s", [size, concat(", ", data.parameters.azure_vm_sizes.allowed)])) if {
+# Looked up once: each resource asks for it.
+parameters := data.parameters.azure_vm_sizes
+
+deny contains plan.denial(change, sprintf("the size is %s; use one of %s", [size, concat(", ", parameters.allowed)])) if {
 	some type, attribute in attributes
 	some change in plan.made[type]
 	size := plan.value(change, [attribute])
 	is_string(size)
-	not plan.is_like_any(size, data.parameters.azure_vm_sizes.allowed)
+	not plan.is_like_any(size, parameters.allowed)
 }
 
-deny contains plan.denial(change, sprintf("the size of its default nodes is %s; use one of %s", [pool.vm_size, concat(", ", data.parameters.azure_vm_sizes.allowed)])) if {
+deny contains plan.denial(change, sprintf("the size of its default nodes is %s; use one of %s", [pool.vm_size, concat(", ", parameters.allowed)])) if {
 	some change in plan.made.azurerm_kubernetes_cluster
 	some pool in plan.blocks(change, "default_node_pool")
 	is_string(pool.vm_size)
-	not plan.is_like_any(pool.vm_size, data.parameters.azure_vm_sizes.allowed)
+	not plan.is_like_any(pool.vm_size, parameters.allowed)
 }
 
 attributes := {

@@ -7,8 +7,11 @@ import rego.v1
 
 import data.statehouse.plan
 
-deny contains plan.denial(change, sprintf("resources of type %s may not be made; %s", [type, data.parameters.denied_types.instead])) if {
+# Looked up once: each resource asks for it.
+parameters := data.parameters.denied_types
+
+deny contains plan.denial(change, sprintf("resources of type %s may not be made; %s", [type, parameters.instead])) if {
 	some type, changes in plan.made
-	plan.is_like_any(type, data.parameters.denied_types.types)
+	plan.is_like_any(type, parameters.types)
 	some change in changes
 }

@@ -8,10 +8,13 @@ import rego.v1
 
 import data.statehouse.plan
 
+# Looked up once: each resource asks for it.
+parameters := data.parameters.google_basic_roles
+
 deny contains plan.denial(change, sprintf("it gives %s; give a role with the rights that are needed", [role])) if {
 	some scope in ["project", "folder", "organization"]
 	some kind in ["member", "binding"]
 	some change in plan.made[sprintf("google_%s_iam_%s", [scope, kind])]
 	role := change.change.after.role
-	role in data.parameters.google_basic_roles.denied
+	role in parameters.denied
 }

@@ -8,6 +8,9 @@ import rego.v1
 
 import data.statehouse.plan
 
+# Looked up once: each resource asks for it.
+parameters := data.parameters.google_firewall_ingress
+
 deny contains plan.denial(change, sprintf("ports %s are open to %s; name the networks that need them", [port, range])) if {
 	some change in plan.made.google_compute_firewall
 	rule := change.change.after
@@ -17,12 +20,12 @@ deny contains plan.denial(change, sprintf("ports %s are open to %s; name the net
 	plan.is_everywhere(range)
 	some allowed in plan.blocks(change, "allow")
 	some port in ports(allowed)
-	not port in data.parameters.google_firewall_ingress.ports
+	not port in parameters.ports
 }
 
 # Without ports, a rule opens all of them; protocols without ports may pass where they are allowed.
 ports(allowed) := allowed.ports if {
 	count(allowed.ports) > 0
 } else := [sprintf("all (%s)", [allowed.protocol])] if {
-	not allowed.protocol in data.parameters.google_firewall_ingress.protocols
+	not allowed.protocol in parameters.protocols
 } else := []

@@ -12,9 +12,16 @@ deny contains plan.denial(one, sprintf("%s stands in the configuration; take it 
 	some one in plan.configured
 	one.resource.mode == "managed"
 	some name, expression in one.resource.expressions
-	plan.is_like_any(name, data.parameters.plain_secrets.names)
-	not plan.is_like_any(name, data.parameters.plain_secrets.exempt)
+	name in secret
 	is_text(expression.constant_value)
+}
+
+# The names that tell of a secret: every name is looked at once.
+secret := plan.like(used, data.parameters.plain_secrets.names) & plan.unlike(used, data.parameters.plain_secrets.exempt)
+
+used contains name if {
+	some one in plan.configured
+	some name, _ in one.resource.expressions
 }
 
 is_text(value) if {

@@ -7,8 +7,11 @@ import rego.v1
 
 import data.statehouse.plan
 
+# Looked up once: each resource asks for it.
+parameters := data.parameters.provisioners
+
 deny contains plan.denial(one, sprintf("it has a provisioner %s; use a resource, an image or user data", [provisioner.type])) if {
 	some one in plan.configured
 	some provisioner in one.resource.provisioners
-	not provisioner.type in data.parameters.provisioners.allowed
+	not provisioner.type in parameters.allowed
 }

@@ -18,11 +18,15 @@ deny contains plan.denial(change, sprintf("it lacks tags: %s; add them to it, or
 	some change in changes
 
 	# What most resources have is looked at first: a plan can be long.
-	some tag in data.parameters.required_tags.tags
-	not has(change.change.after, tag)
-	not is_open(change)
+	lacks_any(change.change.after)
+	not is_open(change.change.after_unknown)
 	missing := required - tags(change.change)
 	count(missing) > 0
+}
+
+lacks_any(after) if {
+	some tag in required
+	not has(after, tag)
 }
 
 has(after, tag) if after.tags_all[tag] != ""
@@ -46,8 +50,8 @@ is_taggable(change) if {
 
 tags(change) := {tag |
 	some part in ["after", "after_unknown"]
-	some name in names
 	values := change[part]
+	some name in names
 	given := values[name]
 	is_object(given)
 	some tag, value in given
@@ -55,12 +59,12 @@ tags(change) := {tag |
 }
 
 # Whether its tags cannot be told before the apply.
-is_open(change) if plan.is_unknown(change, ["tags"])
+is_open(unknown) if unknown.tags == true
 
-is_open(change) if plan.is_unknown(change, ["labels"])
+is_open(unknown) if unknown.labels == true
 
-is_open(change) if {
-	plan.is_unknown(change, ["tags_all"])
+is_open(unknown) if {
+	unknown.tags_all == true
 	has_defaults
 }
 

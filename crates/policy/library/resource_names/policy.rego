@@ -7,8 +7,11 @@ import rego.v1
 
 import data.statehouse.plan
 
-deny contains plan.denial(one, sprintf("its name %s does not match %s; rename it, with a moved block if it exists", [one.resource.name, data.parameters.resource_names.pattern])) if {
+# Looked up once: each resource asks for it.
+parameters := data.parameters.resource_names
+
+deny contains plan.denial(one, sprintf("its name %s does not match %s; rename it, with a moved block if it exists", [one.resource.name, parameters.pattern])) if {
 	some one in plan.configured
 	one.resource.mode == "managed"
-	not regex.match(data.parameters.resource_names.pattern, one.resource.name)
+	not regex.match(parameters.pattern, one.resource.name)
 }

@@ -68,6 +68,13 @@ is_like_any(text, patterns) if {
 	glob.match(pattern, [], text)
 }
 
+# Those of a set of texts that are like one of the patterns.
+like(texts, patterns) := {text |
+	some text in texts
+	is_string(text)
+	is_like_any(text, patterns)
+}
+
 # Those of a set of texts that are like none of the patterns. A policy that judges many resources asks once for all their values.
 unlike(texts, patterns) := {text |
 	some text in texts

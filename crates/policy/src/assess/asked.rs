@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::Exception;
+use super::few::few;
 use super::task::{Answer, Found, TaskPolicy};
-use crate::engine::{Program, RuleInfo};
+use crate::engine::{Document, Program, RuleInfo};
 use crate::manifest::{Dialect, Entrypoint, Role};
 use crate::verdict::Location;
 
@@ -15,6 +17,8 @@ pub(super) struct Asked<'a> {
     pub(super) entrypoints: Vec<Entrypoint>,
     /// Where conftest looks for rules that do not count.
     exceptions: Vec<String>,
+    /// What does not count of what it says, and when that is asked.
+    pub(super) excepted: (Vec<Exception>, i64),
     pub(super) location: Option<Location>,
 }
 
@@ -52,6 +56,7 @@ pub(super) fn asked_of<'a>(policy: &'a TaskPolicy, program: &Program) -> Asked<'
         policy,
         entrypoints,
         exceptions: exceptions.into_iter().collect(),
+        excepted: (Vec::new(), 0),
         location: location.map(|rule| Location {
             file: rule.file.clone(),
             line: rule.line,
@@ -90,28 +95,59 @@ pub(super) fn queries<'a>(asked: &'a [Asked<'_>]) -> Vec<&'a str> {
     asked.iter().flat_map(of).collect()
 }
 
+/// What was found under a path, by our own engine or by another one.
+pub(super) enum Held {
+    /// As our engine holds it.
+    Document(Document),
+    Found(Found),
+}
+
+impl Held {
+    fn whole(self) -> Found {
+        match self {
+            Held::Document(document) => Found::Value(document.to_value()),
+            Held::Found(found) => found,
+        }
+    }
+}
+
 /// What was found for [`queries`], policy by policy.
-pub(super) fn in_turn(asked: &[Asked<'_>], found: Vec<Found>) -> Vec<Vec<Answer>> {
+pub(super) fn in_turn(
+    asked: &[Asked<'_>],
+    found: impl IntoIterator<Item = Held>,
+) -> Vec<Vec<Answer>> {
     let mut found = found.into_iter();
-    let mut next = |_: &str| found.next().unwrap_or(Found::Undefined);
+    let mut next = |_: &str| found.next().unwrap_or(Held::Found(Found::Undefined));
     asked.iter().map(|it| answers(it, &mut next)).collect()
 }
 
 /// An answer for each question, and which of them the policy itself takes back.
-pub(super) fn answers(asked: &Asked<'_>, find: &mut dyn FnMut(&str) -> Found) -> Vec<Answer> {
-    let mut answers: Vec<Answer> = asked
-        .entrypoints
-        .iter()
-        .map(|Entrypoint { query, role }| Answer {
+pub(super) fn answers(asked: &Asked<'_>, find: &mut dyn FnMut(&str) -> Held) -> Vec<Answer> {
+    let (exceptions, timestamp_ns) = &asked.excepted;
+    let is_excepted = |address: &str| {
+        let mut all = exceptions.iter();
+        all.any(|it| it.holds(&asked.policy.name, address, *timestamp_ns))
+    };
+    let answer = |Entrypoint { query, role }: &Entrypoint| {
+        let (found, left_out) = match find(query) {
+            Held::Document(document) => {
+                let (value, left_out) = few(&document, &is_excepted);
+                (Found::Value(value), left_out)
+            }
+            Held::Found(found) => (found, 0),
+        };
+        Answer {
             query: query.clone(),
             role: *role,
-            found: find(query),
+            found,
             exempt: false,
-        })
-        .collect();
+            left_out,
+        }
+    };
+    let mut answers: Vec<Answer> = asked.entrypoints.iter().map(answer).collect();
     for query in &asked.exceptions {
         let package = query.strip_suffix("exception").unwrap_or(query);
-        let names = match find(query) {
+        let names = match find(query).whole() {
             Found::Value(value) => names_in(&value),
             // Without an exception everything counts.
             Found::Undefined | Found::Error(_) => continue,

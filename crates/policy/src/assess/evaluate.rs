@@ -1,8 +1,8 @@
 //! Evaluating a task: which programs there are, what each is asked, and what was answered, as events.
 //!
 //! Policies of a set that load the same files and read the same view are one program with one input, and all of them are asked
-//! together: what they share (the library's index of a plan, say) is then found out once. Where that fails, each is asked for itself,
-//! so that an error of one is no error of the others.
+//! together: what they share (the library's index of a plan, say) is then found out once. Where that fails, which may be for want of
+//! time, they are asked in some parts; and each of a part that fails for itself, so that an error of one is no error of the others.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,7 +11,8 @@ use std::thread;
 
 use serde_json::Value;
 
-use super::asked::{Asked, answers, asked_of, in_turn, queries};
+use super::Exception;
+use super::asked::{Asked, Held, answers, asked_of, in_turn, queries};
 use super::check::wrong;
 use super::task::{Answer, Event, Found, Rego, Said, Task, TaskPolicy, TaskSet};
 use crate::engine::{self, Diagnostic, Document, EvalError, Prepared, Program, Source};
@@ -21,6 +22,10 @@ use crate::verdict::Location;
 
 /// The engine goes down a level for each level of an expression; what needs more than this is refused when it is loaded.
 const STACK_BYTES: usize = 64 << 20;
+
+/// Parts in which policies are asked that could not be asked together. What would take some times as long as a set may is then answered;
+/// and if it is one of them that does not come back, two parts' time and its own are all that it takes.
+const PARTS: usize = 4;
 
 /// Hears what happens, from several threads.
 pub(crate) type Hear<'a> = &'a (dyn Fn(Event) + Sync);
@@ -143,10 +148,14 @@ impl Job<'_> {
         let program = load(self.set, &first.files).map_err(why)?;
         let data = data_of(&self.task.data, self.set).map_err(|message| (message, None))?;
         let input = parsed.view(first.dialect, first.entity);
+        let excepted: Vec<Exception> = serde_json::from_value(self.set.exceptions.clone())
+            .map_err(|error| (format!("the exceptions of the set: {error}"), None))?;
         let mut asked = Vec::new();
         for policy in &self.policies {
             if parsed.has(policy.entity) {
-                asked.push(asked_of(policy, &program));
+                let mut of = asked_of(policy, &program);
+                of.excepted = (excepted.clone(), self.task.context.timestamp_ns);
+                asked.push(of);
             } else {
                 let message = format!("there is no {:?} to judge", policy.entity).to_lowercase();
                 let said = Said::Failed {
@@ -174,30 +183,47 @@ impl Job<'_> {
         let prepared = program.prepare(data, self.limits());
         let mut prepared = prepared.map_err(|error: EvalError| (error.to_string(), None))?;
         prepared.set_input(input);
-        let together = if self.task.singly {
-            None
-        } else {
-            together(&mut prepared, &asked)
-        };
-        if let Some(answers) = together {
-            self.say_all(hear, &asked, answers);
-            return Ok(());
+        if self.task.singly {
+            self.ask_each(hear, &mut prepared, &asked);
+        } else if !self.ask_together(hear, &mut prepared, &asked) {
+            for part in asked.chunks(asked.len().div_ceil(PARTS).max(1)) {
+                hear(Event::Begun {
+                    set: self.at,
+                    policies: part.iter().map(|it| it.policy.index).collect(),
+                    location: None,
+                });
+                if !self.ask_together(hear, &mut prepared, part) {
+                    self.ask_each(hear, &mut prepared, part);
+                }
+            }
         }
-        for asked in &asked {
+        Ok(())
+    }
+
+    /// Asks them in one, and says whether that went well.
+    fn ask_together(&self, hear: Hear<'_>, prepared: &mut Prepared, asked: &[Asked<'_>]) -> bool {
+        let answers = together(prepared, asked);
+        let is_answered = answers.is_some();
+        self.say_all(hear, asked, answers.unwrap_or_default());
+        is_answered
+    }
+
+    fn ask_each(&self, hear: Hear<'_>, prepared: &mut Prepared, asked: &[Asked<'_>]) {
+        for asked in asked {
             hear(Event::Begun {
                 set: self.at,
                 policies: vec![asked.policy.index],
                 location: asked.location.clone(),
             });
-            let answers = alone(&mut prepared, asked);
+            let answers = alone(prepared, asked);
             self.say(hear, asked, answers);
         }
-        Ok(())
     }
 
     /// All policies at once; each for itself where that fails.
     fn have_asked(&self, hear: Hear<'_>, asked: &[Asked<'_>], all: Questions<'_>, ask: Ask<'_>) {
         if let Ok(found) = ask(&all) {
+            let found = found.into_iter().map(Held::Found);
             self.say_all(hear, asked, in_turn(asked, found));
             return;
         }
@@ -207,7 +233,10 @@ impl Job<'_> {
                 ..all
             });
             match (found, asked) {
-                (Ok(found), asked) => self.say_all(hear, asked, in_turn(asked, found)),
+                (Ok(found), asked) => {
+                    let found = found.into_iter().map(Held::Found);
+                    self.say_all(hear, asked, in_turn(asked, found));
+                }
                 (Err(message), [asked]) => {
                     let said = Said::Failed {
                         message,
@@ -353,16 +382,16 @@ fn together(prepared: &mut Prepared, asked: &[Asked<'_>]) -> Option<Vec<Vec<Answ
         .collect();
     let found = lists?.into_iter().map(|list| {
         let value = list.items().into_iter().next();
-        value.map_or(Found::Undefined, |value| Found::Value(value.to_value()))
+        value.map_or(Held::Found(Found::Undefined), Held::Document)
     });
-    Some(in_turn(asked, found.collect()))
+    Some(in_turn(asked, found))
 }
 
 /// The questions of one policy, one by one.
 fn alone(prepared: &mut Prepared, asked: &Asked<'_>) -> Vec<Answer> {
-    answers(asked, &mut |query| match prepared.eval(query) {
-        Ok(Some(value)) => Found::Value(value),
-        Ok(None) => Found::Undefined,
-        Err(error) => Found::Error(error.to_string()),
+    answers(asked, &mut |query| match prepared.eval_document(query) {
+        Ok(Some(value)) => Held::Document(value),
+        Ok(None) => Held::Found(Found::Undefined),
+        Err(error) => Held::Found(Found::Error(error.to_string())),
     })
 }

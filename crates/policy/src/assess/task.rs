@@ -200,6 +200,9 @@ pub(crate) struct Answer {
     pub(crate) found: Found,
     /// Whether the policy itself says that it does not count.
     pub(crate) exempt: bool,
+    /// How many more elements of each weight there were, together; see [`super::few`].
+    #[serde(default)]
+    pub(crate) left_out: u64,
 }
 
 /// What was found under a path.

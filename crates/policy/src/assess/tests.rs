@@ -445,3 +445,79 @@ fn a_set_is_looked_at_before_it_is_published() {
         "a.rego:3"
     );
 }
+
+/// A set that is against this many resources: `deny` has an object for each, with what a piece of Rego adds to it.
+fn against(count: usize, more: &str) -> Set {
+    let text = format!(
+        "package p\nimport rego.v1\ndeny contains {{\"msg\": sprintf(\"%05d\", [i]), \"address\": sprintf(\"a.r%05d\", [i]){more}}} if some i in numbers.range(1, {count})\n"
+    );
+    set(&[("p.rego", &text)])
+}
+
+fn exception(address: &str) -> Exception {
+    Exception {
+        policy: "p".into(),
+        address: address.into(),
+        until_us: i64::MAX,
+        reason: "old".into(),
+    }
+}
+
+/// What a set of one policy comes to: the summary, what is kept, and what is counted only.
+fn comes_to(set: Set) -> (Summary, usize, u64, String) {
+    let policy = set.manifest.policies[0].name.clone();
+    let exceptions = set.exceptions.iter().cloned();
+    let exceptions = exceptions.map(|it| Exception {
+        policy: policy.clone(),
+        ..it
+    });
+    let set = Set {
+        exceptions: exceptions.collect(),
+        ..set.clone()
+    };
+    let request = Request {
+        sets: vec![set],
+        entities: vec![Entity::Plan],
+        input: Input {
+            documents: BTreeMap::from([(Part::Plan, PLAN.into())]),
+            context: context(),
+            ..Input::default()
+        },
+    };
+    let verdicts = assess(&request, &Limits::default());
+    let result = &verdicts[0].results[0];
+    let first = result.messages[0].text.clone();
+    (
+        verdicts[0].summary,
+        result.messages.len(),
+        result.messages_left_out,
+        first,
+    )
+}
+
+#[test]
+fn of_many_objections_a_thousand_are_kept_and_what_weighs_most_is_among_them() {
+    let first = |at: &str| at.to_owned();
+    let plain = comes_to(against(2_500, ""));
+    assert_eq!(plain, (Summary::HardFailed, 1_000, 1_500, first("00001")));
+    // Whatever is excepted first, one that is not is seen.
+    let mut set = against(2_500, "");
+    set.exceptions = vec![exception("a.r00*"), exception("a.r01*")];
+    let seen = comes_to(set);
+    assert_eq!(seen, (Summary::HardFailed, 1_000, 1_500, first("02000")));
+    let mut set = against(2_500, "");
+    set.exceptions = vec![exception("*")];
+    let (summary, kept, left_out, _) = comes_to(set);
+    assert_eq!((summary, kept, left_out), (Summary::Advised, 1_000, 1_500));
+    // The heaviest comes last in the order of values.
+    let heavy = against(
+        2_500,
+        ", \"severity\": {true: \"hard-mandatory\", false: \"advisory\"}[i == 2500]",
+    );
+    let seen = comes_to(heavy);
+    assert_eq!(seen, (Summary::HardFailed, 1_000, 1_500, first("02500")));
+    // One objection over and over is one.
+    let text = "package p\nimport rego.v1\ndeny := [\"no\" | some _ in numbers.range(1, 3000)]\n";
+    let once = comes_to(self::set(&[("p.rego", text)]));
+    assert_eq!(once, (Summary::HardFailed, 1, 0, first("no")));
+}

@@ -1,6 +1,6 @@
 //! A document: JSON as the engine holds it, parsed once, shared by count.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use regorus::Value;
@@ -142,6 +142,31 @@ impl Document {
             Value::Array(items) => items.iter().cloned().map(Self).collect(),
             Value::Set(items) => items.iter_sorted().cloned().map(Self).collect(),
             _ => Vec::new(),
+        }
+    }
+
+    /// How many items an array or a set has; none has anything else.
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Value::Array(items) => items.len(),
+            Value::Set(items) => items.len(),
+            _ => 0,
+        }
+    }
+
+    /// Whether there is no item.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The items of an array or a set, each once, in the engine's order of values.
+    pub fn distinct(&self) -> Vec<Self> {
+        match &self.0 {
+            Value::Array(items) => {
+                let items: BTreeSet<Value> = items.iter().cloned().collect();
+                items.into_iter().map(Self).collect()
+            }
+            _ => self.items(),
         }
     }
 

@@ -15,7 +15,7 @@ const METADATA_BYTES_MAX: usize = 4 << 10;
 const TEXTS: [&str; 3] = ["msg", "message", "reason"];
 
 /// Under which names the resource does.
-const ADDRESSES: [&str; 3] = ["address", "resource", "resource_address"];
+pub(crate) const ADDRESSES: [&str; 3] = ["address", "resource", "resource_address"];
 
 /// One element of an answer.
 #[derive(Debug, PartialEq)]
@@ -109,7 +109,7 @@ fn text_of(members: &Map<String, Value>) -> Option<(&'static str, String)> {
 }
 
 /// Text as it may be shown to people who decide by it: cut, and without what a terminal obeys or an eye does not see.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let mut out = String::with_capacity(text.len().min(TEXT_BYTES_MAX));
     for letter in text.chars() {
         if out.len() + letter.len_utf8() > TEXT_BYTES_MAX {

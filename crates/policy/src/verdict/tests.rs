@@ -35,6 +35,7 @@ fn answer(role: Role, found: Found) -> Answer {
         role,
         found,
         exempt: false,
+        left_out: 0,
     }
 }
 
@@ -360,6 +361,21 @@ fn a_message_is_cut_counted_and_shown_without_what_a_terminal_obeys() {
             verdict_.results[0].messages_left_out
         ),
         (1_000, 500)
+    );
+    // What was left out before it came here is counted, and is never nothing.
+    let with = |left_out, found: Value| {
+        let answer = answer(Role::Deny, Found::Value(found));
+        verdict(
+            "hard-mandatory",
+            answers(vec![Answer { left_out, ..answer }]),
+        )
+    };
+    let some = with(7, json!(["a"]));
+    assert_eq!(some.results[0].messages_left_out, 7);
+    let none = with(7, json!([]));
+    assert_eq!(
+        (none.summary, none.results[0].outcome),
+        (Summary::HardFailed, Outcome::Error)
     );
     // The one that weighs most is never cut off.
     let mut many: Vec<Value> = (0..1_500)
