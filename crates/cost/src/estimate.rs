@@ -1,8 +1,9 @@
 //! What a plan costs, before and after it.
 //!
 //! Each resource is one of four: it has components, it is free, its type is not known ("unsupported"), or its mapping refuses it for a
-//! reason. Each component is priced, depends on usage that nobody gave, or has no price in the book. The four never mix, each is
-//! counted, and none of them is zero. Sums are by currency; two currencies are never added. Decimals stay as they are: rounding is the
+//! reason. Each component is priced, depends on usage that nobody gave, is known after apply, or has no price in the book. The four
+//! never mix, each is counted, and none of them is zero. A resource that meets a limit of the estimator is among the unsupported, too,
+//! whatever of it was estimated. Sums are by currency; two currencies are never added. Decimals stay as they are: rounding is the
 //! display's. Absent on purpose: opinions about the amounts, which are the policy's.
 
 use std::collections::{BTreeMap, HashSet};
@@ -391,11 +392,21 @@ impl Estimate {
         let mut others = Vec::new();
         let is_gone = after.is_none();
         let is_unsupported = matches!(after, Some(Outcome::Unsupported(_)));
+        if let Some(Outcome::Components {
+            cut: Some(limit), ..
+        }) = &after
+        {
+            let address = &resource.address;
+            let warning = format!("{address} is not estimated to its end: {limit}");
+            self.warnings.push(warning);
+            self.without(resource, Some(Outcome::Unsupported(limit.clone())));
+        }
         for (side, outcome) in costs.iter_mut().zip([before, after]) {
             match outcome {
                 Some(Outcome::Components {
                     components,
                     region: place,
+                    ..
                 }) => {
                     *side = components;
                     region = place;
@@ -616,21 +627,27 @@ fn paired(before: Vec<Cost>, after: Vec<Cost>) -> Vec<Component> {
     components
 }
 
-/// Why there is no amount, in a few words.
-pub(crate) fn reason(asked: &Asked) -> (State, String) {
-    if asked.missing.is_empty() && !asked.unknown.is_empty() {
-        return (
-            State::KnownAfterApply,
-            format!("known after apply: {}", asked.unknown.join(", ")),
-        );
-    }
+/// Why there is no amount, where usage would say it.
+pub(crate) fn missing_usage(asked: &Asked) -> String {
     if asked.missing.is_empty() {
-        return (State::DependsOnUsage, "how much is not known".to_owned());
+        return "how much is not known".to_owned();
     }
-    (
-        State::DependsOnUsage,
-        format!("depends on usage: {}", asked.missing.join(", ")),
-    )
+    format!("depends on usage: {}", asked.missing.join(", "))
+}
+
+/// Why there is no amount, where the plan does not say it yet: `later` is what has to become known, and `asked` may name usage that
+/// nobody gave, too.
+pub(crate) fn known_later(later: &Asked, asked: &Asked) -> String {
+    let mut reason = "known after apply".to_owned();
+    if !later.unknown.is_empty() {
+        reason.push_str(": ");
+        reason.push_str(&later.unknown.join(", "));
+    }
+    if !asked.missing.is_empty() {
+        reason.push_str("; ");
+        reason.push_str(&missing_usage(asked));
+    }
+    reason
 }
 
 #[cfg(test)]

@@ -1,13 +1,16 @@
 //! Expressions of the mapping, evaluated.
 //!
 //! Every expression has a value: what does not go (a text times a number, a division by zero, a number beyond 28 digits) is unset, and
-//! what depends on an unknown is unknown. An amount that is unset or unknown becomes "depends on usage", never zero. Beside the value
-//! it is noted which usage was asked for and which attributes are known only after apply, so that an estimate can say why.
+//! what depends on an unknown is unknown, through defaults, conditions, comparisons and lists: only what comes out the same whatever it
+//! will be (`false and …`, `0 * …`, both sides of a choice alike) is known. An amount that is unset becomes "depends on usage", one that
+//! is unknown "known after apply", never zero. Beside the value it is noted which usage was asked for and which attributes are known
+//! only after apply, so that an estimate can say why.
 
 use std::rc::Rc;
 
 use rust_decimal::Decimal;
 
+use crate::functions::{pure, same, sum};
 use crate::mapping::Mapping;
 use crate::mapping::body::{Piece, Text};
 use crate::mapping::expression::{Expression, Function, Operator, Over};
@@ -17,7 +20,9 @@ use crate::value::Value;
 use crate::world::World;
 
 /// A list grows to this at most: more items than a plan can have are a mistake of the mapping.
-const ITEMS_MAX: usize = 100_000;
+pub(crate) const ITEMS_MAX: usize = 100_000;
+/// What stands in a text in the place of what is known after apply.
+const LATER: &str = "known after apply";
 
 /// What was asked for on the way to a value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,7 +36,15 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    fn add(&mut self, other: &Self) {
+    /// Something that is known after apply, and nothing else.
+    pub(crate) fn later(name: &str) -> Self {
+        Self {
+            unknown: vec![name.to_owned()],
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
         self.usage |= other.usage;
         for (all, new) in [
             (&mut self.missing, &other.missing),
@@ -61,6 +74,17 @@ pub(crate) struct Evaluator<'a, 'p, 't> {
     pub(crate) subject: Value,
     scope: Vec<Bound>,
     asked: Asked,
+    /// A limit that was met, in words: what was evaluated is not all there is.
+    cut: Option<String>,
+}
+
+/// A text, and what of it is known after apply, if anything is.
+#[derive(Clone, Default)]
+pub(crate) struct Written {
+    pub(crate) text: String,
+    pub(crate) later: Option<Asked>,
+    /// What of it is left to the provider: nothing stands in its place.
+    pub(crate) left: Option<Asked>,
 }
 
 impl<'a, 'p, 't> Evaluator<'a, 'p, 't> {
@@ -78,7 +102,14 @@ impl<'a, 'p, 't> Evaluator<'a, 'p, 't> {
             subject: Value::Resource(at),
             scope: Vec::with_capacity(32),
             asked: Asked::default(),
+            cut: None,
         }
+    }
+
+    /// The limit that was met on the way, if one was.
+    pub(crate) fn take_cut(&mut self) -> Option<String> {
+        let of_world = self.world.take_cut();
+        self.cut.take().or(of_world)
     }
 
     /// How much is in scope, to take it back to.
@@ -110,34 +141,45 @@ impl<'a, 'p, 't> Evaluator<'a, 'p, 't> {
         self.scope.push(Bound { name, value, asked });
     }
 
-    /// The value, and what was asked for on the way.
+    /// The value, and what was asked for on the way. What is known after apply counts only where the value depends on it.
     pub(crate) fn noted(&mut self, expression: &Expression) -> (Value, Asked) {
         let outer = std::mem::take(&mut self.asked);
         let value = self.value(expression);
-        let asked = std::mem::replace(&mut self.asked, outer);
+        let mut asked = std::mem::replace(&mut self.asked, outer);
+        // What came to nothing may have done so for want of it.
+        if !asked.unknown.is_empty() && value != Value::Null && !value.has_later() {
+            asked.unknown.clear();
+        }
         (value, asked)
     }
 
-    pub(crate) fn is_true(&mut self, expression: &Expression) -> bool {
-        self.value(expression).is_true()
-    }
-
-    pub(crate) fn text(&mut self, text: &Text) -> String {
+    /// Writes a text.
+    pub(crate) fn text(&mut self, text: &Text) -> Written {
         let mut whole = String::new();
+        let (mut later, mut left): (Option<Asked>, Option<Asked>) = (None, None);
         for piece in text {
             match piece {
                 Piece::Literal(literal) => whole.push_str(literal),
-                Piece::Value(expression) => whole.push_str(&self.value(expression).to_string()),
+                Piece::Value(expression) => {
+                    let (value, asked) = self.noted(expression);
+                    match value {
+                        Value::Unknown => {
+                            whole.push_str(LATER);
+                            later.get_or_insert_default().add(&asked);
+                        }
+                        Value::Null | Value::Left if !asked.unknown.is_empty() => {
+                            left.get_or_insert_default().add(&asked);
+                        }
+                        value => whole.push_str(&value.to_string()),
+                    }
+                }
             }
         }
-        whole
-    }
-
-    /// A text, and what was asked for on the way.
-    pub(crate) fn noted_text(&mut self, text: &Text) -> (String, Asked) {
-        let outer = std::mem::take(&mut self.asked);
-        let whole = self.text(text);
-        (whole, std::mem::replace(&mut self.asked, outer))
+        Written {
+            text: whole,
+            later,
+            left,
+        }
     }
 
     fn look_up(&mut self, name: Name) -> Value {
@@ -167,47 +209,66 @@ impl<'a, 'p, 't> Evaluator<'a, 'p, 't> {
             Expression::List(items) => {
                 Value::list(items.iter().map(|item| self.value(item)).collect())
             }
-            Expression::If(parts) => {
-                let [condition, yes, no] = &**parts;
-                if self.is_true(condition) {
-                    self.value(yes)
-                } else {
-                    self.value(no)
-                }
-            }
-            Expression::And(parts) => {
-                let [one, other] = &**parts;
-                Value::Bool(self.is_true(one) && self.is_true(other))
-            }
-            Expression::Or(parts) => {
-                let [one, other] = &**parts;
-                let value = self.value(one);
-                if value.is_true() {
-                    value
-                } else {
-                    self.value(other)
-                }
-            }
-            Expression::Not(of) => Value::Bool(!self.is_true(of)),
+            Expression::If(parts) => self.choice(parts),
+            Expression::And(parts) => self.both(parts),
+            Expression::Or(parts) => self.either(parts),
+            Expression::Not(of) => truth(self.value(of).truth().map(|yes| !yes)),
             Expression::Default(parts) => self.default(parts),
             Expression::In(parts) => self.contains(parts),
-            Expression::Matches(of, pattern) => {
-                let value = self.value(of);
-                Value::Bool(value.as_text().is_some_and(|text| pattern.is_match(text)))
-            }
-            Expression::Find(of, pattern, group) => {
-                let value = self.value(of);
-                let found = value.as_text().and_then(|text| {
-                    pattern
-                        .captures(text)?
-                        .get(*group)
-                        .map(|found| found.as_str().to_owned())
-                });
-                found.map_or(Value::Null, |text| Value::text(&text))
-            }
+            Expression::Matches(of, pattern) => match self.value(of) {
+                Value::Unknown => Value::Unknown,
+                Value::Text(text) => Value::Bool(pattern.is_match(&text)),
+                _ => Value::Bool(false),
+            },
+            Expression::Find(of, pattern, group) => match self.value(of) {
+                later @ (Value::Unknown | Value::Left) => later,
+                Value::Text(text) => {
+                    let found = pattern.captures(&text).and_then(|found| found.get(*group));
+                    found.map_or(Value::Null, |found| Value::text(found.as_str()))
+                }
+                _ => Value::Null,
+            },
             Expression::Binary(operator, parts) => self.binary(*operator, parts),
             Expression::Each(over, parts) => self.each(*over, parts),
             Expression::Call(function, arguments) => self.call(*function, arguments),
+        }
+    }
+
+    /// One of two. Where it is not known which, it is neither, unless both are the same.
+    fn choice(&mut self, parts: &[Expression; 3]) -> Value {
+        let [condition, yes, no] = parts;
+        match self.value(condition).truth() {
+            Some(true) => self.value(yes),
+            Some(false) => self.value(no),
+            None => {
+                let (yes, no) = (self.value(yes), self.value(no));
+                if yes == no { yes } else { Value::Unknown }
+            }
+        }
+    }
+
+    fn both(&mut self, parts: &[Expression; 2]) -> Value {
+        let [one, other] = parts;
+        let one = self.value(one).truth();
+        if one == Some(false) {
+            return Value::Bool(false);
+        }
+        match (one, self.value(other).truth()) {
+            (_, Some(false)) => Value::Bool(false),
+            (Some(_), Some(_)) => Value::Bool(true),
+            _ => Value::Unknown,
+        }
+    }
+
+    /// The first that holds, or the second.
+    fn either(&mut self, parts: &[Expression; 2]) -> Value {
+        let [one, other] = parts;
+        let value = self.value(one);
+        match value.truth() {
+            Some(true) => value,
+            Some(false) => self.value(other),
+            None if self.value(other).truth() == Some(true) => Value::Bool(true),
+            None => Value::Unknown,
         }
     }
 
@@ -222,8 +283,12 @@ impl<'a, 'p, 't> Evaluator<'a, 'p, 't> {
             let outer = asked.missing.pop().map(|outer| outer + ".");
             asked.missing.push(outer.unwrap_or_default() + name);
         }
-        if value == Value::Unknown && !asked.unknown.iter().any(|key| key == name) {
-            asked.unknown.push(name.to_owned());
+        // Of what is unknown as a whole, the whole is named.
+        if !matches!(holder, Value::Unknown | Value::Left) {
+            asked.unknown.clear();
+            if value.has_later() {
+                asked.unknown.push(name.to_owned());
+            }
         }
         self.asked.add(&asked);
         value
@@ -231,64 +296,88 @@ impl<'a, 'p, 't> Evaluator<'a, 'p, 't> {
 
     fn index(&mut self, of: &Expression, index: &Expression) -> Value {
         let holder = self.value(of);
-        match self.value(index) {
-            Value::Number(place) => holder.at(place),
-            Value::Text(name) => match holder {
-                Value::Resource(at) => self.world.attribute(at, &name),
-                other => other.get(&name),
-            },
+        match (self.value(index), holder) {
+            (Value::Number(place), holder) => holder.at(place),
+            (Value::Text(name), Value::Resource(at)) => {
+                let value = self.world.attribute(at, &name);
+                self.later(value, &name)
+            }
+            (Value::Text(name), holder) => holder.get(&name),
+            (Value::Unknown, _) => Value::Unknown,
             _ => Value::Null,
         }
+    }
+
+    /// A value that the plan says; named, where anything of it is known after apply.
+    fn later(&mut self, value: Value, name: &str) -> Value {
+        if value.has_later() {
+            self.asked.add(&Asked::later(name));
+        }
+        value
     }
 
     fn default(&mut self, parts: &[Expression; 2]) -> Value {
         let [wanted, otherwise] = parts;
         let (value, asked) = self.noted(wanted);
-        let empty = match &value {
-            Value::Null | Value::Unknown => true,
-            Value::Text(text) => text.is_empty(),
-            Value::List(items) => items.is_empty(),
-            _ => false,
-        };
-        if !empty {
+        if !value.is_silent() {
             self.asked.add(&asked);
             return value;
         }
-        let value = self.value(otherwise);
+        let otherwise = self.value(otherwise);
         // A default answers what was missing; that usage could have said it counts all the same.
         self.asked.usage |= asked.usage;
-        if !value.is_known() {
+        if !otherwise.is_known() {
             self.asked.add(&asked);
         }
-        value
+        // What nothing answers is left to the provider still.
+        if otherwise == Value::Null && value == Value::Left {
+            return value;
+        }
+        otherwise
     }
 
     fn contains(&mut self, parts: &[Expression; 2]) -> Value {
         let [item, all] = parts;
         let (item, all) = (self.value(item), self.value(all));
-        Value::Bool(match &all {
-            Value::List(items) => items.iter().any(|one| one.is_same(&item)),
+        match &all {
+            Value::List(items) => any(items.iter().map(|one| same(one, &item))),
+            Value::Unknown => Value::Unknown,
+            Value::Map(members) if members.is_empty() => Value::Bool(false),
+            Value::Map(_) | Value::Text(_) if item == Value::Unknown => Value::Unknown,
             Value::Map(members) => {
                 let name = item.to_string();
-                members.iter().any(|(key, _)| **key == *name)
+                Value::Bool(members.iter().any(|(key, _)| **key == *name))
             }
-            Value::Text(text) => item.as_text().is_some_and(|part| text.contains(part)),
-            _ => false,
-        })
+            Value::Text(text) => {
+                Value::Bool(item.as_text().is_some_and(|part| text.contains(part)))
+            }
+            _ => Value::Bool(false),
+        }
     }
 
     fn binary(&mut self, operator: Operator, parts: &[Expression; 2]) -> Value {
         let [one, other] = parts;
         let (one, other) = (self.value(one), self.value(other));
         match operator {
-            Operator::Equal => return Value::Bool(one.is_same(&other)),
-            Operator::Unequal => return Value::Bool(!one.is_same(&other)),
+            Operator::Equal => return truth(same(&one, &other)),
+            Operator::Unequal => return truth(same(&one, &other).map(|yes| !yes)),
+            Operator::Join if one == Value::Unknown || other == Value::Unknown => {
+                return Value::Unknown;
+            }
             Operator::Join => return Value::text(&format!("{one}{other}")),
             _ => {}
         }
         let (a, b) = (one.number(), other.number());
         if let Some(ordering) = operator.ordering() {
-            return Value::Bool(matches!((a, b), (Some(a), Some(b)) if ordering(a, b)));
+            let is_no_number = |value: &Value, number: Option<Decimal>| {
+                number.is_none() && value.later_number() != Some(Value::Unknown)
+            };
+            return match (a, b) {
+                (Some(a), Some(b)) => Value::Bool(ordering(a, b)),
+                // What is no number is in no order with anything.
+                _ if is_no_number(&one, a) || is_no_number(&other, b) => Value::Bool(false),
+                _ => Value::Unknown,
+            };
         }
         let zero = |number: Option<Decimal>| number.is_some_and(|number| number.is_zero());
         // Nothing of anything is nothing, however much that is.
@@ -296,11 +385,7 @@ impl<'a, 'p, 't> Evaluator<'a, 'p, 't> {
             return Value::Number(Decimal::ZERO);
         }
         let (Some(a), Some(b)) = (a, b) else {
-            return if one == Value::Unknown || other == Value::Unknown {
-                Value::Unknown
-            } else {
-                Value::Null
-            };
+            return Value::later_of([&one, &other]).unwrap_or_default();
         };
         let result = match operator {
             Operator::Add => a.checked_add(b),
@@ -309,6 +394,10 @@ impl<'a, 'p, 't> Evaluator<'a, 'p, 't> {
             Operator::Divide => a.checked_div(b),
             _ => a.checked_rem(b),
         };
+        let by_zero = b.is_zero() && matches!(operator, Operator::Divide | Operator::Remainder);
+        if result.is_none() && !by_zero {
+            self.cut = Some("an amount is larger than can be reckoned with".to_owned());
+        }
         result.map_or(Value::Null, Value::Number)
     }
 
@@ -316,9 +405,12 @@ impl<'a, 'p, 't> Evaluator<'a, 'p, 't> {
         let [list, expression] = parts;
         let list = match self.value(list) {
             Value::List(items) => items,
-            Value::Null | Value::Unknown => Rc::from([]),
+            Value::Unknown => return Value::Unknown,
+            Value::Left if !matches!(over, Over::Any) => return Value::Left,
+            Value::Null | Value::Left => Rc::from([]),
             one => Rc::from([one]),
         };
+        self.count(list.len());
         let mark = self.mark();
         let mut results = Vec::with_capacity(list.len());
         for item in list.iter().take(ITEMS_MAX) {
@@ -326,24 +418,38 @@ impl<'a, 'p, 't> Evaluator<'a, 'p, 't> {
             results.push(self.value(expression));
             self.reset(mark);
         }
-        let mut chosen = list
-            .iter()
-            .zip(&results)
-            .filter(|(_, result)| result.is_true());
+        let found = || list.iter().zip(results.iter().map(Value::truth));
+        let chosen = || found().filter(|(_, holds)| *holds == Some(true));
+        let is_open = || found().any(|(_, holds)| holds.is_none());
         match over {
-            Over::Map => Value::list(results),
-            Over::Filter => Value::list(chosen.map(|(item, _)| item.clone()).collect()),
-            Over::First => chosen.next().map_or(Value::Null, |(item, _)| item.clone()),
-            Over::Any => Value::Bool(chosen.next().is_some()),
-            Over::Count => Value::Number(chosen.count().into()),
             Over::Sum => sum(&results),
+            Over::Any => any(found().map(|(_, holds)| holds)),
+            Over::First => match found().find(|(_, holds)| *holds != Some(false)) {
+                Some((item, Some(_))) => item.clone(),
+                Some(_) => Value::Unknown,
+                None => Value::Null,
+            },
+            // Which items they are, and how many, depends on each.
+            Over::Filter | Over::Count if is_open() => Value::Unknown,
+            Over::Filter => Value::list(chosen().map(|(item, _)| item.clone()).collect()),
+            Over::Count => Value::Number(chosen().count().into()),
+            Over::Map => Value::list(results),
         }
     }
 
-    fn resource(&mut self, expression: &Expression) -> Option<usize> {
+    /// Notes a list that is too long to be gone through to its end.
+    fn count(&mut self, items: usize) {
+        if items > ITEMS_MAX {
+            self.cut = Some(format!("a list has more than {ITEMS_MAX} items"));
+        }
+    }
+
+    /// A resource, or what stands for none: unset, or unknown.
+    fn resource(&mut self, expression: &Expression) -> Result<usize, Value> {
         match self.value(expression) {
-            Value::Resource(at) => Some(at),
-            _ => None,
+            Value::Resource(at) => Ok(at),
+            Value::Unknown => Err(Value::Unknown),
+            _ => Err(Value::Null),
         }
     }
 
@@ -367,32 +473,21 @@ impl<'a, 'p, 't> Evaluator<'a, 'p, 't> {
                 };
                 resources(&self.world.referring(from, &kind, &path))
             }
-            Function::RefsTo => {
-                let Some(to) = self.resource(first) else {
-                    return Value::list(Vec::new());
-                };
-                let kind = self.literal(rest.first());
-                let path = self.literal(rest.get(1));
-                resources(&self.world.referring(to, &kind, &path))
-            }
             Function::RefCount => {
                 let path = self.literal(Some(first));
-                Value::Number(self.world.reference_count(self.at, &path).into())
+                let count = self.world.reference_count(self.at, &path);
+                self.later(count, &path)
             }
             Function::AllOf => {
                 let kind = self.literal(Some(first));
                 resources(self.world.all_of(&kind))
             }
-            Function::AddressOf => self
-                .resource(first)
-                .map_or(Value::Null, |at| Value::text(self.world.address(at))),
-            Function::UsageOf => self.resource(first).map_or(Value::Null, |at| {
-                self.asked.usage = true;
-                self.usage.of(self.world.address(at), self.world.kind(at))
-            }),
-            Function::SizeOf => self
-                .resource(first)
-                .map_or(Value::Null, |at| self.world.size_of(at, 0)),
+            Function::AddressOf | Function::UsageOf | Function::SizeOf | Function::RefsTo => {
+                match self.resource(first) {
+                    Ok(at) => self.of_resource(function, at, rest),
+                    Err(none) => none,
+                }
+            }
             Function::Provider => {
                 let attribute = self.literal(Some(first));
                 self.world.provider(self.at, &attribute)
@@ -404,25 +499,51 @@ impl<'a, 'p, 't> Evaluator<'a, 'p, 't> {
                     .collect();
                 let parents: Vec<&str> = parents.iter().map(String::as_str).collect();
                 let place = self.world.location(self.at, &parents, 0);
-                place.map_or(Value::Null, |place| Value::text(&place))
+                self.later(place, "location")
             }
-            Function::Table => {
-                let table = self.literal(Some(first));
-                let key = rest.first().map_or(Value::Null, |key| self.value(key));
-                if key.is_known()
-                    && let Some(found) = self.mapping.table(&table, &key.to_string())
-                {
-                    return Value::Text(found);
-                }
-                rest.get(1)
-                    .map_or(Value::Null, |otherwise| self.value(otherwise))
-            }
+            Function::Table => self.row(first, rest),
             Function::By => self.by(first, rest),
             _ => {
                 let values: Vec<Value> = arguments.iter().map(|one| self.value(one)).collect();
+                if function == Function::Concat {
+                    self.count(values.iter().map(|value| value.items().len()).sum());
+                }
                 pure(function, &values)
             }
         }
+    }
+
+    /// What there is to say of a resource.
+    fn of_resource(&mut self, function: Function, at: usize, rest: &[Expression]) -> Value {
+        match function {
+            Function::AddressOf => Value::text(self.world.address(at)),
+            Function::UsageOf => {
+                self.asked.usage = true;
+                self.usage.of(self.world.address(at), self.world.kind(at))
+            }
+            Function::SizeOf => self.later(self.world.size_of(at, 0), "its size"),
+            _ => {
+                let kind = self.literal(rest.first());
+                let path = self.literal(rest.get(1));
+                resources(&self.world.referring(at, &kind, &path))
+            }
+        }
+    }
+
+    /// A row of a table.
+    fn row(&mut self, table: &Expression, rest: &[Expression]) -> Value {
+        let table = self.literal(Some(table));
+        let key = rest.first().map_or(Value::Null, |key| self.value(key));
+        if key == Value::Unknown {
+            return key;
+        }
+        if key.is_known()
+            && let Some(found) = self.mapping.table(&table, &key.to_string())
+        {
+            return Value::Text(found);
+        }
+        let otherwise = rest.get(1);
+        otherwise.map_or(Value::Null, |otherwise| self.value(otherwise))
     }
 
     /// The item of a list, or the resource, that has a value by a name.
@@ -430,11 +551,19 @@ impl<'a, 'p, 't> Evaluator<'a, 'p, 't> {
         let list = self.value(list);
         let name = self.literal(rest.first());
         let wanted = rest.get(1).map_or(Value::Null, |value| self.value(value));
-        let has = |item: &&Value| match item {
-            Value::Resource(at) => self.world.attribute(*at, &name).is_same(&wanted),
-            item => item.get(&name).is_same(&wanted),
+        if list == Value::Unknown {
+            return list;
+        }
+        let has = |item: &Value| match item {
+            Value::Resource(at) => same(&self.world.attribute(*at, &name), &wanted),
+            item => same(&item.get(&name), &wanted),
         };
-        list.items().iter().find(has).cloned().unwrap_or_default()
+        let mut items = list.items().iter().map(|item| (item, has(item)));
+        match items.find(|(_, has)| *has != Some(false)) {
+            Some((item, Some(_))) => item.clone(),
+            Some(_) => self.later(Value::Unknown, &name),
+            None => Value::Null,
+        }
     }
 
     fn reference(&mut self, first: &Expression, rest: &[Expression]) -> Value {
@@ -451,13 +580,18 @@ impl<'a, 'p, 't> Evaluator<'a, 'p, 't> {
                 self.literal(rest.first()),
                 rest.get(1..).unwrap_or_default(),
             ),
+            Value::Unknown => return Value::Unknown,
             _ => return Value::Null,
         };
         let kinds: Vec<String> = kinds.iter().map(|kind| self.literal(Some(kind))).collect();
         let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
-        self.world
-            .reference(from, &path, &kinds)
-            .map_or(Value::Null, Value::Resource)
+        match self.world.reference(from, &path, &kinds) {
+            Some(at) => Value::Resource(at),
+            None if self.world.is_reference_unknown(from, &path) => {
+                self.later(Value::Unknown, &path)
+            }
+            None => Value::Null,
+        }
     }
 }
 
@@ -473,196 +607,24 @@ impl Operator {
     }
 }
 
+/// Whether, as a value.
+fn truth(known: Option<bool>) -> Value {
+    known.map_or(Value::Unknown, Value::Bool)
+}
+
+/// Whether any holds: one that does is enough, one that is not known leaves it open.
+fn any(all: impl Iterator<Item = Option<bool>>) -> Value {
+    let mut is_open = false;
+    for one in all {
+        match one {
+            Some(true) => return Value::Bool(true),
+            Some(false) => {}
+            None => is_open = true,
+        }
+    }
+    truth((!is_open).then_some(false))
+}
+
 fn resources(all: &[usize]) -> Value {
     Value::list(all.iter().copied().map(Value::Resource).collect())
-}
-
-/// The sum of all, if all are numbers.
-fn sum(values: &[Value]) -> Value {
-    values
-        .iter()
-        .try_fold(Decimal::ZERO, |sum, value| sum.checked_add(value.number()?))
-        .map_or(Value::Null, Value::Number)
-}
-
-/// Functions of their arguments alone.
-fn pure(function: Function, values: &[Value]) -> Value {
-    let (first, rest) = values.split_first().unwrap_or((&Value::Null, &[]));
-    match function {
-        Function::Absent => Value::Bool(!first.is_known() || first.as_text() == Some("")),
-        Function::Known => Value::Bool(first.is_known()),
-        Function::Unknown => Value::Bool(*first == Value::Unknown),
-        Function::Num => match first {
-            Value::Unknown => Value::Unknown,
-            other => other.number().map_or(Value::Null, Value::Number),
-        },
-        Function::Str => Value::text(&first.to_string()),
-        Function::Ceil => rounded(first, Decimal::ceil),
-        Function::Floor => rounded(first, Decimal::floor),
-        Function::Min => extreme(values, |a, b| a < b),
-        Function::Max => extreme(values, |a, b| a > b),
-        Function::SumOf => sum(first.items()),
-        Function::FirstOf => first.items().first().cloned().unwrap_or_default(),
-        Function::Len => match first {
-            Value::List(items) => Value::Number(items.len().into()),
-            Value::Map(members) => Value::Number(members.len().into()),
-            Value::Text(text) => Value::Number(text.len().into()),
-            Value::Unknown => Value::Unknown,
-            _ => Value::Number(Decimal::ZERO),
-        },
-        Function::Pick => pick(first, rest),
-        Function::Merge | Function::Entries | Function::Distinct | Function::Concat => {
-            of_lists(function, values)
-        }
-        _ => of_texts(function, first, rest),
-    }
-}
-
-fn rounded(value: &Value, how: fn(&Decimal) -> Decimal) -> Value {
-    match value {
-        Value::Unknown => Value::Unknown,
-        other => other
-            .number()
-            .map_or(Value::Null, |number| Value::Number(how(&number))),
-    }
-}
-
-/// The least or the most, if all are numbers: of a list, or of the arguments.
-fn extreme(values: &[Value], better: fn(Decimal, Decimal) -> bool) -> Value {
-    let all: &[Value] = match values {
-        [Value::List(items)] => items,
-        _ => values,
-    };
-    let mut best: Option<Decimal> = None;
-    for value in all {
-        let Some(number) = value.number() else {
-            return if *value == Value::Unknown {
-                Value::Unknown
-            } else {
-                Value::Null
-            };
-        };
-        if best.is_none_or(|best| better(number, best)) {
-            best = Some(number);
-        }
-    }
-    best.map_or(Value::Null, Value::Number)
-}
-
-fn pick(key: &Value, rest: &[Value]) -> Value {
-    let mut pairs = rest.chunks_exact(2);
-    for pair in &mut pairs {
-        if let [wanted, value] = pair
-            && wanted.is_same(key)
-        {
-            return value.clone();
-        }
-    }
-    pairs.remainder().first().cloned().unwrap_or_default()
-}
-
-fn of_lists(function: Function, values: &[Value]) -> Value {
-    let (first, rest) = values.split_first().unwrap_or((&Value::Null, &[]));
-    match function {
-        Function::Merge => merge(first, rest.first().unwrap_or(&Value::Null)),
-        Function::Entries => {
-            let entry = |(name, value): &(Rc<str>, Value)| {
-                Value::Map(Rc::from([
-                    (Rc::from("key"), Value::Text(name.clone())),
-                    (Rc::from("value"), value.clone()),
-                ]))
-            };
-            Value::list(first.members().iter().map(entry).collect())
-        }
-        Function::Distinct => {
-            let mut seen: Vec<Value> = Vec::new();
-            for item in first.items() {
-                if !seen.contains(item) {
-                    seen.push(item.clone());
-                }
-            }
-            Value::list(seen)
-        }
-        _ => {
-            let mut all = Vec::new();
-            for value in values {
-                match value {
-                    Value::List(items) => all.extend(items.iter().take(ITEMS_MAX).cloned()),
-                    Value::Null | Value::Unknown => {}
-                    one => all.push(one.clone()),
-                }
-            }
-            Value::list(all)
-        }
-    }
-}
-
-/// What one says, and what another says where it is silent.
-fn merge(one: &Value, other: &Value) -> Value {
-    let single = |value: &Value| match value {
-        Value::List(items) => items.first().cloned().unwrap_or_default(),
-        value => value.clone(),
-    };
-    let (one, other) = (single(one), single(other));
-    let mut merged: Vec<(Rc<str>, Value)> = other.members().to_vec();
-    for (name, value) in one.members() {
-        let silent = match value {
-            Value::Null | Value::Unknown => true,
-            Value::Text(text) => text.is_empty(),
-            Value::List(items) => items.is_empty(),
-            _ => false,
-        };
-        match merged.iter_mut().find(|(key, _)| key == name) {
-            Some((_, known)) if !silent => *known = value.clone(),
-            Some(_) => {}
-            None => merged.push((name.clone(), value.clone())),
-        }
-    }
-    Value::Map(merged.into())
-}
-
-fn of_texts(function: Function, first: &Value, rest: &[Value]) -> Value {
-    let second = rest.first().map(Value::to_string).unwrap_or_default();
-    if let Function::Join = function {
-        let texts: Vec<String> = first.items().iter().map(Value::to_string).collect();
-        return Value::text(&texts.join(&second));
-    }
-    if let Function::Starts | Function::Ends = function {
-        let text = first.as_text().unwrap_or_default();
-        return Value::Bool(match function {
-            Function::Starts => text.starts_with(&second),
-            _ => text.ends_with(&second),
-        });
-    }
-    if !first.is_known() {
-        return first.clone();
-    }
-    let text = first.to_string();
-    match function {
-        Function::Lower => Value::text(&text.to_lowercase()),
-        Function::Upper => Value::text(&text.to_uppercase()),
-        Function::Title => Value::text(&title(&text)),
-        Function::Replace => {
-            let with = rest.get(1).map(Value::to_string).unwrap_or_default();
-            Value::text(&text.replace(&second, &with))
-        }
-        Function::Split => {
-            let parts: Vec<Value> = text.split(&second).map(Value::text).collect();
-            match rest.get(1).and_then(Value::number) {
-                Some(place) => Value::list(parts).at(place),
-                None => Value::list(parts),
-            }
-        }
-        _ => Value::Null,
-    }
-}
-
-/// Each word with a capital and small letters behind it.
-fn title(text: &str) -> String {
-    let word = |word: &str| {
-        let mut letters = word.chars();
-        let first = letters.next().map(|c| c.to_uppercase().to_string());
-        first.unwrap_or_default() + &letters.as_str().to_lowercase()
-    };
-    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }

@@ -7,6 +7,8 @@
 pub mod desk;
 pub mod estimate;
 mod evaluate;
+mod functions;
+mod later;
 pub mod mapping;
 pub mod output;
 pub mod plan;

@@ -327,12 +327,16 @@ struct Configured<'t> {
     provider_config_key: Option<Cow<'t, str>>,
     #[serde(borrow)]
     expressions: Option<&'t RawValue>,
+    #[serde(borrow)]
+    for_each_expression: Option<&'t RawValue>,
 }
 
 #[derive(Deserialize)]
 struct Call<'t> {
     #[serde(borrow)]
     expressions: Option<&'t RawValue>,
+    #[serde(borrow)]
+    for_each_expression: Option<&'t RawValue>,
     #[serde(borrow)]
     module: Option<ModuleOf<'t>>,
 }
@@ -395,11 +399,15 @@ pub(crate) struct ByAddress<'t> {
     pub(crate) inputs: HashMap<String, &'t RawValue>,
     /// Of each module: what its outputs are, by `module.name.` and output.
     pub(crate) outputs: HashMap<String, &'t RawValue>,
+    /// Of each resource, and of each module called: what its instances are made of.
+    pub(crate) repeated: HashMap<String, &'t RawValue>,
     pub(crate) providers: HashMap<Cow<'t, str>, &'t RawValue>,
     /// Input variables of the root: given or by default.
     pub(crate) variables: HashMap<Cow<'t, str>, &'t RawValue>,
     /// Resources, and which of their attributes something was made of.
     pub(crate) relevant: Vec<(Cow<'t, str>, Value)>,
+    /// Whether the form of the plan has these.
+    pub(crate) tells_relevant: bool,
 }
 
 impl<'t> ByAddress<'t> {
@@ -497,11 +505,14 @@ impl<'t> Plan<'t> {
             }
         }
         drop(changes);
-        let configured = ByAddress::of(
+        let mut configured = ByAddress::of(
             file.configuration.unwrap_or_default(),
             file.variables.unwrap_or_default(),
             file.relevant_attributes.unwrap_or_default(),
         );
+        let version = file.format_version.as_ref().map(|text| &*text.0);
+        let is_old = |version: &str| version.starts_with("0.") || version == "1.0";
+        configured.tells_relevant = version.is_some_and(|version| !is_old(version));
         Ok(Self {
             after,
             before,
@@ -569,6 +580,9 @@ fn collect<'t>(
 fn walk<'t>(module: ModuleOf<'t>, prefix: String, found: &mut ByAddress<'t>) {
     for resource in module.resources {
         let address = format!("{prefix}{}", resource.address);
+        if let Some(raw) = resource.for_each_expression {
+            found.repeated.insert(address.clone(), raw);
+        }
         found.resources.insert(
             address,
             (resource.provider_config_key, resource.expressions),
@@ -583,6 +597,9 @@ fn walk<'t>(module: ModuleOf<'t>, prefix: String, found: &mut ByAddress<'t>) {
         let inner = format!("{prefix}module.{name}.");
         if let Some(raw) = call.expressions {
             found.inputs.insert(inner.clone(), raw);
+        }
+        if let Some(raw) = call.for_each_expression {
+            found.repeated.insert(inner.clone(), raw);
         }
         if let Some(module) = call.module {
             walk(module, inner, found);
@@ -650,39 +667,6 @@ impl<'de: 't, 't> Deserialize<'de> for Members<'t> {
             }
         }
         deserializer.deserialize_map(Object)
-    }
-}
-
-/// Puts what is known after apply into a value.
-pub(crate) fn with_unknown(value: Value, unknown: &Value) -> Value {
-    match (value, unknown) {
-        (Value::Null, Value::Bool(true)) => Value::Unknown,
-        (Value::Map(members), Value::Map(marks)) => {
-            let mut merged: Vec<_> = members
-                .iter()
-                .map(|(name, value)| {
-                    let mark = unknown.get(name);
-                    (name.clone(), with_unknown(value.clone(), &mark))
-                })
-                .collect();
-            for (name, mark) in &**marks {
-                if *mark == Value::Bool(true) && !members.iter().any(|(key, _)| key == name) {
-                    merged.push((name.clone(), Value::Unknown));
-                }
-            }
-            Value::Map(merged.into())
-        }
-        (Value::List(items), Value::List(marks)) => Value::list(
-            items
-                .iter()
-                .enumerate()
-                .map(|(at, item)| match marks.get(at) {
-                    Some(mark) => with_unknown(item.clone(), mark),
-                    None => item.clone(),
-                })
-                .collect(),
-        ),
-        (value, _) => value,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Values that expressions work on: what a plan says of an attribute, or what an expression made of it.
 //!
-//! A value is cheap to clone. `Null` is an attribute that nobody set, `Unknown` one that is known after apply; they are never
+//! A value is cheap to clone. `Null` is an attribute that nobody set, `Unknown` one that is known after apply. Between the two is what
+//! nobody set and the provider will fill in: `Left` is unset to defaults and conditions, and unknown to amounts. None of them is ever
 //! mixed up with zero or with an empty text. Absent on purpose: floating point; a number is a decimal from the file to the output.
 
 use std::fmt;
@@ -16,6 +17,8 @@ pub enum Value {
     /// Nobody set it.
     #[default]
     Null,
+    /// Nobody set it: the provider will, and it is known after apply.
+    Left,
     /// Known after apply.
     Unknown,
     /// Yes or no.
@@ -56,20 +59,72 @@ impl Value {
 
     /// Neither unset nor unknown.
     pub fn is_known(&self) -> bool {
-        !matches!(self, Self::Null | Self::Unknown)
+        !matches!(self, Self::Null | Self::Left | Self::Unknown)
     }
 
-    /// What a condition makes of it: unset, unknown, empty, zero and `false` are no.
-    pub fn is_true(&self) -> bool {
+    /// Unset, or as empty as that: what a default is for. What is known after apply is not.
+    pub fn is_silent(&self) -> bool {
         match self {
-            Self::Null | Self::Unknown => false,
+            Self::Null | Self::Left => true,
+            Self::Text(text) => text.is_empty(),
+            Self::List(items) => items.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// What a condition makes of it, if that is known: unset, empty, zero and `false` are no.
+    pub fn truth(&self) -> Option<bool> {
+        Some(match self {
+            Self::Unknown => return None,
+            Self::Null | Self::Left => false,
             Self::Bool(yes) => *yes,
             Self::Number(number) => !number.is_zero(),
             Self::Text(text) => !text.is_empty() && &**text != "false",
             Self::List(items) => !items.is_empty(),
             Self::Map(members) => !members.is_empty(),
             Self::Resource(_) => true,
+        })
+    }
+
+    /// Whether it, or anything that it holds, is known after apply.
+    pub fn has_unknown(&self) -> bool {
+        match self {
+            Self::Unknown => true,
+            Self::List(items) => items.iter().any(Self::has_unknown),
+            Self::Map(members) => members.iter().any(|(_, value)| value.has_unknown()),
+            _ => false,
         }
+    }
+
+    /// Whether it, or anything that it holds, is known after apply, or left to the provider.
+    pub(crate) fn has_later(&self) -> bool {
+        match self {
+            Self::Unknown | Self::Left => true,
+            Self::List(items) => items.iter().any(Self::has_later),
+            Self::Map(members) => members.iter().any(|(_, value)| value.has_later()),
+            _ => false,
+        }
+    }
+
+    /// What it is where a number is wanted and it is known after apply. A list of one is what it holds.
+    pub(crate) fn later_number(&self) -> Option<Self> {
+        match self {
+            Self::Left | Self::Unknown => Some(self.clone()),
+            Self::List(items) => items.first().and_then(Self::later_number),
+            _ => None,
+        }
+    }
+
+    /// What several numbers are together where one of them is known after apply: unknown, if any is, or left to the provider.
+    pub(crate) fn later_of<'v>(values: impl IntoIterator<Item = &'v Self>) -> Option<Self> {
+        let mut left = None;
+        for later in values.into_iter().filter_map(Self::later_number) {
+            if later == Self::Unknown {
+                return Some(later);
+            }
+            left = Some(later);
+        }
+        left
     }
 
     /// As a number, if it is one or a text that is one. A list of one is what it holds.
@@ -115,7 +170,7 @@ impl Value {
                 .find(|(key, _)| &**key == name)
                 .map_or(Self::Null, |(_, value)| value.clone()),
             Self::List(items) => items.first().map_or(Self::Null, |first| first.get(name)),
-            Self::Unknown => Self::Unknown,
+            Self::Left | Self::Unknown => self.clone(),
             _ => Self::Null,
         }
     }
@@ -127,7 +182,7 @@ impl Value {
         match (self, index) {
             (Self::List(items), Some(index)) => items.get(index).cloned().unwrap_or_default(),
             (Self::Map(_), _) => self.get(&place.normalize().to_string()),
-            (Self::Unknown, _) => Self::Unknown,
+            (Self::Left | Self::Unknown, _) => self.clone(),
             _ => Self::Null,
         }
     }
@@ -160,7 +215,12 @@ impl Value {
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Null | Self::Unknown | Self::List(_) | Self::Map(_) | Self::Resource(_) => Ok(()),
+            Self::Null
+            | Self::Left
+            | Self::Unknown
+            | Self::List(_)
+            | Self::Map(_)
+            | Self::Resource(_) => Ok(()),
             Self::Bool(yes) => fmt::Display::fmt(yes, f),
             Self::Number(number) => fmt::Display::fmt(&number.normalize(), f),
             Self::Text(text) => f.write_str(text),

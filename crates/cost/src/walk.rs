@@ -1,28 +1,29 @@
 //! One resource through its mapping: from attributes to components with prices.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use rust_decimal::Decimal;
 
-use crate::estimate::{Cost, Settings, State, reason};
-use crate::evaluate::{Asked, Evaluator};
+use crate::estimate::{Cost, Settings, State, known_later, missing_usage};
+use crate::evaluate::{Asked, Evaluator, Written};
 use crate::mapping::MappingError;
 use crate::mapping::body::{Component, Head, Item, Kind};
 use crate::mapping::expression::Expression;
 use crate::mapping::names::Name;
 use crate::price::tables::part_of;
-use crate::price::{Answer, COMPONENT, COMPONENT_NAME, COMPONENT_UNIT, Found, PART, Question};
+use crate::price::{COMPONENT, COMPONENT_NAME, COMPONENT_UNIT, Found, PART, Question};
 use crate::value::Value;
+
+mod prices;
+
+use prices::Priced;
+pub(crate) use prices::Prices;
 
 /// Templates use templates at most this deep.
 const USES_MAX: usize = 16;
 /// A resource has at most this many components.
 const COMPONENTS_MAX: usize = 10_000;
-/// How many answers of a book are kept at a time.
-const ANSWERS_MAX: usize = 16_384;
 /// What costs as much a month is a mistake; below it, sums of all there can be have room in a decimal.
 const MONTHLY_MAX: Decimal = Decimal::from_parts(2_808_348_672, 232_830_643, 0, false, 0);
 
@@ -39,6 +40,8 @@ pub(crate) enum Outcome {
         components: Vec<Cost>,
         /// Where it is.
         region: String,
+        /// Why these are not all, if they are not.
+        cut: Option<String>,
     },
 }
 
@@ -49,8 +52,25 @@ struct Context {
     /// Types whose prices count, the nearest first.
     types: Vec<String>,
     /// Attributes that tell prices apart.
-    dims: Vec<(String, String)>,
+    dims: Vec<(String, Written)>,
     uses: usize,
+}
+
+/// How much of a component there is.
+struct Amount {
+    quantity: Option<Decimal>,
+    asked: Asked,
+    /// It is known after apply.
+    is_later: bool,
+}
+
+/// What one unit of a component costs.
+enum Price {
+    Found(Arc<Found>),
+    /// The book has none: what was looked for.
+    Missing(String),
+    /// Which one it is, is known after apply.
+    Later(Asked),
 }
 
 /// A product of a catalogue.
@@ -59,106 +79,18 @@ struct Product<'c> {
     service: &'c str,
     family: Option<&'c str>,
     attributes: Vec<(&'c str, String)>,
+    /// The share of its price that is paid.
+    factor: Option<Decimal>,
 }
 
-fn texts(pairs: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
+fn texts(pairs: &[(String, Written)]) -> impl Iterator<Item = (&str, &str)> {
     pairs
         .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .map(|(name, value)| (name.as_str(), value.text.as_str()))
 }
-
-/// An answer of the book: the price, or why there is none.
-type Priced = Result<Arc<Found>, Arc<str>>;
 
 fn named<'p>(pairs: &'p [(&'p str, String)]) -> impl Iterator<Item = (&'p str, &'p str)> {
     pairs.iter().map(|(name, value)| (*name, value.as_str()))
-}
-
-/// The prices of one estimate: what was asked before is not looked for again.
-pub(crate) struct Prices<'s> {
-    settings: &'s Settings<'s>,
-    answers: RefCell<HashMap<String, Priced>>,
-    /// The key of the question at hand: its room is used again.
-    key: RefCell<String>,
-}
-
-impl<'s> Prices<'s> {
-    pub(crate) fn new(settings: &'s Settings<'s>) -> Self {
-        Self {
-            settings,
-            answers: RefCell::default(),
-            key: RefCell::default(),
-        }
-    }
-
-    /// The price, by a factor where there is one, or what was looked for.
-    fn ask(&self, question: &Question<'_>, factor: Option<Decimal>) -> Priced {
-        let mut key = self.key.borrow_mut();
-        key.clear();
-        let family = question.family.unwrap_or_default();
-        for text in [question.service, family, question.region] {
-            key.push_str(text);
-            key.push('\n');
-        }
-        key.push(if question.elsewhere { 'y' } else { 'n' });
-        for (name, value) in &question.attributes {
-            for text in [name, "=", value, "\n"] {
-                key.push_str(text);
-            }
-        }
-        if let Some(factor) = factor {
-            key.push_str(&factor.to_string());
-        }
-        if let Some(answer) = self.answers.borrow().get(&*key) {
-            return answer.clone();
-        }
-        let answer = match self.settings.book.ask(question) {
-            Answer::Found(mut found) => {
-                let factored = factor.and_then(|factor| found.price.checked_mul(factor));
-                found.price = factored.unwrap_or(found.price);
-                Ok(Arc::new(found))
-            }
-            Answer::Nothing => Err(nothing(question).into()),
-            Answer::Ambiguous(prices) => Err(ambiguous(question, &prices).into()),
-        };
-        let mut answers = self.answers.borrow_mut();
-        if answers.len() >= ANSWERS_MAX {
-            answers.clear();
-        }
-        answers.insert(key.clone(), answer.clone());
-        answer
-    }
-}
-
-/// What is known of a product, where it has a value.
-fn shown(attributes: &[(&str, &str)]) -> String {
-    let pairs: Vec<String> = attributes
-        .iter()
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
-    pairs.join(";")
-}
-
-fn nothing(question: &Question<'_>) -> String {
-    format!(
-        "no price for {} in {}: {}",
-        question.service,
-        place(question.region),
-        shown(&question.attributes)
-    )
-}
-
-fn ambiguous(question: &Question<'_>, prices: &[Decimal]) -> String {
-    let all: Vec<String> = prices.iter().map(ToString::to_string).collect();
-    format!(
-        "{} prices ({}) for {} in {}, and nothing tells them apart: {}",
-        prices.len(),
-        all.join(", "),
-        question.service,
-        place(question.region),
-        shown(&question.attributes)
-    )
 }
 
 /// Walks one resource through its mapping.
@@ -166,8 +98,12 @@ pub(crate) struct Walk<'a, 'p, 't> {
     evaluator: Evaluator<'a, 'p, 't>,
     prices: &'a Prices<'a>,
     settings: &'a Settings<'a>,
-    region: String,
+    region: Written,
     found: Vec<Cost>,
+    /// What has to become known before it is known whether what is found comes to be.
+    doubt: Option<Asked>,
+    /// A limit that was met, in words.
+    cut: Option<String>,
 }
 
 impl<'a, 'p, 't> Walk<'a, 'p, 't> {
@@ -176,12 +112,34 @@ impl<'a, 'p, 't> Walk<'a, 'p, 't> {
             evaluator,
             prices,
             settings: prices.settings,
-            region: String::new(),
+            region: Written::default(),
             found: Vec::new(),
+            doubt: None,
+            cut: None,
         }
     }
 
+    /// What becomes of the resource. What was not looked at to its end is not known, whatever was found before.
     pub(crate) fn resource(mut self) -> Result<Outcome, MappingError> {
+        let outcome = self.outcome()?;
+        let limit = self.cut.take().or(self.evaluator.take_cut());
+        Ok(match (outcome, limit) {
+            (Outcome::Free, Some(limit)) => Outcome::Unsupported(limit),
+            (
+                Outcome::Components {
+                    components, region, ..
+                },
+                cut,
+            ) => Outcome::Components {
+                components,
+                region,
+                cut,
+            },
+            (outcome, _) => outcome,
+        })
+    }
+
+    fn outcome(&mut self) -> Result<Outcome, MappingError> {
         let mapping = self.evaluator.mapping;
         let kind = self.evaluator.world.kind(self.evaluator.at).to_owned();
         let Some(body) = mapping.body(&kind) else {
@@ -207,27 +165,25 @@ impl<'a, 'p, 't> Walk<'a, 'p, 't> {
         self.place(&kind)?;
         self.lets(&body.head.lets);
         if let Some(region) = &body.region {
-            let region = self.evaluator.value(region).to_string();
-            self.be_in(&region);
+            let region = self.evaluator.noted(region);
+            self.be_in(region);
         }
-        if body
-            .head
-            .when
-            .as_ref()
-            .is_some_and(|when| !self.evaluator.is_true(when))
-        {
+        if !self.enters(body.head.when.as_ref()) {
             return Ok(Outcome::Free);
         }
-        let refused = body
-            .unsupported
-            .as_ref()
-            .map(|refused| self.evaluator.value(refused))
-            .filter(Value::is_true);
-        if let Some(refused) = refused {
-            let reason = refused
-                .as_text()
-                .unwrap_or("this combination of attributes has no price list");
-            return Ok(Outcome::Unsupported(reason.to_owned()));
+        if let Some(refused) = &body.unsupported
+            && let (refused, asked) = self.evaluator.noted(refused)
+        {
+            match refused.truth() {
+                Some(false) => {}
+                Some(true) => {
+                    let reason = refused.as_text();
+                    let reason =
+                        reason.unwrap_or("this combination of attributes has no price list");
+                    return Ok(Outcome::Unsupported(reason.to_owned()));
+                }
+                None => self.doubt(&asked),
+            }
         }
         let mut context = Context {
             types: vec![kind],
@@ -239,38 +195,64 @@ impl<'a, 'p, 't> Walk<'a, 'p, 't> {
             return Ok(Outcome::Free);
         }
         Ok(Outcome::Components {
-            components: self.found,
-            region: self.region,
+            components: std::mem::take(&mut self.found),
+            region: std::mem::take(&mut self.region.text),
+            cut: None,
         })
+    }
+
+    /// Whether what a condition is for is gone into. Where that is known after apply it is, and may not come to be.
+    fn enters(&mut self, when: Option<&Expression>) -> bool {
+        let Some(when) = when else { return true };
+        let (holds, asked) = self.evaluator.noted(when);
+        holds.truth().unwrap_or_else(|| {
+            self.doubt(&asked);
+            true
+        })
+    }
+
+    fn doubt(&mut self, asked: &Asked) {
+        self.doubt.get_or_insert_default().add(asked);
+    }
+
+    fn be_cut(&mut self, limit: String) {
+        self.cut.get_or_insert(limit);
     }
 
     /// Where the resource is, as its provider says.
     fn place(&mut self, kind: &str) -> Result<(), MappingError> {
         let provider = kind.split('_').next().unwrap_or_default();
-        let mut region = String::new();
+        let mut region = (Value::Null, Asked::default());
         if let Some(body) = self.evaluator.mapping.provider(provider) {
             let body = body?;
             let mark = self.evaluator.mark();
             self.lets(&body.head.lets);
             if let Some(expression) = &body.region {
-                region = self.evaluator.value(expression).to_string();
+                region = self.evaluator.noted(expression);
             }
             self.evaluator.reset(mark);
         }
-        self.be_in(&region);
+        self.be_in(region);
         Ok(())
     }
 
-    fn be_in(&mut self, region: &str) {
-        let region = self.settings.region.unwrap_or(region);
-        region.clone_into(&mut self.region);
-        let name = self.evaluator.mapping.known.region;
-        let value = if region.is_empty() {
-            Value::Null
-        } else {
-            Value::text(region)
+    fn be_in(&mut self, (region, asked): (Value, Asked)) {
+        let region = self.settings.region.map_or(region, Value::text);
+        let is_later = region == Value::Unknown;
+        let text = region.to_string();
+        let value = match &*text {
+            "" if is_later => region,
+            "" => Value::Null,
+            text => Value::text(text),
         };
-        self.evaluator.bind(name, value);
+        let asked = if is_later { asked } else { Asked::default() };
+        self.region = Written {
+            text,
+            later: is_later.then(|| asked.clone()),
+            left: None,
+        };
+        let name = self.evaluator.mapping.known.region;
+        self.evaluator.bind_noted(name, value, asked);
     }
 
     fn lets(&mut self, lets: &[(Name, Expression)]) {
@@ -298,21 +280,29 @@ impl<'a, 'p, 't> Walk<'a, 'p, 't> {
         for item in items {
             let mark = self.evaluator.mark();
             let subject = self.evaluator.subject.clone();
+            let doubt = self.doubt.clone();
             if let Some(on) = &item.head.on {
                 self.evaluator.subject = self.evaluator.value(on);
             }
             match &item.head.each {
                 None => self.item(item, context)?,
                 Some(each) => {
-                    let list = match self.evaluator.value(each) {
+                    let (list, asked) = self.evaluator.noted(each);
+                    let list = match list {
                         Value::List(list) => list,
-                        Value::Null | Value::Unknown => std::rc::Rc::from([]),
+                        Value::Null | Value::Left => std::rc::Rc::from([]),
                         one => std::rc::Rc::from([one]),
                     };
+                    // How many there are is known after apply: one stands for all of them.
+                    if list.contains(&Value::Unknown) {
+                        self.doubt(&asked);
+                    }
                     let known = self.evaluator.mapping.known;
                     for (at, one) in list.iter().enumerate() {
                         let inner = self.evaluator.mark();
-                        self.evaluator.bind(known.it, one.clone());
+                        let asked = one.has_later().then(|| asked.clone());
+                        self.evaluator
+                            .bind_noted(known.it, one.clone(), asked.unwrap_or_default());
                         self.evaluator.bind(known.i, Value::Number(at.into()));
                         self.item(item, context)?;
                         self.evaluator.reset(inner);
@@ -321,19 +311,16 @@ impl<'a, 'p, 't> Walk<'a, 'p, 't> {
             }
             self.evaluator.subject = subject;
             self.evaluator.reset(mark);
+            self.doubt = doubt;
         }
         Ok(())
     }
 
     fn item(&mut self, item: &Item, context: &Context) -> Result<(), MappingError> {
         let mark = self.evaluator.mark();
+        let doubt = self.doubt.clone();
         self.lets(&item.head.lets);
-        let holds = item
-            .head
-            .when
-            .as_ref()
-            .is_none_or(|when| self.evaluator.is_true(when));
-        if holds {
+        if self.enters(item.head.when.as_ref()) {
             let mut context = Cow::Borrowed(context);
             if !item.head.dims.is_empty() || item.head.as_type.is_some() {
                 self.dims(&item.head, context.to_mut());
@@ -343,13 +330,14 @@ impl<'a, 'p, 't> Walk<'a, 'p, 't> {
                 Kind::Group(items) => self.items(items, &context)?,
                 Kind::Part(name, items) => {
                     let name = self.evaluator.text(name);
-                    context.to_mut().path.push(name);
+                    context.to_mut().path.push(name.text);
                     self.items(items, &context)?;
                 }
                 Kind::Use(template, with) => self.template(template, with, context.into_owned())?,
             }
         }
         self.evaluator.reset(mark);
+        self.doubt = doubt;
         Ok(())
     }
 
@@ -365,6 +353,9 @@ impl<'a, 'p, 't> Walk<'a, 'p, 't> {
         let body = body?;
         context.uses += 1;
         if context.uses > USES_MAX {
+            self.be_cut(format!(
+                "templates use templates more than {USES_MAX} deep, at {name}"
+            ));
             return Ok(());
         }
         // All are evaluated before any is bound: what is given does not see what is given beside it.
@@ -379,12 +370,7 @@ impl<'a, 'p, 't> Walk<'a, 'p, 't> {
             self.evaluator.bind_noted(name, value, asked);
         }
         self.lets(&body.head.lets);
-        if body
-            .head
-            .when
-            .as_ref()
-            .is_some_and(|when| !self.evaluator.is_true(when))
-        {
+        if !self.enters(body.head.when.as_ref()) {
             return Ok(());
         }
         self.dims(&body.head, &mut context);
@@ -393,17 +379,33 @@ impl<'a, 'p, 't> Walk<'a, 'p, 't> {
 
     fn component(&mut self, component: &Component, context: &Context) {
         if self.found.len() >= COMPONENTS_MAX {
+            self.be_cut(format!("it has more than {COMPONENTS_MAX} components"));
             return;
+        }
+        if let Some(limit) = self.evaluator.take_cut() {
+            self.be_cut(limit);
         }
         let (quantity, asked) = self.evaluator.noted(&component.quantity);
-        let amount = quantity
-            .number()
-            .filter(|amount| !amount.is_sign_negative());
+        if let Some(limit) = self.evaluator.take_cut() {
+            self.be_cut(limit);
+            if quantity == Value::Null {
+                return;
+            }
+        }
+        // What came to nothing is for the plan to say where no usage is asked for.
+        let is_unsaid = asked.missing.is_empty() && !asked.unknown.is_empty();
+        let is_later = quantity.later_number().is_some() || quantity == Value::Null && is_unsaid;
+        let number = quantity.number();
+        let mut amount = Amount {
+            quantity: number.filter(|amount| !amount.is_sign_negative()),
+            asked,
+            is_later,
+        };
         if component.steps.is_empty() {
-            self.line(component, context, amount, &asked);
+            self.line(component, context, &amount);
             return;
         }
-        let mut rest = amount;
+        let mut rest = amount.quantity;
         let mut is_first = true;
         for step in &component.steps {
             let taken = rest.map(|rest| step.width.map_or(rest, |width| rest.min(width)));
@@ -417,22 +419,17 @@ impl<'a, 'p, 't> Walk<'a, 'p, 't> {
                 let mark = self.evaluator.mark();
                 let tier = self.evaluator.mapping.known.tier;
                 self.evaluator.bind(tier, Value::text(name));
-                self.line(component, context, taken, &asked);
+                amount.quantity = taken;
+                self.line(component, context, &amount);
                 self.evaluator.reset(mark);
             }
             is_first = false;
         }
     }
 
-    fn line(
-        &mut self,
-        component: &Component,
-        context: &Context,
-        quantity: Option<Decimal>,
-        asked: &Asked,
-    ) {
+    fn line(&mut self, component: &Component, context: &Context, amount: &Amount) {
         // Nothing of something is nothing to pay.
-        if quantity.is_some_and(|quantity| quantity.is_zero()) {
+        if amount.quantity.is_some_and(|quantity| quantity.is_zero()) {
             return;
         }
         let name = self.evaluator.text(&component.name);
@@ -441,44 +438,55 @@ impl<'a, 'p, 't> Walk<'a, 'p, 't> {
             Some(region) => self.evaluator.text(region),
             None => self.region.clone(),
         };
-        let (price, looked_for) = self.price(component, context, (&name, &unit), &place);
-        let (mut state, mut reason_text) = reason(asked);
-        let mut monthly = None;
-        match (quantity, &price) {
-            (Some(quantity), Some(found)) => {
-                monthly = quantity
-                    .checked_mul(found.price)
-                    .filter(|monthly| *monthly < MONTHLY_MAX);
-                if monthly.is_some() {
-                    state = State::Priced;
-                    reason_text = String::new();
-                } else {
-                    state = State::DependsOnUsage;
-                    reason_text = format!("{quantity} {unit} is more than anything can be");
-                }
-            }
-            (_, None) => {
-                state = State::PriceNotFound;
-                reason_text = looked_for;
-            }
-            (None, Some(_)) => {}
+        let price = self.price(component, context, (&name, &unit), &place);
+        let mut later = self.doubt.clone();
+        // Of what may not come to be there is as much as there will be.
+        let quantity = amount.quantity.filter(|_| later.is_none());
+        if amount.is_later {
+            later.get_or_insert_default().add(&amount.asked);
         }
+        let (price, missing) = match price {
+            Price::Found(found) => (Some(found), None),
+            Price::Missing(looked_for) => (None, Some(looked_for).filter(|_| self.doubt.is_none())),
+            Price::Later(asked) => {
+                later.get_or_insert_default().add(&asked);
+                (None, None)
+            }
+        };
+        let mut monthly = None;
+        let (state, reason) = match (missing, later, quantity.zip(price.as_ref())) {
+            (Some(looked_for), ..) => (State::PriceNotFound, looked_for),
+            (None, Some(later), _) => (State::KnownAfterApply, known_later(&later, &amount.asked)),
+            (None, None, None) => (State::DependsOnUsage, missing_usage(&amount.asked)),
+            (None, None, Some((quantity, found))) => {
+                monthly = quantity.checked_mul(found.price);
+                monthly = monthly.filter(|monthly| *monthly < MONTHLY_MAX);
+                if monthly.is_none() {
+                    let (name, unit) = (&name.text, &unit.text);
+                    self.be_cut(format!(
+                        "{name}: {quantity} {unit} cost more than anything can"
+                    ));
+                    return;
+                }
+                (State::Priced, String::new())
+            }
+        };
         self.found.push(Cost {
             path: context.path.clone(),
-            name,
-            unit,
+            name: name.text,
+            unit: unit.text,
             quantity,
             price,
             monthly,
             monthly_low: None,
-            usage_based: asked.usage,
+            usage_based: amount.asked.usage,
             state,
-            reason: reason_text,
+            reason,
         });
     }
 
-    /// The product of a catalogue that a component is, or why it cannot be named yet.
-    fn product<'c>(&mut self, component: &'c Component) -> Result<Product<'c>, String> {
+    /// The product of a catalogue that a component is, or what has to become known before it can be named.
+    fn product<'c>(&mut self, component: &'c Component) -> Result<Product<'c>, Asked> {
         let mut product = Product::default();
         let Some(query) = &component.price else {
             return Ok(product);
@@ -486,50 +494,81 @@ impl<'a, 'p, 't> Walk<'a, 'p, 't> {
         product.service = &query.service;
         product.family = query.family.as_deref();
         for (key, text) in &query.attributes {
-            let (value, asked) = self.evaluator.noted_text(text);
-            if value.is_empty() && !asked.unknown.is_empty() {
-                let needed = asked.unknown.join(", ");
-                return Err(format!("the price needs {needed}, known after apply"));
+            let value = self.evaluator.text(text);
+            let left = value.left.filter(|_| value.text.is_empty());
+            if let Some(later) = value.later.or(left) {
+                return Err(later);
             }
-            product.attributes.push((key, value));
+            product.attributes.push((key, value.text));
         }
+        product.factor = self.number(component.factor.as_ref())?;
         Ok(product)
     }
 
-    /// The price of a component: of the product in a catalogue, or by its text; and what was looked for.
+    /// A number, if it is one, or what has to become known before it is.
+    fn number(&mut self, expression: Option<&Expression>) -> Result<Option<Decimal>, Asked> {
+        let Some(expression) = expression else {
+            return Ok(None);
+        };
+        let (value, asked) = self.evaluator.noted(expression);
+        if value.later_number() == Some(Value::Unknown) {
+            return Err(asked);
+        }
+        Ok(value.number())
+    }
+
+    /// The price of a component: of the product in a catalogue, or by its text.
     fn price(
         &mut self,
         component: &Component,
         context: &Context,
-        (name, unit): (&str, &str),
-        region: &str,
-    ) -> (Option<Arc<Found>>, String) {
-        let product = match self.product(component) {
-            Ok(product) => product,
-            Err(reason) => return (None, reason),
-        };
-        let mut number = |expression: &Option<Expression>| {
-            let expression = expression.as_ref()?;
-            self.evaluator.value(expression).number()
-        };
+        (name, unit): (&Written, &Written),
+        region: &Written,
+    ) -> Price {
         // A usage file may say it, and nobody is paid for what they use.
-        let rate = number(&component.rate).filter(|rate| !rate.is_sign_negative());
-        if let Some(rate) = rate {
-            return (Some(Arc::new(given(rate))), String::new());
+        match self.number(component.rate.as_ref()) {
+            Ok(Some(rate)) if !rate.is_sign_negative() => {
+                return Price::Found(Arc::new(given(rate)));
+            }
+            Ok(_) => {}
+            Err(later) => return Price::Later(later),
         }
-        let factor = number(&component.factor);
-        let region = region.to_lowercase();
+        match self.product(component) {
+            Ok(_) if region.later.is_some() => {
+                Price::Later(region.later.clone().unwrap_or_default())
+            }
+            Ok(product) => {
+                let region = region.text.to_lowercase();
+                self.listed(&product, context, (name, unit), &region)
+            }
+            Err(later) => Price::Later(later),
+        }
+    }
+
+    /// The price of a product, or of a text, with what the house pays in its place.
+    fn listed(
+        &self,
+        product: &Product<'_>,
+        context: &Context,
+        (name, unit): (&Written, &Written),
+        region: &str,
+    ) -> Price {
         let part = part_of(&context.path.join("/"));
         let mut by_text = vec![
-            (COMPONENT_NAME, name),
-            (COMPONENT_UNIT, unit),
+            (COMPONENT_NAME, name.text.as_str()),
+            (COMPONENT_UNIT, unit.text.as_str()),
             (PART, part.as_str()),
         ];
         by_text.extend(texts(&context.dims));
+        let dims = context.dims.iter().map(|(_, value)| value);
+        let later = [name, unit]
+            .into_iter()
+            .chain(dims)
+            .find_map(|one| one.later.as_ref());
         let question = |service, family, attributes, elsewhere| Question {
             service,
             family,
-            region: &region,
+            region,
             attributes,
             date: self.settings.date,
             elsewhere,
@@ -539,7 +578,13 @@ impl<'a, 'p, 't> Walk<'a, 'p, 't> {
         if !service.is_empty() {
             let attributes = named(&product.attributes).collect();
             let asked = question(service, family, attributes, false);
-            found = Some(self.prices.ask(&asked, factor));
+            found = Some(self.prices.ask(&asked, product.factor));
+        }
+        // What the text says is not known yet: neither is a price by it, of the book or of the house.
+        if let Some(later) = later
+            && (!matches!(found, Some(Ok(_))) || self.settings.overlay.is_some())
+        {
+            return Price::Later(later.clone());
         }
         for kind in &context.types {
             if matches!(found, Some(Ok(_))) {
@@ -562,15 +607,7 @@ impl<'a, 'p, 't> Walk<'a, 'p, 't> {
             let listed = found.map(Arc::unwrap_or_clone);
             found = overlay.apply(&asked, &names, listed).map(Arc::new);
         }
-        (found, looked_for)
-    }
-}
-
-fn place(region: &str) -> &str {
-    if region.is_empty() {
-        "an unknown region"
-    } else {
-        region
+        found.map_or(Price::Missing(looked_for), Price::Found)
     }
 }
 

@@ -10,15 +10,18 @@ use std::rc::Rc;
 
 use serde_json::value::RawValue;
 
-use crate::plan::{ByAddress, Members, Plan, Resource, value_of, with_unknown, without_instances};
+use crate::later::{Configured, Input, marks_any, with_unknown};
+use crate::plan::{ByAddress, Members, Plan, Resource, value_of, without_instances};
 use crate::value::Value;
+
+mod count;
+mod hidden;
+mod place;
 
 /// How many resources are kept read at a time.
 const READ_MAX: usize = 256;
 /// How many modules a reference may pass on its way.
 const HOPS_MAX: usize = 16;
-/// How many places are looked at on the way to a location or a size.
-const CHAIN_MAX: usize = 5;
 
 /// Attributes by which a resource is found when a value names it.
 const NAMES: [&str; 6] = [
@@ -78,11 +81,17 @@ pub(crate) struct World<'p, 't> {
     read: RefCell<HashMap<usize, Rc<Read<'t>>>>,
     /// What providers are configured with, by their key and attribute.
     provided: RefCell<HashMap<(String, String), Value>>,
-    last_expressions: RefCell<(usize, Value)>,
-    expressions: RefCell<HashMap<String, Value>>,
+    last_expressions: RefCell<(usize, Option<Value>)>,
+    expressions: RefCell<HashMap<String, Option<Value>>>,
+    /// Inputs of modules, by module and name: whether they may be known after apply only.
+    later: RefCell<HashMap<String, bool>>,
+    /// A limit that was met, in words, until somebody asks for it.
+    cut: RefCell<Option<String>>,
     reverse: RefCell<ReverseIndexes>,
     /// References of the configuration to attributes; filled when it is first needed.
     direct: OnceCell<BTreeSet<String>>,
+    /// Modules, and whether something in them may be made of what is known after apply without the configuration naming it.
+    hidden: RefCell<HashMap<String, bool>>,
 }
 
 impl<'p, 't> World<'p, 't> {
@@ -103,28 +112,104 @@ impl<'p, 't> World<'p, 't> {
             last: RefCell::new((usize::MAX, Rc::default())),
             read: RefCell::default(),
             provided: RefCell::default(),
-            last_expressions: RefCell::new((usize::MAX, Value::Null)),
+            last_expressions: RefCell::new((usize::MAX, None)),
             expressions: RefCell::default(),
+            later: RefCell::default(),
+            cut: RefCell::default(),
             reverse: RefCell::default(),
             direct: OnceCell::new(),
+            hidden: RefCell::default(),
         }
     }
 
-    /// An attribute of a resource; what is known after apply is marked so.
+    /// An attribute of a resource. What is known after apply is marked so, and what only the provider will say.
     pub(crate) fn attribute(&self, at: usize, name: &str) -> Value {
         let read = self.read(at);
         let mark = || {
             let mark = read.unknown.iter().find(|(key, _)| &**key == name);
-            value_of(mark.map(|(_, raw)| *raw))
+            let mark = value_of(mark.map(|(_, raw)| *raw));
+            if marks_any(&mark) {
+                self.marked(at, name, mark)
+            } else {
+                Value::Null
+            }
         };
         match read.members.iter().find(|member| &*member.name == name) {
             Some(member) => {
                 let value = || with_unknown(value_of(Some(member.raw)), &mark());
                 member.value.get_or_init(value).clone()
             }
-            None if mark() == Value::Bool(true) => Value::Unknown,
-            None => Value::Null,
+            None => match mark() {
+                mark @ (Value::Bool(true) | Value::Left) => with_unknown(Value::Null, &mark),
+                _ => Value::Null,
+            },
         }
+    }
+
+    /// What is marked as known after apply, by whether the configuration leaves it to the provider.
+    fn marked(&self, at: usize, name: &str, mark: Value) -> Value {
+        let Some(expressions) = self.expressions_of(at) else {
+            return mark;
+        };
+        let plain = without_instances(self.address(at));
+        let configured = Configured {
+            world: self,
+            module: self.module_of(at),
+            repeated: self.repeated(&plain),
+        };
+        match expressions.get(name) {
+            Value::Null => configured.marked(&mark, &[]),
+            said => configured.marked(&mark, &[said]),
+        }
+    }
+
+    /// What the instances of a resource, or of a module, are made of.
+    fn repeated(&self, plain: &str) -> Option<Value> {
+        let raw = self.configured.repeated.get(plain)?;
+        Some(value_of(Some(raw)))
+    }
+
+    /// What an input of a module is given; the root is given its own by nobody in the configuration.
+    pub(crate) fn input(&self, module: &str, name: &str) -> Option<Input> {
+        let raw = self.configured.inputs.get(module)?;
+        Some(Input {
+            expression: value_of(Some(raw)).get(name),
+            module: outer(module).to_owned(),
+            repeated: self.repeated(module),
+        })
+    }
+
+    /// Whether an input of a module may be known after apply only: found out once.
+    pub(crate) fn is_later_input(
+        &self,
+        module: &str,
+        name: &str,
+        find: impl FnOnce() -> bool,
+    ) -> bool {
+        let key = format!("{module}{name}");
+        let known = self.later.borrow().get(&key).copied();
+        known.unwrap_or_else(|| {
+            let is_later = find();
+            self.later.borrow_mut().insert(key, is_later);
+            is_later
+        })
+    }
+
+    /// The module whose output this is, and what it is there.
+    pub(crate) fn output(&self, module: &str, name: &str, output: &str) -> (String, Value) {
+        let inner = format!("{module}module.{name}.");
+        let raw = self.configured.outputs.get(&format!("{inner}{output}"));
+        (inner, value_of(raw.copied()))
+    }
+
+    /// Notes that something was not followed to its end.
+    fn be_cut(&self, what: &str) {
+        self.cut.borrow_mut().get_or_insert_with(|| what.to_owned());
+    }
+
+    /// What was not followed to its end since the last time.
+    pub(crate) fn take_cut(&self) -> Option<String> {
+        self.cut.borrow_mut().take()
     }
 
     fn read(&self, at: usize) -> Rc<Read<'t>> {
@@ -168,10 +253,10 @@ impl<'p, 't> World<'p, 't> {
         self.by_type.get(kind).map_or(&[], Vec::as_slice)
     }
 
-    /// What the configuration says of a resource, by attribute.
-    fn expressions_of(&self, at: usize) -> Value {
+    /// What the configuration says of a resource, by attribute, if it is there.
+    fn expressions_of(&self, at: usize) -> Option<Value> {
         if self.configured.resources.is_empty() {
-            return Value::Null;
+            return None;
         }
         {
             let last = self.last_expressions.borrow();
@@ -184,17 +269,13 @@ impl<'p, 't> World<'p, 't> {
         value
     }
 
-    fn expressions_by_address(&self, at: usize) -> Value {
+    fn expressions_by_address(&self, at: usize) -> Option<Value> {
         let plain = without_instances(self.address(at));
         if let Some(value) = self.expressions.borrow().get(&plain) {
             return value.clone();
         }
-        let raw = self
-            .configured
-            .resources
-            .get(&plain)
-            .and_then(|(_, raw)| *raw);
-        let value = value_of(raw);
+        let configured = self.configured.resources.get(&plain);
+        let value = configured.map(|(_, raw)| value_of(*raw));
         let mut kept = self.expressions.borrow_mut();
         if kept.len() >= READ_MAX {
             kept.clear();
@@ -205,7 +286,7 @@ impl<'p, 't> World<'p, 't> {
 
     /// What the configuration says of an attribute.
     fn expressions_at(&self, at: usize, path: &str) -> Vec<Value> {
-        let mut steps = vec![self.expressions_of(at)];
+        let mut steps = vec![self.expressions_of(at).unwrap_or_default()];
         for name in path.split('.') {
             steps = steps
                 .iter()
@@ -266,36 +347,11 @@ impl<'p, 't> World<'p, 't> {
         }
     }
 
-    /// Every attribute of a resource that the configuration of another one names.
-    fn direct_references(&self) -> BTreeSet<String> {
-        let mut found = BTreeSet::new();
-        for (address, (_, raw)) in &self.configured.resources {
-            // `module.name.type.name`, or `module.name.data.type.name`.
-            let outer = address.rsplitn(3, '.').nth(2).unwrap_or_default();
-            let outer = outer.strip_suffix("data").unwrap_or(outer);
-            let module = match outer.trim_end_matches('.') {
-                "" => String::new(),
-                name => format!("{name}."),
-            };
-            let mut open = vec![value_of(*raw)];
-            while let Some(value) = open.pop() {
-                match &value {
-                    Value::List(items) => open.extend(items.iter().cloned()),
-                    Value::Map(members) => {
-                        let references = value.get("references");
-                        let texts = references.items().iter().filter_map(Value::as_text);
-                        found.extend(texts.map(|text| format!("{module}{text}")));
-                        open.extend(members.iter().map(|(_, value)| value.clone()));
-                    }
-                    _ => {}
-                }
-            }
-        }
-        found
-    }
-
     fn follow(&self, references: &Value, module: &str, found: &mut Vec<String>, hops: usize) {
         if hops > HOPS_MAX {
+            self.be_cut(&format!(
+                "a reference leads through more than {HOPS_MAX} modules"
+            ));
             return;
         }
         for reference in references.items().iter().filter_map(Value::as_text) {
@@ -322,22 +378,22 @@ impl<'p, 't> World<'p, 't> {
         }
     }
 
-    /// How many resources an attribute refers to.
-    pub(crate) fn reference_count(&self, at: usize, path: &str) -> usize {
-        self.targets(at, path)
-            .iter()
-            .filter_map(|target| plain_address(target))
-            .collect::<BTreeSet<_>>()
-            .len()
+    /// What a path of attributes leads to.
+    fn at_path(&self, at: usize, path: &str) -> Value {
+        let mut steps = path.split('.');
+        let first = steps.next().unwrap_or_default();
+        steps.fold(self.attribute(at, first), |value, name| value.get(name))
+    }
+
+    /// Whether an attribute refers to what neither the plan nor the configuration names.
+    pub(crate) fn is_reference_unknown(&self, at: usize, path: &str) -> bool {
+        let is_found = |target: &String| self.instance(at, target, None).is_some();
+        self.at_path(at, path) == Value::Unknown && !self.targets(at, path).iter().any(is_found)
     }
 
     /// The resource that an attribute refers to, of one of the types.
     pub(crate) fn reference(&self, at: usize, path: &str, kinds: &[&str]) -> Option<usize> {
-        let (first, rest) = path.split_once('.').unwrap_or((path, ""));
-        let value = rest
-            .split('.')
-            .filter(|name| !name.is_empty())
-            .fold(self.attribute(at, first), |value, name| value.get(name));
+        let value = self.at_path(at, path);
         let fits = |found: &usize| kinds.contains(&self.kind(*found));
         let named = value.single_text();
         if let Some(text) = &named {
@@ -411,10 +467,9 @@ impl<'p, 't> World<'p, 't> {
         index.get(plain).map_or(&[], Vec::as_slice)
     }
 
-    /// The instance of a configured resource that a reference from another one means.
-    fn instance(&self, from: usize, target: &str, named: Option<&str>) -> Option<usize> {
-        let plain = plain_address(target)?;
-        let mut candidates = self.instances(&plain).to_vec();
+    /// The instances of a configured resource that a reference from another one may mean: those of its own module, if there are any.
+    fn candidates(&self, from: usize, plain: &str) -> Vec<usize> {
+        let mut candidates = self.instances(plain).to_vec();
         let module = self.resources.get(from).map_or("", Resource::module);
         let in_module = |at: &usize| {
             self.resources
@@ -424,6 +479,13 @@ impl<'p, 't> World<'p, 't> {
         if candidates.iter().any(in_module) {
             candidates.retain(in_module);
         }
+        candidates
+    }
+
+    /// The instance of a configured resource that a reference from another one means.
+    fn instance(&self, from: usize, target: &str, named: Option<&str>) -> Option<usize> {
+        let plain = plain_address(target)?;
+        let candidates = self.candidates(from, &plain);
         if let [only] = *candidates {
             return Some(only);
         }
@@ -491,114 +553,6 @@ impl<'p, 't> World<'p, 't> {
             .into_iter()
             .map(|(to, from)| (to, from.into()))
             .collect()
-    }
-
-    /// What the provider of a resource is configured with.
-    pub(crate) fn provider(&self, at: usize, attribute: &str) -> Value {
-        let plain = without_instances(self.address(at));
-        let key = self
-            .configured
-            .resources
-            .get(&plain)
-            .and_then(|(key, _)| key.as_deref());
-        let short = self.kind(at).split('_').next().unwrap_or_default();
-        let place = (key.unwrap_or(short).to_owned(), attribute.to_owned());
-        if let Some(value) = self.provided.borrow().get(&place) {
-            return value.clone();
-        }
-        let value = self.configured_with(key, short, attribute);
-        self.provided.borrow_mut().insert(place, value.clone());
-        value
-    }
-
-    fn configured_with(&self, key: Option<&str>, short: &str, attribute: &str) -> Value {
-        let last = key.and_then(|key| key.rsplit(':').next());
-        let raw = [key, last, Some(short)]
-            .into_iter()
-            .flatten()
-            .find_map(|key| self.configured.providers.get(key));
-        let expression = value_of(raw.copied()).get(attribute);
-        let constant = expression.get("constant_value");
-        if constant.is_known() {
-            return constant;
-        }
-        for reference in expression.get("references").items() {
-            if let Some(name) = reference
-                .as_text()
-                .and_then(|text| text.strip_prefix("var."))
-            {
-                let raw = self.configured.variables.get(name).copied();
-                let value = value_of(raw);
-                if value.is_known() {
-                    return value;
-                }
-            }
-        }
-        Value::Null
-    }
-
-    /// Where a resource is, for providers whose resources say so themselves or through what they belong to.
-    pub(crate) fn location(&self, at: usize, parents: &[&str], depth: usize) -> Option<String> {
-        if let Value::Text(text) = self.attribute(at, "location")
-            && self.addressed(&text).is_none()
-        {
-            return Some(text.to_lowercase().replace(' ', ""));
-        }
-        if depth >= CHAIN_MAX {
-            return None;
-        }
-        parents.iter().find_map(|attribute| {
-            let parent = self.any_reference(at, attribute)?;
-            if parent == at {
-                return None;
-            }
-            self.location(parent, parents, depth + 1)
-        })
-    }
-
-    fn any_reference(&self, at: usize, attribute: &str) -> Option<usize> {
-        let named = self.attribute(at, attribute).single_text();
-        named
-            .as_deref()
-            .and_then(|text| self.addressed(text))
-            .or_else(|| {
-                self.targets(at, attribute)
-                    .iter()
-                    .find_map(|target| self.instance(at, target, named.as_deref()))
-            })
-    }
-
-    /// How large the disk, image or snapshot is that one is made from, through as many as it takes.
-    pub(crate) fn size_of(&self, at: usize, depth: usize) -> Value {
-        const KINDS: [&str; 3] = [
-            "google_compute_disk",
-            "google_compute_image",
-            "google_compute_snapshot",
-        ];
-        if depth >= CHAIN_MAX {
-            return Value::Null;
-        }
-        for attribute in [
-            "source_disk",
-            "source_image",
-            "source_snapshot",
-            "image",
-            "snapshot",
-        ] {
-            let Some(source) = self.reference(at, attribute, &KINDS) else {
-                continue;
-            };
-            for size in ["size", "disk_size_gb"] {
-                if let Some(number) = self.attribute(source, size).number() {
-                    return Value::Number(number);
-                }
-            }
-            let further = self.size_of(source, depth + 1);
-            if further.is_known() {
-                return further;
-            }
-        }
-        Value::Null
     }
 }
 

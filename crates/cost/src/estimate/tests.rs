@@ -6,6 +6,9 @@ use super::*;
 use crate::price::build::Builder;
 use crate::price::{COMPONENT, Quality, Row, date};
 
+mod later;
+mod limits;
+
 /// What the house of these tests runs.
 const MAP: &str = "
 table broker_memory

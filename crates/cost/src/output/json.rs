@@ -4,7 +4,7 @@
 //! `book`, the state and the quality of each component, and `cost_estimate` as policies know it. It is written as it is read from the
 //! estimate: a document of hundreds of megabytes is never held.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::io;
 
@@ -514,9 +514,13 @@ fn counted<'e>(kinds: impl Iterator<Item = &'e str>) -> BTreeMap<&'e str, usize>
 
 impl<'e> Summary<'e> {
     fn of(estimate: &'e Estimate, beyond: bool) -> Self {
+        // What met a limit is among the unsupported, though it has components.
+        let unsupported = estimate.unsupported.iter();
+        let unsupported: HashSet<&str> = unsupported.map(|it| it.address.as_str()).collect();
         let after = |resource: &&ResourceCost| {
             let mut components = resource.components.iter();
             components.any(|component| component.after.is_some())
+                && !unsupported.contains(resource.address.as_str())
         };
         let is_usage = |resource: &&ResourceCost| {
             let costs = resource.components.iter();

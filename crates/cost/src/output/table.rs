@@ -67,6 +67,9 @@ fn right(cost: &Cost) -> String {
                 cost.reason, found.currency
             )
         }
+        _ if cost.state == State::KnownAfterApply => {
+            format!("{amount:>14} {unit:<20} {}", cost.reason)
+        }
         _ => format!("{amount:>14} {unit:<20} price not found"),
     }
 }

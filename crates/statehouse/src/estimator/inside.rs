@@ -256,6 +256,46 @@ mod tests {
     }
 
     #[test]
+    fn what_is_known_after_the_apply_is_no_amount_that_a_budget_could_pass() {
+        let cluster = json!({
+            "address": "aws_elasticache_cluster.one", "mode": "managed", "type": "aws_elasticache_cluster", "name": "one",
+            "provider_name": "registry.terraform.io/hashicorp/aws",
+            "values": { "engine": "redis", "node_type": "cache.m5.large" },
+        });
+        let read = |expressions: Value| {
+            let plan = json!({
+                "format_version": "1.2",
+                "planned_values": { "root_module": { "resources": [cluster] } },
+                "resource_changes": [{
+                    "address": cluster["address"],
+                    "change": { "actions": ["create"], "after_unknown": { "num_cache_nodes": true } },
+                }],
+                "configuration": { "root_module": { "resources": [{ "address": cluster["address"], "expressions": expressions }] } },
+            });
+            let inputs = vec![
+                input(Kind::Book, "own", Book::starter_bytes()),
+                input(Kind::Mapping, "own", Mapping::pack().as_bytes()),
+            ];
+            told::policy(
+                &estimated(plan.to_string().as_bytes(), inputs, DAY, Some("eu-west-1")).unwrap(),
+            )
+        };
+        let set = json!({ "num_cache_nodes": { "references": ["random_integer.n.result", "random_integer.n"] } });
+        let later = read(set);
+        assert_eq!(later["complete"], json!(false));
+        assert_eq!(later["monthly_after"], json!(0.0));
+        assert_eq!(
+            later["unpriced"][0]["address"],
+            "aws_elasticache_cluster.one"
+        );
+        assert_eq!(later["unpriced"][0]["state"], "known_after_apply");
+        assert_eq!(later["counts"]["priced"], json!(0));
+        let default = read(json!({}));
+        assert_eq!(default["unpriced"], json!([]));
+        assert!(default["monthly_after"].as_f64().unwrap() > 50.0);
+    }
+
+    #[test]
     fn two_currencies_are_never_one_amount_and_one_that_is_none_is_refused() {
         let lines = |currency: &str| {
             format!(

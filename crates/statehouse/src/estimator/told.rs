@@ -1,6 +1,6 @@
 //! An estimate in the words of the server: what people look at first, and what policies read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
@@ -101,7 +101,13 @@ fn counts(estimate: &Estimate) -> Counts {
     };
     counts.resources = counts.free + counts.unsupported;
     counts.estimated = counts.free;
+    // What has components may be among these all the same: they are not all of it.
+    let unsupported = estimate.unsupported.iter();
+    let unsupported: HashSet<&str> = unsupported.map(|one| one.address.as_str()).collect();
     for resource in &estimate.resources {
+        if unsupported.contains(resource.address.as_str()) {
+            continue;
+        }
         let mut after = resource
             .components
             .iter()
