@@ -1,13 +1,15 @@
 //! The file of a price book: compact, indexed, immutable.
 //!
 //! A header with the places of eight sections and the digest of all of them; texts once each, sorted; attribute sets once each; rows of
-//! forty bytes, sorted by service, leading attribute and region, so that a price is found by halving. Nothing is read before it is
-//! asked for. The book that comes with the binary lies in the binary's own mapped pages. One that is a file is read into memory: a map
+//! forty bytes, sorted by service, leading attribute and region, so that a price is found by halving. The texts `name=value` of one
+//! attribute lie together: a row's attribute is known by its number, and its letters are read once for many rows. Nothing else is read
+//! before it is asked for. The book that comes with the binary lies in the binary's own mapped pages. One that is a file is read into memory: a map
 //! of a file that another process may cut short can only be had with `unsafe`, which this workspace forbids.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::Path;
 
 use rust_decimal::Decimal;
@@ -81,6 +83,24 @@ pub struct Book {
     meta: Meta,
     digest: String,
     sections: [(usize, usize); SECTIONS],
+    names: Vec<Name>,
+}
+
+/// The name of an attribute, and the numbers of the texts that begin with it and `=`.
+struct Name {
+    text: Box<[u8]>,
+    texts: Range<u32>,
+}
+
+/// An attribute of a question.
+struct Wanted<'q> {
+    texts: Range<u32>,
+    value: &'q str,
+    is_part: bool,
+    /// Of what a component is called: rows of another text are of another component.
+    is_text: bool,
+    /// The text that was compared last, and whether it says the same: in rows beside each other it is mostly the same one.
+    last: (u32, bool),
 }
 
 #[derive(Clone, Copy)]
@@ -218,7 +238,9 @@ impl Book {
             meta: Meta::default(),
             digest,
             sections,
+            names: Vec::new(),
         };
+        book.names = book.read_names();
         book.meta = serde_json::from_slice(book.section(Section::Meta))
             .map_err(|error| damaged(&format!("what it says of itself cannot be read: {error}")))?;
         Ok(book)
@@ -286,12 +308,56 @@ impl Book {
         self.slice(Section::TextEnds, Section::Texts, at, 1)
     }
 
+    /// How many texts there are.
+    fn texts(&self) -> u32 {
+        u32::try_from(self.section(Section::TextEnds).len() / 4).unwrap_or(u32::MAX)
+    }
+
+    /// The names of attributes. Texts are sorted: those of one name lie together.
+    fn read_names(&self) -> Vec<Name> {
+        let mut names = Vec::new();
+        let (mut at, count) = (0, self.texts());
+        while at < count {
+            let letters = self.letters(at);
+            let Some(end) = letters.iter().position(|byte| *byte == b'=') else {
+                at += 1;
+                continue;
+            };
+            let (name, whole) = (letters.get(..end), letters.get(..=end));
+            let (name, whole) = (name.unwrap_or_default(), whole.unwrap_or_default());
+            let first = at;
+            at += 1;
+            let mut high = count;
+            while at < high {
+                let middle = at + (high - at) / 2;
+                if self.letters(middle).starts_with(whole) {
+                    at = middle + 1;
+                } else {
+                    high = middle;
+                }
+            }
+            names.push(Name {
+                text: Box::from(name),
+                texts: first..at,
+            });
+        }
+        // `a-b=` stands before `a=`.
+        names.sort_by(|one, other| one.text.cmp(&other.text));
+        names
+    }
+
+    /// The texts of an attribute.
+    fn named(&self, name: &str) -> Range<u32> {
+        let found = self
+            .names
+            .binary_search_by(|one| (*one.text).cmp(name.as_bytes()));
+        let found = found.ok().and_then(|at| self.names.get(at));
+        found.map_or(0..0, |one| one.texts.clone())
+    }
+
     /// The number of a text, if any row has it.
     fn find_text(&self, wanted: &str) -> Option<u32> {
-        let (mut low, mut high) = (
-            0_u32,
-            u32::try_from(self.section(Section::TextEnds).len() / 4).ok()?,
-        );
+        let (mut low, mut high) = (0, self.texts());
         while low < high {
             let middle = low + (high - low) / 2;
             match self.letters(middle).cmp(wanted.as_bytes()) {
@@ -309,17 +375,6 @@ impl Book {
             .chunks_exact(4)
             .map(move |four| self.text(u32_at(four, 0)))
             .filter_map(|text| text.split_once('='))
-    }
-
-    /// The same, to be compared.
-    fn pairs(&self, set: u32) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.slice(Section::SetEnds, Section::Sets, set, 4)
-            .chunks_exact(4)
-            .map(move |four| self.letters(u32_at(four, 0)))
-            .filter_map(|text| {
-                let at = text.iter().position(|byte| *byte == b'=')?;
-                Some((text.get(..at)?, text.get(at + 1..)?))
-            })
     }
 
     /// A row, in full.
@@ -381,7 +436,7 @@ impl Book {
     }
 
     /// The rows of a service with a lead, in one region or in all.
-    fn range(&self, service: u32, lead: u32, region: Option<u32>) -> std::ops::Range<usize> {
+    fn range(&self, service: u32, lead: u32, region: Option<u32>) -> Range<usize> {
         let start = self.first_not_before((service, lead, region.unwrap_or(0)));
         let is_in = |at: usize| {
             let row = self.packed(at);
@@ -417,11 +472,16 @@ impl Book {
         else {
             return Answer::Nothing;
         };
+        let mut wanted = self.wanted(question);
         for region in [question.region, "", "global"] {
             let Some(region) = self.find_text(region) else {
                 continue;
             };
-            let answer = self.choose(question, self.range(service, lead, Some(region)));
+            let answer = self.choose(
+                question,
+                &mut wanted,
+                self.range(service, lead, Some(region)),
+            );
             if answer != Answer::Nothing {
                 return answer;
             }
@@ -429,7 +489,7 @@ impl Book {
         if !question.elsewhere {
             return Answer::Nothing;
         }
-        match self.choose(question, self.range(service, lead, None)) {
+        match self.choose(question, &mut wanted, self.range(service, lead, None)) {
             Answer::Found(found) => Answer::Found(Found {
                 quality: Quality::Estimated,
                 ..found
@@ -438,18 +498,43 @@ impl Book {
         }
     }
 
+    /// What a question asks for, in the numbers of the book.
+    fn wanted<'q>(&self, question: &Question<'q>) -> Vec<Wanted<'q>> {
+        let attributes = question.attributes.iter();
+        let wanted = attributes.map(|(name, value)| Wanted {
+            texts: self.named(name),
+            value,
+            is_part: *name == PART,
+            is_text: *name == super::COMPONENT_UNIT || *name == super::COMPONENT_NAME,
+            last: (u32::MAX, false),
+        });
+        wanted.collect()
+    }
+
     /// The row that fits best: nothing of it contradicts, and most of it is confirmed.
-    fn choose(&self, question: &Question<'_>, range: std::ops::Range<usize>) -> Answer {
+    fn choose(
+        &self,
+        question: &Question<'_>,
+        wanted: &mut [Wanted<'_>],
+        range: Range<usize>,
+    ) -> Answer {
         let mut best: Vec<usize> = Vec::new();
         let (mut best_score, mut several) = (0, false);
         let mut one_price = None;
         let family = question.family.map(|family| self.find_text(family));
+        // A row that does not say how it is bought is for on-demand.
+        let bought = question
+            .attributes
+            .iter()
+            .find(|(name, _)| *name == PURCHASE);
+        let is_on_demand = bought.is_none_or(|(_, wanted)| *wanted == ON_DEMAND);
+        let purchases = self.named(PURCHASE);
         for at in range {
             let row = self.packed(at);
             if family.is_some_and(|family| family != Some(row.family())) {
                 continue;
             }
-            let fit = self.fit(question, row);
+            let fit = self.fit(wanted, row, is_on_demand, &purchases);
             if fit == Fit::Other {
                 continue;
             }
@@ -470,36 +555,49 @@ impl Book {
     }
 
     /// How well a row fits a question.
-    fn fit(&self, question: &Question<'_>, row: Packed<'_>) -> Fit {
-        let asked = |name: &[u8]| {
-            let mut all = question.attributes.iter();
-            all.find(|(asked, _)| asked.as_bytes() == name)
-                .map(|(_, wanted)| *wanted)
-        };
-        // A row that does not say how it is bought is for on-demand.
-        let mut on_demand = asked(PURCHASE.as_bytes()).is_none_or(|wanted| wanted == ON_DEMAND);
+    fn fit(
+        &self,
+        wanted: &mut [Wanted<'_>],
+        row: Packed<'_>,
+        mut is_on_demand: bool,
+        purchases: &Range<u32>,
+    ) -> Fit {
         let (mut score, mut fits) = (0, true);
-        for (name, value) in self.pairs(row.set()) {
-            on_demand |= name == PURCHASE.as_bytes();
+        let texts = self.slice(Section::SetEnds, Section::Sets, row.set(), 4);
+        for text in texts.chunks_exact(4).map(|four| u32_at(four, 0)) {
+            is_on_demand |= purchases.contains(&text);
             // A price that depends on what the question does not say is not the one that was asked for.
-            let Some(wanted) = asked(name) else { continue };
-            if wanted.as_bytes().eq_ignore_ascii_case(value) {
+            let Some(asked) = wanted.iter_mut().find(|asked| asked.texts.contains(&text)) else {
+                continue;
+            };
+            if asked.last.0 != text {
+                asked.last = (text, self.says(text, asked.value));
+            }
+            if asked.last.1 {
                 score += 1;
-            } else if name == PART.as_bytes() {
-                // Where no price of this part is known, one of another part with the same text counts.
-            } else if name == super::COMPONENT_UNIT.as_bytes()
-                || name == super::COMPONENT_NAME.as_bytes()
-            {
+            } else if asked.is_text {
                 return Fit::Other;
-            } else {
+            } else if !asked.is_part {
+                // Where no price of this part is known, one of another part with the same text counts.
                 fits = false;
             }
         }
-        if fits && on_demand {
+        if fits && is_on_demand {
             Fit::Confirms(score)
         } else {
             Fit::Contradicts
         }
+    }
+
+    /// Whether an attribute has a value, however it is written.
+    fn says(&self, text: u32, value: &str) -> bool {
+        let letters = self.letters(text);
+        let Some(from) = letters.len().checked_sub(value.len()) else {
+            return false;
+        };
+        let (name, said) = letters.split_at_checked(from).unwrap_or_default();
+        let is_whole = name.iter().position(|byte| *byte == b'=') == from.checked_sub(1);
+        is_whole && said.eq_ignore_ascii_case(value.as_bytes())
     }
 
     /// One of several rows that fit equally well: the lowest step, the newest date, the surest.
