@@ -25,7 +25,7 @@ use statehouse_ledger::Hash;
 use statehouse_ledger::checkpoint::Checkpoint;
 use statehouse_model::{HouseCode, Name, RunId};
 use statehouse_seal::{KeyName, Keyring, RootKeys};
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, broadcast, mpsc, watch};
 
 use crate::Clock;
 use crate::blob::Blobs;
@@ -143,9 +143,20 @@ pub struct House {
     estimator: Option<Arc<dyn Estimator>>,
     called: OnceLock<Name>,
     judging: Mutex<HashSet<RunId>>,
+    turn_to_estimate: tokio::sync::Mutex<()>,
     turn_to_judge: tokio::sync::Mutex<()>,
+    turn_to_replay: tokio::sync::Mutex<()>,
     turn_to_save: tokio::sync::Mutex<()>,
     grown: broadcast::Sender<RunId>,
+}
+
+/// Plans that are replayed at once in this process: one takes one of the places to evaluate or to estimate in, and leaves the others to runs.
+static REPLAYING: Semaphore = Semaphore::const_new(1);
+
+/// A turn to replay a plan; over when it is dropped.
+pub(crate) struct Replaying<'a> {
+    _of_house: tokio::sync::MutexGuard<'a, ()>,
+    _of_all: Option<SemaphorePermit<'static>>,
 }
 
 /// Why a house takes no changes.
@@ -225,7 +236,9 @@ impl House {
             estimator: opening.estimator,
             called: opening.called.map_or_else(OnceLock::new, OnceLock::from),
             judging: Mutex::default(),
+            turn_to_estimate: tokio::sync::Mutex::default(),
             turn_to_judge: tokio::sync::Mutex::default(),
+            turn_to_replay: tokio::sync::Mutex::default(),
             turn_to_save: tokio::sync::Mutex::default(),
             grown: broadcast::Sender::new(GROWN_MAX),
         }))
@@ -267,9 +280,23 @@ impl House {
         self.estimator.as_ref()
     }
 
-    /// Waits until nothing else of the house is being judged.
+    /// Waits until no other run of the house is being estimated.
+    pub(crate) async fn turn_to_estimate(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn_to_estimate.lock().await
+    }
+
+    /// Waits until no other run of the house is being judged.
     pub(crate) async fn turn_to_judge(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.turn_to_judge.lock().await
+    }
+
+    /// Waits until nothing else is replayed, here or in another house; houses come in turn, each with one plan. Runs wait for none of it.
+    pub(crate) async fn turn_to_replay(&self) -> Replaying<'_> {
+        Replaying {
+            _of_house: self.turn_to_replay.lock().await,
+            // Never closed.
+            _of_all: REPLAYING.acquire().await.ok(),
+        }
     }
 
     /// Waits until no other workspace of the house is being judged that is saved.

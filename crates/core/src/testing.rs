@@ -31,6 +31,7 @@ use bytes::Bytes;
 use statehouse_model::{Actor, HouseCode, Name, Role, TokenId, UserId};
 use statehouse_seal::KeyDirectory;
 use tempfile::TempDir;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::access::{self, GrantView, Scope};
@@ -98,11 +99,31 @@ pub(crate) struct Ashes {
     pub(crate) folder: TempDir,
 }
 
+/// Answers that tests hold back: how many wait to be let go, and how many may go.
+static WAITING: Semaphore = Semaphore::const_new(0);
+static LET_GO: Semaphore = Semaphore::const_new(0);
+
+/// Waits until a test lets one answer go.
+async fn held() {
+    WAITING.add_permits(1);
+    LET_GO.acquire().await.unwrap().forget();
+}
+
+/// Waits until an answer is held back.
+pub(crate) async fn until_held() {
+    WAITING.acquire().await.unwrap().forget();
+}
+
+/// Lets one go.
+pub(crate) fn let_go() {
+    LET_GO.add_permits(1);
+}
+
 /// The same with something that estimates costs.
 pub(crate) async fn for_each_engine_estimating<F: Future<Output = ()>>(test: impl Fn(World) -> F) {
     for engine in [Engine::Sqlite, Engine::Postgres] {
         println!("on {engine:?}");
-        let estimator = Some(Arc::new(estimator::Bench) as Arc<dyn Estimator>);
+        let estimator = Some(Arc::new(estimator::Bench::default()) as Arc<dyn Estimator>);
         test(World::with(engine, estimator).await).await;
     }
 }

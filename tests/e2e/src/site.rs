@@ -8,7 +8,8 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use statehouse_core::cost::estimate::{
-    Estimating, Estimator, Figures, Input, Micro, Own, Question as OfPlan, Said as CostSaid, Total,
+    Estimating, Estimator, Figures, Input, Lane, Micro, Own, Place, Question as OfPlan,
+    Said as CostSaid, Total,
 };
 use statehouse_core::notification::{Deliver, Message, Sending};
 use statehouse_core::policy::PolicyView;
@@ -146,11 +147,15 @@ impl Estimator for Costly {
         }
     }
 
-    fn check(&self, input: Input) -> Estimating<'_, String> {
+    fn place(&self, _: Lane) -> Estimating<'_, Place> {
+        Box::pin(async { Ok(Box::new(()) as Place) })
+    }
+
+    fn check(&self, _: Place, input: Input) -> Estimating<'_, String> {
         Box::pin(async move { Ok(format!("{} bytes", input.bytes.len())) })
     }
 
-    fn estimate(&self, _: OfPlan) -> Estimating<'_, CostSaid> {
+    fn estimate(&self, _: Place, _: OfPlan) -> Estimating<'_, CostSaid> {
         Box::pin(async move {
             let micro = Micro {
                 before: 0,

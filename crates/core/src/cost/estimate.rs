@@ -2,7 +2,11 @@
 //!
 //! It is made by an [`Estimator`], somewhere else than in this process. What is kept of it is one JSON text, and its SHA-256 is what an approval is
 //! about: the same plan, date and inputs, which it names by their digests, make the same text again. One that could not be made is one, too: it says why.
+//!
+//! Whether there is none because of the plan or because nobody came to it is told apart ([`Unsaid`]): what is ours is asked again, and never kept as if it
+//! were what the plan comes to.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -12,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use statehouse_capsule::{Amount, Estimate as Bound};
 use statehouse_ledger::{Hash, sha256};
+use statehouse_model::HouseCode;
 
 use crate::document::Document;
 use crate::error::{Error, Result};
@@ -21,18 +26,53 @@ const FORM: u32 = 1;
 
 /// An answer on its way.
 pub type Estimating<'a, T> =
-    Pin<Box<dyn Future<Output = std::result::Result<T, String>> + Send + 'a>>;
+    Pin<Box<dyn Future<Output = std::result::Result<T, Unsaid>> + Send + 'a>>;
+
+/// Why nothing is said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unsaid {
+    /// Because of the plan or what it is estimated by: whoever asks again hears the same.
+    Impossible(String),
+    /// Because of us: nobody came to it in time, or whoever did was ended. Asked again, it may be said.
+    Unanswered(String),
+}
+
+/// Who waits in turn: whatever one of these asks, it waits for itself, and for each of the others once.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Lane {
+    /// Of which organization.
+    pub house: HouseCode,
+    /// For what.
+    pub purpose: Purpose,
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// The plan of a run, which goes on afterwards.
+    Run,
+    /// A plan that was estimated before.
+    Replay,
+    /// An input that somebody sent.
+    Input,
+}
+
+/// A place to estimate in, given back when it is dropped.
+pub type Place = Box<dyn Any + Send>;
 
 /// What estimates, somewhere else than in this process.
 pub trait Estimator: Send + Sync {
     /// What comes with it: a price book, and what resources consist of.
     fn own(&self) -> Own;
 
+    /// Waits in turn for a place, for so long at most. Whatever is long is opened when there is one.
+    fn place(&self, lane: Lane) -> Estimating<'_, Place>;
+
     /// Reads an input as it would be to estimate by it. Says in a line what it is, or everything that is wrong.
-    fn check(&self, input: Input) -> Estimating<'_, String>;
+    fn check(&self, place: Place, input: Input) -> Estimating<'_, String>;
 
     /// What a plan costs.
-    fn estimate(&self, question: Question) -> Estimating<'_, Said>;
+    fn estimate(&self, place: Place, question: Question) -> Estimating<'_, Said>;
 }
 
 /// What comes with an estimator.
@@ -234,6 +274,9 @@ pub struct Estimate {
     pub engine: String,
     /// Why there is none; nothing else but this and what it was to be made from is said then.
     pub why: Option<String>,
+    /// Whether that says nothing of the plan: it was asked as often as may be, and not answered.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub unanswered: bool,
     /// What people look at first.
     pub figures: Figures,
     /// The resources that change most.
@@ -251,7 +294,7 @@ fn raw(text: String) -> std::result::Result<Box<RawValue>, String> {
 
 impl Estimate {
     /// What was said of a question, or why nothing was.
-    pub(crate) fn of(question: &Question, said: std::result::Result<Said, String>) -> Self {
+    pub(crate) fn of(question: &Question, said: std::result::Result<Said, Unsaid>) -> Self {
         let inputs = question.inputs.iter().map(|each| Used {
             kind: each.kind,
             digest: hex::encode(sha256(&each.bytes)),
@@ -265,6 +308,7 @@ impl Estimate {
             region: question.region.clone(),
             engine: "none".to_owned(),
             why: None,
+            unanswered: false,
             figures: Figures::default(),
             resources: Vec::new(),
             policy: None,
@@ -275,14 +319,21 @@ impl Estimate {
                 engine: said.engine,
                 figures: said.figures,
                 resources: said.resources,
-                policy: Some(raw(said.policy)?),
-                document: Some(raw(said.document)?),
+                policy: Some(raw(said.policy).map_err(Unsaid::Impossible)?),
+                document: Some(raw(said.document).map_err(Unsaid::Impossible)?),
                 ..none.clone()
             })
         });
-        made.unwrap_or_else(|why| Self {
-            why: Some(why),
-            ..none
+        made.unwrap_or_else(|unsaid| {
+            let (why, unanswered) = match unsaid {
+                Unsaid::Impossible(why) => (why, false),
+                Unsaid::Unanswered(why) => (format!("nobody answered what it costs: {why}"), true),
+            };
+            Self {
+                why: Some(why),
+                unanswered,
+                ..none
+            }
         })
     }
 

@@ -2,7 +2,7 @@
 //!
 //! It is stored by a change of its own before policies are asked, and only once: whoever judges the run again, and whoever approves or applies it, does so
 //! by the estimate that was shown. A plan that cannot be estimated has an estimate that says why, and the run goes on; whether that may be applied is for
-//! policies to say.
+//! policies to say. What nobody came to is asked again some times, and then the run goes on with an estimate that says just that: no run waits without end.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use statehouse_capsule::Estimate as Bound;
 use statehouse_ledger::{Hash, sha256};
-use statehouse_model::{RunId, instant};
+use statehouse_model::{RunId, WorkspaceId, instant};
 
-use super::estimate::{self, Estimate, Estimator, Input, Micro, Question};
+use super::estimate::{self, Estimate, Estimator, Input, Micro, Purpose, Question, Said, Unsaid};
 use super::{Kept, Kind, sql};
 use crate::blob::Stored;
 use crate::ctx::Ctx;
@@ -31,6 +31,9 @@ actions! {
     /// Keep the estimate of a plan.
     EstimateRun = "cost.estimate" needs RunPlan;
 }
+
+/// How often it is asked what a plan costs, where nobody answers.
+const ASKED_MAX: u32 = 3;
 
 /// A file that was looked up, sealed as it is.
 pub(crate) type Sealed = (Object, Stored);
@@ -96,11 +99,39 @@ pub(crate) async fn make(ctx: &Ctx, id: &RunId) -> Result<()> {
     let Some(estimator) = ctx.house().estimator().cloned() else {
         return Ok(());
     };
-    // One at a time of each house: no house keeps the others waiting, nor holds more than one plan in memory.
-    let _turn = ctx.house().turn_to_judge().await;
+    // One at a time of each house; nothing that is judged waits for it.
+    let _turn = ctx.house().turn_to_estimate().await;
+    if look(ctx, id).await?.is_none() {
+        return Ok(());
+    }
+    let mut asked = 1;
+    loop {
+        let Some((question, said)) = Box::pin(ask(ctx, id, &*estimator)).await? else {
+            return Ok(());
+        };
+        match &said {
+            Err(Unsaid::Unanswered(why)) if asked < ASKED_MAX => {
+                tracing::warn!(run = %id, asked, why, "a plan is not estimated yet");
+                asked += 1;
+                continue;
+            }
+            Err(Unsaid::Unanswered(why) | Unsaid::Impossible(why)) => {
+                tracing::warn!(run = %id, why, "a plan cannot be estimated");
+            }
+            Ok(_) => {}
+        }
+        return store(ctx, id, &question, Estimate::of(&question, said)).await;
+    }
+}
+
+/// What a plan is estimated from, as it was looked up: the plan, the inputs, and what it is called.
+type OfPlan = (Sealed, Vec<Looked>, WorkspaceId);
+
+/// Looks up from what the plan of a run is to be estimated; `None` where it is not, or was.
+async fn look(ctx: &Ctx, id: &RunId) -> Result<Option<OfPlan>> {
     let wanted = id.clone();
     let target = Target::Workspace(Workspace::OfRun(id.clone()));
-    let looked = door::read(ctx, GatherCost, &target, move |rows| {
+    door::read(ctx, GatherCost, &target, move |rows| {
         Box::pin(async move {
             let run = needed(rows, &wanted).await?;
             if !is_due(rows, &run).await? {
@@ -112,11 +143,21 @@ pub(crate) async fn make(ctx: &Ctx, id: &RunId) -> Result<()> {
             Ok(Some((plan, inputs(rows, &run).await?, run.workspace)))
         })
     })
-    .await?;
-    let Some(((object, stored), looked, workspace)) = looked else {
-        return Ok(());
+    .await
+}
+
+/// Asks once what a plan costs. It is opened when there is a place to estimate it in, so that nobody waits with a plan in memory.
+async fn ask(
+    ctx: &Ctx,
+    id: &RunId,
+    estimator: &dyn Estimator,
+) -> Result<Option<(Question, std::result::Result<Said, Unsaid>)>> {
+    let place = estimator.place(super::lane(ctx, Purpose::Run)).await;
+    let Some(((object, stored), looked, workspace)) = look(ctx, id).await? else {
+        return Ok(None);
     };
-    let inputs = opened(ctx, &*estimator, looked).await?;
+    let inputs = opened(ctx, estimator, looked).await?;
+    let target = Target::Workspace(Workspace::OfRun(id.clone()));
     for input in &inputs {
         keep(ctx, &target, input).await?;
     }
@@ -127,11 +168,11 @@ pub(crate) async fn make(ctx: &Ctx, id: &RunId) -> Result<()> {
         date: day(ctx.house().now()),
         region: None,
     };
-    let said = estimator.estimate(question.clone()).await;
-    if let Err(why) = &said {
-        tracing::warn!(run = %id, why, "a plan cannot be estimated");
-    }
-    store(ctx, id, &question, Estimate::of(&question, said)).await
+    let said = match place {
+        Ok(place) => estimator.estimate(place, question.clone()).await,
+        Err(unsaid) => Err(unsaid),
+    };
+    Ok(Some((question, said)))
 }
 
 /// Keeps an input that comes with the binary, unless it is there.
@@ -172,7 +213,8 @@ async fn store(ctx: &Ctx, id: &RunId, question: &Question, estimate: Estimate) -
     if let Err(error) = &file
         && *error.kind() == Trouble::Invalid
     {
-        estimate = Estimate::of(question, Err(error.message().to_owned()));
+        let why = Unsaid::Impossible(error.message().to_owned());
+        estimate = Estimate::of(question, Err(why));
         text = estimate.text()?;
         file = files::prepare(ctx, id, File::Estimate, 0, text.clone()).await;
     }

@@ -33,7 +33,7 @@ use crate::object::Object;
 use crate::record::Rows;
 use crate::workspace::sql::Workspace as WorkspaceRow;
 pub use estimate::Estimator;
-use estimate::Input;
+use estimate::{Input, Lane, Purpose, Unsaid};
 use sql::{CostInput, CostSetting};
 
 actions! {
@@ -180,6 +180,14 @@ fn needed(ctx: &Ctx) -> Result<Arc<dyn Estimator>> {
     })
 }
 
+/// Who waits when this house has something estimated.
+fn lane(ctx: &Ctx, purpose: Purpose) -> Lane {
+    Lane {
+        house: ctx.house().code(),
+        purpose,
+    }
+}
+
 /// An input that is sealed and not stored yet, unless it is there already.
 pub(crate) struct Kept {
     row: CostInput,
@@ -287,8 +295,16 @@ async fn sent(
     // Nothing is read for who may not say it.
     door::read(ctx, SetCost, target, |_| Box::pin(async { Ok(()) })).await?;
     let input = Input { kind, name, bytes };
-    let about = needed(ctx)?.check(input.clone()).await;
-    let about = about.map_err(|why| Error::invalid(why).hint("nothing was stored"))?;
+    let (estimator, lane) = (needed(ctx)?, lane(ctx, Purpose::Input));
+    let about = match estimator.place(lane).await {
+        Ok(place) => estimator.check(place, input.clone()).await,
+        Err(unsaid) => Err(unsaid),
+    };
+    let about = about.map_err(|unsaid| match unsaid {
+        Unsaid::Impossible(why) => Error::invalid(why).hint("nothing was stored"),
+        Unsaid::Unanswered(why) => Error::unavailable(format!("the file was not looked at: {why}"))
+            .hint("nothing was stored; send it again"),
+    })?;
     let kept = Arc::new(prepare(ctx, SetCost, target, (&input, about)).await?);
     Ok((kept, input.name))
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use statehouse_ledger::sha256;
 use statehouse_model::RunId;
 
-use super::estimate::{Estimate, Estimator, Figures, Input, Question, Used};
+use super::estimate::{Estimate, Estimator, Figures, Input, Purpose, Question, Used};
 use super::make::{self, Looked, Sealed};
 use super::seen::Short;
 use super::{Kind, ShowCost, sql};
@@ -176,7 +176,8 @@ async fn once(
     id: &RunId,
     instead: &Instead,
 ) -> Result<Option<(Short, Estimate, Estimate, String)>> {
-    let _turn = ctx.house().turn_to_judge().await;
+    let _turn = ctx.house().turn_to_replay().await;
+    let place = estimator.place(super::lane(ctx, Purpose::Replay)).await;
     let Some(gathered) = gather(ctx, id).await? else {
         return Ok(None);
     };
@@ -216,7 +217,10 @@ async fn once(
         date: instead.date.clone().unwrap_or_else(|| kept.date.clone()),
         region: instead.region.clone().or_else(|| kept.region.clone()),
     };
-    let said = estimator.estimate(question.clone()).await;
+    let said = match place {
+        Ok(place) => estimator.estimate(place, question.clone()).await,
+        Err(unsaid) => Err(unsaid),
+    };
     let made = Estimate::of(&question, said);
     Ok(Some((gathered.short, kept, made, gathered.workspace)))
 }
@@ -271,6 +275,10 @@ pub async fn again(ctx: &Ctx, id: &RunId) -> Result<Again> {
     let made = Box::pin(once(ctx, &estimator, id, &Instead::default())).await?;
     let gone = || Error::not_found("estimate, or the plan that it is of");
     let (short, kept, made, _) = made.ok_or_else(gone)?;
+    if made.unanswered {
+        let why = made.why.unwrap_or_default();
+        return Err(Error::unavailable(why).hint("ask again later"));
+    }
     Ok(Again {
         kept: short.digest,
         made: hex::encode(sha256(&made.text()?)),

@@ -111,7 +111,7 @@ pub async fn replay(
         passed_over: 0,
     };
     for run in found {
-        let _turn = ctx.house().turn_to_judge().await;
+        let _turn = ctx.house().turn_to_replay().await;
         let gathered = Box::pin(gathered_for(ctx, (&run.id, id), judges_states)).await?;
         let replayed = match gathered {
             Some(gathered) => Box::pin(gathered.replayed(ctx, (&set, &archive), run)).await?,

@@ -2,7 +2,7 @@
 //!
 //! `{"plan": OUTCOME, "apply": OUTCOME, "applied": OUTCOME, "saved": OUTCOME}` with the outcomes of [`Outcome`], or `error` for no answer; what is not there
 //! is as `plan`. A parameter `says` goes over all. `"entities": ["state"]` is what its policy judges, a plan unless that is there. With `"tells": true` its
-//! message is what it was given, as JSON; with `"names": TEXT` it is against a workspace of that name alone.
+//! message is what it was given, as JSON; with `"names": TEXT` it is against a workspace of that name alone. `"held": STAGE` is answered then when a test lets it.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -63,6 +63,13 @@ impl Judge for Bench {
 
     fn assess(&self, question: Question) -> Judging<'_, Vec<Said>> {
         Box::pin(async move {
+            let is_held = |set: &Set| {
+                let bundle: Value = serde_json::from_slice(&set.archive).unwrap();
+                bundle["held"] == at(question.stage)
+            };
+            if question.sets.iter().any(is_held) {
+                super::held().await;
+            }
             let each = |set| said(set, &question);
             question.sets.iter().map(each).collect()
         })
@@ -104,14 +111,19 @@ fn told(question: &Question) -> Value {
     })
 }
 
-fn said(set: &Set, question: &Question) -> Result<Said, String> {
-    let bundle: Value = serde_json::from_slice(&set.archive).unwrap();
-    let at = match question.stage {
+/// What a stage is called in a bundle.
+fn at(stage: Stage) -> &'static str {
+    match stage {
         Stage::Plan => "plan",
         Stage::Apply => "apply",
         Stage::Applied => "applied",
         Stage::Saved => "saved",
-    };
+    }
+}
+
+fn said(set: &Set, question: &Question) -> Result<Said, String> {
+    let bundle: Value = serde_json::from_slice(&set.archive).unwrap();
+    let at = at(question.stage);
     let names = bundle.get("names").and_then(Value::as_str);
     let is_another = names.is_some_and(|name| name != question.facts.workspace.name);
     let word = set

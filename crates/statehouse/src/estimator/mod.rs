@@ -5,6 +5,7 @@
 //! estimate was made from is exactly what is kept beside it.
 
 mod inside;
+mod places;
 mod told;
 
 use std::ffi::OsString;
@@ -21,15 +22,19 @@ use serde::{Deserialize, Serialize};
 use statehouse_confined::{Death, Failure, Limits, Patience, Piece, Process, Program};
 use statehouse_core::cost::Kind;
 use statehouse_core::cost::estimate::{
-    Estimating, Estimator, Figures, Input, Own, Question, Resource, Said,
+    Estimating, Estimator, Figures, Input, Lane, Own, Place, Question, Resource, Said, Unsaid,
 };
 use statehouse_core::document::Document;
 use statehouse_cost::mapping::Mapping;
 use statehouse_cost::price::book::Book;
+<<<<<<< HEAD
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
+=======
+>>>>>>> a08bcc7 (costs: no run waits for a replay, and what load does to an estimate is never sealed as what a plan costs)
 
 pub(crate) use inside::main;
+use places::Places;
 
 /// The hidden subcommand of an estimate.
 pub(crate) const WORKER: &str = "cost-worker";
@@ -106,7 +111,7 @@ enum Word {
 pub(crate) struct ByProcesses {
     program: Program,
     own: Own,
-    places: Arc<Semaphore>,
+    places: Places,
 }
 
 impl ByProcesses {
@@ -132,20 +137,27 @@ impl ByProcesses {
                 strict,
             },
             own,
-            places: Arc::new(Semaphore::new(PARALLEL_MAX)),
+            places: Places::new(PARALLEL_MAX),
         }
     }
 
     /// Has an order carried out, on a thread of its own. A caller that goes away ends it.
+<<<<<<< HEAD
     async fn carry_out(&self, order: Order, documents: Vec<Document>) -> Result<Heard, String> {
+=======
+    async fn carry_out(
+        &self,
+        place: Place,
+        order: Order,
+        documents: Vec<Bytes>,
+    ) -> Result<Heard, Unsaid> {
+>>>>>>> a08bcc7 (costs: no run waits for a replay, and what load does to an estimate is never sealed as what a plan costs)
         struct Leave(Arc<AtomicBool>);
         impl Drop for Leave {
             fn drop(&mut self) {
                 self.0.store(true, Ordering::Relaxed);
             }
         }
-        let place = self.places.clone().acquire_owned().await;
-        let place = place.map_err(|_| "the server ends".to_owned())?;
         let leave = Leave(Arc::default());
         let (program, canceled) = (self.program.clone(), leave.0.clone());
         let work = move || {
@@ -154,7 +166,7 @@ impl ByProcesses {
             done
         };
         let done = tokio::task::spawn_blocking(work).await;
-        done.map_err(|error| format!("it was not estimated: {error}"))?
+        done.map_err(|error| Unsaid::Unanswered(error.to_string()))?
     }
 }
 
@@ -197,7 +209,7 @@ fn once(
     order: &Order,
     documents: &[Document],
     canceled: &AtomicBool,
-) -> Result<Heard, String> {
+) -> Result<Heard, Unsaid> {
     let limits = Limits {
         cpu: CPU,
         memory_bytes: MEMORY_BYTES,
@@ -225,6 +237,7 @@ fn once(
         process.limit(&limits, bytes)?;
         process.carry_out(order, pieces, &mut take, &limits, patience)
     };
+<<<<<<< HEAD
     poured(documents, &mut talk).map_err(words_of)?;
     garbled.map_or(Ok(heard), Err)
 }
@@ -300,20 +313,42 @@ fn words_of(failure: Failure) -> String {
         Failure::TimedOut => format!("it takes longer than {} s", WALL.as_secs()),
         Failure::Canceled => "nobody waited for it any more".to_owned(),
         Failure::Broken(why) => why,
+=======
+    talk().map_err(words_of)?;
+    garbled.map_or(Ok(heard), |why| Err(Unsaid::Impossible(why)))
+}
+
+/// How a process failed, for whoever's plan it is. What a plan does is told apart from what becomes of a process where there is too much to do: its
+/// processor time is its own, time on the wall and the memory of the machine are shared.
+fn words_of(failure: Failure) -> Unsaid {
+    let why = match failure {
+        Failure::TimedOut => {
+            return Unsaid::Unanswered(format!(
+                "in {} s it was not given the time that it needs",
+                WALL.as_secs()
+            ));
+        }
+        Failure::Canceled => {
+            return Unsaid::Unanswered("nobody waited for it any more".to_owned());
+        }
+        Failure::Broken(why) => return Unsaid::Unanswered(why),
+        Failure::Died(Death::Killed) => {
+            let why = "its process was killed from outside; the machine may be out of memory";
+            return Unsaid::Unanswered(why.to_owned());
+        }
+>>>>>>> a08bcc7 (costs: no run waits for a replay, and what load does to an estimate is never sealed as what a plan costs)
         Failure::Died(Death::Memory) => "it needs more memory than an estimate may have".to_owned(),
         Failure::Died(Death::Stack) => "it nests deeper than an estimate may go".to_owned(),
         Failure::Died(Death::Cpu(seconds)) => {
             format!("it needs more than {seconds} s of processor time")
         }
         Failure::Died(Death::Output(bytes)) => format!("it is longer than {bytes} bytes"),
-        Failure::Died(Death::Killed) => {
-            "its process was killed from outside; the machine may be out of memory".to_owned()
-        }
         Failure::Died(Death::Signal(signal, told)) => {
             format!("its process ended by signal {signal}: {told}")
         }
         Failure::Died(Death::Itself(told)) => format!("its process ended by itself: {told}"),
-    }
+    };
+    Unsaid::Impossible(why)
 }
 
 impl Estimator for ByProcesses {
@@ -321,16 +356,26 @@ impl Estimator for ByProcesses {
         self.own.clone()
     }
 
-    fn check(&self, input: Input) -> Estimating<'_, String> {
+    fn place(&self, lane: Lane) -> Estimating<'_, Place> {
+        let patience = places::patience(lane.purpose);
+        Box::pin(self.places.take(lane, patience))
+    }
+
+    fn check(&self, place: Place, input: Input) -> Estimating<'_, String> {
         Box::pin(async move {
             let order = Order::Check(Named::from(&input));
+<<<<<<< HEAD
             let heard = self.carry_out(order, vec![input.bytes.into()]).await?;
+=======
+            let heard = self.carry_out(place, order, vec![input.bytes]).await?;
+>>>>>>> a08bcc7 (costs: no run waits for a replay, and what load does to an estimate is never sealed as what a plan costs)
             let missing = || Err("it was not read".to_owned());
-            heard.checked.unwrap_or_else(missing)
+            let checked = heard.checked.unwrap_or_else(missing);
+            checked.map_err(Unsaid::Impossible)
         })
     }
 
-    fn estimate(&self, question: Question) -> Estimating<'_, Said> {
+    fn estimate(&self, place: Place, question: Question) -> Estimating<'_, Said> {
         Box::pin(async move {
             let order = Order::Estimate {
                 plan: question.plan.bytes(),
@@ -344,11 +389,11 @@ impl Estimator for ByProcesses {
                 .into_iter()
                 .map(|input| Document::from(input.bytes));
             let documents = std::iter::once(question.plan).chain(inputs).collect();
-            let heard = self.carry_out(order, documents).await?;
+            let heard = self.carry_out(place, order, documents).await?;
             if let Some(why) = heard.failed {
-                return Err(why);
+                return Err(Unsaid::Impossible(why));
             }
-            let missing = || "nothing was said of it".to_owned();
+            let missing = || Unsaid::Impossible("nothing was said of it".to_owned());
             let (figures, resources) = heard.figures.ok_or_else(missing)?;
             Ok(Said {
                 engine: ENGINE.to_owned(),
@@ -358,5 +403,33 @@ impl Estimator for ByProcesses {
                 document: heard.document,
             })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_load_does_to_an_estimate_is_never_what_a_plan_does() {
+        let ours = [
+            Failure::TimedOut,
+            Failure::Canceled,
+            Failure::Broken("its process does not start".to_owned()),
+            Failure::Died(Death::Killed),
+        ];
+        for failure in ours {
+            let said = words_of(failure);
+            assert!(matches!(said, Unsaid::Unanswered(_)), "{said:?}");
+        }
+        for death in [
+            Death::Memory,
+            Death::Stack,
+            Death::Cpu(60),
+            Death::Output(1),
+        ] {
+            let said = words_of(Failure::Died(death));
+            assert!(matches!(said, Unsaid::Impossible(_)), "{said:?}");
+        }
     }
 }

@@ -4,8 +4,8 @@
 use serde_json::json;
 use statehouse_core::cost::Kind;
 use statehouse_core::cost::estimate::{
-    Component, Counts, Estimating, Estimator, Figures, Input, Micro, Own, Question, Resource, Said,
-    Side, Total,
+    Component, Counts, Estimating, Estimator, Figures, Input, Lane, Micro, Own, Place, Question,
+    Resource, Said, Side, Total, Unsaid,
 };
 
 pub(crate) struct Bench;
@@ -26,16 +26,21 @@ impl Estimator for Bench {
         }
     }
 
-    fn check(&self, input: Input) -> Estimating<'_, String> {
+    fn place(&self, _: Lane) -> Estimating<'_, Place> {
+        Box::pin(async { Ok(Box::new(()) as Place) })
+    }
+
+    fn check(&self, _: Place, input: Input) -> Estimating<'_, String> {
         Box::pin(async move {
             if input.bytes.starts_with(b"bad") {
-                return Err(format!("{}:1: this is bad", input.name));
+                let why = format!("{}:1: this is bad", input.name);
+                return Err(Unsaid::Impossible(why));
             }
             Ok(format!("{} bytes", input.bytes.len()))
         })
     }
 
-    fn estimate(&self, question: Question) -> Estimating<'_, Said> {
+    fn estimate(&self, _: Place, question: Question) -> Estimating<'_, Said> {
         Box::pin(async move {
             let overlay = question
                 .inputs

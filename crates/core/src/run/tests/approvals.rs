@@ -9,7 +9,7 @@ use crate::execution::{InForce, Reverify, Word};
 use crate::ledger;
 use crate::run::counted::Own;
 use crate::team;
-use crate::testing::Engine;
+use crate::testing::{Engine, let_go, until_held};
 
 async fn approve(bench: &Bench<'_>, who: &UserId, run: &RunId) -> Result<()> {
     let seen = bench.see(run).await.state.capsule().unwrap();
@@ -109,6 +109,34 @@ async fn a_run_tells_what_it_needs_whose_approval_counts_and_whether_ones_own_wo
             .unwrap();
         let both = by(&[&first, &second]);
         assert_eq!(told(&first).await, (2, both, Own::Over));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn policies_are_asked_again_where_who_agrees_changed_while_they_were() {
+    for_each_engine(async |world| {
+        let bundle = Bytes::from_static(br#"{"plan": "passed", "held": "apply"}"#);
+        super::judged::set(&world, "one", bundle).await;
+        let bench = Bench::new(&world, "web").await;
+        let (run, people) = agreed(&bench).await;
+        let line = bench.line(&run).await;
+        let meanwhile = async {
+            until_held().await;
+            let (_, grant) = &people[0];
+            access::take(&world.ask(), grant.id.parse().unwrap())
+                .await
+                .unwrap();
+            let_go();
+            // They were told of two, and there is one.
+            until_held().await;
+            let_go();
+        };
+        let both = async { tokio::join!(line.begin(found(&line)), meanwhile) };
+        let both = tokio::time::timeout(std::time::Duration::from_secs(30), both).await;
+        let (begun, ()) = both.expect("policies are not asked again");
+        let begun = begun.unwrap();
+        assert!(matches!(begun, Begun::Refused { .. }), "{begun:?}");
     })
     .await;
 }

@@ -159,13 +159,40 @@ async fn a_plan_that_cannot_be_estimated_goes_on_and_says_why() {
         let seen = estimate(&world, &run).await;
         assert!(!seen.short.complete && seen.short.totals.is_empty());
         let why = seen.estimate.missing().unwrap();
-        assert!(why.contains("signal 9"), "{why}");
+        assert!(why.contains("signal 11"), "{why}");
         act::confirm(&world.ask(), &run, None).await.unwrap();
         let line = bench.line(&run).await;
         let begun = line.begin(found(&line)).await.unwrap();
         let said = |word: &String| word.contains("the estimate is of no amount");
         assert!(matches!(&begun, Begun::Verified(words) if words.iter().any(said)));
         line.done(Ended::Applied).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_came_to_is_asked_again_and_never_kept_as_what_a_plan_costs() {
+    for_each_engine_estimating(async |world| {
+        costs(&world, "late once").await;
+        let bench = Bench::new(&world, "web").await;
+        let run = bench.offered(Kind::PlanOnly).await;
+        assert_eq!(shown(&bench, &run).await, [("USD".to_owned(), 4)]);
+        // Where nobody ever comes to it, the run goes on and says just that.
+        costs(&world, "late").await;
+        let run = bench.offered(Kind::PlanAndApply).await;
+        bench.is(&run, Status::AwaitingApproval).await;
+        let seen = estimate(&world, &run).await;
+        assert!(seen.estimate.unanswered && !seen.short.complete);
+        assert!(seen.short.totals.is_empty());
+        let why = seen.estimate.missing().unwrap();
+        assert!(why.contains("nobody answered"), "{why}");
+        let again = replay::again(&world.ask(), &run).await;
+        assert_eq!(kind(again), Trouble::Unavailable);
+        // What a plan itself does is not that.
+        act::discard(&world.ask(), &run, None).await.unwrap();
+        costs(&world, "die").await;
+        let run = bench.offered(Kind::PlanOnly).await;
+        assert!(!estimate(&world, &run).await.estimate.unanswered);
     })
     .await;
 }
