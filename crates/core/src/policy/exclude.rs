@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use statehouse_model::{PolicySetId, WorkspaceId};
 
-use super::{ChangeSet, TAGS_MAX, sql};
+use super::{ChangeSet, TAGS_MAX, gate, sql};
 use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Target};
 use crate::error::{Error, Result};
@@ -54,10 +54,13 @@ async fn change(
                 let words = format!("a policy set leaves out at most {TAGS_MAX} workspaces");
                 return Err(Error::invalid(words).hint("attach it to projects or by tags instead"));
             }
+            let old = set.clone();
             set.excluded = ids.into_iter().collect::<Vec<_>>().join(" ");
+            let hours = gate::hours(tx, id).await?;
+            let entry = gate::require_reach(tx, (&old, &set), hours, Entry::new(&set.id)).await?;
             set.updated_at = tx.now();
             tx.put(&set).await?;
-            let entry = reach::named(Entry::new(&set.id), changed);
+            let entry = reach::named(entry, changed);
             Ok(Outcome::Recorded((), entry.fact("excluded", excluded)))
         })
     })

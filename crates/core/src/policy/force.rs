@@ -93,15 +93,62 @@ pub(crate) async fn reaching(rows: &mut Rows, workspace: &Workspace) -> Result<V
     } else {
         BTreeSet::new()
     };
-    sets.retain(|set| {
-        let is_tagged = set.tags.lines().any(|tag| tags.contains(tag));
-        let is_excluded = set
-            .excluded
-            .split_whitespace()
-            .any(|id| id == workspace.id.as_str());
-        (set.reach().reaches(workspace) || is_tagged) && !is_excluded
-    });
+    sets.retain(|set| reaches(set, workspace, &tags));
     Ok(sets)
+}
+
+/// Whether a set reaches a workspace with these tags.
+pub(super) fn reaches(set: &PolicySet, workspace: &Workspace, tags: &BTreeSet<String>) -> bool {
+    let is_tagged = set.tags.lines().any(|tag| tags.contains(tag));
+    let is_excluded = set
+        .excluded
+        .split_whitespace()
+        .any(|id| id == workspace.id.as_str());
+    (set.reach().reaches(workspace) || is_tagged) && !is_excluded
+}
+
+/// Whether there is a workspace that a set reaches.
+pub(super) async fn reaches_any(rows: &mut Rows, set: &PolicySet) -> Result<bool> {
+    if set.global {
+        return Ok(true);
+    }
+    let excluded: BTreeSet<&str> = set.excluded.split_whitespace().collect();
+    let (projects, mut named) = set.reach().split();
+    for tag in set.tags.lines() {
+        named.extend(workspaces::tagged(rows, tag).await?);
+    }
+    for id in named.iter().filter(|id| !excluded.contains(id.as_str())) {
+        let Ok(id) = id.parse() else { continue };
+        if workspaces::by_id(rows, &id).await?.is_some() {
+            return Ok(true);
+        }
+    }
+    for id in projects {
+        let Ok(id) = id.parse() else { continue };
+        let mut left = workspaces::of_project(rows, &id).await?;
+        for each in &excluded {
+            let Ok(each) = each.parse() else { continue };
+            let found = workspaces::by_id(rows, &each).await?;
+            left -= u64::from(found.is_some_and(|found| found.project == id)).min(left);
+        }
+        if left > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a set that was changed reaches, by what is said of it, anything that it did not reach.
+pub(super) fn widens(old: &PolicySet, new: &PolicySet) -> bool {
+    let words =
+        |text: &str| -> BTreeSet<String> { text.split_whitespace().map(str::to_owned).collect() };
+    let lines = |text: &str| -> BTreeSet<String> { text.lines().map(str::to_owned).collect() };
+    let (before, after) = (old.reach(), new.reach());
+    let is_attached = after.global
+        || !after.scopes.is_subset(&before.scopes)
+        || !lines(&new.tags).is_subset(&lines(&old.tags));
+    let is_included = !words(&old.excluded).is_subset(&words(&new.excluded));
+    is_included || (!before.global && is_attached)
 }
 
 /// The tags of a workspace in both of their forms: `key`, and `key=value` where there is a value.

@@ -1,16 +1,24 @@
-//! What a set asks for before another bundle of it is in force: a replay over stored plans, with exactly that bundle and the set as it is.
+//! What a set asks for before another bundle of it is in force, and before it reaches further: a replay over stored plans, with exactly that bundle and the
+//! set as it is.
 //!
 //! A replay that is kept goes on page by page, each where the last one ended, and counts what is newly blocked and newly allowed. It is good for a day from
-//! when it was finished, and ends with any change of the set that decides what it says: other parameters would have said other things.
+//! when it was finished, and ends with any change of the set that decides what it says or whom: other parameters would have said other things, and plans
+//! that it did not reach were not judged. One that was made everywhere is good for whatever the set reaches.
+//!
+//! So nobody publishes for a set that reaches nothing, and attaches it afterwards: what is attached asks for the same replay of the bundle in force. A
+//! replay over no workspace says nothing: what reaches none takes a bundle into force after one that was made everywhere.
+//!
+//! Absent on purpose: a workspace that comes to a set by itself, by a tag or a move. That is a change of its own people, who would be held up by a question
+//! about a set that they may not even see.
 
 use std::sync::Arc;
 
-use statehouse_ledger::Hash;
+use statehouse_ledger::{Hash, sha256};
 use statehouse_model::{ActorId, PolicySetId, RunId};
 
 use super::force;
 use super::judge::Outcome as Said;
-use super::replay::Page;
+use super::replay::{Page, Stretch};
 use super::sql::{self, PolicyGate, PolicyReplay, PolicySet};
 use crate::ctx::Ctx;
 use crate::door::{self, Action, Entry, Outcome, Target, Tx, actions};
@@ -65,20 +73,78 @@ pub(super) async fn remove<A: Action>(tx: &mut Tx<A>, set: &PolicySetId) -> Resu
     Ok(())
 }
 
+/// Over which plans a replay is made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Over {
+    /// Those of workspaces that the set reaches.
+    #[default]
+    Reached,
+    /// Those of all workspaces, as if the set reached them: what it would say wherever it is attached.
+    Everywhere,
+}
+
+/// What a replay was made with: all that decides what the set says with a bundle, and over which plans.
+fn made_with(set: &PolicySet, bundle: &[u8], over: Over) -> Hash {
+    let digest = hex::encode(force::digest_of(set, bundle));
+    let reach = match over {
+        Over::Everywhere => vec!["everywhere"],
+        Over::Reached if set.global => vec!["global", &set.excluded],
+        // Tags come last: they are what people write.
+        Over::Reached => vec!["attached", &set.scopes, &set.excluded, &set.tags],
+    };
+    let words = ["statehouse policy replay", &digest]
+        .into_iter()
+        .chain(reach);
+    sha256(words.collect::<Vec<_>>().join("\0").as_bytes())
+}
+
 /// Refuses a bundle that was not replayed as its set asks for. What was found goes into the leaf.
 pub(super) async fn require<A: Action>(
     tx: &mut Tx<A>,
-    (set, bundle): (&PolicySet, &[u8]),
+    of: (&PolicySet, &[u8]),
     entry: Entry,
 ) -> Result<Entry> {
-    let hours = hours(tx, &set.id).await?;
+    let hours = hours(tx, &of.0.id).await?;
+    let refuse = |why: String| {
+        Error::new(Kind::Conflict, format!("the policy set `{}` takes no bundle into force {why}", of.0.name))
+            .hint("`statehouse policy replay SET DIR --record --since …` with this very directory, then publish it; nothing was published")
+    };
+    required(tx, of, hours, entry, &refuse).await
+}
+
+/// Refuses to have a set reach further whose bundle in force was not replayed as the set asks for, over what it would reach. `hours` is what was asked for
+/// before the change, or is asked for by it, whichever is more.
+pub(super) async fn require_reach<A: Action>(
+    tx: &mut Tx<A>,
+    (old, new): (&PolicySet, &PolicySet),
+    hours: u64,
+    entry: Entry,
+) -> Result<Entry> {
+    if hours == 0 || !force::widens(old, new) {
+        return Ok(entry);
+    }
+    // Without one it judges nothing, and whatever is published is asked about then.
+    let Some(bundle) = force::bundle_of(tx, old).await? else {
+        return Ok(entry);
+    };
+    let refuse = |why: String| {
+        Error::new(Kind::Conflict, format!("the policy set `{}` reaches no further with a bundle {why}", new.name))
+            .hint("`statehouse policy replay SET DIR --record --everywhere --since …` with the directory that is in force, then attach it; nothing was changed")
+    };
+    required(tx, (new, &bundle.digest), hours, entry, &refuse).await
+}
+
+/// Refuses a set with a bundle of which no replay is kept that is as it is asked for.
+async fn required<A: Action>(
+    tx: &mut Tx<A>,
+    (set, bundle): (&PolicySet, &[u8]),
+    hours: u64,
+    entry: Entry,
+    refuse: &(dyn Fn(String) -> Error + Sync),
+) -> Result<Entry> {
     if hours == 0 {
         return Ok(entry);
     }
-    let refuse = |why: String| {
-        Error::new(Kind::Conflict, format!("the policy set `{}` takes no bundle into force {why}", set.name))
-            .hint("`statehouse policy replay SET DIR --record --since …` with this very directory, then publish it; nothing was published")
-    };
     let found = sql::replay(tx, &set.id, bundle).await?;
     let Some(replay) = found else {
         let why = format!("that was not replayed over the plans of {hours} hours before");
@@ -88,8 +154,13 @@ pub(super) async fn require<A: Action>(
     let Some(finished) = replay.finished_at else {
         return Err(refuse("whose replay is not finished".to_owned()));
     };
-    if replay.digest != force::digest_of(set, bundle) {
-        let why = "whose replay was made with other settings of the set than it has";
+    let is_everywhere = replay.digest == made_with(set, bundle, Over::Everywhere);
+    if !is_everywhere && replay.digest != made_with(set, bundle, Over::Reached) {
+        let why = "whose replay was made with other settings of the set, or over other workspaces, than it has";
+        return Err(refuse(why.to_owned()));
+    }
+    if !is_everywhere && !force::reaches_any(tx, set).await? {
+        let why = "whose replay judged nothing, because the set reaches no workspace yet: replay it with `--everywhere`";
         return Err(refuse(why.to_owned()));
     }
     if finished.saturating_add(GOOD_US) < now {
@@ -127,7 +198,9 @@ fn blocks(said: Said) -> bool {
 pub(super) async fn keep(
     ctx: &Ctx,
     (set, bundle): (&PolicySet, &Hash),
-    (since, after): (i64, Option<RunId>),
+    Stretch {
+        since, after, over, ..
+    }: Stretch,
     page: &Page,
 ) -> Result<()> {
     let count = |counts: &dyn Fn(bool, bool) -> bool| {
@@ -141,7 +214,7 @@ pub(super) async fn keep(
     let found = PolicyReplay {
         policy_set: set.id.clone(),
         bundle: hex::encode(bundle),
-        digest: force::digest_of(set, bundle).to_vec(),
+        digest: made_with(set, bundle, over).to_vec(),
         since,
         reached: page.next.clone(),
         plans: page.plans.len() as u64,
@@ -152,11 +225,11 @@ pub(super) async fn keep(
         started_at: ctx.house().now(),
         finished_at: None,
     };
-    let given = Arc::new((found, after));
+    let given = Arc::new((found, after, over));
     door::change(ctx, KeepReplay, Target::House, move |tx| {
         let given = given.clone();
         Box::pin(async move {
-            let (page, after) = &*given;
+            let (page, after, over) = &*given;
             let set = sql::needed_set(tx, &page.policy_set).await?;
             let now = tx.now();
             let mut all = match after {
@@ -170,6 +243,7 @@ pub(super) async fn keep(
             tx.put(&all).await?;
             let entry = Entry::new(&set.id)
                 .fact("digest", all.bundle.as_str())
+                .fact("everywhere", *over == Over::Everywhere)
                 .fact("finished", all.finished_at.is_some());
             Ok(Outcome::Recorded((), all.told(entry)))
         })

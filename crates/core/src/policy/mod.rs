@@ -471,14 +471,18 @@ pub async fn update(ctx: &Ctx, id: &PolicySetId, wish: Wish) -> Result<SetView> 
             let old = sql::needed_set(tx, id).await?;
             let mut set = old.clone();
             wish.over(tx, &mut set).await?;
+            let hours = gate::hours(tx, id).await?;
             let asks = gate::ask_for(tx, asked, (&set.id, wish.replay_hours)).await?;
             if set.values() == old.values() && !asks {
                 return Ok(Outcome::Unchanged(view(tx, asked, set).await?));
             }
             require_free(tx, &set).await?;
+            // To ask no more and to reach further are two changes.
+            let hours = hours.max(wish.replay_hours.unwrap_or(0));
+            let entry = gate::require_reach(tx, (&old, &set), hours, told(&set)).await?;
             set.updated_at = tx.now();
             tx.put(&set).await?;
-            let entry = with_gate(told(&set), wish);
+            let entry = with_gate(entry, wish);
             Ok(Outcome::Recorded(view(tx, asked, set).await?, entry))
         })
     })
@@ -499,10 +503,13 @@ pub async fn attach(ctx: &Ctx, id: &PolicySetId, to: Vec<To>) -> Result<()> {
             if new.is_empty() {
                 return Ok(Outcome::Unchanged(()));
             }
+            let old = set.clone();
             set.set_reach(&reach);
+            let hours = gate::hours(tx, id).await?;
+            let entry = gate::require_reach(tx, (&old, &set), hours, Entry::new(&set.id)).await?;
             set.updated_at = tx.now();
             tx.put(&set).await?;
-            let entry = reach::named(Entry::new(&set.id), new.iter().map(String::as_str));
+            let entry = reach::named(entry, new.iter().map(String::as_str));
             Ok(Outcome::Recorded((), entry))
         })
     })

@@ -11,6 +11,7 @@ use statehouse_policy::manifest::Entity;
 
 use super::documents::{self, Documents};
 use super::force::{self, InForce};
+pub use super::gate::Over;
 use super::judge::{self, Outcome, Question, Set, Stage};
 use super::publish::ARCHIVE_BYTES_MAX;
 use super::sql::PolicySet;
@@ -75,20 +76,17 @@ pub struct Stretch {
     pub after: Option<RunId>,
     /// Whether it is kept, for the set to take the bundle into force.
     pub keep: bool,
+    /// Of which workspaces.
+    pub over: Over,
 }
 
 /// Judges stored plans by another bundle.
-pub async fn replay(
-    ctx: &Ctx,
-    id: &PolicySetId,
-    archive: Bytes,
-    Stretch { since, after, keep }: Stretch,
-) -> Result<Page> {
+pub async fn replay(ctx: &Ctx, id: &PolicySetId, archive: Bytes, stretch: Stretch) -> Result<Page> {
     if archive.len() > ARCHIVE_BYTES_MAX {
         let words = format!("a bundle of policies has at most {ARCHIVE_BYTES_MAX} bytes");
         return Err(Error::invalid(words));
     }
-    let (wanted, behind) = (id.clone(), after.clone());
+    let (wanted, since, behind) = (id.clone(), stretch.since, stretch.after.clone());
     let (set, found) = door::read(ctx, ReplaySet, &Target::House, move |rows| {
         Box::pin(async move {
             let set = sql::needed_set(rows, &wanted).await?;
@@ -112,7 +110,8 @@ pub async fn replay(
     };
     for run in found {
         let _turn = ctx.house().turn_to_replay().await;
-        let gathered = Box::pin(gathered_for(ctx, (&run.id, id), judges_states)).await?;
+        let of = (&run.id, &set, stretch.over);
+        let gathered = Box::pin(gathered_for(ctx, of, judges_states)).await?;
         let replayed = match gathered {
             Some(gathered) => Box::pin(gathered.replayed(ctx, (&set, &archive), run)).await?,
             None => None,
@@ -122,9 +121,9 @@ pub async fn replay(
             None => page.passed_over += 1,
         }
     }
-    if keep {
+    if stretch.keep {
         let with = (&set, &checked.digest);
-        Box::pin(gate::keep(ctx, with, (since, after), &page)).await?;
+        Box::pin(gate::keep(ctx, with, stretch, &page)).await?;
     }
     Ok(page)
 }
@@ -180,10 +179,11 @@ impl OfOne {
     }
 }
 
-/// Looks up what a set is asked of a run's plan; `None` where it does not reach the run, or the plan is not kept.
+/// Looks up what a set is asked of a run's plan; `None` where it does not reach the run, or the plan is not kept. The set is as it was when the page was
+/// begun: what is kept of the page says so.
 async fn gathered_for(
     ctx: &Ctx,
-    (id, set): (&RunId, &PolicySetId),
+    (id, set, over): (&RunId, &PolicySet, Over),
     judges_states: bool,
 ) -> Result<Option<OfOne>> {
     let (wanted, house, set) = (id.clone(), ctx.house().clone(), set.clone());
@@ -192,11 +192,14 @@ async fn gathered_for(
         Box::pin(async move {
             let run = needed_run(rows, &wanted).await?;
             let workspace = capsule::workspace_of(rows, &run).await?;
-            let reaching = force::reaching(rows, &workspace).await?;
-            let Some(set) = reaching.into_iter().find(|each| each.id == set) else {
+            let tags = force::tags_of(rows, &workspace).await?;
+            let is_reached = force::reaches(&set, &workspace, &tags);
+            if over == Over::Reached && !is_reached {
                 return Ok(None);
-            };
-            let in_force = match force::bundle_of(rows, &set).await? {
+            }
+            // Of what it does not reach it says nothing now.
+            let bundle = force::bundle_of(rows, &set).await?;
+            let in_force = match bundle.filter(|_| is_reached) {
                 Some(bundle) => {
                     let set = InForce {
                         set,

@@ -86,7 +86,7 @@ record! {
         policy_set: PolicySetId,
         /// Over what is in the bundle, in hex.
         bundle: String,
-        /// Of the policy set with that bundle, as it was.
+        /// Of the policy set with that bundle, as it was, and of the workspaces that it was made over.
         digest: Vec<u8>,
         /// The plans of runs that were made then or later.
         since: i64,

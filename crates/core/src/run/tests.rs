@@ -24,6 +24,7 @@ mod notified;
 mod order;
 mod overdue;
 mod places;
+mod replays;
 mod repository;
 mod sandboxes;
 mod tools;

@@ -310,6 +310,20 @@ pub(crate) async fn tags(rows: &mut Rows, of: &[Workspace]) -> Result<Vec<Tag>> 
     rows.find(&clause, &ids(of)).await
 }
 
+/// The ids of the workspaces with a tag, deleted ones too: `key`, or `key=value`.
+pub(crate) async fn tagged(rows: &mut Rows, tag: &str) -> Result<Vec<String>> {
+    let mut found: Vec<Tag> = rows.find("WHERE tag = $1", &[tag.into()]).await?;
+    if let Some((key, value)) = tag.split_once('=') {
+        let clause = "WHERE tag = $1 AND value = $2";
+        found.extend(
+            rows.find::<Tag>(clause, &[key.into(), value.into()])
+                .await?,
+        );
+    }
+    let ids = found.into_iter().map(|each| each.workspace.to_string());
+    Ok(ids.collect())
+}
+
 pub(crate) async fn setting(rows: &mut Rows, id: &WorkspaceId) -> Result<Option<Setting>> {
     rows.one("WHERE workspace = $1", &[id.as_str().into()])
         .await

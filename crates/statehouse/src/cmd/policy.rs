@@ -95,6 +95,9 @@ pub(super) struct Replay {
     /// Keep what it comes to: a set may take a bundle into force only after that (`policy-set change --replay-hours`)
     #[arg(long)]
     record: bool,
+    /// Judge the plans of all workspaces, as if the set reached them: before it is attached to more
+    #[arg(long)]
+    everywhere: bool,
 }
 
 /// One evaluation, for the server: before anything is opened or started.

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use statehouse_core::policy::judge::Outcome;
-use statehouse_core::policy::replay::{self, Replayed};
+use statehouse_core::policy::replay::{self, Over, Replayed};
 use statehouse_model::{RunId, instant as instants};
 
 use super::document::{Document, to};
@@ -25,6 +25,8 @@ pub(crate) struct From {
     after: Option<String>,
     /// `true` keeps what it comes to, for a set that takes no other bundle into force.
     record: Option<bool>,
+    /// `true` judges the plans of all workspaces, as if the set reached them: for a set that is to reach further.
+    everywhere: Option<bool>,
 }
 
 /// A page of plans, and what was said of each.
@@ -93,6 +95,10 @@ pub(crate) async fn create(
         since,
         after,
         keep: asked.record == Some(true),
+        over: match asked.everywhere {
+            Some(true) => Over::Everywhere,
+            _ => Over::Reached,
+        },
     };
     let page = replay::replay(&ctx, &id, body.bytes.clone(), stretch).await?;
     let told = Told {

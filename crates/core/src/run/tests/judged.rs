@@ -477,7 +477,8 @@ async fn a_set_that_asks_for_replays_takes_no_other_bundle_into_force() {
         let other = || says("hard-failed");
         let publish = async || publish::publish(&world.ask(), &id, other()).await;
         let replay = async |since: i64, after: Option<RunId>, keep: bool| {
-            let of = policy::replay::Stretch { since, after, keep };
+            let mut of = policy::replay::Stretch::default();
+            (of.since, of.after, of.keep) = (since, after, keep);
             policy::replay::replay(&world.ask(), &id, other(), of).await
         };
         assert_eq!(kind(publish().await), Trouble::Conflict);

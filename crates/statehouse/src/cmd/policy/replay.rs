@@ -122,8 +122,13 @@ pub(super) fn run(asked: &Replay, session: &Session) -> Result {
     let since = since(&asked.since, crate::server::clock()())?;
     let (archive, policies) = packed(&asked.dir)?;
     let record = if asked.record { "&record=true" } else { "" };
+    let everywhere = if asked.everywhere {
+        "&everywhere=true"
+    } else {
+        ""
+    };
     let replays = format!(
-        "{}/replays?since={}{record}",
+        "{}/replays?since={}{record}{everywhere}",
         path(&client, &asked.set)?,
         escape(&since)
     );
@@ -168,7 +173,11 @@ pub(super) fn run(asked: &Replay, session: &Session) -> Result {
         out.say(&format!("never hit: {}", never.join(", ")));
     }
     if asked.record {
-        out.say("this is recorded: this directory may be published within a day");
+        out.say(if asked.everywhere {
+            "this is recorded: this directory may be published, and the set attached, within a day"
+        } else {
+            "this is recorded: this directory may be published within a day"
+        });
     }
     Ok(())
 }

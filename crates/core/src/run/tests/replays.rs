@@ -1,0 +1,269 @@
+//! Replays of what policies say and of what plans cost: nothing that a run needs waits for them, and a set reaches nothing that its bundle was not replayed over.
+
+use std::time::Duration;
+
+use statehouse_model::{PolicySetId, WorkspaceId};
+
+use super::judged::set;
+use super::*;
+use crate::cost::replay::Instead;
+use crate::error::Kind as Trouble;
+use crate::policy::replay::{Over, Stretch};
+use crate::policy::{self, exclude, publish};
+use crate::reach::{self, To};
+use crate::testing::judge::says;
+use crate::testing::{for_each_engine_estimating, let_go, until_held};
+
+/// Longer than an apply takes that waits for nothing.
+const SOON: Duration = Duration::from_secs(30);
+
+/// Takes a run from its plan to its apply, for which policies are asked twice.
+async fn applies(bench: &Bench<'_>) {
+    let applied = async {
+        let (_, line) = bench.confirmed(Kind::PlanAndApply).await;
+        let begun = line.begin(found(&line)).await.unwrap();
+        assert!(matches!(begun, Begun::Verified(_)), "{begun:?}");
+        line.done(Ended::Applied).await.unwrap();
+    };
+    let applied = tokio::time::timeout(SOON, applied).await;
+    applied.expect("a run waits for a replay");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_run_waits_for_a_replay_of_policies() {
+    for_each_engine(async |world| {
+        let id = set(&world, "one", says("passed")).await;
+        let bench = Bench::new(&world, "web").await;
+        let run = bench.offered(Kind::PlanOnly).await;
+        bench.is(&run, Status::PlannedAndFinished).await;
+        let (asked, wanted) = (world.ask(), id.clone());
+        let replayed = tokio::spawn(async move {
+            let bundle = Bytes::from_static(br#"{"plan": "passed", "held": "plan"}"#);
+            policy::replay::replay(&asked, &wanted, bundle, Stretch::default()).await
+        });
+        until_held().await;
+        applies(&bench).await;
+        assert!(!replayed.is_finished(), "the replay was over before");
+        let_go();
+        assert_eq!(replayed.await.unwrap().unwrap().plans.len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_run_waits_for_a_replay_of_costs() {
+    for_each_engine_estimating(async |world| {
+        set(&world, "one", says("passed")).await;
+        let bench = Bench::new(&world, "web").await;
+        let run = bench.offered(Kind::PlanOnly).await;
+        bench.is(&run, Status::PlannedAndFinished).await;
+        let asked = world.ask();
+        let replayed = tokio::spawn(async move {
+            let instead = Instead {
+                overlay: Some(Bytes::from_static(b"held")),
+                ..Instead::default()
+            };
+            let all = (0, None);
+            crate::cost::replay::replay(&asked, Scope::Organization, instead, all).await
+        });
+        until_held().await;
+        applies(&bench).await;
+        assert!(!replayed.is_finished(), "the replay was over before");
+        let_go();
+        assert_eq!(replayed.await.unwrap().unwrap().plans.len(), 1);
+    })
+    .await;
+}
+
+/// A set that asks for replays and reaches nothing, and the bundle that it is to have.
+struct Gated<'a> {
+    world: &'a World,
+    id: PolicySetId,
+}
+
+impl<'a> Gated<'a> {
+    async fn new(world: &'a World) -> Self {
+        let wish = policy::Wish {
+            name: Some("one".to_owned()),
+            replay_hours: Some(24),
+            ..policy::Wish::default()
+        };
+        let made = policy::create(&world.ask(), wish).await.unwrap();
+        let id = made.id.parse().unwrap();
+        Self { world, id }
+    }
+
+    fn bundle() -> Bytes {
+        says("hard-failed")
+    }
+
+    async fn replay(&self, over: Over) -> policy::replay::Page {
+        let stretch = Stretch {
+            keep: true,
+            over,
+            ..Stretch::default()
+        };
+        let ctx = self.world.ask();
+        let page = policy::replay::replay(&ctx, &self.id, Self::bundle(), stretch).await;
+        page.unwrap()
+    }
+
+    async fn publish(&self) -> Result<()> {
+        let published = publish::publish(&self.world.ask(), &self.id, Self::bundle()).await;
+        published.map(drop)
+    }
+
+    async fn attach(&self, to: To) -> Result<()> {
+        policy::attach(&self.world.ask(), &self.id, vec![to]).await
+    }
+
+    async fn change(&self, wish: policy::Wish) -> Result<()> {
+        let changed = policy::update(&self.world.ask(), &self.id, wish).await;
+        changed.map(drop)
+    }
+
+    /// Every way in which it could reach a workspace that it does not reach.
+    async fn widened(&self, workspace: &WorkspaceId, left_out: &WorkspaceId) -> Vec<Result<()>> {
+        let of = |reach: reach::Wish| policy::Wish {
+            reach,
+            ..policy::Wish::default()
+        };
+        let tags = policy::Wish {
+            tags: Some(vec!["env=prod".to_owned()]),
+            ..policy::Wish::default()
+        };
+        let asks_no_more = policy::Wish {
+            replay_hours: Some(0),
+            ..of(reach::Wish::global(true))
+        };
+        let none_left_out = policy::Wish {
+            excluded: Some(Vec::new()),
+            ..policy::Wish::default()
+        };
+        let ctx = self.world.ask();
+        let included = exclude::include(&ctx, &self.id, vec![left_out.clone()]).await;
+        vec![
+            self.attach(To::Workspace(workspace.clone())).await,
+            self.change(of(reach::Wish::global(true))).await,
+            self.change(of(reach::Wish::workspaces([workspace.clone()])))
+                .await,
+            self.change(tags).await,
+            self.change(asks_no_more).await,
+            self.change(none_left_out).await,
+            included,
+        ]
+    }
+}
+
+fn id_of(workspace: &Workspace) -> WorkspaceId {
+    match workspace {
+        Workspace::Id(id) => id.clone(),
+        other => panic!("a bench knows its workspace by its id, not {other:?}"),
+    }
+}
+
+async fn id_of_named(world: &World, text: &str) -> WorkspaceId {
+    let made = world.workspace(text).await;
+    let shown = crate::workspace::show(&world.ask(), &made).await.unwrap();
+    shown.id.parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_set_that_reaches_nothing_is_not_published_for_and_attached_afterwards() {
+    for_each_engine(async |world| {
+        let bench = Bench::new(&world, "web").await;
+        let run = bench.offered(Kind::PlanOnly).await;
+        bench.is(&run, Status::PlannedAndFinished).await;
+        let web = id_of(&bench.workspace);
+        let idle = id_of_named(&world, "idle").await;
+        let left_out = id_of_named(&world, "left-out").await;
+        let gated = Gated::new(&world).await;
+
+        // It reaches nothing, and so nothing was judged.
+        let page = gated.replay(Over::Reached).await;
+        assert_eq!((page.plans.len(), page.passed_over), (0, 1));
+        let refused = gated.publish().await.unwrap_err();
+        assert_eq!(*refused.kind(), Trouble::Conflict);
+        assert!(
+            refused.message().contains("reaches no workspace"),
+            "{refused}"
+        );
+        // Without a bundle it may be attached; what was replayed before is of another reach.
+        let excludes = policy::Wish {
+            excluded: Some(vec![left_out.clone()]),
+            ..policy::Wish::default()
+        };
+        gated.change(excludes).await.unwrap();
+        gated.attach(To::Workspace(idle.clone())).await.unwrap();
+        let refused = gated.publish().await.unwrap_err();
+        assert!(refused.message().contains("other workspaces"), "{refused}");
+        gated.replay(Over::Reached).await;
+        gated.publish().await.unwrap();
+
+        // With one it reaches no further before that was replayed.
+        let seen = policy::show(&world.ask(), &gated.id).await.unwrap();
+        for (number, widened) in gated.widened(&web, &left_out).await.into_iter().enumerate() {
+            let refused = widened.expect_err(&format!("way {number}"));
+            assert_eq!(
+                *refused.kind(),
+                Trouble::Conflict,
+                "way {number}: {refused}"
+            );
+            assert!(
+                refused.message().contains("reaches no further"),
+                "way {number}: {refused}"
+            );
+        }
+        let still = policy::show(&world.ask(), &gated.id).await.unwrap();
+        assert_eq!(still.updated_at, seen.updated_at, "nothing was changed");
+        assert_eq!(still.replay_hours, 24);
+
+        let page = gated.replay(Over::Everywhere).await;
+        assert_eq!((page.plans.len(), page.passed_over), (1, 0));
+        assert_eq!(page.plans[0].before, None, "it did not reach that plan");
+        world.pass_days(2);
+        let late = gated.attach(To::Workspace(web.clone())).await;
+        assert_eq!(kind(late), Trouble::Conflict, "that was two days ago");
+        gated.replay(Over::Everywhere).await;
+        let asked = world.ask();
+        policy::attach(&asked, &gated.id, vec![To::Workspace(web.clone())])
+            .await
+            .unwrap();
+        let leaf = world.evidence().await.one(asked.request()).clone();
+        assert_eq!(leaf["facts"]["replay-plans"], 1);
+        assert_eq!(leaf["facts"]["replay-newly-blocked"], 1);
+        // What reaches less is asked nothing.
+        world.pass_days(2);
+        policy::detach(&world.ask(), &gated.id, vec![To::Workspace(web)])
+            .await
+            .unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_made_everywhere_is_good_for_whatever_a_set_reaches() {
+    for_each_engine(async |world| {
+        let bench = Bench::new(&world, "web").await;
+        bench.offered(Kind::PlanOnly).await;
+        let gated = Gated::new(&world).await;
+        gated.replay(Over::Everywhere).await;
+        gated.publish().await.unwrap();
+        let global = policy::Wish {
+            reach: reach::Wish::global(true),
+            ..policy::Wish::default()
+        };
+        gated.change(global).await.unwrap();
+        // What else decides what it says ends it.
+        let idle = id_of_named(&world, "idle").await;
+        let nowhere = policy::Wish {
+            reach: reach::Wish::global(false),
+            enforcement: Some(policy::Enforcement::Advisory),
+            ..policy::Wish::default()
+        };
+        gated.change(nowhere).await.unwrap();
+        let attached = gated.attach(To::Workspace(idle)).await;
+        assert_eq!(kind(attached), Trouble::Conflict);
+    })
+    .await;
+}
