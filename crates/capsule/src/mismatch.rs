@@ -145,13 +145,13 @@ mismatches! {
     /// The state in the external backend is another.
     BackendState = "backend-state", Stale, "the state was changed outside Statehouse", "look at the change, and plan again";
     /// Other policies are in force.
-    Policies = "policies", Stale, "other policies are in force than it was judged under", "assess it again";
+    Policies = "policies", Stale, "other policies are in force than it was judged under", "start the run again";
     /// A policy says something else.
-    Verdicts = "verdicts", Stale, "a policy says something else than it said", "assess it again";
+    Verdicts = "verdicts", Stale, "a policy says something else than it said", "start the run again";
     /// A policy forbids it.
     VerdictFailed = "verdict-failed", Other, "a policy forbids it", "change the configuration, or ask for an override";
     /// It costs something else.
-    Estimate = "estimate", Stale, "the estimate of its cost is another", "assess it again";
+    Estimate = "estimate", Stale, "the estimate of its cost is another", "start the run again";
     /// Nobody holds the workspace.
     LockLost = "lock-lost", Stale, "the run no longer holds the workspace's lock", "plan again";
     /// Somebody else holds the workspace.

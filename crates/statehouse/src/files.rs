@@ -12,12 +12,12 @@ use secrecy::SecretString;
 use crate::failure::{Failure, Result};
 use crate::out::Out;
 
-/// Whether everybody on this machine can get to a path, as far as it is there.
+/// Whether everybody on this machine can get to a path that is there, or to where one is made in a folder that is there. What else is
+/// missing above it is made for its owner alone.
 pub(crate) fn is_open_to_all(path: &Path) -> bool {
-    let open = |path: &Path| {
-        fs::metadata(path).is_ok_and(|found| found.mode() & 0o001 != 0) || !path.exists()
-    };
-    path.ancestors().all(open)
+    let open = |path: &Path| fs::metadata(path).is_ok_and(|found| found.mode() & 0o001 != 0);
+    let is_open = !path.exists() || open(path);
+    is_open && path.ancestors().skip(1).all(open)
 }
 
 /// A secret is one line; more than this is another file.

@@ -5,6 +5,7 @@
 use statehouse_capsule::Mismatch;
 
 use crate::job;
+use crate::run::machine::Status;
 
 /// Each word that the server itself gives a run: what it means, what helps.
 const REASONS: &[(&str, &str, &str)] = &[
@@ -65,8 +66,13 @@ const REASONS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// What the word of a reason means and what helps; nothing for what only a log tells.
-pub fn explained(reason: &str) -> Option<(&'static str, &'static str)> {
+/// What the word of a reason means and what helps, of a run that ended so; nothing for what only a log tells.
+pub fn explained(status: Status, reason: &str) -> Option<(&'static str, &'static str)> {
+    let differs = Mismatch::explained(reason);
+    // Policies that are others than before, and policies that are against it, have the same word.
+    if status == Status::Stale && differs.is_some() {
+        return differs;
+    }
     if job::is_overdue(reason) {
         return Some((
             "a job of it took longer than one may take",
@@ -74,24 +80,26 @@ pub fn explained(reason: &str) -> Option<(&'static str, &'static str)> {
         ));
     }
     let of_server = REASONS.iter().find(|(word, ..)| *word == reason);
-    of_server
-        .map(|(_, what, next)| (*what, *next))
-        .or_else(|| Mismatch::explained(reason))
+    of_server.map(|(_, what, next)| (*what, *next)).or(differs)
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
     use super::*;
 
     #[test]
     fn what_differs_is_explained_by_the_table_of_what_may() {
         for word in Mismatch::WORDS {
-            let (what, next) = explained(word).unwrap();
+            let differs = Mismatch::explained(word);
+            assert_eq!(explained(Status::Stale, word), differs);
+            let (what, next) = explained(Status::Errored, word).unwrap();
             assert!(!what.is_empty() && !next.is_empty(), "{word}");
         }
-        assert_eq!(explained("init"), None);
-        assert_eq!(explained(""), None);
+        let policies = [Status::Stale, Status::Errored].map(|status| explained(status, "policies"));
+        assert_ne!(policies[0], policies[1]);
+        assert_eq!(explained(Status::Errored, "init"), None);
+        assert_eq!(explained(Status::Applied, ""), None);
     }
 }

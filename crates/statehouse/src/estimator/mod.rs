@@ -6,15 +6,13 @@
 
 mod inside;
 mod places;
+mod poured;
 mod told;
 
 use std::ffi::OsString;
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -27,14 +25,10 @@ use statehouse_core::cost::estimate::{
 use statehouse_core::document::Document;
 use statehouse_cost::mapping::Mapping;
 use statehouse_cost::price::book::Book;
-<<<<<<< HEAD
-use tokio::sync::Semaphore;
-use zeroize::Zeroizing;
-=======
->>>>>>> a08bcc7 (costs: no run waits for a replay, and what load does to an estimate is never sealed as what a plan costs)
 
 pub(crate) use inside::main;
 use places::Places;
+use poured::poured;
 
 /// The hidden subcommand of an estimate.
 pub(crate) const WORKER: &str = "cost-worker";
@@ -43,9 +37,6 @@ pub(crate) const WORKER: &str = "cost-worker";
 const ENGINE: &str = concat!("statehouse-cost ", env!("CARGO_PKG_VERSION"));
 /// Estimates at once: each may hold a long plan.
 const PARALLEL_MAX: usize = 2;
-/// What goes through the pipe at once, and as much of it lies ready.
-const PIECE_BYTES: usize = 1 << 20;
-const PIECES_AHEAD: usize = 2;
 /// All of one estimate, on the wall: a hundred thousand resources take some seconds.
 const WALL: Duration = Duration::from_mins(2);
 /// Its processor time.
@@ -142,16 +133,12 @@ impl ByProcesses {
     }
 
     /// Has an order carried out, on a thread of its own. A caller that goes away ends it.
-<<<<<<< HEAD
-    async fn carry_out(&self, order: Order, documents: Vec<Document>) -> Result<Heard, String> {
-=======
     async fn carry_out(
         &self,
         place: Place,
         order: Order,
-        documents: Vec<Bytes>,
+        documents: Vec<Document>,
     ) -> Result<Heard, Unsaid> {
->>>>>>> a08bcc7 (costs: no run waits for a replay, and what load does to an estimate is never sealed as what a plan costs)
         struct Leave(Arc<AtomicBool>);
         impl Drop for Leave {
             fn drop(&mut self) {
@@ -237,84 +224,7 @@ fn once(
         process.limit(&limits, bytes)?;
         process.carry_out(order, pieces, &mut take, &limits, patience)
     };
-<<<<<<< HEAD
     poured(documents, &mut talk).map_err(words_of)?;
-    garbled.map_or(Ok(heard), Err)
-}
-
-/// A piece of a document that was opened, or why there is none.
-type Taken = Result<Zeroizing<Vec<u8>>, String>;
-
-/// Has documents opened on a thread beside, piece by piece, as far as somebody takes them.
-fn poured<T>(
-    documents: &[Document],
-    take: &mut dyn FnMut(&mut dyn Iterator<Item = Piece<'_>>) -> T,
-) -> T {
-    let (sender, receiver) = sync_channel(PIECES_AHEAD);
-    thread::scope(|scope| {
-        scope.spawn(move || {
-            for document in documents {
-                let mut pieces = Pieces::to(&sender);
-                let poured = document.pour(&mut pieces).and_then(|()| pieces.flush());
-                if let Err(error) = poured {
-                    // Nobody hears it where nobody takes them any more.
-                    sender.send(Err(error.to_string())).ok();
-                    return;
-                }
-            }
-        });
-        let pieces = receiver.iter().map(|taken| {
-            let taken: Piece<'static> = taken.map(|piece| Box::new(piece) as Box<dyn AsRef<[u8]>>);
-            taken
-        });
-        let taken = take(&mut { pieces });
-        drop(receiver);
-        taken
-    })
-}
-
-/// Sends what is written on in pieces.
-struct Pieces<'a> {
-    sender: &'a SyncSender<Taken>,
-    piece: Zeroizing<Vec<u8>>,
-}
-
-impl<'a> Pieces<'a> {
-    fn to(sender: &'a SyncSender<Taken>) -> Self {
-        Self {
-            sender,
-            piece: Zeroizing::new(Vec::with_capacity(PIECE_BYTES)),
-        }
-    }
-}
-
-impl Write for Pieces<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let room = PIECE_BYTES - self.piece.len();
-        let taken = bytes.get(..room).unwrap_or(bytes);
-        self.piece.extend_from_slice(taken);
-        if self.piece.len() == PIECE_BYTES {
-            self.flush()?;
-        }
-        Ok(taken.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let piece = std::mem::take(&mut *self.piece);
-        self.piece.reserve_exact(PIECE_BYTES);
-        let sent = self.sender.send(Ok(Zeroizing::new(piece)));
-        sent.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
-    }
-}
-
-/// How a process failed, for whoever's plan it is.
-fn words_of(failure: Failure) -> String {
-    match failure {
-        Failure::TimedOut => format!("it takes longer than {} s", WALL.as_secs()),
-        Failure::Canceled => "nobody waited for it any more".to_owned(),
-        Failure::Broken(why) => why,
-=======
-    talk().map_err(words_of)?;
     garbled.map_or(Ok(heard), |why| Err(Unsaid::Impossible(why)))
 }
 
@@ -336,7 +246,6 @@ fn words_of(failure: Failure) -> Unsaid {
             let why = "its process was killed from outside; the machine may be out of memory";
             return Unsaid::Unanswered(why.to_owned());
         }
->>>>>>> a08bcc7 (costs: no run waits for a replay, and what load does to an estimate is never sealed as what a plan costs)
         Failure::Died(Death::Memory) => "it needs more memory than an estimate may have".to_owned(),
         Failure::Died(Death::Stack) => "it nests deeper than an estimate may go".to_owned(),
         Failure::Died(Death::Cpu(seconds)) => {
@@ -364,11 +273,9 @@ impl Estimator for ByProcesses {
     fn check(&self, place: Place, input: Input) -> Estimating<'_, String> {
         Box::pin(async move {
             let order = Order::Check(Named::from(&input));
-<<<<<<< HEAD
-            let heard = self.carry_out(order, vec![input.bytes.into()]).await?;
-=======
-            let heard = self.carry_out(place, order, vec![input.bytes]).await?;
->>>>>>> a08bcc7 (costs: no run waits for a replay, and what load does to an estimate is never sealed as what a plan costs)
+            let heard = self
+                .carry_out(place, order, vec![input.bytes.into()])
+                .await?;
             let missing = || Err("it was not read".to_owned());
             let checked = heard.checked.unwrap_or_else(missing);
             checked.map_err(Unsaid::Impossible)

@@ -297,10 +297,13 @@ impl Looked {
         Ok(Self { run, seen })
     }
 
-    /// The same, where there is anything to see.
+    /// The same, where there is anything to see. Whoever was told of the stage while a run planned asks for it also when the run ended
+    /// before policies were asked; terraform takes it for an error of its own if it is not there.
     async fn needed<I: HouseId>(asker: &Asker, id: &I, run: RunId) -> Result<Self, Problem> {
         let found = Self::at(&asker.house_of(id).await?, &run).await?;
-        if found.run.policies == Standing::Untold {
+        let state = &found.run.state;
+        let ended_before = state.status().is_final() && state.capsule().is_none();
+        if found.run.policies == Standing::Untold && !ended_before {
             return Err(Problem::not_found());
         }
         Ok(found)

@@ -209,7 +209,7 @@ fn facts(run: &RunView, agreed: Option<&str>) -> Markup {
     let capsule = run.state.capsule().map(hex::encode);
     html! {
         dl.facts {
-            div { dt { "It is" } dd { strong { (words(run.state.status().as_str())) } @if !run.reason.is_empty() { ": " (words(&run.reason)) } @if let Some((what, next)) = explained(&run.reason) { " (" (what) "); " (next) } } }
+            div { dt { "It is" } dd { strong { (words(run.state.status().as_str())) } @if !run.reason.is_empty() { ": " (words(&run.reason)) } @if let Some((what, next)) = explained(run.state.status(), &run.reason) { " (" (what) "); " (next) } } }
             div { dt { "It does" } dd { (words(run.state.kind().as_str())) @if run.state.stored().auto_apply { ", applied without being confirmed" } } }
             @if !options.message.is_empty() { div { dt { "Why" } dd { (options.message) } } }
             div { dt { "Started" } dd { (moment(run.created_at)) " by " code { (run.actor) } } }

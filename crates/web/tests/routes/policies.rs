@@ -1,5 +1,7 @@
 //! Policy sets, and what they say of runs: as the platform's clients make them, and as terraform and people are told.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use statehouse_core::run::machine::Status;
 use statehouse_model::{PolicyEvaluationId, Role, RunId, TaskStageId};
@@ -357,16 +359,42 @@ async fn what_is_forbidden_hard_has_failed_for_everybody() {
     plan(&job_of(server, &run).await, true).await;
     until(server, &remote.ctx, &run, Status::Errored).await;
     let (_, stage, _) = addresses(&run);
+    // Terraform shows no plan of a run that has failed when it looks first after the plan.
     let told = remote.told(&run).await;
-    assert_eq!(
-        (&told["status"], &told["stage"]),
-        (&json!("errored"), &json!("errored"))
+    let moment = (&told["status"], &told["stage"]);
+    let (running, errored) = (json!("post_plan_running"), json!("errored"));
+    assert!(
+        moment == (&running, &errored) || moment == (&errored, &errored),
+        "{told}"
     );
+    let mut told = told;
+    while told["status"] != "errored" {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        told = remote.told(&run).await;
+    }
     let shown = remote.get(&stage).await["data"]["attributes"].clone();
     assert_eq!(shown["status"], "failed");
     assert_eq!(shown["actions"]["is-overridable"], false);
     let act = format!("{stage}/actions/override");
     server.call(owner, "POST", &act, "{}").await.is(409);
+}
+
+#[tokio::test]
+async fn the_stage_of_a_run_that_ended_before_policies_were_asked_is_still_there() {
+    let remote = Remote::new().await;
+    let (server, owner) = (remote.server(), remote.owner());
+    judging(server, owner, "soft", "soft-failed").await;
+    let run = remote.run(json!({})).await;
+    let (at, stage, _) = addresses(&run);
+    assert_eq!(
+        remote.get(&stage).await["data"]["attributes"]["status"],
+        "pending"
+    );
+    let act = format!("{at}/actions/cancel");
+    server.call(owner, "POST", &act, "").await.is(202);
+    until(server, &remote.ctx, &run, Status::Canceled).await;
+    let shown = remote.get(&stage).await["data"]["attributes"].clone();
+    assert_eq!(shown["status"], "unreachable");
 }
 
 #[tokio::test]

@@ -69,7 +69,8 @@ async fn a_plan_that_takes_too_long_is_asked_to_stop_and_says_so_at_its_end() {
         bench.is(&run, Status::Canceled).await;
         let seen = bench.see(&run).await;
         assert_eq!(seen.reason, PLAN);
-        let (_, next) = crate::run::explained::explained(&seen.reason).unwrap();
+        let (_, next) =
+            crate::run::explained::explained(seen.state.status(), &seen.reason).unwrap();
         assert!(next.contains("runs.plan_minutes_max"));
         assert_eq!(bench.lock().await, None);
         bench.round().await;
@@ -143,7 +144,8 @@ async fn an_apply_that_takes_too_long_and_never_ends_keeps_its_lock() {
         bench.is(&run, Status::Errored).await;
         let seen = bench.see(&run).await;
         assert_eq!(seen.reason, APPLY);
-        let (_, next) = crate::run::explained::explained(&seen.reason).unwrap();
+        let (_, next) =
+            crate::run::explained::explained(seen.state.status(), &seen.reason).unwrap();
         assert!(next.contains("runs.apply_minutes_max"));
         assert_eq!(
             bench.lock().await.as_deref(),

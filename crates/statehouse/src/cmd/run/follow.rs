@@ -4,6 +4,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use statehouse_core::run::explained::explained;
+use statehouse_core::run::machine::Status;
 use statehouse_model::{ApplyId, PlanId, RunId};
 use statehouse_terraform::said::said;
 
@@ -150,7 +151,8 @@ pub(in crate::cmd) fn watch(client: &Client, session: &Session, run: &RunId) -> 
 fn told(session: &Session, run: &RunId, now: &Resource) -> Result {
     let stage = now.text("stage");
     let reason = now.text("reason");
-    let words = match (reason, explained(reason)) {
+    let why = Status::from_word(stage).and_then(|status| explained(status, reason));
+    let words = match (reason, why) {
         ("", _) => format!("{run} is {stage}"),
         (reason, None) => format!("{run} is {stage}: {reason}"),
         (reason, Some((what, _))) => format!("{run} is {stage}: {reason} ({what})"),
@@ -164,7 +166,7 @@ fn told(session: &Session, run: &RunId, now: &Resource) -> Result {
         )),
         _ => {
             let failure = Failure::failed(words);
-            return Err(match explained(reason) {
+            return Err(match why {
                 Some((_, next)) => failure.hint(next),
                 None => failure,
             });

@@ -1,5 +1,7 @@
 //! A run as clients read one.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -7,7 +9,7 @@ use statehouse_core::cost::seen::Standing as Cost;
 use statehouse_core::policy::seen::Standing;
 use statehouse_core::run::RunView;
 use statehouse_core::run::counted;
-use statehouse_core::run::machine::Kind;
+use statehouse_core::run::machine::{Kind, Status};
 use statehouse_model::{ApplyId, Permission, PlanId, TaskStageId};
 
 use super::super::document::{to, to_many, to_one};
@@ -15,6 +17,10 @@ use super::super::instant::{self, Instant};
 use super::super::{state_verdicts, task_stages};
 
 const KIND: &str = "runs";
+/// The reason of a run that policies have ended.
+const POLICIES: &str = "policies";
+/// For how long after that clients are told that policies are looking at it.
+const SEEN_AFTER: Duration = Duration::from_secs(4);
 
 /// What is told of a run. Some of it only because clients look for it: what never changes here says so.
 #[derive(Serialize, JsonSchema)]
@@ -135,6 +141,22 @@ struct May {
     can_approve: bool,
 }
 
+/// The status for the platform's clients. Terraform looks once a second, and shows no plan of a run that had failed when it looked first
+/// after the plan: one that policies have ended is told as one that they are looking at for as long. `stage` says at once how it is.
+fn status(run: &RunView) -> &'static str {
+    let is_said = matches!(run.policies, Standing::Said(_)) && run.reason == POLICIES;
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let at = u64::try_from(run.changed_at).map(Duration::from_micros);
+    let is_fresh = at.is_ok_and(|at| now.saturating_sub(at) < SEEN_AFTER);
+    if run.state.status() == Status::Errored && is_said && is_fresh {
+        Status::Assessing.platform_word()
+    } else {
+        run.state.platform_word()
+    }
+}
+
 fn policies(run: &RunView) -> Option<&'static str> {
     match run.policies {
         Standing::Untold => None,
@@ -156,7 +178,7 @@ impl From<&RunView> for Told {
             may(Permission::RunPlan)
         };
         Self {
-            status: run.state.platform_word(),
+            status: status(run),
             stage: run.state.status().as_str(),
             purpose: kind.as_str(),
             reason: run.reason.clone(),

@@ -119,7 +119,14 @@ fn forbidden(server: &Server) {
     let project = remote(server, "forbidden", &resources(3));
     let bundle = Bundle::of(&[("many", "hard-mandatory", 3)]);
     set(server, "forbidden", "forbidden", &bundle);
-    let words = ["Policy name: many", "Failed", "Task Stage failed"];
+    // The plan is shown, too: it is what is to be changed.
+    let words = [
+        "terraform_data.each[2] will be created",
+        "3 to add",
+        "Policy name: many",
+        "Failed",
+        "Task Stage failed",
+    ];
     project.run(&["plan"]).ends(1, &words);
     project.run(APPLY).ends(1, &words);
     let run = runs.newest("forbidden");
