@@ -73,7 +73,7 @@ mod tests {
 
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(3600);
+    const LONG: Duration = Duration::from_hours(1);
 
     fn lane(house: &str, purpose: Purpose) -> Lane {
         Lane {
