@@ -519,3 +519,35 @@ fn the_budget_of_what_is_known_after_apply_is_not_whole() {
         Some(Decimal::ZERO)
     );
 }
+
+#[test]
+fn provisioned_concurrency_is_that_of_its_function() {
+    let lambda = |architecture: &str| {
+        let function = json!({"memory_size": 512, "architectures": [architecture]});
+        let concurrency = json!({"provisioned_concurrent_executions": 2});
+        let concurrency_of = "aws_lambda_provisioned_concurrency_config.main";
+        let expressions = json!({"function_name": {"references": ["aws_lambda_function.main.function_name", "aws_lambda_function.main"]}});
+        json!({
+            "format_version": "1.2",
+            "planned_values": {"root_module": {"resources": [
+                resource("aws_lambda_function.main", function), resource(concurrency_of, concurrency),
+            ]}},
+            "configuration": {"root_module": {"resources": [{"address": concurrency_of, "expressions": expressions}]}},
+        })
+        .to_string()
+    };
+    let kind = "aws_lambda_provisioned_concurrency_config";
+    let rows = [row(
+        kind,
+        "Provisioned Concurrency",
+        "GB-seconds",
+        "0.000004",
+        "USD",
+    )];
+    let usage = format!("resource_usage:\n  {kind}.main:\n    monthly_duration_hrs: 100\n");
+    let said = told(&lambda("arm64"), &usage, "", &rows, None);
+    check(&said, &["Provisioned Concurrency: 1.44\n"]);
+    // What is known is the price of arm64, and no other's.
+    let said = told(&lambda("x86_64"), &usage, "", &rows, None);
+    check(&said, &["Provisioned Concurrency (x86): price_not_found"]);
+}
