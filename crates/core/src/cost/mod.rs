@@ -295,18 +295,23 @@ async fn sent(
     // Nothing is read for who may not say it.
     door::read(ctx, SetCost, target, |_| Box::pin(async { Ok(()) })).await?;
     let input = Input { kind, name, bytes };
+    let about = looked_at(ctx, &input).await?;
+    let kept = Arc::new(prepare(ctx, SetCost, target, (&input, about)).await?);
+    Ok((kept, input.name))
+}
+
+/// Reads an input as whoever estimates by it would, and says what it is.
+async fn looked_at(ctx: &Ctx, input: &Input) -> Result<String> {
     let (estimator, lane) = (needed(ctx)?, lane(ctx, Purpose::Input));
     let about = match estimator.place(lane).await {
         Ok(place) => estimator.check(place, input.clone()).await,
         Err(unsaid) => Err(unsaid),
     };
-    let about = about.map_err(|unsaid| match unsaid {
+    about.map_err(|unsaid| match unsaid {
         Unsaid::Impossible(why) => Error::invalid(why).hint("nothing was stored"),
         Unsaid::Unanswered(why) => Error::unavailable(format!("the file was not looked at: {why}"))
             .hint("nothing was stored; send it again"),
-    })?;
-    let kept = Arc::new(prepare(ctx, SetCost, target, (&input, about)).await?);
-    Ok((kept, input.name))
+    })
 }
 
 /// Says by what the plans of a scope are estimated from now on.

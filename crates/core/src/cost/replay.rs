@@ -46,6 +46,21 @@ pub struct Instead {
     pub date: Option<String>,
 }
 
+impl Instead {
+    /// The files that were sent along.
+    fn files(&self) -> Vec<Input> {
+        let all = [(Kind::Overlay, &self.overlay), (Kind::Usage, &self.usage)];
+        let file = |(kind, bytes): (Kind, &Option<Bytes>)| {
+            Some(Input {
+                kind,
+                name: kind.as_str().to_owned(),
+                bytes: bytes.clone()?,
+            })
+        };
+        all.into_iter().filter_map(file).collect()
+    }
+}
+
 /// What a plan was estimated to, and what it would be.
 #[derive(Debug, Clone)]
 pub struct Replayed {
@@ -198,16 +213,7 @@ async fn once(
     }
     let target = Target::Workspace(Workspace::OfRun(id.clone()));
     let mut inputs = inputs_of(ctx, &target, used).await?;
-    for (kind, bytes) in [
-        (Kind::Overlay, &instead.overlay),
-        (Kind::Usage, &instead.usage),
-    ] {
-        inputs.extend(bytes.as_ref().map(|bytes| Input {
-            kind,
-            name: "replayed".to_owned(),
-            bytes: bytes.clone(),
-        }));
-    }
+    inputs.extend(instead.files());
     inputs.sort_by_key(|input| input.kind);
     let (object, stored) = gathered.plan;
     let question = Question {
@@ -233,6 +239,9 @@ pub async fn replay(
     (since, after): (i64, Option<RunId>),
 ) -> Result<Page> {
     let target = scope.target();
+    for file in instead.files() {
+        super::looked_at(ctx, &file).await?;
+    }
     let found = door::read(ctx, ShowCost, &target, move |rows| {
         Box::pin(async move {
             let of = match &scope {

@@ -8,7 +8,10 @@ use bytes::Bytes;
 use statehouse_model::RunId;
 use tokio::sync::broadcast;
 
+use super::explained::explained;
 use super::files::{self, Kind};
+use super::machine::Status;
+use super::sql::Run;
 use super::{needed, sql};
 use crate::ctx::Ctx;
 use crate::door::{self, Target, actions};
@@ -94,17 +97,52 @@ pub async fn read(
     };
     let wanted = id.clone();
     let target = Target::Workspace(Workspace::OfRun(id.clone()));
-    let (pieces, length) = door::read(ctx, ReadLog, &target, move |rows| {
+    let (pieces, length, instead) = door::read(ctx, ReadLog, &target, move |rows| {
         Box::pin(async move {
             let run = needed(rows, &wanted).await?;
             let last = sql::file(rows, &run.id, kind.as_str()).await?;
+            let instead = match &last {
+                None if applies => unapplied(&run)?,
+                _ => None,
+            };
             let length = last.map_or(0, |last| last.part + last.size);
-            Ok((files::log(rows, &run.id, kind, from).await?, length))
+            Ok((
+                files::log(rows, &run.id, kind, from).await?,
+                length,
+                instead,
+            ))
         })
     })
     .await?;
+    if let Some(text) = instead {
+        let rest = usize::try_from(from).ok().and_then(|from| text.get(from..));
+        let rest = rest.unwrap_or_default().as_bytes();
+        return Ok(Stretch {
+            bytes: Bytes::copy_from_slice(rest.get(..limit).unwrap_or(rest)),
+            length: text.len() as u64,
+        });
+    }
     let bytes = files::opened(ctx, pieces, from, limit).await?;
     Ok(Stretch { bytes, length })
+}
+
+/// What stands in the place of the log of an apply that never began: whoever waits for it is told that it does not, and why.
+fn unapplied(run: &Run) -> Result<Option<String>> {
+    let state = run.state()?;
+    let status = state.status();
+    let is_good = matches!(status, Status::Applied | Status::PlannedAndFinished);
+    if !status.is_final() || is_good || !state.kind().may_apply() {
+        return Ok(None);
+    }
+    let why = match explained(status, &run.reason) {
+        Some((what, next)) => format!(": {what}; {next}"),
+        None => String::new(),
+    };
+    Ok(Some(format!(
+        "\nNothing was applied: the run is {}{why}.\n`statehouse run events {}` says who did what.\n",
+        status.as_str().replace('_', " "),
+        run.id
+    )))
 }
 
 /// The JSON of a run's plan, whole or for the screen; `None` where there is none

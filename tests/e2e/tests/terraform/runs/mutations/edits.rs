@@ -138,12 +138,17 @@ impl Edit {
         self.rows.table == "version"
     }
 
-    /// Spoils it in a lane of the copy.
+    /// Spoils it in a lane of the copy. Where what it would put there is there already, as a place of two that both runs were at, it is flipped.
     pub(crate) fn make(&self, scene: &Scene, number: usize) {
         let mut database = Connection::open(scene.database()).unwrap();
         let transaction = database.transaction().unwrap();
+        let flip = Self {
+            kind: Kind::Flip,
+            column: self.column.clone(),
+            rows: self.rows,
+        };
         assert!(
-            self.changes(scene, number, &transaction),
+            self.changes(scene, number, &transaction) || flip.changes(scene, number, &transaction),
             "{self} is nothing in lane {number}"
         );
         transaction.commit().unwrap();
@@ -191,7 +196,7 @@ impl Edit {
         own: &Value,
     ) -> Vec<Value> {
         let lane = &scene.lanes[number];
-        let elsewhere = |database: &Connection, lane: &Lane, run: &str| {
+        let elsewhere = |database: &Connection, lane: &Lane, run: &str| -> Vec<Value> {
             let found = self.value(database, lane, run);
             found.map(|(_, value)| value).into_iter().collect()
         };
@@ -201,8 +206,11 @@ impl Edit {
             Kind::Duplicate => vec![doubled(own)],
             Kind::Older => elsewhere(database, lane, &lane.earlier),
             Kind::AnotherWorkspaces => {
-                let other = &scene.lanes[(number + 1) % scene.lanes.len()];
-                elsewhere(database, other, &other.run)
+                let others = scene.lanes.iter().cycle().skip(number + 1);
+                let others = others.take(scene.lanes.len() - 1);
+                others
+                    .flat_map(|other| elsewhere(database, other, &other.run))
+                    .collect()
             }
             Kind::AnotherHouses => {
                 let (path, lane): &(_, Lane) = &scene.foreign;
