@@ -1,8 +1,8 @@
 //! The prices of a house, over those of a book.
 //!
 //! A table with the columns `op, service, region, attributes, value` and, where they matter, `family, currency, effective_from,
-//! effective_to`. `set` gives a price, `multiply` a share of the book's: `0.82` is a discount of 18 %. Any field may be `*` or empty,
-//! which is any. The last line that fits counts for `set`; every line that fits counts for `multiply`. An overlay has a digest of its
+//! effective_to`. `set` gives the price that is paid, `multiply` a share of the book's: `0.82` is a discount of 18 %. Any field may be `*` or empty,
+//! which is any. The last line that fits counts for `set`, and nothing multiplies what it says; every line that fits counts for `multiply`. An overlay has a digest of its
 //! own, which an estimate names beside the book's.
 
 use std::path::Path;
@@ -156,7 +156,7 @@ impl Overlay {
             } else {
                 line.currency.clone()
             };
-            found = Some(Found {
+            return Some(Found {
                 price: line.value,
                 currency,
                 quality: Quality::Listed,
