@@ -194,6 +194,8 @@ pub struct RunView {
     pub changed_at: i64,
     /// When it began to apply, if it did.
     pub began_at: Option<i64>,
+    /// When it was looked at.
+    pub seen_at: i64,
     /// What the caller may do with it.
     pub may: BTreeSet<Permission>,
 }
@@ -209,7 +211,7 @@ const TOLD: [Permission; 6] = [
 ];
 
 impl RunView {
-    fn of(run: Run, may: BTreeSet<Permission>) -> Result<Self> {
+    fn of(run: Run, may: BTreeSet<Permission>, seen_at: i64) -> Result<Self> {
         Ok(Self {
             state: run.state()?,
             workspace: run.workspace.to_string(),
@@ -228,6 +230,7 @@ impl RunView {
             created_at: run.created_at,
             changed_at: run.changed_at,
             began_at: run.began_at,
+            seen_at,
             may,
             id: run.id,
         })
@@ -441,7 +444,7 @@ async fn create_as<A: Action>(
                 .fact("run-kind", run.kind.as_str())
                 .fact("auto-apply", run.auto_apply);
             let may = allowed(tx, ctx, &run).await?;
-            Ok(Outcome::Recorded(RunView::of(run, may)?, entry))
+            Ok(Outcome::Recorded(RunView::of(run, may, tx.now())?, entry))
         })
     })
     .await;
@@ -569,7 +572,7 @@ pub async fn show(ctx: &Ctx, id: &RunId) -> Result<RunView> {
                 policies,
                 cost,
                 written: written::of_run(rows, &run.id).await?,
-                ..RunView::of(run, may)?
+                ..RunView::of(run, may, asked.house().now())?
             };
             Ok((view, options))
         })
@@ -614,7 +617,9 @@ pub async fn list(
                 Some(run) => allowed(rows, &asked, run).await?,
                 None => BTreeSet::new(),
             };
-            let items = found.into_iter().map(|run| RunView::of(run, may.clone()));
+            let now = asked.house().now();
+            let view = |run| RunView::of(run, may.clone(), now);
+            let items = found.into_iter().map(view);
             let items = items.collect::<Result<Vec<_>>>()?;
             Ok(Page { items, total })
         })
@@ -652,7 +657,7 @@ pub async fn queue(ctx: &Ctx) -> Result<Vec<RunView>> {
                 };
                 if reach.covers(&workspace.project, &workspace.id) {
                     let may = allowed(rows, &asked, &run).await?;
-                    seen.push(RunView::of(run, may)?);
+                    seen.push(RunView::of(run, may, asked.house().now())?);
                 }
             }
             Ok(seen)

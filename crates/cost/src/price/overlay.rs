@@ -140,7 +140,6 @@ impl Overlay {
         services: &[&str],
         found: Option<Found>,
     ) -> Option<Found> {
-        let mut found = found;
         let fits = |line: &&Line| line.fits(question, services);
         if let Some(line) = self
             .lines

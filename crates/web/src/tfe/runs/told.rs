@@ -1,7 +1,5 @@
 //! A run as clients read one.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -19,8 +17,8 @@ use super::super::{state_verdicts, task_stages};
 const KIND: &str = "runs";
 /// The reason of a run that policies have ended.
 const POLICIES: &str = "policies";
-/// For how long after that clients are told that policies are looking at it.
-const SEEN_AFTER: Duration = Duration::from_secs(4);
+/// For how long after that clients are told that policies are looking at it, in microseconds.
+const SEEN_AFTER_US: i64 = 4_000_000;
 
 /// What is told of a run. Some of it only because clients look for it: what never changes here says so.
 #[derive(Serialize, JsonSchema)]
@@ -145,11 +143,7 @@ struct May {
 /// after the plan: one that policies have ended is told as one that they are looking at for as long. `stage` says at once how it is.
 fn status(run: &RunView) -> &'static str {
     let is_said = matches!(run.policies, Standing::Said(_)) && run.reason == POLICIES;
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let at = u64::try_from(run.changed_at).map(Duration::from_micros);
-    let is_fresh = at.is_ok_and(|at| now.saturating_sub(at) < SEEN_AFTER);
+    let is_fresh = run.seen_at.saturating_sub(run.changed_at) < SEEN_AFTER_US;
     if run.state.status() == Status::Errored && is_said && is_fresh {
         Status::Assessing.platform_word()
     } else {
