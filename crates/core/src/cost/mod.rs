@@ -283,15 +283,6 @@ async fn sent(
         let words = format!("a file has a name of 1 to {NAME_BYTES_MAX} bytes, in one line");
         return Err(Error::invalid(words));
     }
-    if bytes.len() > kind.bytes_max() {
-        let words = format!(
-            "the {} has {} bytes, and may have {}",
-            kind.as_str(),
-            bytes.len(),
-            kind.bytes_max()
-        );
-        return Err(Error::new(Trouble::TooLarge, words));
-    }
     // Nothing is read for who may not say it.
     door::read(ctx, SetCost, target, |_| Box::pin(async { Ok(()) })).await?;
     let input = Input { kind, name, bytes };
@@ -302,6 +293,15 @@ async fn sent(
 
 /// Reads an input as whoever estimates by it would, and says what it is.
 async fn looked_at(ctx: &Ctx, input: &Input) -> Result<String> {
+    let (kind, bytes) = (input.kind, input.bytes.len());
+    if bytes > kind.bytes_max() {
+        let words = format!(
+            "the {} has {bytes} bytes, and may have {}",
+            kind.as_str(),
+            kind.bytes_max()
+        );
+        return Err(Error::new(Trouble::TooLarge, words));
+    }
     let (estimator, lane) = (needed(ctx)?, lane(ctx, Purpose::Input));
     let about = match estimator.place(lane).await {
         Ok(place) => estimator.check(place, input.clone()).await,

@@ -239,9 +239,6 @@ pub async fn replay(
     (since, after): (i64, Option<RunId>),
 ) -> Result<Page> {
     let target = scope.target();
-    for file in instead.files() {
-        super::looked_at(ctx, &file).await?;
-    }
     let found = door::read(ctx, ShowCost, &target, move |rows| {
         Box::pin(async move {
             let of = match &scope {
@@ -253,6 +250,9 @@ pub async fn replay(
         })
     })
     .await?;
+    for file in instead.files() {
+        super::looked_at(ctx, &file).await?;
+    }
     let estimator = super::needed(ctx)?;
     let is_full = i64::try_from(found.len()).is_ok_and(|count| count == PAGE);
     let mut page = Page {

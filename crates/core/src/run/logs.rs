@@ -115,8 +115,9 @@ pub async fn read(
     })
     .await?;
     if let Some(text) = instead {
-        let rest = usize::try_from(from).ok().and_then(|from| text.get(from..));
-        let rest = rest.unwrap_or_default().as_bytes();
+        let from = usize::try_from(from).ok();
+        let rest = from.and_then(|from| text.as_bytes().get(from..));
+        let rest = rest.unwrap_or_default();
         return Ok(Stretch {
             bytes: Bytes::copy_from_slice(rest.get(..limit).unwrap_or(rest)),
             length: text.len() as u64,
@@ -131,7 +132,8 @@ fn unapplied(run: &Run) -> Result<Option<String>> {
     let state = run.state()?;
     let status = state.status();
     let is_good = matches!(status, Status::Applied | Status::PlannedAndFinished);
-    if !status.is_final() || is_good || !state.kind().may_apply() {
+    let is_begun = run.began_at.is_some();
+    if !status.is_final() || is_good || is_begun || !state.kind().may_apply() {
         return Ok(None);
     }
     let why = match explained(status, &run.reason) {

@@ -284,7 +284,7 @@ fn prices_of_the_house_lie_over_those_of_the_book() {
         ("set,*,*,,0.01,,2026-01-01", "0.09"),
         (
             "set,*,*,,0.01,2026-01-01,2027-01-01\nmultiply,*,*,,2,,",
-            "0.02",
+            "0.01",
         ),
     ] {
         let text =

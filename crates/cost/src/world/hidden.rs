@@ -12,6 +12,8 @@ use crate::value::Value;
 
 /// Names of attributes that say which resource is meant: nothing that costs is made of them.
 const IDENTITIES: [&str; 2] = ["id", "arn"];
+/// Beginnings of types whose `id` is what they hold.
+const HOLDERS: [&str; 4] = ["random_", "time_", "null_", "terraform_data"];
 
 impl World<'_, '_> {
     /// Every attribute of a resource that the configuration of another one names.
@@ -28,6 +30,8 @@ impl World<'_, '_> {
         if let Some(known) = self.hidden.borrow().get(module) {
             return *known;
         }
+        // An attribute that is looked at for the answer may itself be in a block that `dynamic` writes: until it is known, it may.
+        self.hidden.borrow_mut().insert(module.to_owned(), true);
         let hides = self.hides_later(module);
         self.hidden.borrow_mut().insert(module.to_owned(), hides);
         hides
@@ -43,7 +47,7 @@ impl World<'_, '_> {
             let name = attribute.items().first().map(ToString::to_string);
             match name.as_deref() {
                 _ if !plain.starts_with(module) => false,
-                Some(name) if IDENTITIES.contains(&name) => false,
+                Some(name) if IDENTITIES.contains(&name) && !is_holder(&plain) => false,
                 Some(name) => self.is_any_later(&plain, name),
                 // Of all instances of a resource something was made: of what is not told.
                 None => !direct.contains(&plain),
@@ -51,10 +55,8 @@ impl World<'_, '_> {
         });
         let inputs = self.configured.inputs.get(module);
         let inputs = value_of(inputs.copied());
-        let by_input = inputs.members().iter().any(|(name, _)| {
-            let is_direct = direct.contains(&format!("{module}var.{name}"));
-            !is_direct && is_later_input(self, module, name)
-        });
+        let mut inputs = inputs.members().iter();
+        let by_input = inputs.any(|(name, _)| is_later_input(self, module, name));
         by_attribute || by_input
     }
 
@@ -64,6 +66,12 @@ impl World<'_, '_> {
         let is_later = |at: &usize| self.attribute(*at, name).has_later();
         instances.is_empty() || instances.iter().any(is_later)
     }
+}
+
+/// Whether a resource, by its address without instances, is of a type whose `id` is what it holds.
+fn is_holder(plain: &str) -> bool {
+    let kind = plain.rsplitn(3, '.').nth(1).unwrap_or_default();
+    HOLDERS.iter().any(|beginning| kind.starts_with(beginning))
 }
 
 /// The module of a resource: `module.name.type.name`, or `module.name.data.type.name`.

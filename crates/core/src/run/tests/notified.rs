@@ -722,6 +722,14 @@ async fn a_state_that_a_read_finds_altered_is_told_once_for_each_time() {
             assert!(body["notifications"][0]["run_updated_at"].is_string());
             ids.insert(told[0].delivery.clone());
             assert!(tell(&world).await.is_empty());
+            // Nobody says another reason over it.
+            let wish = crate::workspace::freeze::Wish {
+                reason: "mine".to_owned(),
+                who: "ada".to_owned(),
+                since: "now".to_owned(),
+            };
+            let again = crate::workspace::freeze::freeze(&ask, web, wish).await;
+            assert_eq!(*again.unwrap_err().kind(), crate::error::Kind::Conflict);
             // Thawed, it is found again.
             let why = "looked at".to_owned();
             crate::workspace::freeze::thaw(&ask, web, why)

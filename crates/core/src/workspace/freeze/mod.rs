@@ -72,7 +72,7 @@ impl From<Freeze> for FreezeView {
 }
 
 /// Freezes a workspace that nobody holds the lock of. To say it again, with
-/// another reason, replaces what was said.
+/// another reason, replaces what was said; not what a read found altered, which is to be told and looked at.
 pub async fn freeze(ctx: &Ctx, workspace: &Workspace, wish: Wish) -> Result<WorkspaceView> {
     reason(&wish.reason)?;
     let (wanted, actor) = (workspace.clone(), ctx.actor().id().to_owned());
@@ -82,6 +82,14 @@ pub async fn freeze(ctx: &Ctx, workspace: &Workspace, wish: Wish) -> Result<Work
         Box::pin(async move {
             let workspace = needed(tx, &wanted).await?;
             state::lock::require_free(tx, &workspace).await?;
+            let found = sql::of(tx, &workspace.id).await?;
+            if found.is_some_and(|freeze| freeze.is_of_a_read()) {
+                let words = format!(
+                    "workspace `{}` is frozen, because its state was found altered",
+                    workspace.name
+                );
+                return Err(Error::new(Kind::Conflict, words).hint(way_out(&workspace)));
+            }
             let freeze = Freeze {
                 workspace: workspace.id.clone(),
                 frozen_by: actor,

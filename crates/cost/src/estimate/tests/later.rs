@@ -394,6 +394,18 @@ fn a_block_that_the_configuration_does_not_name_is_not_taken_for_unset() {
             json!([{"resource": "acme_probe.main", "attribute": ["known"]}]),
             "8\n",
         ),
+        // What is looked at is in such a block itself.
+        (
+            "1.2",
+            json!([{"resource": "acme_probe.main", "attribute": ["disk"]}]),
+            "known_after_apply",
+        ),
+        // Its id is what it holds.
+        (
+            "1.2",
+            json!([{"resource": "random_integer.one", "attribute": ["id"]}]),
+            "known_after_apply",
+        ),
         ("1.0", json!([]), "known_after_apply"),
     ] {
         let mut values = values.clone();

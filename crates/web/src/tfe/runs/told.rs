@@ -143,7 +143,7 @@ struct May {
 /// after the plan: one that policies have ended is told as one that they are looking at for as long. `stage` says at once how it is.
 fn status(run: &RunView) -> &'static str {
     let is_said = matches!(run.policies, Standing::Said(_)) && run.reason == POLICIES;
-    let is_fresh = run.seen_at.saturating_sub(run.changed_at) < SEEN_AFTER_US;
+    let is_fresh = (0..SEEN_AFTER_US).contains(&run.seen_at.saturating_sub(run.changed_at));
     if run.state.status() == Status::Errored && is_said && is_fresh {
         Status::Assessing.platform_word()
     } else {
