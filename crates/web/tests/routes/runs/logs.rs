@@ -70,7 +70,13 @@ async fn a_log_of_what_never_began_ends_at_once() {
     assert_eq!(read(server, &log, "").await.is(200).text(), "");
     place.act(place.owner(), &run, "discard").await.is(202);
     assert_eq!(address(&place, &path).await.1, "unreachable");
-    assert_eq!(read(server, &log, "").await.is(200).text(), "\u{2}\u{3}");
+    // Whoever waited for it is told why it does not come, from each place on.
+    let told = format!(
+        "\u{2}\nNothing was applied: the run is discarded.\n`statehouse run events {run}` says who did what.\n\u{3}"
+    );
+    assert_eq!(read(server, &log, "").await.is(200).text(), told);
+    let answer = read(server, &log, "?limit=9&offset=20").await.is(200);
+    assert_eq!(Some(answer.text()), told.get(20..29));
 
     let waiting = place.run(json!({})).await;
     place.act(place.owner(), &waiting, "cancel").await.is(202);
