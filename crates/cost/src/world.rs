@@ -126,8 +126,7 @@ impl<'p, 't> World<'p, 't> {
     pub(crate) fn attribute(&self, at: usize, name: &str) -> Value {
         let read = self.read(at);
         let mark = || {
-            let mark = read.unknown.iter().find(|(key, _)| &**key == name);
-            let mark = value_of(mark.map(|(_, raw)| *raw));
+            let mark = self.mark(at, name);
             if marks_any(&mark) {
                 self.marked(at, name, mark)
             } else {
@@ -144,6 +143,18 @@ impl<'p, 't> World<'p, 't> {
                 _ => Value::Null,
             },
         }
+    }
+
+    /// What the plan marks as known after apply of an attribute.
+    fn mark(&self, at: usize, name: &str) -> Value {
+        let marks = &self.read(at).unknown;
+        let mark = marks.iter().find(|(key, _)| &**key == name);
+        value_of(mark.map(|(_, raw)| *raw))
+    }
+
+    /// Whether any of an attribute is marked so, whoever will say it. Asks nothing of the configuration.
+    fn is_marked(&self, at: usize, name: &str) -> bool {
+        marks_any(&self.mark(at, name))
     }
 
     /// What is marked as known after apply, by whether the configuration leaves it to the provider.

@@ -159,8 +159,8 @@ async fn required<A: Action>(
         let why = "whose replay was made with other settings of the set, or over other workspaces, than it has";
         return Err(refuse(why.to_owned()));
     }
-    if !is_everywhere && (replay.plans == 0 || !force::reaches_any(tx, set).await?) {
-        let why = "whose replay judged nothing: replay it with `--everywhere`";
+    if !is_everywhere && !force::reaches_any(tx, set).await? {
+        let why = "whose replay judged nothing, because the set reaches no workspace yet: replay it with `--everywhere`";
         return Err(refuse(why.to_owned()));
     }
     if finished.saturating_add(GOOD_US) < now {

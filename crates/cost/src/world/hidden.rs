@@ -30,8 +30,6 @@ impl World<'_, '_> {
         if let Some(known) = self.hidden.borrow().get(module) {
             return *known;
         }
-        // An attribute that is looked at for the answer may itself be in a block that `dynamic` writes: until it is known, it may.
-        self.hidden.borrow_mut().insert(module.to_owned(), true);
         let hides = self.hides_later(module);
         self.hidden.borrow_mut().insert(module.to_owned(), hides);
         hides
@@ -63,7 +61,7 @@ impl World<'_, '_> {
     /// Whether an attribute is known after apply in any instance of a resource; what is not in the plan may be.
     fn is_any_later(&self, plain: &str, name: &str) -> bool {
         let instances = self.instances(plain);
-        let is_later = |at: &usize| self.attribute(*at, name).has_later();
+        let is_later = |at: &usize| self.is_marked(*at, name);
         instances.is_empty() || instances.iter().any(is_later)
     }
 }
