@@ -68,7 +68,7 @@ impl World<'_, '_> {
 
 /// Whether a resource, by its address without instances, is of a type whose `id` is what it holds.
 fn is_holder(plain: &str) -> bool {
-    let kind = plain.rsplitn(3, '.').nth(1).unwrap_or_default();
+    let kind = plain.rsplit('.').nth(1).unwrap_or_default();
     HOLDERS.iter().any(|beginning| kind.starts_with(beginning))
 }
 

@@ -336,6 +336,13 @@ fn inputs_and_outputs_of_modules_are_followed() {
     }
 }
 
+const STATE: &str = "known_after_apply";
+
+/// That something in a plan was made of an attribute.
+fn made_of(resource: &str, attribute: &[&str]) -> Json {
+    json!([{ "resource": resource, "attribute": attribute }])
+}
+
 #[test]
 fn a_block_that_the_configuration_does_not_name_is_not_taken_for_unset() {
     let map =
@@ -374,39 +381,15 @@ fn a_block_that_the_configuration_does_not_name_is_not_taken_for_unset() {
     // Of what it is made of, nothing can be a size that is known after apply.
     for (version, relevant, wanted) in [
         ("1.2", json!([]), "8\n"),
-        (
-            "1.2",
-            json!([{"resource": "acme_other.one", "attribute": ["id"]}]),
-            "8\n",
-        ),
-        (
-            "1.2",
-            json!([{"resource": "module.m.acme_other.one", "attribute": ["size"]}]),
-            "known_after_apply",
-        ),
-        (
-            "1.2",
-            json!([{"resource": "acme_other.one", "attribute": []}]),
-            "known_after_apply",
-        ),
-        (
-            "1.2",
-            json!([{"resource": "acme_probe.main", "attribute": ["known"]}]),
-            "8\n",
-        ),
+        ("1.2", made_of("acme_other.one", &["id"]), "8\n"),
+        ("1.2", made_of("module.m.acme_other.one", &["size"]), STATE),
+        ("1.2", made_of("acme_other.one", &[]), STATE),
+        ("1.2", made_of("acme_probe.main", &["known"]), "8\n"),
         // What is looked at is in such a block itself.
-        (
-            "1.2",
-            json!([{"resource": "acme_probe.main", "attribute": ["disk"]}]),
-            "known_after_apply",
-        ),
+        ("1.2", made_of("acme_probe.main", &["disk"]), STATE),
         // Its id is what it holds.
-        (
-            "1.2",
-            json!([{"resource": "random_integer.one", "attribute": ["id"]}]),
-            "known_after_apply",
-        ),
-        ("1.0", json!([]), "known_after_apply"),
+        ("1.2", made_of("random_integer.one", &["id"]), STATE),
+        ("1.0", json!([]), STATE),
     ] {
         let mut values = values.clone();
         values["known"] = json!(1);
