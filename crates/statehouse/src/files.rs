@@ -183,3 +183,29 @@ impl Drop for Draft {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_place_below_folders_that_are_still_to_be_made_is_closed() {
+        let open = tempfile::Builder::new()
+            .permissions(Permissions::from_mode(0o755))
+            .tempdir()
+            .unwrap();
+        let place = open.path().join("one");
+        assert!(is_open_to_all(&place));
+        assert!(!is_open_to_all(&place.join("two")), "it is made closed");
+        fs::create_dir(&place).unwrap();
+        fs::set_permissions(&place, Permissions::from_mode(0o755)).unwrap();
+        assert!(is_open_to_all(&place.join("two")));
+        fs::set_permissions(&place, Permissions::from_mode(0o700)).unwrap();
+        assert!(!is_open_to_all(&place) && !is_open_to_all(&place.join("two")));
+    }
+}
