@@ -33,7 +33,9 @@ impl Sealed {
     fn pour(&self, sink: &mut dyn Write) -> Result<Hash> {
         let Object { size, .. } = self.object;
         let (keyring, blobs) = (self.house.keyring(), self.house.blobs());
-        blobs.pour(&keyring, &self.object.context(), &self.stored, size, sink)
+        let context = self.object.context();
+        let (_, digest) = blobs.pour(&keyring, &context, &self.stored, size, sink)?;
+        Ok(digest)
     }
 }
 

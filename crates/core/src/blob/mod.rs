@@ -335,7 +335,7 @@ impl Blobs {
         let length = usize::try_from(size).map_err(|_| differs())?;
         let Some(body) = &stored.body else {
             let mut plaintext = Vec::with_capacity(length);
-            let (salt, _) = self.stream(keyring, context, stored, size, &mut plaintext)?;
+            let (salt, _) = self.pour(keyring, context, stored, size, &mut plaintext)?;
             return Ok((salt, plaintext));
         };
         if <[u8; 32]>::from(Sha256::digest(body)) != stored.body_digest {
@@ -354,22 +354,10 @@ impl Blobs {
         Ok((salt.to_vec(), plaintext))
     }
 
-    /// Opens and decompresses into a sink, piece by piece; the SHA-256 of the plaintext. What was written is authentic, and whether it is
-    /// all of it, and of what was put, is known at the end: before an error it is to be discarded.
+    /// Opens and decompresses into a sink, piece by piece; the salt of the commitment and the SHA-256 of the plaintext, which is checked
+    /// against both. What was written is authentic, and whether it is all of it, and of what was put, is known at the end: before an error
+    /// it is to be discarded.
     pub(crate) fn pour(
-        &self,
-        keyring: &Keyring,
-        context: &Context<'_>,
-        stored: &Stored,
-        size: u64,
-        sink: &mut dyn Write,
-    ) -> Result<[u8; 32]> {
-        let (_, digest) = self.stream(keyring, context, stored, size, sink)?;
-        Ok(digest)
-    }
-
-    /// The salt of the commitment and the SHA-256 of the plaintext, which is checked against both.
-    fn stream(
         &self,
         keyring: &Keyring,
         context: &Context<'_>,

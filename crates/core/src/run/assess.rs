@@ -6,6 +6,7 @@ use statehouse_capsule::{Assessment, Requirement};
 use statehouse_model::RunId;
 
 use super::capsule::{self, Found};
+use super::explained::POLICIES;
 use super::files::{self, Kind};
 use super::machine::{Assessed, Event, Status, Step};
 use super::sql::{CapsuleRow, Run};
@@ -23,9 +24,6 @@ actions! {
     /// Judge a plan.
     AssessRun = "run.assess" needs RunPlan;
 }
-
-/// Why a run does not go on that policies are against: a word of its reason.
-const POLICIES: &str = "policies";
 
 /// Judges a plan: what it was made from, what it is, what it costs and what policies say of it are bound by a capsule. While it is estimated and
 /// policies are asked, the rest of the house goes on.

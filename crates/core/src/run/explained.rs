@@ -7,6 +7,9 @@ use statehouse_capsule::Mismatch;
 use crate::job;
 use crate::run::machine::Status;
 
+/// The reason of a run that policies have ended, or hold up.
+pub const POLICIES: &str = "policies";
+
 /// Each word that the server itself gives a run: what it means, what helps.
 const REASONS: &[(&str, &str, &str)] = &[
     (
@@ -30,7 +33,7 @@ const REASONS: &[(&str, &str, &str)] = &[
         "its log says more",
     ),
     (
-        "policies",
+        POLICIES,
         "policies that must hold are against its plan",
         "change the configuration, and plan again",
     ),

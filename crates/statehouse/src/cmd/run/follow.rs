@@ -3,7 +3,7 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use statehouse_core::run::explained::explained;
+use statehouse_core::run::explained::{POLICIES, explained};
 use statehouse_core::run::machine::Status;
 use statehouse_model::{ApplyId, PlanId, RunId};
 use statehouse_terraform::said::said;
@@ -18,8 +18,6 @@ use crate::out::plain;
 const EVERY: Duration = Duration::from_millis(500);
 /// Bytes of a log in one answer.
 const PIECE: usize = 64 * 1024;
-/// Why a run ended that policies are against.
-const POLICIES: &str = "policies";
 /// What begins and ends the text of a log.
 const MARKS: [u8; 2] = [2, 3];
 

@@ -7,6 +7,7 @@ use statehouse_core::cost::seen::Standing as Cost;
 use statehouse_core::policy::seen::Standing;
 use statehouse_core::run::RunView;
 use statehouse_core::run::counted;
+use statehouse_core::run::explained::POLICIES;
 use statehouse_core::run::machine::{Kind, Status};
 use statehouse_model::{ApplyId, Permission, PlanId, TaskStageId};
 
@@ -15,8 +16,6 @@ use super::super::instant::{self, Instant};
 use super::super::{state_verdicts, task_stages};
 
 const KIND: &str = "runs";
-/// The reason of a run that policies have ended.
-const POLICIES: &str = "policies";
 /// For how long after that clients are told that policies are looking at it, in microseconds.
 const SEEN_AFTER_US: i64 = 4_000_000;
 
