@@ -41,6 +41,18 @@ set,acme_broker,*,component=Storage,0.11
 set,acme_broker,*,component=Messages (first 100M),0.30
 ";
 
+/// An estimate at list prices of this book, of the day that all of them have.
+fn at_list(book: &Book) -> Settings<'_> {
+    Settings {
+        book,
+        overlay: None,
+        date: date("2026-08-21").unwrap(),
+        dev_test: false,
+        elsewhere: false,
+        region: None,
+    }
+}
+
 fn row(service: &str, name: &str, unit: &str, price: &str, currency: &str) -> Row {
     Row {
         service: service.to_owned(),
@@ -101,12 +113,8 @@ fn told(plan: &str, usage: &str, map: &str, rows: &[Row], overlay: Option<&str>)
     let overlay = overlay.map(|text| Overlay::read("overlay.csv", text.as_bytes()).unwrap());
     let book = book(rows);
     let settings = Settings {
-        book: &book,
         overlay: overlay.as_ref(),
-        date: date("2026-08-21").unwrap(),
-        dev_test: false,
-        elsewhere: false,
-        region: None,
+        ..at_list(&book)
     };
     let estimate = estimate(&plan, &uses, &mapping(map), &settings).unwrap();
     let mut told = String::new();

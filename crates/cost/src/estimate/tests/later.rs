@@ -497,16 +497,8 @@ fn the_budget_of_what_is_known_after_apply_is_not_whole() {
     );
     let plan = Plan::read(plan.as_bytes()).unwrap();
     let book = book(&[row("acme_probe", "Node", "hours", "1", "USD")]);
-    let settings = Settings {
-        book: &book,
-        overlay: None,
-        date: date("2026-08-21").unwrap(),
-        dev_test: false,
-        elsewhere: false,
-        region: None,
-    };
     let map = mapping("resource acme_probe\n  - Node | hours | 730 * (.n ?? 1)\n");
-    let made = estimate(&plan, &Usage::default(), &map, &settings).unwrap();
+    let made = estimate(&plan, &Usage::default(), &map, &at_list(&book)).unwrap();
     assert!(!made.is_complete());
     assert_eq!((made.counts.priced, made.counts.known_after_apply), (0, 1));
     assert_eq!(

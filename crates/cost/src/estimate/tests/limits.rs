@@ -14,15 +14,7 @@ fn made(map: &str, values: &Json, usage: &str) -> Estimate {
         uses.add("usage.yml", usage).unwrap();
     }
     let book = book(&[row("acme_probe", "Node", "hours", "1", "USD")]);
-    let settings = Settings {
-        book: &book,
-        overlay: None,
-        date: date("2026-08-21").unwrap(),
-        dev_test: false,
-        elsewhere: false,
-        region: None,
-    };
-    estimate(&plan, &uses, &mapping(map), &settings).unwrap()
+    estimate(&plan, &uses, &mapping(map), &at_list(&book)).unwrap()
 }
 
 fn check_cut(made: &Estimate, wanted: &str) {
