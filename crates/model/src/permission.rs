@@ -132,6 +132,18 @@ macro_rules! permissions {
                 let roles = match self { $(Self::$name => $roles,)* };
                 roles.contains(role.letter())
             }
+
+            /// Who holds it, in words: the roles that do.
+            pub fn holders(self) -> String {
+                let roles = Role::ALL.into_iter().filter(|role| self.held_by(*role));
+                let roles: Vec<&str> = roles.map(Role::as_str).collect();
+                match *roles.as_slice() {
+                    [] if self == Self::TokenManage => "every user".to_owned(),
+                    [] => "the operators of the site".to_owned(),
+                    [role] => format!("the role {role}"),
+                    [ref most @ .., last] => format!("the roles {} and {last}", most.join(", ")),
+                }
+            }
         }
     };
 }
@@ -295,6 +307,21 @@ mod tests {
     )]
 
     use super::*;
+
+    #[test]
+    fn who_holds_a_permission_is_said_in_words() {
+        let check = |permission: Permission, expected: &str| {
+            assert_eq!(permission.holders(), expected);
+        };
+        check(Permission::GrantManage, "the role owner");
+        check(Permission::PolicyOverride, "the roles owner and maintainer");
+        check(
+            Permission::RunApprove,
+            "the roles owner, maintainer and writer",
+        );
+        check(Permission::SiteUserManage, "the operators of the site");
+        check(Permission::TokenManage, "every user");
+    }
 
     #[test]
     fn names_are_unique_and_read_back() {

@@ -25,7 +25,7 @@ pub(crate) enum Format {
     Json,
 }
 
-/// A column of a table: its title, and the key of its value.
+/// A column of a table: its title, and the key of its value; of several keys between bars, the first that has one.
 pub(crate) type Column = (&'static str, &'static str);
 
 /// The two streams.
@@ -95,7 +95,7 @@ impl Out {
         let cells = |resource: &Resource| {
             columns
                 .iter()
-                .map(|(_, key)| human(resource.get(key)))
+                .map(|(_, keys)| human(first(resource, keys)))
                 .collect()
         };
         let rows: Vec<Vec<String>> = std::iter::once(titles)
@@ -229,6 +229,14 @@ fn paint(color: bool, style: &str, text: &str) -> String {
     }
 }
 
+/// The first value that is there of some keys.
+fn first<'r>(resource: &'r Resource, keys: &str) -> Option<&'r Value> {
+    let values = keys.split('|').filter_map(|key| resource.get(key));
+    values
+        .into_iter()
+        .find(|value| !value.is_null() && value.as_str() != Some(""))
+}
+
 /// A value for eyes.
 fn human(value: Option<&Value>) -> String {
     match value {
@@ -312,6 +320,19 @@ mod tests {
             true,
             false,
         );
+    }
+
+    #[test]
+    fn who_has_a_name_is_called_by_it_and_others_by_their_id() {
+        let check = |resource: Resource, expected: &str| {
+            let shown = human(first(&resource, "actor-name|actor"));
+            assert_eq!(shown, expected);
+        };
+        let id = Resource::default().with("actor", "user-1".into());
+        check(id.clone(), "user-1");
+        check(id.clone().with("actor-name", Value::Null), "user-1");
+        check(id.with("actor-name", "ada".into()), "ada");
+        check(Resource::default(), "-");
     }
 
     #[test]

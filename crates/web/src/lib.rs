@@ -22,6 +22,7 @@ mod health;
 mod ledger;
 mod once;
 pub mod openapi;
+mod people;
 mod problem;
 mod reply;
 mod routes;
@@ -29,6 +30,7 @@ mod tfe;
 mod throttle;
 mod ui;
 mod unread;
+mod waits;
 
 pub use body::{JSON_BYTES_MAX, STATE_BYTES_MAX};
 pub use health::health_router;

@@ -13,6 +13,7 @@
 //! exists (the role `member`). Deliberately absent: custom roles, and a way to
 //! answer without asking.
 
+mod holders;
 mod policy;
 pub(crate) mod sql;
 
@@ -23,6 +24,7 @@ use statehouse_model::{
     TokenOwner, UserId, WorkspaceId,
 };
 
+pub(crate) use holders::{holders, holds_anywhere};
 pub(crate) use policy::Engine;
 pub(crate) use policy::{
     DRIFT, NOTIFICATIONS, READS, RETENTION, REWRAP, RUNS, SEARCH, STATES, WITNESS,
@@ -87,13 +89,14 @@ pub(crate) async fn decide(
         return Err(Error::not_found(what(target)).refusal());
     }
     let scope = if ctx.in_scope(permission) {
-        "none of your roles holds it"
+        "none of your roles here holds it"
     } else {
         "your token's scopes leave it out"
     };
+    let holders = permission.holders();
     Err(Error::new(
         Kind::Denied,
-        format!("you may not do this: it needs `{permission}`, and {scope}"),
+        format!("you may not do this: it needs `{permission}` (held by {holders}), and {scope}"),
     )
     .hint("an owner of the organization can grant it: `statehouse grant give`")
     .refusal())
@@ -546,6 +549,8 @@ pub struct GrantView {
     pub role: String,
     /// `organization`, or the id of a project or workspace.
     pub scope: String,
+    /// What that is called, in lists.
+    pub scope_name: Option<String>,
     /// When it ends, in microseconds since 1970.
     pub expires_at: Option<i64>,
 }
@@ -558,6 +563,7 @@ impl From<Grant> for GrantView {
             team: grant.subject.team().map(ToString::to_string),
             role: grant.role.to_string(),
             scope: grant.scope,
+            scope_name: None,
             expires_at: grant.expires_at,
         }
     }
@@ -660,11 +666,8 @@ pub(crate) async fn owners(ctx: &Ctx) -> Result<Vec<UserId>> {
 pub async fn list(ctx: &Ctx) -> Result<Vec<GrantView>> {
     door::read(ctx, ListGrants, &Target::House, |rows| {
         Box::pin(async move {
-            Ok(sql::all(rows)
-                .await?
-                .into_iter()
-                .map(GrantView::from)
-                .collect())
+            let grants = sql::all(rows).await?.into_iter();
+            holders::with_scopes_named(rows, grants.map(GrantView::from).collect()).await
         })
     })
     .await

@@ -233,13 +233,20 @@ pub(crate) async fn detail(rows: &mut Rows, sql: &str, id: &str) -> Result<Optio
     let Some(mut row) = rows.transaction.query(sql, &[id.into()]).await?.pop() else {
         return Ok(None);
     };
-    let leaf = row.int(0)?.to_string();
+    let leaf = number(row.int(0)?)?;
     let Some(sealed) = crate::record::column::<Option<Vec<u8>>>(&mut row, 1, "ledger_leaf")? else {
         return Ok(None);
     };
-    // The salt of its commitment comes before the text.
-    let mut salted = crate::open_small(&rows.keyring, &detail_context(&leaf), &sealed)?;
-    Ok(String::from_utf8(salted.split_off(salted.len().min(32))).ok())
+    let mut salted = open_detail(rows, leaf, &sealed)?;
+    Ok(String::from_utf8(salted.split_off(salted.len().min(SALT_LEN))).ok())
+}
+
+/// Bytes of the salt of its commitment, which come before a sealed text.
+pub(crate) const SALT_LEN: usize = 32;
+
+/// Opens the sealed text of a leaf: the salt, then the text. The leaf commits to both together.
+pub(crate) fn open_detail(rows: &Rows, leaf: u64, sealed: &[u8]) -> Result<Vec<u8>> {
+    crate::open_small(&rows.keyring, &detail_context(&leaf.to_string()), sealed)
 }
 
 /// How many leaves lie beyond `size`: there must be none.

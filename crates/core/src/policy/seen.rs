@@ -141,7 +141,8 @@ pub async fn of_run(ctx: &Ctx, id: &RunId) -> Result<Seen> {
     .await
 }
 
-async fn way(rows: &mut Rows, ctx: &Ctx, run: &Run) -> Result<Way> {
+/// Whether the caller may let the plan of a run pass.
+pub(crate) async fn way(rows: &mut Rows, ctx: &Ctx, run: &Run) -> Result<Way> {
     if run.state()?.status() != Status::PolicyFailed {
         return Ok(Way::Free);
     }
@@ -156,7 +157,8 @@ async fn way(rows: &mut Rows, ctx: &Ctx, run: &Run) -> Result<Way> {
     let may = access::holds(rows, ctx, permission, &target, now).await?;
     let closed = || {
         Way::Closed(format!(
-            "you may not override it; that needs `{permission}`"
+            "you may not override it; that needs `{permission}`, held by {}",
+            permission.holders()
         ))
     };
     Ok(if may { Way::Open } else { closed() })

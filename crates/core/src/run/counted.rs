@@ -39,6 +39,12 @@ impl Approvals {
     pub fn counted(&self) -> usize {
         self.by.len()
     }
+
+    /// How many are missing.
+    pub fn missing(&self) -> u32 {
+        let counted = u32::try_from(self.counted()).unwrap_or(u32::MAX);
+        self.needed.saturating_sub(counted)
+    }
 }
 
 /// Whether an approval of the caller's counts, or would.

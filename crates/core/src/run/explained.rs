@@ -69,6 +69,64 @@ const REASONS: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// Each word of what happens to a run, for people: who did it stands before.
+const DEEDS: &[(&str, &str)] = &[
+    ("applied", "applied it"),
+    (
+        "approvals-counted",
+        "counted the approvals that the apply begins with",
+    ),
+    ("approve", "approved it"),
+    ("assess", "began to ask prices and policies"),
+    ("assessed", "asked prices and policies"),
+    ("auto-apply", "had it applied without being asked again"),
+    ("cancel", "asked it to stop"),
+    (
+        "changed-outside",
+        "found that the state was changed elsewhere",
+    ),
+    ("comment", "said something about it"),
+    ("confirm", "confirmed that it shall be applied"),
+    ("connection-failed", "tried a way out that failed"),
+    ("connection-opened", "went out to the network"),
+    ("connection-refused", "was refused a way out"),
+    ("create", "started it"),
+    ("discard", "discarded it"),
+    ("expire", "ended it: its time was over"),
+    ("fail", "could not do its part"),
+    ("failed", "failed"),
+    ("fetched", "fetched what it needs"),
+    ("find-altered", "found that something was altered"),
+    ("force-cancel", "stopped it by force"),
+    ("lock", "took the lock of the workspace for it"),
+    ("lose-lock", "found that the lock was taken from it"),
+    ("lose-runner", "lost the runner that had it"),
+    ("override", "let it pass that policies are against"),
+    ("planned", "planned it"),
+    ("queue", "handed its apply to a runner"),
+    ("refused", "found that something differs, and stopped"),
+    ("reject", "rejected it"),
+    (
+        "restore",
+        "ended it: an older copy of the database was restored",
+    ),
+    ("start", "handed its plan to a runner"),
+    ("state-judged", "asked policies of the state that it left"),
+    ("stopped", "stopped, as it was asked to"),
+    ("supersede", "put a newer run in its place"),
+    (
+        "verified",
+        "compared everything with what was approved: it is the same",
+    ),
+    ("withdraw", "took the approval back"),
+];
+
+/// What somebody did when this happened, to be read after who it was; the word itself where nothing more is known of it.
+pub fn deed(event: &str) -> &str {
+    let known = DEEDS.iter().find(|(word, _)| *word == event);
+    known.map_or(event, |(_, words)| words)
+}
+
 /// What the word of a reason means and what helps, of a run that ended so; nothing for what only a log tells.
 pub fn explained(status: Status, reason: &str) -> Option<(&'static str, &'static str)> {
     let differs = Mismatch::explained(reason);
@@ -91,6 +149,15 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
     use super::*;
+
+    #[test]
+    fn what_people_do_is_told_in_words() {
+        for word in crate::run::machine::Act::WORDS {
+            assert_ne!(deed(word), word);
+        }
+        assert!(DEEDS.is_sorted_by_key(|(word, _)| word));
+        assert_eq!(deed("unheard-of"), "unheard-of");
+    }
 
     #[test]
     fn what_differs_is_explained_by_the_table_of_what_may() {

@@ -14,6 +14,7 @@ pub mod capsule;
 pub mod copies;
 pub mod counted;
 mod ended;
+mod events;
 pub mod explained;
 pub mod files;
 pub mod logs;
@@ -28,6 +29,7 @@ pub(crate) mod sql;
 #[cfg(test)]
 mod tests;
 pub mod turn;
+pub mod waits;
 pub mod work;
 pub mod written;
 
@@ -55,6 +57,7 @@ use crate::state::lock;
 use crate::workspace::sql::Workspace as WorkspaceRow;
 use crate::workspace::{self, Page, Workspace};
 pub(crate) use ended::{end_all, end_restored};
+pub use events::{EventView, Said, events};
 use machine::{Event, Kind, State, Status, Stored};
 use sql::{Run, RunEvent};
 
@@ -162,6 +165,8 @@ pub struct RunView {
     pub id: RunId,
     /// Its workspace.
     pub workspace: String,
+    /// What that is called, where it was looked up.
+    pub workspace_name: Option<String>,
     /// Its configuration.
     pub configuration: String,
     /// Its place among the runs of its workspace.
@@ -180,6 +185,8 @@ pub struct RunView {
     pub sandbox: Option<SandboxView>,
     /// The approvals that it needs and has, where one run is asked for that waits for them or began to apply.
     pub approvals: Option<counted::Approvals>,
+    /// What it waits for, where one run is asked for.
+    pub waits: Option<waits::Waits>,
     /// What policies are to it, where one run is asked for.
     pub policies: Standing,
     /// What is known of what it costs, where one run is asked for.
@@ -215,6 +222,7 @@ impl RunView {
         Ok(Self {
             state: run.state()?,
             workspace: run.workspace.to_string(),
+            workspace_name: None,
             configuration: run.configuration.to_string(),
             sequence: run.sequence,
             reason: run.reason,
@@ -223,6 +231,7 @@ impl RunView {
             base: run.base.map(|base| base.to_string()),
             sandbox: None,
             approvals: None,
+            waits: None,
             policies: Standing::Untold,
             cost: cost::seen::Standing::Untold,
             written: None,
@@ -356,45 +365,6 @@ async fn happened_about<A: Action>(
         created_at: tx.now(),
     };
     tx.put(&happened).await
-}
-
-/// Something that happened to a run, for people and programs to read.
-#[derive(Debug, Clone)]
-pub struct EventView {
-    /// From 1.
-    pub number: u64,
-    /// What, a word.
-    pub event: String,
-    /// What it was about, where the word does not say that; empty otherwise.
-    pub about: String,
-    /// The status after it.
-    pub status: String,
-    /// Who did it.
-    pub actor: String,
-    /// When, in microseconds since 1970.
-    pub at: i64,
-}
-
-/// What happened to a run, the oldest first.
-pub async fn events(ctx: &Ctx, id: &RunId) -> Result<Vec<EventView>> {
-    let wanted = id.clone();
-    let target = Target::Workspace(Workspace::OfRun(id.clone()));
-    door::read(ctx, ShowRun, &target, move |rows| {
-        Box::pin(async move {
-            let run = needed(rows, &wanted).await?;
-            let found = sql::events(rows, &run.id).await?;
-            let view = |event: RunEvent| EventView {
-                number: event.number,
-                event: event.event,
-                about: event.about,
-                status: event.status,
-                actor: event.actor,
-                at: event.created_at,
-            };
-            Ok(found.into_iter().map(view).collect())
-        })
-    })
-    .await
 }
 
 /// Starts a run. Who starts one that may apply needs the permission to apply.
@@ -566,9 +536,13 @@ pub async fn show(ctx: &Ctx, id: &RunId) -> Result<RunView> {
             let approvals = counted::of(rows, &asked, &run, &may).await?;
             let policies = seen::standing(rows, asked.house(), &run).await?;
             let cost = cost::seen::standing(rows, asked.house(), &run).await?;
+            let waits = waits::of(rows, &asked, &run, approvals.as_ref()).await?;
+            let workspace = capsule::workspace_of(rows, &run).await?;
             let view = RunView {
                 sandbox,
                 approvals,
+                waits,
+                workspace_name: Some(workspace.name.to_string()),
                 policies,
                 cost,
                 written: written::of_run(rows, &run.id).await?,
@@ -618,7 +592,12 @@ pub async fn list(
                 None => BTreeSet::new(),
             };
             let now = asked.house().now();
-            let view = |run| RunView::of(run, may.clone(), now);
+            let view = |run| {
+                Ok(RunView {
+                    workspace_name: Some(workspace.name.to_string()),
+                    ..RunView::of(run, may.clone(), now)?
+                })
+            };
             let items = found.into_iter().map(view);
             let items = items.collect::<Result<Vec<_>>>()?;
             Ok(Page { items, total })
@@ -657,7 +636,10 @@ pub async fn queue(ctx: &Ctx) -> Result<Vec<RunView>> {
                 };
                 if reach.covers(&workspace.project, &workspace.id) {
                     let may = allowed(rows, &asked, &run).await?;
-                    seen.push(RunView::of(run, may, asked.house().now())?);
+                    seen.push(RunView {
+                        workspace_name: Some(workspace.name.to_string()),
+                        ..RunView::of(run, may, asked.house().now())?
+                    });
                 }
             }
             Ok(seen)

@@ -4,10 +4,10 @@ use statehouse_model::{
     ActorId, AgentPoolId, ApprovalId, ConfigurationId, FileId, RunId, VersionId, WorkspaceId,
 };
 
-use super::machine::Status;
+use super::machine::{Act, Status};
 use crate::db::{Row, Value};
 use crate::error::{Error, Result};
-use crate::record::{Ask, Rows, record};
+use crate::record::{Ask, Rows, column, record};
 
 record! {
     /// A run.
@@ -209,6 +209,24 @@ pub(crate) async fn applies_in(rows: &mut Rows, workspace: &WorkspaceId) -> Resu
     Ok(!found.is_empty())
 }
 
+/// The run of a workspace that applies now.
+pub(crate) async fn applying_in(rows: &mut Rows, workspace: &WorkspaceId) -> Result<Option<Run>> {
+    let clause = "WHERE workspace = $1 AND status = 'applying' LIMIT 1";
+    rows.one(clause, &[workspace.as_str().into()]).await
+}
+
+/// How many runs of its workspace come before one that waits for its turn under the lock: [`waiting`] gives it to the one that waits longest.
+pub(crate) async fn pending_before(rows: &mut Rows, run: &Run) -> Result<u64> {
+    let sql =
+        "SELECT count(*) FROM run WHERE workspace = $1 AND sequence < $2 AND status = 'pending'
+            AND kind NOT IN ('plan_only', 'drift', 'saved_plan')";
+    let sequence = i64::try_from(run.sequence).unwrap_or(i64::MAX);
+    let values = [run.workspace.as_str().into(), Value::Int(sequence)];
+    let found = rows.transaction.query(sql, &values).await?;
+    let count = found.first().map(|row| row.int(0)).transpose()?;
+    Ok(u64::try_from(count.unwrap_or(0)).unwrap_or(0))
+}
+
 /// Runs that have not ended and that one actor started.
 pub(crate) async fn open_by(rows: &mut Rows, actor: &str, limit: i64) -> Result<Vec<RunId>> {
     let sql = format!(
@@ -404,6 +422,34 @@ pub(crate) async fn file(rows: &mut Rows, run: &RunId, kind: &str) -> Result<Opt
 pub(crate) async fn events(rows: &mut Rows, run: &RunId) -> Result<Vec<RunEvent>> {
     let clause = "WHERE run = $1 ORDER BY number";
     rows.find(clause, &[run.as_str().into()]).await
+}
+
+/// What stands in the ledger beside something that a person did.
+pub(crate) struct Beside {
+    /// Of what happened to the run.
+    pub(crate) number: u64,
+    /// The leaf, where it is there.
+    pub(crate) body: Option<String>,
+    /// The sealed words.
+    pub(crate) sealed: Option<Vec<u8>>,
+}
+
+/// What stands in the ledger beside what people did with a run. Which leaf that is, the rows of what happened say, which are to be checked.
+pub(crate) async fn beside_acts(rows: &mut Rows, run: &RunId) -> Result<Vec<Beside>> {
+    let acts = Act::WORDS.map(|word| format!("'{word}'")).join(", ");
+    let sql = format!(
+        "SELECT e.number, l.body, l.detail FROM run_event e LEFT JOIN ledger_leaf l ON l.seq = e.leaf
+        WHERE e.run = $1 AND e.event IN ({acts}) ORDER BY e.number"
+    );
+    let found = rows.transaction.query(&sql, &[run.as_str().into()]).await?;
+    let beside = |mut row: Row| {
+        Ok(Beside {
+            number: column(&mut row, 0, "run_event")?,
+            body: column(&mut row, 1, "ledger_leaf")?,
+            sealed: column(&mut row, 2, "ledger_leaf")?,
+        })
+    };
+    found.into_iter().map(beside).collect()
 }
 
 /// The last time that something happened to a run.

@@ -26,8 +26,10 @@ mod overdue;
 mod places;
 mod replays;
 mod repository;
+mod said;
 mod sandboxes;
 mod tools;
+mod waits;
 
 use statehouse_ledger::sha256;
 use statehouse_model::{Actor, UserId};

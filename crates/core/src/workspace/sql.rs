@@ -292,6 +292,16 @@ pub(super) fn ids(workspaces: &[Workspace]) -> Vec<Value> {
     workspaces.iter().map(id).collect()
 }
 
+/// The workspaces of these ids, of those that are there.
+pub(crate) async fn by_ids(rows: &mut Rows, some: &[WorkspaceId]) -> Result<Vec<Workspace>> {
+    if some.is_empty() {
+        return Ok(Vec::new());
+    }
+    let values: Vec<Value> = some.iter().map(|id| id.as_str().into()).collect();
+    let clause = format!("WHERE id IN ({})", places(some.len()));
+    rows.find(&clause, &values).await
+}
+
 /// The settings of these workspaces, of those that have any.
 pub(crate) async fn settings(rows: &mut Rows, of: &[Workspace]) -> Result<Vec<Setting>> {
     if of.is_empty() {

@@ -136,6 +136,7 @@ routes! {
         GET    "/app/settings/tokens" => ui::tokens::show;
         POST   "/app/settings/tokens" => ui::tokens::make;
         POST   "/app/settings/tokens/{token}/actions/revoke" => ui::tokens::revoke;
+        GET    "/app/waiting" => ui::waiting::show;
         GET    "/app/{organization}/{workspace}" => ui::workspace::show;
         GET    "/app/{organization}/{workspace}/runs/{run}" => ui::run::show;
         GET    "/app/{organization}/{workspace}/runs/{run}/log" => ui::follow::show;
@@ -632,6 +633,8 @@ routes! {
             page("runs", "The runs of a workspace, the newest first.").needs(May::WorkspaceRead).passes(tfe::runs::PASSED);
         GET    "/api/v2/organizations/{organization}/runs/queue" => tfe::runs::queue,
             page("runs", "The runs that wait or work, the oldest first.").needs(May::WorkspaceRead);
+        GET    "/api/v2/organizations/{organization}/runs/waiting" => tfe::runs::waiting,
+            page("runs", "The runs that wait for something that the caller may do, the oldest first.").needs(May::WorkspaceRead);
         GET    "/api/v2/organizations/{organization}/capacity" => tfe::runs::capacity,
             one("organization-capacity", "How many runs wait, and how many work.").needs(May::WorkspaceRead);
         GET    "/api/v2/plans/{plan}" => tfe::plans::show_plan,

@@ -14,7 +14,7 @@ use super::document::{Document, to_one};
 use super::grants::{EVERYTHING, scope};
 use super::instant::{self, Instant};
 use super::query::{Query, Sizes};
-use super::runs::{refused, resource as run_resource};
+use super::runs::{named, refused};
 use super::sent::{Attributes, Sent};
 use super::workspaces::{self, of_id};
 use crate::auth::{self, Asker, At};
@@ -129,7 +129,7 @@ pub(crate) async fn start(
     let message = sent.attributes.message.unwrap_or_default();
     let made = drift::start(&ctx, &workspace, message).await;
     let made = run::show(&ctx, &made.map_err(refused)?.id).await?;
-    Ok(Document::made(run_resource(&made)))
+    Ok(Document::made(named(&asker, &made).await?))
 }
 
 /// What is told of how often drift is looked for.

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use statehouse_core::cost::seen::Standing;
 use statehouse_core::run::act::Decision;
 use statehouse_core::run::machine::Kind;
-use statehouse_core::run::{self, Options, PAGE_MAX, RunView, Wish, act};
+use statehouse_core::run::{self, Options, PAGE_MAX, RunView, Said, Wish, act};
 use statehouse_core::workspace::{self, Workspace};
 use statehouse_core::{Ctx, Error};
 use statehouse_model::{ConfigurationId, Permission, RunId, WorkspaceId};
@@ -24,9 +24,11 @@ use super::query::{Query, Sizes};
 use super::sent::{Attributes, Plain, Sent};
 use super::workspaces::of_id;
 use crate::auth::{self, Asker, At};
+use crate::people::{self, People};
 use crate::problem::Problem;
+use crate::waits;
 pub(crate) use told::Told;
-pub(super) use told::resource;
+use told::resource;
 
 const PAGE: Sizes = Sizes::whole(PAGE_MAX);
 
@@ -145,7 +147,21 @@ pub(crate) async fn create(asker: Asker, sent: Sent<Start>) -> Result<Document, 
     };
     let made = run::create(&ctx, &workspace, wish).await.map_err(refused)?;
     let made = run::show(&ctx, &made.id).await?;
-    Ok(Document::made(resource(&made)))
+    Ok(Document::made(named(&asker, &made).await?))
+}
+
+/// A run with the names of those whom it speaks of.
+pub(super) async fn named(asker: &Asker, run: &RunView) -> Result<Value, Problem> {
+    let accounts = people::accounts(waits::actors(run));
+    let people = People::of(asker.core(), accounts).await?;
+    Ok(resource(run, &people))
+}
+
+/// The same of several, in as many journeys.
+async fn all_named(asker: &Asker, runs: &[RunView]) -> Result<Vec<Value>, Problem> {
+    let accounts = people::accounts(runs.iter().flat_map(waits::actors));
+    let people = People::of(asker.core(), accounts).await?;
+    Ok(runs.iter().map(|run| resource(run, &people)).collect())
 }
 
 /// A refusal in the form that terraform shows whole.
@@ -184,13 +200,13 @@ pub(crate) async fn show(
         beside.push(super::configurations::resource(asker.origin(), &of));
     }
     if query.includes("task-stages") && super::task_stages::is_judged(&found) {
-        beside.push(super::task_stages::of(&ctx, &found).await?);
+        beside.push(super::task_stages::of(&asker, &ctx, &found).await?);
     }
     let may_see = found.may.contains(&Permission::RunRead);
     if query.includes("cost-estimate") && found.cost != Standing::Untold && may_see {
         beside.push(super::cost_estimates::beside(&ctx, &found.id).await?);
     }
-    Ok(Document::one(resource(&found)).including(beside))
+    Ok(Document::one(named(&asker, &found).await?).including(beside))
 }
 
 /// A page of a workspace's runs, the newest first.
@@ -205,7 +221,7 @@ pub(crate) async fn list(
     let path = format!("/api/v2/workspaces/{workspace}/runs");
     let pages = query.pages(&path, found.total, PAGE)?;
     Ok(Document::page(
-        found.items.iter().map(resource).collect(),
+        all_named(&asker, &found.items).await?,
         &pages,
     ))
 }
@@ -223,12 +239,21 @@ pub(crate) struct Happened {
     created_at: Option<Instant>,
     /// Who did it.
     actor: String,
+    /// What they are called, where it was an account.
+    actor_name: Option<String>,
+    /// What they said beside it; `null` where they said nothing, and where `comment-fault` stands.
+    comment: Option<String>,
+    /// That something was said which is not there any more as it was written; absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comment_fault: Option<&'static str>,
 }
 
 /// What happened to a run, the oldest first.
 pub(crate) async fn events(asker: Asker, At(id): At<String>) -> Result<Document, Problem> {
     let (ctx, run) = of_run(&asker, &id).await?;
     let found = run::events(&ctx, &run).await?;
+    let accounts = people::accounts(found.iter().map(|event| event.actor.as_str()));
+    let people = People::of(asker.core(), accounts).await?;
     let told = found.into_iter().map(|event| {
         let id = format!(
             "re-{}-{}",
@@ -240,7 +265,10 @@ pub(crate) async fn events(asker: Asker, At(id): At<String>) -> Result<Document,
             about: event.about,
             description: event.status,
             created_at: instant::at(event.at),
+            actor_name: people.name(&event.actor),
             actor: event.actor,
+            comment: event.said.words().map(str::to_owned),
+            comment_fault: event.said.is_altered().then_some(Said::ALTERED),
         };
         json!({ "type": "run-events", "id": id, "attributes": attributes })
     });
@@ -249,7 +277,7 @@ pub(crate) async fn events(asker: Asker, At(id): At<String>) -> Result<Document,
 
 /// What somebody says beside an act.
 #[derive(Default, Deserialize, JsonSchema)]
-pub(crate) struct Said {
+pub(crate) struct Comment {
     comment: Option<String>,
 }
 
@@ -257,7 +285,7 @@ pub(crate) struct Said {
 pub(crate) async fn confirm(
     asker: Asker,
     At(id): At<String>,
-    said: Plain<Said>,
+    said: Plain<Comment>,
 ) -> Result<StatusCode, Problem> {
     let (ctx, id) = of_run(&asker, &id).await?;
     let done = act::confirm(&ctx, &id, said.0.comment).await;
@@ -269,7 +297,7 @@ pub(crate) async fn confirm(
 pub(crate) async fn discard(
     asker: Asker,
     At(id): At<String>,
-    said: Plain<Said>,
+    said: Plain<Comment>,
 ) -> Result<StatusCode, Problem> {
     let (ctx, id) = of_run(&asker, &id).await?;
     let done = act::discard(&ctx, &id, said.0.comment).await;
@@ -281,7 +309,7 @@ pub(crate) async fn discard(
 pub(crate) async fn cancel(
     asker: Asker,
     At(id): At<String>,
-    said: Plain<Said>,
+    said: Plain<Comment>,
 ) -> Result<StatusCode, Problem> {
     let (ctx, id) = of_run(&asker, &id).await?;
     let done = act::cancel(&ctx, &id, said.0.comment).await;
@@ -293,7 +321,7 @@ pub(crate) async fn cancel(
 pub(crate) async fn force_cancel(
     asker: Asker,
     At(id): At<String>,
-    said: Plain<Said>,
+    said: Plain<Comment>,
 ) -> Result<StatusCode, Problem> {
     let (ctx, id) = of_run(&asker, &id).await?;
     let done = act::force_cancel(&ctx, &id, said.0.comment).await;
@@ -322,7 +350,8 @@ async fn word(
     let wrong = || Problem::unprocessable("`capsule` is no SHA-256 in hex: take it from the run");
     let digest = digest.ok_or_else(wrong)?;
     act::decide(&ctx, &id, decision, digest, word.comment).await?;
-    Ok(Document::one(resource(&run::show(&ctx, &id).await?)))
+    let now = run::show(&ctx, &id).await?;
+    Ok(Document::one(named(asker, &now).await?))
 }
 
 /// Approves what a run would apply.
@@ -347,11 +376,12 @@ pub(crate) async fn reject(
 pub(crate) async fn withdraw(
     asker: Asker,
     At(id): At<String>,
-    said: Plain<Said>,
+    said: Plain<Comment>,
 ) -> Result<Document, Problem> {
     let (ctx, id) = of_run(&asker, &id).await?;
     act::withdraw(&ctx, &id, said.0.comment).await?;
-    Ok(Document::one(resource(&run::show(&ctx, &id).await?)))
+    let now = run::show(&ctx, &id).await?;
+    Ok(Document::one(named(&asker, &now).await?))
 }
 
 /// How many runs wait and work.
@@ -384,8 +414,8 @@ pub(crate) async fn queue(
 ) -> Result<Document, Problem> {
     let ctx = asker.organization(&organization).await?;
     let found = run::queue(&ctx).await?;
-    let placed = found.iter().enumerate().map(|(index, run)| {
-        let mut told = resource(run);
+    let told = all_named(&asker, &found).await?.into_iter();
+    let placed = told.enumerate().map(|(index, mut told)| {
         if let Some(position) = told.pointer_mut("/attributes/position-in-queue") {
             *position = Value::from(index);
         }
@@ -393,6 +423,19 @@ pub(crate) async fn queue(
     });
     let path = format!("/api/v2/organizations/{organization}/runs/queue");
     let (page, pages) = query.page(&path, placed.collect(), PAGE)?;
+    Ok(Document::page(page, &pages))
+}
+
+/// The runs of an organization that wait for something that the caller may do, the oldest first.
+pub(crate) async fn waiting(
+    asker: Asker,
+    At(organization): At<String>,
+    query: Query,
+) -> Result<Document, Problem> {
+    let ctx = asker.organization(&organization).await?;
+    let found = run::waits::waiting(&ctx).await?;
+    let path = format!("/api/v2/organizations/{organization}/runs/waiting");
+    let (page, pages) = query.page(&path, all_named(&asker, &found).await?, PAGE)?;
     Ok(Document::page(page, &pages))
 }
 

@@ -11,6 +11,7 @@ use super::instant::{self, Instant};
 use super::runs::of_run;
 use super::task_stages::SetTold;
 use crate::auth::{Asker, At};
+use crate::people::People;
 use crate::problem::Problem;
 
 const KIND: &str = "state-verdicts";
@@ -41,7 +42,9 @@ fn resource(view: &WrittenView, verdicts: Option<&Verdicts>) -> Value {
         outcome: word(view),
         reason: view.reason.clone(),
         judged_at: view.judged_at.and_then(instant::at),
-        policy_sets: sets.map(|set| SetTold::of(set, &[])).collect(),
+        policy_sets: sets
+            .map(|set| SetTold::of(set, &[], &People::default()))
+            .collect(),
     };
     json!({
         "type": KIND,

@@ -25,6 +25,7 @@ use super::query::{Query, Sizes};
 use super::runs::{may_read, of_run, refused};
 use super::sent::Plain;
 use crate::auth::{self, Asker, At};
+use crate::people::{self, People};
 use crate::problem::Problem;
 
 pub(super) const KIND: &str = "task-stages";
@@ -161,14 +162,17 @@ struct Message {
 #[serde(rename_all = "kebab-case")]
 struct Overridden {
     actor: String,
+    /// What they are called.
+    actor_name: Option<String>,
     created_at: Option<Instant>,
     expires_at: Option<Instant>,
     withdrawn_at: Option<Instant>,
 }
 
-impl From<&OverrideView> for Overridden {
-    fn from(view: &OverrideView) -> Self {
+impl Overridden {
+    fn of(view: &OverrideView, people: &People) -> Self {
         Self {
+            actor_name: people.name(&view.actor),
             actor: view.actor.clone(),
             created_at: instant::at(view.created_at),
             expires_at: instant::at(view.expires_at),
@@ -255,7 +259,7 @@ impl From<&PolicyResult> for PolicyTold {
 
 impl SetTold {
     /// What a set said, and who let it pass.
-    pub(super) fn of(set: &Verdict, overrides: &[&OverrideView]) -> Self {
+    pub(super) fn of(set: &Verdict, overrides: &[&OverrideView], people: &People) -> Self {
         let overrides = overrides.iter().copied();
         Self {
             policy_set_name: set.name.clone(),
@@ -270,7 +274,7 @@ impl SetTold {
             bundle_digest: set.bundle_digest.clone(),
             input: set.input.clone(),
             engine: set.engine.clone(),
-            overrides: overrides.map(Overridden::from).collect(),
+            overrides: overrides.map(|view| Overridden::of(view, people)).collect(),
         }
     }
 }
@@ -279,6 +283,8 @@ impl SetTold {
 struct Looked {
     run: RunView,
     seen: Seen,
+    /// Names of those who let it pass.
+    people: People,
 }
 
 /// Whether policies have anything to do with a run that the caller may look into.
@@ -287,20 +293,22 @@ pub(super) fn is_judged(run: &RunView) -> bool {
 }
 
 impl Looked {
-    async fn at(ctx: &Ctx, id: &RunId) -> Result<Self, Problem> {
+    async fn at(asker: &Asker, ctx: &Ctx, id: &RunId) -> Result<Self, Problem> {
         let run = run::show(ctx, id).await?;
-        Self::of(ctx, run).await
+        Self::of(asker, ctx, run).await
     }
 
-    async fn of(ctx: &Ctx, run: RunView) -> Result<Self, Problem> {
+    async fn of(asker: &Asker, ctx: &Ctx, run: RunView) -> Result<Self, Problem> {
         let seen = seen::of_run(ctx, &run.id).await?;
-        Ok(Self { run, seen })
+        let actors = seen.overrides.iter().map(|each| each.actor.as_str());
+        let people = People::of(asker.core(), people::accounts(actors)).await?;
+        Ok(Self { run, seen, people })
     }
 
     /// The same, where there is anything to see. Whoever was told of the stage while a run planned asks for it also when the run ended
     /// before policies were asked; terraform takes it for an error of its own if it is not there.
     async fn needed<I: HouseId>(asker: &Asker, id: &I, run: RunId) -> Result<Self, Problem> {
-        let found = Self::at(&asker.house_of(id).await?, &run).await?;
+        let found = Self::at(asker, &asker.house_of(id).await?, &run).await?;
         let state = &found.run.state;
         let ended_before = state.status().is_final() && state.capsule().is_none();
         if found.run.policies == Standing::Untold && !ended_before {
@@ -405,7 +413,7 @@ impl Looked {
         let overrides = self.seen.overrides.iter();
         let overrides = overrides.filter(|each| each.policy_set == set.digest);
         let overrides: Vec<&OverrideView> = overrides.collect();
-        let attributes = SetTold::of(set, &overrides);
+        let attributes = SetTold::of(set, &overrides, &self.people);
         let evaluation = PolicyEvaluationId::from(&self.run.id);
         Some(json!({
             "type": OUTCOMES,
@@ -426,8 +434,8 @@ fn to_one_of_many(kind: &str, id: &str) -> Value {
 }
 
 /// The stage of a run that policies have anything to do with.
-pub(super) async fn of(ctx: &Ctx, run: &RunView) -> Result<Value, Problem> {
-    let found = Looked::of(ctx, run.clone()).await?;
+pub(super) async fn of(asker: &Asker, ctx: &Ctx, run: &RunView) -> Result<Value, Problem> {
+    let found = Looked::of(asker, ctx, run.clone()).await?;
     Ok(found.stage())
 }
 
@@ -438,7 +446,7 @@ pub(crate) async fn list(
     query: Query,
 ) -> Result<Document, Problem> {
     let (ctx, run) = of_run(&asker, &id).await?;
-    let found = Looked::at(&ctx, &run).await?;
+    let found = Looked::at(&asker, &ctx, &run).await?;
     let is_judged = found.run.policies != Standing::Untold;
     let stages = is_judged.then(|| found.stage()).into_iter().collect();
     let path = format!("/api/v2/runs/{id}/task-stages");
@@ -519,7 +527,7 @@ pub(crate) async fn overrule(
     let reason = reason.unwrap_or_else(|| TYPED.to_owned());
     let done = overrule::overrule(&ctx, &run, reason, hours).await;
     done.map_err(refused)?;
-    Ok(Document::one(Looked::at(&ctx, &run).await?.stage()))
+    Ok(Document::one(Looked::at(&asker, &ctx, &run).await?.stage()))
 }
 
 #[cfg(test)]

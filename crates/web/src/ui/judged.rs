@@ -8,19 +8,20 @@ use statehouse_core::session::Visitor;
 
 use super::run::words;
 use super::{moment, page};
+use crate::people::People;
 
 /// Messages of one policy that are listed.
 const MESSAGES_MAX: usize = 20;
 
 /// The section; nothing where policies said nothing.
-pub(super) fn section(seen: &Seen, form: Option<&Markup>) -> Markup {
+pub(super) fn section(seen: &Seen, people: &People, form: Option<&Markup>) -> Markup {
     let Some(verdicts) = &seen.verdicts else {
         return html! {};
     };
     html! {
         section.card {
             h2 { "What policies say" }
-            @for set in &verdicts.sets { (of_set(set, &seen.overrides)) }
+            @for set in &verdicts.sets { (of_set(set, &seen.overrides, people)) }
             @if let Way::Closed(why) = &seen.way { p.note { "You cannot let it pass: " (why) "." } }
             @if let Some(form) = form { (form) }
         }
@@ -40,12 +41,12 @@ pub(super) fn of_state(view: &WrittenView, verdicts: Option<&Verdicts>) -> Marku
                     @if view.is_against() { p.note { "What was applied is not undone by this: change the configuration, and apply again." } }
                 }
             }
-            @for set in verdicts.iter().flat_map(|said| &said.sets) { (of_set(set, &[])) }
+            @for set in verdicts.iter().flat_map(|said| &said.sets) { (of_set(set, &[], &People::default())) }
         }
     }
 }
 
-fn of_set(set: &Verdict, overrides: &[OverrideView]) -> Markup {
+fn of_set(set: &Verdict, overrides: &[OverrideView], people: &People) -> Markup {
     let is_against = set.outcome != Outcome::Passed;
     let given = overrides
         .iter()
@@ -59,7 +60,7 @@ fn of_set(set: &Verdict, overrides: &[OverrideView]) -> Markup {
             }
             @for result in &set.results { (of_policy(result)) }
             @for each in given {
-                p { "Let pass by " code { (each.actor) } ", " (moment(each.created_at)) ", until " (moment(each.expires_at)) "." }
+                p { "Let pass by " (people.called(&each.actor)) ", " (moment(each.created_at)) ", until " (moment(each.expires_at)) "." }
             }
             p.soft.small { @if set.repository { "Policies " } @else { "Bundle " } code { (set.bundle_digest) } ", evaluated by " (set.engine) "." }
         }
@@ -98,7 +99,10 @@ pub(super) fn form(
                 (page::hidden("capsule", ""))
                 label for="reason" { "Why it may be applied all the same (anybody who sees the run can read it)" }
                 input id="reason" name="comment" required maxlength="1000" autocomplete="off";
-                div.actions { button.danger type="submit" name="what" value="override" { "Override the policies" } }
+                div.choices {
+                    button.danger type="submit" name="what" value="override" aria-describedby="next-override" { "Override the policies" }
+                    p.soft id="next-override" { "Lets this plan pass, and no other, for a week at most. It then goes on like one that no policy is against: to approvals and a confirmation, where those are needed. The policies stay as they are." }
+                }
             }
         }
     })

@@ -12,7 +12,7 @@ use maud::{DOCTYPE, Markup, html};
 use statehouse_core::session::Visitor;
 
 use super::assets;
-use super::sign_out;
+use super::{sign_out, waiting};
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
@@ -96,6 +96,7 @@ impl Page<'_> {
                 a.brand href="/" { img src=(assets::MARK.path()) alt="" width="24" height="24"; span { "Statehouse" } }
                 @if let Some(visitor) = self.visitor {
                     nav aria-label="Account" {
+                        a href=(waiting::PATH) { "Waiting for you" }
                         a href="/app/settings/tokens" { "API tokens" }
                         form method="post" action="/sign-out" {
                             (form_token(visitor, sign_out::PURPOSE))

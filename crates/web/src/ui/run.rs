@@ -16,14 +16,14 @@ use statehouse_core::job::sandbox::SandboxView;
 use statehouse_core::policy::overrule;
 use statehouse_core::policy::seen::{self, Seen, Standing};
 use statehouse_core::run::act::{self, Decision};
-use statehouse_core::run::counted::{Approvals, Own};
+use statehouse_core::run::counted::Approvals;
 use statehouse_core::run::explained::explained;
 use statehouse_core::run::machine::{Kind, Status};
-use statehouse_core::run::{self, RunView, logs, written};
+use statehouse_core::run::{self, EventView, RunView, logs, written};
 use statehouse_core::session::Visitor;
 use statehouse_core::workspace::{self, Workspace};
 use statehouse_core::{Core, Ctx, Kind as Trouble};
-use statehouse_model::{Name, Permission, RunId, UserId, WorkspaceId};
+use statehouse_model::{Name, Permission, RunId, WorkspaceId};
 use statehouse_terraform::changes::{Changed, Changes};
 use statehouse_terraform::drift as outside;
 use statehouse_terraform::said::said;
@@ -31,9 +31,11 @@ use statehouse_terraform::said::said;
 use super::form::{Form, Sent, SignedIn};
 use super::page::{self, Page};
 use super::planned::{self, Planned};
-use super::{costed, judged, moment, workspace as place};
+use super::{costed, decisions, happened, judged, moment, workspace as place};
 use crate::auth::{self, At};
+use crate::people::{self, People};
 use crate::problem::Problem;
+use crate::waits;
 
 /// The end of a log that is on the page from the beginning, in bytes.
 const LOG_MAX: u64 = 256 * 1024;
@@ -53,7 +55,7 @@ pub(crate) struct Address {
 }
 
 impl Address {
-    fn path(&self) -> String {
+    pub(super) fn path(&self) -> String {
         format!(
             "{}/runs/{}",
             place::path(&self.organization, &self.workspace),
@@ -110,16 +112,17 @@ pub(crate) async fn show(
         _ => None,
     };
     let look = verdict(&ctx, &run).await?;
-    let agreed = agreed(&core, &run).await?;
+    let events = events_of(&ctx, &run).await?;
+    let people = people_of(&core, &run, events.as_deref().unwrap_or_default()).await?;
     let title = format!("Run {} of {}", run.sequence, address.workspace);
     let main = html! {
         p.soft.small { a href=(place::path(&address.organization, &address.workspace)) { (address.organization) "/" (address.workspace) } }
         h1 { (title) }
         @if let Some(sandbox) = &run.sandbox { (exposed(sandbox)) }
         @if run.state.status() == Status::StateTampered { (altered(&address)) }
-        section.card { (facts(&run, agreed.as_deref())) (decisions(&visitor, &address, &run)) }
+        section.card { (facts(&run, &people, events.as_deref())) (waits_for(&run, &people)) (decisions::form(&visitor, &address, &run)) }
         @if let Some(costed) = &costed { (costed::section(costed)) }
-        @if let Some(seen) = &seen { (said_of(&visitor, &address, seen)) }
+        @if let Some(seen) = &seen { (said_of(&visitor, &address, seen, &people)) }
         @if let Some((view, said)) = &left { (judged::of_state(view, said.as_ref())) }
         @if let Some(look) = &look { (drifted(look, changes.as_ref())) }
         @if let (Some(changes), false) = (&changes, run.state.kind() == Kind::Drift) { (changed(changes, &run.id)) }
@@ -127,6 +130,7 @@ pub(crate) async fn show(
         @if !may_read { p.note { "You may see that this run is here, and not what it says." } }
         @if let Some(log) = &plan { (log.section("Plan", &address, &run)) }
         @if let Some(log) = &apply { (log.section("Apply", &address, &run)) }
+        (happened::section(events.as_deref(), &people))
         @if goes_on(&run) && following(&run).is_none() { div data-again=(AGAIN_MS) {} }
     };
     let frame = Page {
@@ -172,21 +176,28 @@ fn following(run: &RunView) -> Option<bool> {
     }
 }
 
+/// What happened to it; nothing where the rows of that were altered, for the run itself must still be seen.
+async fn events_of(ctx: &Ctx, run: &RunView) -> Result<Option<Vec<EventView>>, Problem> {
+    match run::events(ctx, &run.id).await {
+        Ok(events) => Ok(Some(events)),
+        Err(error) if *error.kind() == Trouble::Tampered => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Names for the ids of everybody whom the page speaks of.
+async fn people_of(core: &Core, run: &RunView, events: &[EventView]) -> Result<People, Problem> {
+    let actors = waits::actors(run).into_iter();
+    let accounts = people::accounts(actors.chain(happened::actors(events)));
+    People::of(core, accounts).await
+}
+
 /// How many approvals it needs and has, whose, and why the visitor's does not count; nothing where it needs none.
-async fn agreed(core: &Core, run: &RunView) -> Result<Option<String>, Problem> {
-    let Some(approvals) = run.approvals.as_ref().filter(|found| found.needed > 0) else {
-        return Ok(None);
-    };
-    let users = approvals.by.iter();
-    let users: Vec<UserId> = users.filter_map(|id| id.as_str().parse().ok()).collect();
-    let names = core.names_of(users).await?;
-    let named = |id: &str| {
-        let user: Option<UserId> = id.parse().ok();
-        let name = user.and_then(|user| names.get(&user));
-        name.map_or_else(|| id.to_owned(), ToString::to_string)
-    };
-    let by: Vec<String> = approvals.by.iter().map(|id| named(id.as_str())).collect();
-    Ok(Some(tallied(approvals, &by)))
+fn agreed(people: &People, run: &RunView) -> Option<String> {
+    let approvals = run.approvals.as_ref().filter(|found| found.needed > 0)?;
+    let by = approvals.by.iter();
+    let by: Vec<String> = by.map(|id| people.called(id.as_str())).collect();
+    Some(tallied(approvals, &by))
 }
 
 fn tallied(approvals: &Approvals, by: &[String]) -> String {
@@ -204,7 +215,8 @@ fn tallied(approvals: &Approvals, by: &[String]) -> String {
     format!("{counted} of {needed} {noun}{who}{own}")
 }
 
-fn facts(run: &RunView, agreed: Option<&str>) -> Markup {
+fn facts(run: &RunView, people: &People, events: Option<&[EventView]>) -> Markup {
+    let (agreed, confirmed) = (agreed(people, run), confirmed(run, people, events));
     let options = run.options.clone().unwrap_or_default();
     let capsule = run.state.capsule().map(hex::encode);
     html! {
@@ -212,15 +224,46 @@ fn facts(run: &RunView, agreed: Option<&str>) -> Markup {
             div { dt { "It is" } dd { strong { (words(run.state.status().as_str())) } @if !run.reason.is_empty() { ": " (words(&run.reason)) } @if let Some((what, next)) = explained(run.state.status(), &run.reason) { " (" (what) "); " (next) } } }
             div { dt { "It does" } dd { (words(run.state.kind().as_str())) @if run.state.stored().auto_apply { ", applied without being confirmed" } } }
             @if !options.message.is_empty() { div { dt { "Why" } dd { (options.message) } } }
-            div { dt { "Started" } dd { (moment(run.created_at)) " by " code { (run.actor) } } }
+            div { dt { "Started" } dd { (moment(run.created_at)) " by " (people.called(&run.actor)) } }
             div { dt { "Changed" } dd { (moment(run.changed_at)) } }
             @if let Some(line) = costed::line(&run.cost) { div { dt { "Costs" } dd { (line) } } }
+            @if let Some(confirmed) = confirmed { div { dt { "Confirmed" } dd { (confirmed) } } }
             @if let Some(agreed) = agreed { div { dt { "Approvals" } dd { (agreed) } } }
             @if let Some(base) = &run.base { div { dt { "Planned on" } dd { code { (base) } } } }
             @if let Some(sandbox) = &run.sandbox { div { dt { "Sandbox" } dd { (sandbox.level) } } }
             @if let Some(capsule) = &capsule { div { dt { "Capsule" } dd { code { (capsule) } } } }
         }
     }
+}
+
+/// What it waits for, a sentence each.
+fn waits_for(run: &RunView, people: &People) -> Markup {
+    let waits = run.waits.iter().flat_map(|waits| &waits.of);
+    let sentences: Vec<String> = waits
+        .map(|awaited| waits::sentence(awaited, run, people))
+        .collect();
+    html! {
+        @if !sentences.is_empty() {
+            div.note {
+                p { strong { "What it waits for" } }
+                ul { @for sentence in &sentences { li { (sentence) } } }
+            }
+        }
+    }
+}
+
+/// Who said that it shall be applied; nothing where that is nobody's to say any more.
+fn confirmed(run: &RunView, people: &People, events: Option<&[EventView]>) -> Option<String> {
+    let of = |word: &str| events?.iter().rev().find(|event| event.event == word);
+    if let Some(event) = of("confirm").filter(|_| run.state.is_confirmed()) {
+        let who = people.called(&event.actor);
+        return Some(format!("by {who}, {}", moment(event.at)));
+    }
+    if run.state.is_confirmed() {
+        return Some("yes, when it was started: it applies without being asked".to_owned());
+    }
+    let waits = run.state.actions().is_confirmable;
+    waits.then(|| "not yet".to_owned())
 }
 
 /// That less kept it apart than there is, and why: a warning. With the strict level there is nothing to warn of.
@@ -244,57 +287,11 @@ pub(super) fn words(word: &str) -> String {
     word.replace(['_', '-'], " ")
 }
 
-/// What can be done with it, by whoever looks.
-fn decisions(visitor: &Visitor, address: &Address, run: &RunView) -> Markup {
-    let can = run.state.actions();
-    let may = |permission| run.may.contains(&permission);
-    let capsule = run.state.capsule().map(hex::encode).unwrap_or_default();
-    let apply = may(Permission::RunApply);
-    let stops = if run.state.kind().may_apply() {
-        apply
-    } else {
-        may(Permission::RunPlan)
-    };
-    let waits = matches!(
-        run.state.status(),
-        Status::AwaitingApproval | Status::PlannedAndSaved
-    );
-    let judge = waits && !capsule.is_empty() && may(Permission::RunApprove);
-    // A rejection counts also where an approval would not. Where nothing is known of what counts, the server says it.
-    let approve = judge
-        && run
-            .approvals
-            .as_ref()
-            .is_none_or(|found| found.own == Own::Counts);
-    let [confirm, discard] = [can.is_confirmable, can.is_discardable].map(|can| can && apply);
-    let cancel = can.is_cancelable && stops;
-    html! {
-        @if judge || confirm || discard || cancel {
-            form method="post" action=(format!("{}/decision", address.path())) {
-                (page::form_token(visitor, Decide::PURPOSE))
-                (page::hidden("capsule", &capsule))
-                @if judge || confirm {
-                    @if let Some(line) = costed::line(&run.cost) { p { "It will cost: " strong { (line) } } }
-                }
-                label for="comment" { "Why (anybody who sees the run can read it)" }
-                input id="comment" name="comment" maxlength="1000" autocomplete="off";
-                div.actions {
-                    @if confirm { button type="submit" name="what" value="confirm" { "Confirm and apply" } }
-                    @if approve { button type="submit" name="what" value="approve" { "Approve" } }
-                    @if judge { button.danger type="submit" name="what" value="reject" { "Reject" } }
-                    @if discard { button.plain type="submit" name="what" value="discard" { "Discard" } }
-                    @if cancel { button.danger type="submit" name="what" value="cancel" { "Cancel" } }
-                }
-            }
-        }
-    }
-}
-
 /// What policies said of it, and the form of an override for who may give one.
-fn said_of(visitor: &Visitor, address: &Address, seen: &Seen) -> Markup {
+fn said_of(visitor: &Visitor, address: &Address, seen: &Seen, people: &People) -> Markup {
     let action = format!("{}/decision", address.path());
     let form = judged::form(visitor, seen, (&action, Decide::PURPOSE));
-    judged::section(seen, form.as_ref())
+    judged::section(seen, people, form.as_ref())
 }
 
 /// What a run found out that looked for drift and has ended.
@@ -480,12 +477,12 @@ pub(crate) async fn decide(
         ("override", _) => {
             overrule::overrule(&ctx, id, comment.unwrap_or_default(), None).await?;
         }
+        ("withdraw", _) => act::withdraw(&ctx, id, comment).await?,
         ("confirm", _) => act::confirm(&ctx, id, comment).await?,
         ("discard", _) => act::discard(&ctx, id, comment).await?,
         ("cancel", _) => act::cancel(&ctx, id, comment).await?,
         _ => {
-            let words =
-                "a run is confirmed, approved, rejected, overridden, discarded or cancelled";
+            let words = "a run is confirmed, approved, rejected, overridden, discarded or cancelled, and an approval withdrawn";
             return Err(Problem::invalid(words));
         }
     }

@@ -7,6 +7,7 @@ use maud::{Markup, html};
 
 use super::form::{self, Looker};
 use super::page::Page;
+use super::waiting;
 
 /// The page.
 pub(crate) async fn show(Looker(visitor): Looker, request: Request) -> Response {
@@ -25,6 +26,7 @@ pub(crate) async fn show(Looker(visitor): Looker, request: Request) -> Response 
         }
         @if let Some(visitor) = &visitor {
             p { "You are signed in as " strong { (visitor.name().as_str()) } "." }
+            p { a href=(waiting::PATH) { "What waits for you" } ": runs that you may confirm, approve or let pass." }
         } @else {
             p { a.button href="/sign-in" { "Sign in" } }
         }

@@ -79,8 +79,26 @@ async fn a_run_is_seen_and_decided_on_its_page() {
     }
     assert!(!shown.text().contains("<script"), "nothing goes on here");
 
+    let says = async |ada: &mut Browser<'_>, words: &[&str]| {
+        let shown = ada.get(&page).await.is(200);
+        for words in words {
+            assert!(shown.text().contains(words), "{words}: {}", shown.text());
+        }
+    };
+    let words = [
+        "Says that it shall be applied. Nothing is applied yet: 1 more approval is needed first",
+        "nothing is applied until somebody also confirms it",
+        "0 of 1 needed approvals are there; 1 more approval is missing. Approving needs `run.approve` here, held by the roles owner, maintainer and writer",
+        "<dt>Confirmed</dt><dd>not yet</dd>",
+    ];
+    says(&mut ada, &words).await;
     decide(&mut ada, &page, "confirm").await.is(303);
     assert_eq!(remote.told(&run).await["stage"], "awaiting_approval");
+    let words = [
+        "<dt>Confirmed</dt><dd>by ada, ",
+        "It is confirmed already and yours is the last approval that is missing",
+    ];
+    says(&mut ada, &words).await;
     let answer = decide(&mut ada, &page, "approve").await.is(303);
     assert_eq!(answer.header("location"), page);
     assert_eq!(remote.told(&run).await["stage"], "approved");
@@ -94,6 +112,107 @@ async fn a_run_is_seen_and_decided_on_its_page() {
     assert_eq!(remote.told(&run).await["stage"], "canceled");
     let shown = ada.get(&page).await.is(200);
     assert!(!shown.text().contains("/decision"), "{}", shown.text());
+    for words in [
+        "ada confirmed that it shall be applied<br><q>as agreed</q>",
+        "ada approved it<br><q>as agreed</q>",
+        "ada asked it to stop<br><q>as agreed</q>",
+    ] {
+        assert!(shown.text().contains(words), "{words}: {}", shown.text());
+    }
+}
+
+#[tokio::test]
+async fn what_people_say_is_shown_to_whoever_sees_the_run_as_text() {
+    let remote = Remote::new().await;
+    let (run, page) = waiting(&remote).await;
+    let said = "<script>alert(1)</script> \u{202e}";
+    let path = format!("/api/v2/runs/{run}/actions/discard");
+    let comment = json!({ "comment": said }).to_string();
+    let answer = remote.server().call(remote.owner(), "POST", &path, comment);
+    answer.await.is(202);
+    let mut ada = browser(&remote, "ada", Some(Role::Reader)).await;
+    let shown = ada.get(&page).await.is(200);
+    let words = "discarded it<br><q>&lt;script&gt;alert(1)&lt;/script&gt; \u{202e}</q>";
+    assert!(shown.text().contains(words), "{}", shown.text());
+    let told = remote.get(&format!("/api/v2/runs/{run}/run-events")).await;
+    let last = told["data"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(last["attributes"]["comment"], said);
+    assert_eq!(last["attributes"]["comment-fault"], json!(null));
+    assert!(last["attributes"]["actor-name"].is_string());
+}
+
+#[tokio::test]
+async fn what_waits_for_somebody_is_on_a_page_of_theirs_and_for_nobody_else() {
+    let remote = Remote::new().await;
+    let (run, page) = waiting(&remote).await;
+    let link = format!("href=\"{page}\"");
+    let mut ada = browser(&remote, "ada", Some(Role::Writer)).await;
+    let shown = ada.get("/app/waiting").await.is(200);
+    for words in [&*link, "approve it, confirm it"] {
+        assert!(shown.text().contains(words), "{words}: {}", shown.text());
+    }
+    for (called, role) in [
+        ("bob", Some(Role::Reader)),
+        ("eve", None),
+        ("mel", Some(Role::Member)),
+    ] {
+        let mut other = browser(&remote, called, role).await;
+        let shown = other.get("/app/waiting").await.is(200);
+        let nothing = "Nothing waits for you now.";
+        assert!(shown.text().contains(nothing), "{called}: {}", shown.text());
+    }
+    let path = "/api/v2/organizations/acme/runs/waiting";
+    let told = remote.get(path).await["data"].clone();
+    assert_eq!(told[0]["id"], run.as_str());
+    let told = &told[0]["attributes"];
+    assert_eq!(
+        told["waits-for-me"],
+        json!(["confirm"]),
+        "their own approval does not count"
+    );
+    assert_eq!(told["workspace-name"], "dns");
+    decide(&mut ada, &page, "confirm").await.is(303);
+    assert_eq!(remote.get(path).await["data"], json!([]));
+    decide(&mut ada, &page, "reject").await.is(303);
+    let shown = ada.get("/app/waiting").await.is(200);
+    assert!(!shown.text().contains(&link), "{}", shown.text());
+}
+
+#[tokio::test]
+async fn an_approval_is_taken_back_on_the_page_by_whoever_gave_it() {
+    let remote = Remote::new().await;
+    let (run, page) = waiting(&remote).await;
+    let mut ada = browser(&remote, "ada", Some(Role::Writer)).await;
+    decide(&mut ada, &page, "approve").await.is(303);
+    let shown = ada.get(&page).await.is(200);
+    assert!(
+        !shown.text().contains("value=\"approve\""),
+        "{}",
+        shown.text()
+    );
+    assert!(
+        shown.text().contains("You approved it."),
+        "{}",
+        shown.text()
+    );
+    decide(&mut ada, &page, "withdraw").await.is(303);
+    assert_eq!(remote.told(&run).await["approvals"]["counted"], 0);
+}
+
+#[tokio::test]
+async fn a_run_that_has_its_turn_later_says_on_its_page_what_comes_first() {
+    let remote = Remote::new().await;
+    let first = remote.planned(json!({})).await;
+    let second = remote.run(json!({})).await;
+    let mut ada = browser(&remote, "ada", Some(Role::Reader)).await;
+    let shown = ada.get(&format!("{WORKSPACE}/runs/{second}")).await.is(200);
+    let words = format!(
+        "It waits for run 1 ({first}), which holds the workspace and is awaiting approval."
+    );
+    assert!(shown.text().contains(&words), "{}", shown.text());
+    let told = remote.told(&second).await["waits-for"].clone();
+    assert_eq!(told[0]["run"], first.as_str());
+    assert_eq!(told[0]["words"], words);
 }
 
 #[tokio::test]

@@ -129,6 +129,20 @@ pub enum Report {
 }
 
 impl Act {
+    /// Every word of one.
+    pub(crate) const WORDS: [&'static str; 10] = [
+        "comment",
+        "confirm",
+        "auto-apply",
+        "discard",
+        "cancel",
+        "force-cancel",
+        "override",
+        "approve",
+        "withdraw",
+        "reject",
+    ];
+
     /// Its word, as leaves spell it.
     pub fn as_str(self) -> &'static str {
         match self {

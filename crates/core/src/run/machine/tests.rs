@@ -326,6 +326,7 @@ fn what_ended_stays_ended() {
 #[test]
 fn what_a_client_is_offered_is_taken() {
     let check = |offered: bool, before: &State, act: Act| {
+        assert!(Act::WORDS.contains(&act.as_str()), "{}", act.as_str());
         let taken = next(before, Event::Person(act)).is_ok();
         assert!(taken || !offered, "{} in {before:?}", act.as_str());
     };

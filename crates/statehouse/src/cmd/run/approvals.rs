@@ -19,7 +19,8 @@ impl Approvals {
     /// Those of a run, where they are told.
     fn of(run: &Resource) -> Option<Self> {
         let told = run.get("approvals")?;
-        let by = told.get("by").and_then(Value::as_array);
+        let by = told.get("by-names").or_else(|| told.get("by"));
+        let by = by.and_then(Value::as_array);
         let by = by.into_iter().flatten().filter_map(Value::as_str);
         let why_not = told.get("own-reason").and_then(Value::as_str);
         Some(Self {
@@ -109,8 +110,8 @@ mod tests {
             ", and waits for 2 more approvals",
         );
         check(
-            json!({ "needed": 1, "counted": 1, "by": ["user-a"], "own-reason": counts }),
-            "1 of 1 (user-a)",
+            json!({ "needed": 1, "counted": 1, "by": ["user-a"], "by-names": ["ada"], "own-reason": counts }),
+            "1 of 1 (ada)",
             "",
         );
     }

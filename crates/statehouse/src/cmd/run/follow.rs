@@ -9,7 +9,7 @@ use statehouse_model::{ApplyId, PlanId, RunId};
 use statehouse_terraform::said::said;
 
 use super::super::session::{Client, Session};
-use super::{path, verdicts};
+use super::{path, verdicts, waits};
 use crate::client::Resource;
 use crate::failure::{Failure, Result};
 use crate::out::plain;
@@ -114,10 +114,13 @@ pub(in crate::cmd) fn watch(client: &Client, session: &Session, run: &RunId) -> 
     }
     let mut plan = Log::of(client, run, false)?;
     let mut apply = Log::of(client, run, true)?;
-    let mut is_told = false;
+    let (mut is_told, mut waiting) = (false, waits::Waiting::default());
     loop {
         let begun = Instant::now();
         let now = client.api.get(&path(run, ""))?;
+        if is_moving(now.text("stage")) && waiting.is_to_be_told(&now) {
+            waits::say(session, &now);
+        }
         plan.print(client, session)?;
         if plan.over && !is_told && verdicts::is_judged(&now) {
             verdicts::print(session, &verdicts::of(client, run, &now)?)?;
@@ -159,9 +162,13 @@ fn told(session: &Session, run: &RunId, now: &Resource) -> Result {
         "applied" | "planned_and_finished" => session.out.say(&words),
         "policy_failed" => return Err(verdicts::held_up(run, now)),
         "errored" if reason == POLICIES => return Err(verdicts::held_up(run, now)),
-        "awaiting_approval" | "planned_and_saved" => session.out.say(&format!(
-            "{words}\n`statehouse run plan {run}` shows what it changes; `run confirm`, `run approve` or `run discard` it"
-        )),
+        "awaiting_approval" | "planned_and_saved" => {
+            session.out.say(&words);
+            waits::say(session, now);
+            session.out.say(&format!(
+                "`statehouse run plan {run}` shows what it changes; `run confirm`, `run approve` or `run discard` it"
+            ));
+        }
         _ => {
             let failure = Failure::failed(words);
             return Err(match why {

@@ -2,9 +2,11 @@
 
 mod approvals;
 pub(super) mod follow;
+mod happened;
 pub(super) mod plan;
 mod start;
 mod verdicts;
+mod waits;
 
 use serde_json::{Value, json};
 use statehouse_model::{PlanId, RunId};
@@ -29,10 +31,14 @@ pub(super) struct Said {
 pub(super) enum Verb {
     /// Start one with the configuration in a directory, and follow it
     Start(start::Args),
-    /// List those of a workspace, the newest first
+    /// List those of a workspace, the newest first; or those that wait for you
     List {
         /// Its name, organization/name, or id
-        workspace: String,
+        #[arg(required_unless_present = "waiting")]
+        workspace: Option<String>,
+        /// Those of all your organizations that wait for something that you may do: confirm, approve, override
+        #[arg(long, conflicts_with = "workspace")]
+        waiting: bool,
         /// How many
         #[arg(long, default_value_t = 20)]
         limit: usize,
@@ -98,16 +104,9 @@ const COLUMNS: &[Column] = &[
     ("PURPOSE", "purpose"),
     ("CHANGES", "has-changes"),
     ("CREATED", "created-at"),
+    ("BY", "created-by-name|created-by"),
     ("REASON", "reason"),
     ("ID", "id"),
-];
-
-const EVENTS: &[Column] = &[
-    ("WHEN", "created-at"),
-    ("WHAT", "action"),
-    ("ABOUT", "about"),
-    ("THEN", "description"),
-    ("WHO", "actor"),
 ];
 
 fn path(run: &RunId, rest: &str) -> String {
@@ -118,7 +117,16 @@ pub(super) fn run(verb: Verb, session: &Session) -> Result {
     let (client, out) = (session.client()?, session.out);
     match verb {
         Verb::Start(args) => start::run(args, &client, session),
-        Verb::List { workspace, limit } => {
+        Verb::List {
+            workspace: None,
+            limit,
+            ..
+        } => waits::list(&client, session, limit),
+        Verb::List {
+            workspace: Some(workspace),
+            limit,
+            ..
+        } => {
             let workspace = client.workspace(&workspace)?;
             let list = format!("/api/v2/workspaces/{workspace}/runs");
             out.list(COLUMNS, &client.api.first(&list, limit)?)
@@ -126,14 +134,18 @@ pub(super) fn run(verb: Verb, session: &Session) -> Result {
         Verb::Show { run } => {
             let found = client.api.get(&path(&run, ""))?;
             let sets = verdicts::of(&client, &run, &found)?;
+            let events = happened::of(&client, &run)?;
             if out.is_json() {
-                let sets = sets.iter().map(Resource::to_json).collect();
-                return out.one(&found.with("policy-set-outcomes", sets));
+                let [sets, events] =
+                    [&sets, &events].map(|list| list.iter().map(Resource::to_json).collect());
+                let found = found.with("policy-set-outcomes", sets);
+                return out.one(&found.with("run-events", events));
             }
-            out.one(&approvals::told(found))?;
-            verdicts::print(session, &sets)
+            out.one(&waits::told(approvals::told(found)))?;
+            verdicts::print(session, &sets)?;
+            happened::print_said(session, &events)
         }
-        Verb::Events { run } => out.list(EVENTS, &client.api.list(&path(&run, "/run-events"))?),
+        Verb::Events { run } => out.list(happened::EVENTS, &happened::of(&client, &run)?),
         Verb::Watch { run } => follow::watch(&client, session, &run),
         Verb::Log { run, apply } => follow::log(&client, session, &run, apply),
         Verb::Plan { run } => plan::show(&client, session, &run),
@@ -192,5 +204,6 @@ fn shown(client: &Client, session: &Session, run: &RunId) -> Result {
     let still = approvals::still(&now);
     let stage = now.text("stage");
     session.out.say(&format!("{run} is {stage}{still}"));
+    waits::say(session, &now);
     Ok(())
 }

@@ -75,7 +75,10 @@ fn told(session: &Session, set: &Resource) -> Vec<String> {
         let word = |name: &str| each[name].as_str().unwrap_or_default();
         lines.push(format!(
             "  let pass by {} until {}",
-            plain(word("actor")),
+            plain(match word("actor-name") {
+                "" => word("actor"),
+                name => name,
+            }),
             word("expires-at")
         ));
     }

@@ -9,11 +9,14 @@ use statehouse_core::run::RunView;
 use statehouse_core::run::counted;
 use statehouse_core::run::explained::POLICIES;
 use statehouse_core::run::machine::{Kind, Status};
-use statehouse_model::{ApplyId, Permission, PlanId, TaskStageId};
+use statehouse_core::run::waits::Awaited;
+use statehouse_model::{ActorId, ApplyId, Permission, PlanId, TaskStageId};
 
 use super::super::document::{to, to_many, to_one};
 use super::super::instant::{self, Instant};
 use super::super::{state_verdicts, task_stages};
+use crate::people::People;
+use crate::waits;
 
 const KIND: &str = "runs";
 /// For how long after that clients are told that policies are looking at it, in microseconds.
@@ -36,9 +39,15 @@ pub(crate) struct Told {
     /// Why it ended so, a word; empty where there is nothing to say.
     reason: String,
     message: String,
+    /// What its workspace is called.
+    workspace_name: Option<String>,
+    /// What its starter is called, where it was an account.
+    created_by_name: Option<String>,
     /// Always `tfe-api`.
     source: &'static str,
     auto_apply: bool,
+    /// Whether somebody said that it shall be applied.
+    confirmed: bool,
     is_destroy: bool,
     plan_only: bool,
     save_plan: bool,
@@ -63,6 +72,12 @@ pub(crate) struct Told {
     /// The approvals that it needs and has: while it waits for them, and as they were when it began to apply; absent otherwise, and in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     approvals: Option<Approvals>,
+    /// All that must come before it goes on; absent in lists, and where something of it was altered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits_for: Option<Vec<WaitsFor>>,
+    /// What of that the caller may do: `confirm`, `approve`, `override`; absent where that is not told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits_for_me: Option<Vec<&'static str>>,
     /// What policies are to it: `awaited` until they were asked of its plan, then what they came to: `passed`, `advised`, `soft-failed` or `hard-failed`;
     /// absent where they have nothing to do with it, and in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,21 +103,87 @@ struct Approvals {
     counted: u64,
     /// The ids of those who gave them.
     by: Vec<String>,
+    /// What they are called.
+    by_names: Vec<String>,
     /// Whether one of the caller's counts, or would.
     own_counts: bool,
     /// Why it does not, in words to the caller; `null` where it does, or where nobody's does any more.
     own_reason: Option<String>,
 }
 
-impl From<&counted::Approvals> for Approvals {
-    fn from(found: &counted::Approvals) -> Self {
+impl Approvals {
+    fn of(found: &counted::Approvals, people: &People) -> Self {
+        let by = || found.by.iter().map(ActorId::as_str);
         Self {
             needed: found.needed,
             counted: found.counted() as u64,
-            by: found.by.iter().map(ToString::to_string).collect(),
+            by: by().map(str::to_owned).collect(),
+            by_names: by().map(|who| people.called(who)).collect(),
             own_counts: found.own == counted::Own::Counts,
             own_reason: found.own.why_not().map(str::to_owned),
         }
+    }
+}
+
+/// Something that must come before a run goes on.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+struct WaitsFor {
+    /// `run` (another one holds the workspace), `earlier` (others have their turn first), `lock`, `thaw`, `runner`, `nobody` (a hard-mandatory policy is
+    /// against it), `confirm`, `approve`, `override`.
+    what: &'static str,
+    /// The same for people, in a sentence.
+    words: String,
+    /// The run that it waits for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<String>,
+    /// How many runs of its workspace come before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ahead: Option<u64>,
+    /// How many people must.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<u32>,
+    /// What that needs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    permission: Option<&'static str>,
+    /// The ids of people who may, for whoever may see who holds which role; the first of them, where they are many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    people: Option<Vec<String>>,
+}
+
+impl WaitsFor {
+    fn of(awaited: &Awaited, run: &RunView, people: &People) -> Self {
+        let mut told = Self {
+            what: "nobody",
+            words: waits::sentence(awaited, run, people),
+            run: None,
+            ahead: None,
+            missing: None,
+            permission: None,
+            people: None,
+        };
+        match awaited {
+            Awaited::Run { id, .. } => {
+                told.what = "run";
+                told.run = Some(id.to_string());
+            }
+            Awaited::Earlier(ahead) => {
+                told.what = "earlier";
+                told.ahead = Some(*ahead);
+            }
+            Awaited::Lock(_) => told.what = "lock",
+            Awaited::Thaw => told.what = "thaw",
+            Awaited::Runner(_) => told.what = "runner",
+            Awaited::Nobody => {}
+            Awaited::Person(deed, candidates) => {
+                let named = candidates.people.as_ref();
+                told.what = deed.as_str();
+                told.missing = Some(candidates.missing);
+                told.permission = Some(deed.permission().as_str());
+                told.people = named.map(|named| named.iter().map(ToString::to_string).collect());
+            }
+        }
+        told
     }
 }
 
@@ -150,6 +231,15 @@ fn status(run: &RunView) -> &'static str {
     }
 }
 
+fn waits_for(run: &RunView, people: &People) -> Option<Vec<WaitsFor>> {
+    let waits = run.waits.as_ref().filter(|waits| waits.is_whole)?;
+    let told = waits
+        .of
+        .iter()
+        .map(|awaited| WaitsFor::of(awaited, run, people));
+    Some(told.collect())
+}
+
 fn policies(run: &RunView) -> Option<&'static str> {
     match run.policies {
         Standing::Untold => None,
@@ -158,8 +248,8 @@ fn policies(run: &RunView) -> Option<&'static str> {
     }
 }
 
-impl From<&RunView> for Told {
-    fn from(run: &RunView) -> Self {
+impl Told {
+    fn of(run: &RunView, people: &People) -> Self {
         let kind = run.state.kind();
         let options = run.options.clone().unwrap_or_default();
         let actions = run.state.actions();
@@ -176,8 +266,11 @@ impl From<&RunView> for Told {
             purpose: kind.as_str(),
             reason: run.reason.clone(),
             message: options.message,
+            workspace_name: run.workspace_name.clone(),
+            created_by_name: people.name(&run.actor),
             source: "tfe-api",
             auto_apply: run.state.stored().auto_apply,
+            confirmed: run.state.is_confirmed(),
             is_destroy: kind == Kind::Destroy || options.destroy,
             plan_only: !kind.may_apply(),
             save_plan: kind == Kind::SavedPlan,
@@ -194,7 +287,15 @@ impl From<&RunView> for Told {
                 .sandbox
                 .as_ref()
                 .and_then(|sandbox| sandbox.reason.clone()),
-            approvals: run.approvals.as_ref().map(Approvals::from),
+            approvals: run
+                .approvals
+                .as_ref()
+                .map(|found| Approvals::of(found, people)),
+            waits_for: waits_for(run, people),
+            waits_for_me: run
+                .waits
+                .as_ref()
+                .map(|waits| waits.mine.iter().map(|deed| deed.as_str()).collect()),
             policies: policies(run),
             state_policies: run.written.as_ref().map(state_verdicts::word),
             position_in_queue: 0,
@@ -220,8 +321,8 @@ impl From<&RunView> for Told {
     }
 }
 
-/// A run, and what it belongs to.
-pub(in crate::tfe) fn resource(run: &RunView) -> Value {
+/// A run, and what it belongs to; `people` are those whom it names.
+pub(in crate::tfe) fn resource(run: &RunView, people: &People) -> Value {
     let plan = PlanId::from(&run.id);
     let apply = ApplyId::from(&run.id);
     let stage = TaskStageId::from(&run.id);
@@ -234,7 +335,7 @@ pub(in crate::tfe) fn resource(run: &RunView) -> Value {
     json!({
         "type": KIND,
         "id": run.id.as_str(),
-        "attributes": Told::from(run),
+        "attributes": Told::of(run, people),
         "relationships": {
             "workspace": to_one(super::super::workspaces::KIND, &run.workspace),
             "configuration-version": to_one(super::super::configurations::KIND, &run.configuration),

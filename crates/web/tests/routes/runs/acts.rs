@@ -114,6 +114,7 @@ async fn a_run_is_applied_when_it_is_confirmed_and_somebody_else_agrees() {
         "needed": 1,
         "counted": 0,
         "by": [],
+        "by-names": [],
         "own-counts": false,
         "own-reason": "you started it",
     });
