@@ -3,6 +3,8 @@
 //! With a bundle it needs nothing but this binary: no server, no network, no configuration. With `--live` a server compares its
 //! database with its ledger, row by row.
 
+mod sentences;
+
 use std::path::PathBuf;
 
 use fs_err as fs;
@@ -67,7 +69,7 @@ pub(super) fn run(args: Args, session: &Session) -> Result<u8> {
 /// Facts that say where sealed bytes are, and nothing of what happened; as JSON they are there.
 const OF_BODIES: [&str; 2] = ["body", "commitment"];
 
-/// What the leaves tell of one thing, a line each. Of leaves that are not proven nothing is told.
+/// What the leaves tell of one thing: in sentences, then a line each. Of leaves that are not proven nothing is told.
 fn story(id: &str, report: &Report) -> Result<String> {
     if !report.is_proven() {
         return Ok(format!("no story of {id}: the ledger is not proven\n"));
@@ -76,10 +78,9 @@ fn story(id: &str, report: &Report) -> Result<String> {
         let words = format!("no leaf tells of {id}; its ledger may be another organization's");
         return Err(Failure::failed(words));
     }
-    let mut text = format!(
-        "the story of {id}, as {} leaves tell it:\n",
-        report.story.len()
-    );
+    let count = report.story.len();
+    let short = in_short(id, report);
+    let mut text = format!("{short}the story of {id}, as {count} leaves tell it:\n");
     for told in &report.story {
         let (kind, who) = &told.actor;
         let at = instant::format(told.at).unwrap_or_default();
@@ -100,6 +101,17 @@ fn story(id: &str, report: &Report) -> Result<String> {
         text.push('\n');
     }
     Ok(text)
+}
+
+/// The sentences of it, where there are any.
+fn in_short(id: &str, report: &Report) -> String {
+    let sentences = sentences::of(id, &report.story);
+    if sentences.is_empty() {
+        return String::new();
+    }
+    let lines: Vec<String> = sentences.iter().map(|sentence| plain(sentence)).collect();
+    let lines = lines.join("\n  ");
+    format!("what happened to {id}, in short:\n  {lines}\n")
 }
 
 /// The last line: what all of it means.
