@@ -37,9 +37,10 @@ pub(super) enum Verb {
 
 const COLUMNS: &[Column] = &[
     ("ID", "id"),
-    ("USER", "user"),
-    ("TEAM", "team"),
+    ("USER", "user-name|user"),
+    ("TEAM", "team-name|team"),
     ("ROLE", "role"),
+    ("OVER", "scope-name|scope"),
     ("SCOPE", "scope"),
     ("EXPIRES", "expires-at"),
 ];

@@ -115,7 +115,7 @@ const VERSIONS: &[Column] = &[
     ("SERIAL", "serial"),
     ("RESOURCES", "resource-count"),
     ("SIZE", "size"),
-    ("ACTOR", "actor"),
+    ("ACTOR", "actor-name|actor"),
     ("CREATED", "created-at"),
     ("MARKS", "marks"),
 ];
@@ -125,7 +125,7 @@ const WAITING: &[Column] = &[
     ("LINEAGE", "lineage"),
     ("SERIAL", "serial"),
     ("RESOURCES", "resource-count"),
-    ("ACTOR", "actor"),
+    ("ACTOR", "actor-name|actor"),
     ("CREATED", "created-at"),
 ];
 

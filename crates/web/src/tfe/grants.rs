@@ -1,5 +1,7 @@
 //! Grants: who holds which role over what.
 
+use std::collections::BTreeMap;
+
 use axum::http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,6 +15,7 @@ use super::instant::{self, Instant};
 use super::query::{Query, Sizes};
 use super::sent::Attributes;
 use crate::auth::{self, Asker, At};
+use crate::people::{self, People};
 use crate::problem::Problem;
 
 const KIND: &str = "grants";
@@ -27,20 +30,49 @@ pub(super) const EVERYTHING: &str = "organization";
 pub(crate) struct Told {
     /// The id of the account that holds it.
     user: Option<String>,
+    /// What that is called.
+    user_name: Option<String>,
     /// Or of the team.
     team: Option<String>,
+    /// What that is called, where the caller sees it.
+    team_name: Option<String>,
     role: String,
     /// `organization`, or the id of a project or workspace.
     scope: String,
+    /// What that is called, in lists.
+    scope_name: Option<String>,
     expires_at: Option<Instant>,
 }
 
-fn document(grant: &GrantView) -> Value {
+/// What those are called who hold grants.
+struct Names {
+    people: People,
+    teams: BTreeMap<String, String>,
+}
+
+impl Names {
+    async fn of(asker: &Asker, ctx: &Ctx, grants: &[GrantView]) -> Result<Self, Problem> {
+        let users = grants.iter().filter_map(|grant| grant.user.as_deref());
+        let people = People::of(asker.core(), people::accounts(users)).await?;
+        let mut teams = BTreeMap::new();
+        if grants.iter().any(|grant| grant.team.is_some()) {
+            let seen = team::list(ctx).await?.into_iter();
+            teams.extend(seen.map(|team| (team.id, team.name)));
+        }
+        Ok(Self { people, teams })
+    }
+}
+
+fn document(grant: &GrantView, names: &Names) -> Value {
+    let [user, team] = [&grant.user, &grant.team].map(Option::as_deref);
     let attributes = Told {
+        user_name: user.and_then(|user| names.people.name(user)),
+        team_name: team.and_then(|team| names.teams.get(team).cloned()),
         user: grant.user.clone(),
         team: grant.team.clone(),
         role: grant.role.clone(),
         scope: grant.scope.clone(),
+        scope_name: grant.scope_name.clone(),
         expires_at: grant.expires_at.and_then(instant::at),
     };
     json!({ "type": KIND, "id": grant.id, "attributes": attributes })
@@ -55,7 +87,9 @@ pub(crate) async fn list(
     let ctx = asker.organization(&organization).await?;
     let path = format!("/api/v2/organizations/{organization}/grants");
     let (page, pages) = query.page(&path, access::list(&ctx).await?, PAGE)?;
-    Ok(Document::page(page.iter().map(document).collect(), &pages))
+    let names = Names::of(&asker, &ctx, &page).await?;
+    let told = page.iter().map(|grant| document(grant, &names)).collect();
+    Ok(Document::page(told, &pages))
 }
 
 /// A role to give.
@@ -95,7 +129,8 @@ pub(crate) async fn give(
             .into(),
     };
     let given = access::give(&ctx, subject, role, scope, expires_at).await?;
-    Ok(Document::made(document(&given)))
+    let names = Names::of(&asker, &ctx, std::slice::from_ref(&given)).await?;
+    Ok(Document::made(document(&given, &names)))
 }
 
 /// A scope by its text.

@@ -20,6 +20,7 @@ use super::moment;
 use super::page::Page;
 use super::run::words;
 use crate::auth::{self, At};
+use crate::people::{self, People};
 use crate::problem::Problem;
 
 /// Runs that are listed.
@@ -57,13 +58,14 @@ pub(crate) async fn show(
     let id = Workspace::Id(id);
     let runs = run::list(&ctx, &id, 1, RUNS_MAX).await?;
     let drift = drift::show(&ctx, &id).await?;
+    let people = People::of(&core, people::accounts(found.locked_by.as_deref())).await?;
     let at = path(organization.as_str(), &found.name);
     let title = format!("{}/{}", organization.as_str(), found.name);
     let main = html! {
         h1 { (title) }
         @if let Some(freeze) = &full.frozen { (frozen(freeze, &thaw(organization.as_str(), &found.name))) }
         @if let Some(against) = full.written.as_ref().filter(|written| written.is_against()) { (forbidden(&at, against)) }
-        section.card { (facts(found)) }
+        section.card { (facts(found, &people)) }
         section.card { h2 { "Drift" } (drifted(&at, &drift)) }
         section.card {
             h2 { "Runs" }
@@ -103,7 +105,7 @@ fn forbidden(path: &str, written: &WrittenView) -> Markup {
     }
 }
 
-fn facts(workspace: &WorkspaceView) -> Markup {
+fn facts(workspace: &WorkspaceView, people: &People) -> Markup {
     html! {
         dl.facts {
             div { dt { "State" } dd {
@@ -116,7 +118,7 @@ fn facts(workspace: &WorkspaceView) -> Markup {
                 @match &workspace.lock_id {
                     Some(lock) => {
                         "held under " code { (lock) }
-                        @if let Some(who) = &workspace.locked_by { " by " code { (who) } }
+                        @if let Some(who) = &workspace.locked_by { " by " (people.called(who)) }
                         @if let Some(since) = workspace.locked_at { " since " (moment(since)) }
                     }
                     None => { "free" }
