@@ -28,6 +28,14 @@ fn approved(server: &Server, other: &str) {
     let capsule = run.shown()["capsule"].as_str().unwrap().to_owned();
     let mut rest = story.as_str();
     for words in [
+        // In sentences first.
+        "started the run",
+        "It was planned. It would change something",
+        &format!("bound by the capsule {capsule}"),
+        &format!("approved what the capsule {capsule} binds"),
+        &format!("Everything was compared with the capsule {capsule} and was the same"),
+        "Its runner wrote the state version",
+        "It was applied, and ended.",
         "run.create",
         "event=planned",
         &format!("run.assess  capsule={capsule}"),

@@ -185,6 +185,8 @@ fn overridden(server: &Server) {
     let said = [&["run", "override", &run.id], &reason[..]].concat();
     server.run(&said).done();
     run.gets_to("applied");
+    let why = "let it pass that policies are against: \"agreed with security\"";
+    server.run(&["run", "show", &run.id]).ends(0, &[why]);
 }
 
 /// Other policies in force than judged a plan stop its apply, and say so.
