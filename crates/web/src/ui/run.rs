@@ -246,8 +246,18 @@ fn waits_for(run: &RunView, people: &People) -> Markup {
         @if !sentences.is_empty() {
             div.note {
                 p { strong { "What it waits for" } }
-                ul { @for sentence in &sentences { li { (sentence) } } }
+                ul { @for sentence in &sentences { li { (marked(sentence)) } } }
             }
+        }
+    }
+}
+
+/// A sentence whose commands and permissions stand between backticks.
+fn marked(sentence: &str) -> Markup {
+    let parts = sentence.split('`').enumerate();
+    html! {
+        @for (index, part) in parts {
+            @if index % 2 == 1 { code { (part) } } @else { (part) }
         }
     }
 }

@@ -88,7 +88,7 @@ async fn a_run_is_seen_and_decided_on_its_page() {
     let words = [
         "Says that it shall be applied. Nothing is applied yet: 1 more approval is needed first",
         "nothing is applied until somebody also confirms it",
-        "0 of 1 needed approvals are there; 1 more approval is missing. Approving needs `run.approve` here, held by the roles owner, maintainer and writer",
+        "0 of 1 needed approvals are there; 1 more approval is missing. Approving needs <code>run.approve</code> here, held by the roles owner, maintainer and writer",
         "<dt>Confirmed</dt><dd>not yet</dd>",
     ];
     says(&mut ada, &words).await;
