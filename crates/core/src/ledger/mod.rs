@@ -9,6 +9,7 @@
 mod age;
 mod anchor;
 mod chain;
+pub(crate) mod committed;
 mod export;
 mod live;
 mod newest;

@@ -38,6 +38,8 @@ actions! {
 
 /// Longest comment beside an act, in bytes: as long as a run's message.
 const COMMENT_BYTES_MAX: usize = 4096;
+/// Most comments on one run, and most times of any other act on it; what ends a run happens once.
+const TIMES_MAX: i64 = if cfg!(test) { 20 } else { 200 };
 /// How long an approval is good, in microseconds: a week, as long as a capsule.
 const APPROVAL_LIFE_US: i64 = capsule::LIFE_US;
 
@@ -67,6 +69,16 @@ pub async fn force_cancel(ctx: &Ctx, id: &RunId, comment: Option<String>) -> Res
 /// Says something about it, which changes nothing.
 pub async fn comment(ctx: &Ctx, id: &RunId, text: String) -> Result<()> {
     act(ctx, CommentRun, id, Some(text), |_| Act::Comment).await
+}
+
+/// Refuses what was done to a run as often as it may be: each is kept, and read whenever somebody looks at the run.
+async fn require_room(rows: &mut Rows, run: &Run, act: Act) -> Result<()> {
+    let word = act.as_str();
+    if sql::times(rows, &run.id, word).await? < TIMES_MAX {
+        return Ok(());
+    }
+    let words = format!("`{word}` stands {TIMES_MAX} times beside this run, and no more do");
+    Err(Error::new(Trouble::Conflict, words).hint("start another run"))
 }
 
 fn check(comment: Option<&str>) -> Result<()> {
@@ -101,6 +113,7 @@ async fn act<A: Action>(
                 _ => false,
             };
             let act = what(sufficient);
+            require_room(tx, &run, act).await?;
             if act == Act::Cancel {
                 may_stop(tx, ctx, &run).await?;
             }
@@ -171,6 +184,7 @@ pub async fn decide(
                 Decision::Approve => Act::Approve { sufficient },
                 Decision::Reject => Act::Reject,
             };
+            require_room(tx, &run, act).await?;
             let entry = arrow(tx, &mut run, Event::Person(act)).await?;
             let entry = told(entry, approval, &seen).detail(comment.as_deref());
             Ok(Outcome::Recorded((), entry))

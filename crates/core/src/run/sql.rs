@@ -1,7 +1,10 @@
 //! Every statement on `run` and what belongs to it.
 
+use std::collections::BTreeMap;
+
 use statehouse_model::{
-    ActorId, AgentPoolId, ApprovalId, ConfigurationId, FileId, RunId, VersionId, WorkspaceId,
+    ActorId, AgentPoolId, ApprovalId, ConfigurationId, FileId, ProjectId, RunId, VersionId,
+    WorkspaceId,
 };
 
 use super::machine::{Act, Status};
@@ -310,6 +313,38 @@ pub(crate) async fn planned_with(rows: &mut Rows, pool: &AgentPoolId) -> Result<
     Ok(ids(&found)?.pop())
 }
 
+/// Where a run is, by columns that are not checked yet.
+pub(crate) struct Found {
+    pub(crate) run: RunId,
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) project: ProjectId,
+}
+
+/// Runs in some statuses, the oldest of each workspace first, then the next of each: many of one workspace stand before none of another.
+pub(crate) async fn in_turn(
+    rows: &mut Rows,
+    statuses: &[Status],
+    limit: i64,
+) -> Result<Vec<Found>> {
+    let sql = format!(
+        "SELECT id, workspace, project FROM (
+            SELECT r.id, r.workspace, w.project, r.created_at,
+                row_number() OVER (PARTITION BY r.workspace ORDER BY r.created_at, r.id) AS place
+            FROM run r JOIN workspace w ON w.id = r.workspace WHERE r.status IN ({})
+        ) waiting ORDER BY place, created_at, id LIMIT $1",
+        words(statuses)
+    );
+    let found = rows.transaction.query(&sql, &[Value::Int(limit)]).await?;
+    let of = |mut row: Row| {
+        Ok(Found {
+            run: column(&mut row, 0, "run")?,
+            workspace: column(&mut row, 1, "run")?,
+            project: column(&mut row, 2, "workspace")?,
+        })
+    };
+    found.into_iter().map(of).collect()
+}
+
 /// Runs in some statuses, the oldest first. Only their ids: a row that does not
 /// read keeps none of the others from being found.
 pub(crate) async fn in_status(
@@ -426,28 +461,30 @@ pub(crate) async fn events(rows: &mut Rows, run: &RunId) -> Result<Vec<RunEvent>
 
 /// What stands in the ledger beside something that a person did.
 pub(crate) struct Beside {
-    /// Of what happened to the run.
-    pub(crate) number: u64,
+    /// Where in the ledger.
+    pub(crate) leaf: u64,
     /// The leaf, where it is there.
     pub(crate) body: Option<String>,
     /// The sealed words.
     pub(crate) sealed: Option<Vec<u8>>,
 }
 
-/// What stands in the ledger beside what people did with a run. Which leaf that is, the rows of what happened say, which are to be checked.
-pub(crate) async fn beside_acts(rows: &mut Rows, run: &RunId) -> Result<Vec<Beside>> {
+/// What stands in the ledger beside what people did with a run, by the number of what happened. Nothing of it is checked.
+pub(crate) async fn beside_acts(rows: &mut Rows, run: &RunId) -> Result<BTreeMap<u64, Beside>> {
     let acts = Act::WORDS.map(|word| format!("'{word}'")).join(", ");
     let sql = format!(
-        "SELECT e.number, l.body, l.detail FROM run_event e LEFT JOIN ledger_leaf l ON l.seq = e.leaf
+        "SELECT e.number, e.leaf, l.body, l.detail FROM run_event e LEFT JOIN ledger_leaf l ON l.seq = e.leaf
         WHERE e.run = $1 AND e.event IN ({acts}) ORDER BY e.number"
     );
     let found = rows.transaction.query(&sql, &[run.as_str().into()]).await?;
     let beside = |mut row: Row| {
-        Ok(Beside {
-            number: column(&mut row, 0, "run_event")?,
-            body: column(&mut row, 1, "ledger_leaf")?,
-            sealed: column(&mut row, 2, "ledger_leaf")?,
-        })
+        let number: u64 = column(&mut row, 0, "run_event")?;
+        let beside = Beside {
+            leaf: column(&mut row, 1, "run_event")?,
+            body: column(&mut row, 2, "ledger_leaf")?,
+            sealed: column(&mut row, 3, "ledger_leaf")?,
+        };
+        Ok((number, beside))
     };
     found.into_iter().map(beside).collect()
 }
@@ -460,6 +497,14 @@ pub(crate) async fn last_of_kind(
 ) -> Result<Option<RunEvent>> {
     let clause = "WHERE run = $1 AND event = $2 ORDER BY number DESC LIMIT 1";
     rows.one(clause, &[run.as_str().into(), event.into()]).await
+}
+
+/// How often something happened to a run.
+pub(crate) async fn times(rows: &mut Rows, run: &RunId, event: &str) -> Result<i64> {
+    let sql = "SELECT count(*) FROM run_event WHERE run = $1 AND event = $2";
+    let values = [run.as_str().into(), event.into()];
+    let found = rows.transaction.query(sql, &values).await?;
+    found.first().map_or(Ok(0), |row| Ok(row.int(0)?))
 }
 
 /// One thing that happened to a run.

@@ -143,6 +143,11 @@ impl Act {
         "reject",
     ];
 
+    /// Whether a word of what happened is one of something that a person does.
+    pub(crate) fn is_word(word: &str) -> bool {
+        Self::WORDS.contains(&word)
+    }
+
     /// Its word, as leaves spell it.
     pub fn as_str(self) -> &'static str {
         match self {
