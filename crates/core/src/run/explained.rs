@@ -78,7 +78,10 @@ const DEEDS: &[(&str, &str)] = &[
     ),
     ("approve", "approved it"),
     ("assess", "began to ask prices and policies"),
-    ("assessed", "asked prices and policies"),
+    (
+        "assessed",
+        "held it against the policies in force, if there are any",
+    ),
     ("auto-apply", "had it applied without being asked again"),
     ("cancel", "asked it to stop"),
     (
@@ -93,7 +96,7 @@ const DEEDS: &[(&str, &str)] = &[
     ("create", "started it"),
     ("discard", "discarded it"),
     ("expire", "ended it: its time was over"),
-    ("fail", "could not do its part"),
+    ("fail", "ended it: it does not go on"),
     ("failed", "failed"),
     ("fetched", "fetched what it needs"),
     ("find-altered", "found that something was altered"),
@@ -111,7 +114,10 @@ const DEEDS: &[(&str, &str)] = &[
         "ended it: an older copy of the database was restored",
     ),
     ("start", "handed its plan to a runner"),
-    ("state-judged", "asked policies of the state that it left"),
+    (
+        "state-judged",
+        "held the state that it left against the policies in force, if there are any; it counts as",
+    ),
     ("stopped", "stopped, as it was asked to"),
     ("supersede", "put a newer run in its place"),
     (
@@ -157,6 +163,10 @@ mod tests {
         }
         assert!(DEEDS.is_sorted_by_key(|(word, _)| word));
         assert_eq!(deed("unheard-of"), "unheard-of");
+        // These words stand also where no policy was asked, and where one forbids it hard.
+        for word in ["assessed", "fail", "state-judged"] {
+            assert!(!deed(word).contains("asked") && !deed(word).contains("could not"));
+        }
     }
 
     #[test]

@@ -150,18 +150,29 @@ fn reported(told: &Told) -> Option<String> {
 
 fn assessed(told: &Told) -> Option<String> {
     let status = fact(told, "status")?;
+    // What policies said is kept where they were asked, and only there.
+    let were_asked = fact(told, "verdicts").is_some();
+    let passed = if were_asked {
+        "Policies were asked, and none that must hold is against it"
+    } else {
+        "No policy was in force for it"
+    };
     Some(match (fact(told, "event")?, fact(told, "capsule"), status) {
         ("assessed", Some(capsule), _) => format!(
-            "Policies were asked, and none that must hold is against it. What would be applied is bound by the capsule {capsule}."
+            "{passed}. What would be applied is bound by the capsule {capsule}."
         ),
         ("assessed", None, "policy_failed") => {
             "Policies were asked, and one that must hold is against it: it waited for somebody to let it pass, or to give it up.".to_owned()
         }
         ("assessed", None, "planned_and_finished") => {
-            "Policies were asked, and none that must hold is against it; nothing more was wanted.".to_owned()
+            format!("{passed}; nothing more was wanted.")
         }
         ("assessed", None, status) => format!(
             "Policies were asked, and one that must hold is against it: the run ended {}.",
+            words(status)
+        ),
+        ("fail", ..) if were_asked => format!(
+            "Policies were asked, and one that nobody overrides is against it: the run ended {}.",
             words(status)
         ),
         ("fail" | "find-altered", ..) => {
@@ -241,11 +252,16 @@ fn began(told: &Told) -> Option<String> {
 }
 
 fn left_judged(told: &Told) -> Option<String> {
-    let outcome = fact(told, "outcome")?;
-    Some(format!(
-        "Policies were asked of the state that it left: {}.",
-        words(outcome)
-    ))
+    let outcome = words(fact(told, "outcome")?);
+    // What they said is a file; why they could not be asked stands beside the leaf.
+    Some(match (fact(told, "file"), fact(told, "detail")) {
+        (Some(_), _) => format!("Policies were asked of the state that it left: {outcome}."),
+        (None, Some(_)) => format!(
+            "Policies could not be asked of the state that it left, which counts as {outcome}.{}",
+            reason(told)
+        ),
+        (None, None) => "No policy was in force any more for the state that it left.".to_owned(),
+    })
 }
 
 fn wrote(told: &Told) -> String {
@@ -331,6 +347,7 @@ mod tests {
                 ("event", "assessed"),
                 ("status", "awaiting_approval"),
                 ("capsule", "ab"),
+                ("verdicts", "file-1"),
             ],
             "Policies were asked, and none that must hold is against it. What would be applied is bound by the capsule ab.",
         );
@@ -351,6 +368,52 @@ mod tests {
             runner,
             &[("event", "applied"), ("status", "applied")],
             "It was applied, and ended.",
+        );
+    }
+
+    #[test]
+    fn policies_are_told_to_have_been_asked_where_they_were_and_nowhere_else() {
+        let check = |action: &str, facts: &[(&str, &str)], expected: &str| {
+            assert_eq!(
+                sentence(&told(action, ("task", "runs"), facts)).as_deref(),
+                Some(expected)
+            );
+        };
+        let (fail, errored) = (("event", "fail"), ("status", "errored"));
+        check(
+            "run.assess",
+            &[
+                ("event", "assessed"),
+                ("status", "awaiting_approval"),
+                ("capsule", "ab"),
+            ],
+            "No policy was in force for it. What would be applied is bound by the capsule ab.",
+        );
+        check(
+            "run.assess",
+            &[fail, errored, ("verdicts", "file-1")],
+            "Policies were asked, and one that nobody overrides is against it: the run ended errored.",
+        );
+        check(
+            "run.assess",
+            &[fail, errored, ("detail", "cd")],
+            "Its plan could not be judged, and the run ended errored.",
+        );
+        let judged = ("event", "state-judged");
+        check(
+            "run.judge-state",
+            &[judged, ("outcome", "passed"), ("file", "file-1")],
+            "Policies were asked of the state that it left: passed.",
+        );
+        check(
+            "run.judge-state",
+            &[judged, ("outcome", "passed")],
+            "No policy was in force any more for the state that it left.",
+        );
+        check(
+            "run.judge-state",
+            &[judged, ("outcome", "hard-failed"), ("detail", "cd")],
+            "Policies could not be asked of the state that it left, which counts as hard failed. What was said beside it is sealed; the leaf commits to it.",
         );
     }
 
