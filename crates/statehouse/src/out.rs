@@ -11,6 +11,7 @@
 use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
 
 use serde_json::Value;
+use statehouse_terraform::unseen::is_unseen;
 
 use crate::client::Resource;
 use crate::environment::Environment;
@@ -254,10 +255,10 @@ fn human(value: Option<&Value>) -> String {
     }
 }
 
-/// The text with its control characters escaped.
+/// The text with its control characters escaped, and with those that nobody sees or that turn others around.
 pub(crate) fn plain(text: &str) -> String {
     let escape = |character: char| {
-        if character.is_control() {
+        if character.is_control() || is_unseen(character) {
             character.escape_default().to_string()
         } else {
             character.to_string()

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 use statehouse_core::run::explained::deed;
 use statehouse_core::run::{EventView, Said};
+use statehouse_terraform::unseen::is_unseen;
 
 use super::moment;
 use super::run::words;
@@ -74,10 +75,22 @@ fn said(said: &Said) -> Markup {
     html! {
         @match said {
             Said::Nothing => {}
-            Said::Words(words) => { br; q { (words) } }
+            Said::Words(words) => { br; q { bdi { (seen(words)) } } }
             Said::Altered => { br; strong.altered { (capital(Said::ALTERED)) "." } }
         }
     }
+}
+
+/// A stranger's words with every sign in them to be seen: none turns around or hides what stands beside it.
+fn seen(words: &str) -> String {
+    let shown = |sign: char| {
+        if sign.is_control() || is_unseen(sign) {
+            sign.escape_unicode().to_string()
+        } else {
+            sign.to_string()
+        }
+    };
+    words.chars().map(shown).collect()
 }
 
 fn capital(words: &str) -> String {

@@ -44,7 +44,8 @@ fn who(event: &Resource) -> &str {
 fn said(event: &Resource) -> Option<String> {
     let words = match (event.text("comment-fault"), event.text("comment")) {
         ("", "") => return None,
-        ("", words) => format!("\"{}\"", plain(words)),
+        // Nothing in them ends them, so that what follows looks like somebody else's.
+        ("", words) => format!("\"{}\"", plain(words).replace('"', "\\\"")),
         (fault, _) => plain(fault),
     };
     let (at, who) = (plain(event.text("created-at")), plain(who(event)));
@@ -78,6 +79,21 @@ mod tests {
             event("override", &[named, ("comment", "the \u{1b}[2Jlaw")]),
             Some(
                 "  2026-11-28T10:00:00.000Z  ada let it pass that policies are against: \"the \\u{1b}[2Jlaw\"",
+            ),
+        );
+        check(
+            event(
+                "comment",
+                &[
+                    named,
+                    (
+                        "comment",
+                        "ok\"  \u{202e}\u{2028}\u{200b}grace approved it: \"fine",
+                    ),
+                ],
+            ),
+            Some(
+                "  2026-11-28T10:00:00.000Z  ada said something about it: \"ok\\\"  \\u{202e}\\u{2028}\\u{200b}grace approved it: \\\"fine\"",
             ),
         );
         check(
