@@ -24,7 +24,7 @@ use statehouse_model::{
     TokenOwner, UserId, WorkspaceId,
 };
 
-pub(crate) use holders::{holders, holds_anywhere};
+pub(crate) use holders::{granted, holds_anywhere, holds_here};
 pub(crate) use policy::Engine;
 pub(crate) use policy::{
     DRIFT, NOTIFICATIONS, READS, RETENTION, REWRAP, RUNS, SEARCH, STATES, WITNESS,
@@ -551,6 +551,8 @@ pub struct GrantView {
     pub scope: String,
     /// What that is called, in lists.
     pub scope_name: Option<String>,
+    /// What the team is called, in lists, to whoever sees teams.
+    pub team_name: Option<String>,
     /// When it ends, in microseconds since 1970.
     pub expires_at: Option<i64>,
 }
@@ -564,6 +566,7 @@ impl From<Grant> for GrantView {
             role: grant.role.to_string(),
             scope: grant.scope,
             scope_name: None,
+            team_name: None,
             expires_at: grant.expires_at,
         }
     }
@@ -664,10 +667,11 @@ pub(crate) async fn owners(ctx: &Ctx) -> Result<Vec<UserId>> {
 
 /// Everybody's roles.
 pub async fn list(ctx: &Ctx) -> Result<Vec<GrantView>> {
-    door::read(ctx, ListGrants, &Target::House, |rows| {
+    let asked = ctx.clone();
+    door::read(ctx, ListGrants, &Target::House, move |rows| {
         Box::pin(async move {
             let grants = sql::all(rows).await?.into_iter();
-            holders::with_scopes_named(rows, grants.map(GrantView::from).collect()).await
+            holders::named(rows, &asked, grants.map(GrantView::from).collect()).await
         })
     })
     .await

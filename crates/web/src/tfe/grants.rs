@@ -1,7 +1,5 @@
 //! Grants: who holds which role over what.
 
-use std::collections::BTreeMap;
-
 use axum::http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -34,7 +32,7 @@ pub(crate) struct Told {
     user_name: Option<String>,
     /// Or of the team.
     team: Option<String>,
-    /// What that is called, where the caller sees it.
+    /// What that is called, in lists, where the caller sees teams.
     team_name: Option<String>,
     role: String,
     /// `organization`, or the id of a project or workspace.
@@ -44,30 +42,17 @@ pub(crate) struct Told {
     expires_at: Option<Instant>,
 }
 
-/// What those are called who hold grants.
-struct Names {
-    people: People,
-    teams: BTreeMap<String, String>,
+/// What those are called who hold grants; nobody is called anything where that cannot be asked, for the grants are what is told.
+async fn people_of(asker: &Asker, grants: &[GrantView]) -> People {
+    let users = grants.iter().filter_map(|grant| grant.user.as_deref());
+    let people = People::of(asker.core(), people::accounts(users)).await;
+    people.unwrap_or_default()
 }
 
-impl Names {
-    async fn of(asker: &Asker, ctx: &Ctx, grants: &[GrantView]) -> Result<Self, Problem> {
-        let users = grants.iter().filter_map(|grant| grant.user.as_deref());
-        let people = People::of(asker.core(), people::accounts(users)).await?;
-        let mut teams = BTreeMap::new();
-        if grants.iter().any(|grant| grant.team.is_some()) {
-            let seen = team::list(ctx).await?.into_iter();
-            teams.extend(seen.map(|team| (team.id, team.name)));
-        }
-        Ok(Self { people, teams })
-    }
-}
-
-fn document(grant: &GrantView, names: &Names) -> Value {
-    let [user, team] = [&grant.user, &grant.team].map(Option::as_deref);
+fn document(grant: &GrantView, people: &People) -> Value {
     let attributes = Told {
-        user_name: user.and_then(|user| names.people.name(user)),
-        team_name: team.and_then(|team| names.teams.get(team).cloned()),
+        user_name: grant.user.as_deref().and_then(|user| people.name(user)),
+        team_name: grant.team_name.clone(),
         user: grant.user.clone(),
         team: grant.team.clone(),
         role: grant.role.clone(),
@@ -87,8 +72,8 @@ pub(crate) async fn list(
     let ctx = asker.organization(&organization).await?;
     let path = format!("/api/v2/organizations/{organization}/grants");
     let (page, pages) = query.page(&path, access::list(&ctx).await?, PAGE)?;
-    let names = Names::of(&asker, &ctx, &page).await?;
-    let told = page.iter().map(|grant| document(grant, &names)).collect();
+    let people = people_of(&asker, &page).await;
+    let told = page.iter().map(|grant| document(grant, &people)).collect();
     Ok(Document::page(told, &pages))
 }
 
@@ -129,8 +114,8 @@ pub(crate) async fn give(
             .into(),
     };
     let given = access::give(&ctx, subject, role, scope, expires_at).await?;
-    let names = Names::of(&asker, &ctx, std::slice::from_ref(&given)).await?;
-    Ok(Document::made(document(&given, &names)))
+    let people = people_of(&asker, std::slice::from_ref(&given)).await;
+    Ok(Document::made(document(&given, &people)))
 }
 
 /// A scope by its text.

@@ -377,6 +377,32 @@ async fn a_narrow_token_makes_no_wider_one_for_a_team() {
 }
 
 #[tokio::test]
+async fn a_grant_is_given_and_told_without_names_where_teams_may_not_be_seen() {
+    let acme = Acme::new().await;
+    let at = team(&acme, json!({ "name": "ci" })).await;
+    let id = at.rsplit('/').next().unwrap();
+    let scopes = ["grant.manage", "grant.read"];
+    let wish = Wish {
+        scopes: scopes.iter().map(|scope| scope.parse().unwrap()).collect(),
+        ..Wish::default()
+    };
+    let narrow = Person {
+        token: acme.server.token("olga", wish).await,
+        ..acme.owner.clone()
+    };
+    let path = format!("{ACME}/grants");
+    let grant = json!({ "team": id, "role": "reader" });
+    let given = acme.post(&narrow, &path, grant, 201).await;
+    assert_eq!(given["data"]["attributes"]["team"], id);
+    for (who, expected) in [(&narrow, Value::Null), (&acme.owner, json!("ci"))] {
+        let grants = acme.get(who, &path).await;
+        let mut all = grants["data"].as_array().unwrap().iter();
+        let of_team = all.find(|grant| grant["attributes"]["team"] == id).unwrap();
+        assert_eq!(of_team["attributes"]["team-name"], expected);
+    }
+}
+
+#[tokio::test]
 async fn an_organization_has_a_token_that_manages_it_and_reads_no_state() {
     let acme = Acme::new().await;
     let owner = &acme.owner;
