@@ -51,6 +51,7 @@ pub(crate) fn sentence(awaited: &Awaited, run: &RunView, people: &People) -> Str
         ),
         Awaited::Runner(place) => of_runner(place),
         Awaited::Nobody => "A hard-mandatory policy is against it, which nobody overrides: discard it, change the configuration or the policy set, and start another run.".to_owned(),
+        Awaited::Another => "Other policies are in force by now than judged it, so nobody can let it pass any more: discard it, and start another run.".to_owned(),
         Awaited::Person(deed, candidates) => of_people(*deed, candidates, run, people),
     }
 }
@@ -118,12 +119,10 @@ fn who(candidates: &Candidates, people: &People) -> String {
         .map(|who| people.called(who.as_str()))
         .collect();
     match (named.as_slice(), candidates.more) {
-        ([], _) => ". There is nobody now who may.".to_owned(),
-        (named, 0) => format!(". Who may now: {}.", listed(named, "or")),
-        (named, more) => format!(
-            ". Who may now: {}, or one of {more} more.",
-            named.join(", ")
-        ),
+        ([], false) => ". There is nobody now who may.".to_owned(),
+        ([], true) => ".".to_owned(),
+        (named, false) => format!(". Who may now: {}.", listed(named, "or")),
+        (named, true) => format!(". Who may now: {}, and maybe others.", listed(named, "or")),
     }
 }
 

@@ -7,7 +7,7 @@
 //! whether an account may be disabled is asked as the machine.
 
 use secrecy::SecretString;
-use statehouse_model::{GrantId, Name, Permission, TeamId, UserId};
+use statehouse_model::{GrantId, Name, TeamId, UserId};
 
 use super::{Caller, Core};
 use crate::access;
@@ -15,7 +15,7 @@ use crate::ctx::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::member;
 use crate::org::{self, OrganizationView};
-use crate::run::{RunView, waits};
+use crate::run::waits::{self, Mine};
 use crate::session::{Stream, Visitor};
 use crate::team;
 use crate::user::{self, UserView};
@@ -60,10 +60,7 @@ impl Core {
 
     /// The runs that wait for something that somebody who is signed in may do, by the organizations that they belong to; in the place of those of an
     /// organization that cannot be asked, why. Organizations in which nothing waits are not there.
-    pub async fn waiting_for(
-        &self,
-        visitor: &Visitor,
-    ) -> Result<Vec<(String, Result<Vec<RunView>>)>> {
+    pub async fn waiting_for(&self, visitor: &Visitor) -> Result<Vec<(String, Result<Mine>)>> {
         let caller = Caller {
             site: visitor.site().clone(),
             home: None,
@@ -76,14 +73,10 @@ impl Core {
             let asked = async {
                 let ctx = match self.enter(&caller, &name).await {
                     // An operator of the site is told of every organization, and belongs to few.
-                    Err(error) if *error.kind() == Kind::NotFound => return Ok(Vec::new()),
+                    Err(error) if *error.kind() == Kind::NotFound => return Ok(Mine::default()),
                     ctx => ctx?,
                 };
-                if access::holds_anywhere(&ctx, Permission::WorkspaceRead).await? {
-                    waits::waiting(&ctx).await
-                } else {
-                    Ok(Vec::new())
-                }
+                waits::waiting(&ctx).await
             };
             let runs = asked.await;
             if !matches!(&runs, Ok(none) if none.is_empty()) {

@@ -23,6 +23,7 @@ use crate::run::machine::{Act, Event, Status};
 use crate::run::sql::Run;
 use crate::run::{arrow, needed};
 use crate::workspace::Workspace;
+use crate::workspace::sql::Workspace as WorkspaceRow;
 
 actions! {
     /// Let a plan pass that a soft-mandatory policy is against.
@@ -185,26 +186,51 @@ pub(super) async fn overridable(
         let words = "nobody overrides what policies say of their own run here: the workspace asks for approvals of others";
         return Err(Error::new(Trouble::Denied, words).hint("ask somebody else who may override"));
     }
+    match standing(rows, house, (run, &workspace)).await? {
+        Held::Soft(verdicts) => Ok(verdicts),
+        Held::Hard(name) => {
+            let words = format!(
+                "the policy set `{name}` is against it at hard-mandatory, which nobody overrides"
+            );
+            Err(Error::new(Trouble::Conflict, words)
+                .hint("change the configuration, or the policy set"))
+        }
+        Held::Outdated => {
+            let words = "other policies are in force by now than judged this run";
+            Err(Error::new(Trouble::Conflict, words).hint("start another run"))
+        }
+    }
+}
+
+/// How a run is held up by policies, whoever looks.
+pub(crate) enum Held {
+    /// Somebody may let it pass.
+    Soft(Verdicts),
+    /// Nobody may: the set of this name is against it at hard-mandatory.
+    Hard(String),
+    /// Nobody may any more: others are in force than judged it.
+    Outdated,
+}
+
+/// What stands between a run that policies hold up and an override of it, whoever asks.
+pub(crate) async fn standing(
+    rows: &mut Rows,
+    house: &House,
+    (run, workspace): (&Run, &WorkspaceRow),
+) -> Result<Held> {
     let verdicts = kept(rows, house, run).await?;
-    let verdicts =
-        verdicts.ok_or_else(|| Error::tampered(format!("the verdicts on {id} are missing")))?;
-    if let Some(hard) = verdicts
-        .sets
-        .iter()
-        .find(|set| set.outcome == Verdict::HardFailed)
-    {
-        let words = format!(
-            "the policy set `{}` is against it at hard-mandatory, which nobody overrides",
-            hard.name
-        );
-        return Err(Error::new(Trouble::Conflict, words)
-            .hint("change the configuration, or the policy set"));
+    let missing = || Error::tampered(format!("the verdicts on {} are missing", run.id));
+    let verdicts = verdicts.ok_or_else(missing)?;
+    let mut sets = verdicts.sets.iter();
+    if let Some(hard) = sets.find(|set| set.outcome == Verdict::HardFailed) {
+        return Ok(Held::Hard(hard.name.clone()));
     }
-    if super::force::digests(rows, (run, &workspace)).await? != verdicts.digests()? {
-        let words = "other policies are in force by now than judged this run";
-        return Err(Error::new(Trouble::Conflict, words).hint("start another run"));
-    }
-    Ok(verdicts)
+    let in_force = super::force::digests(rows, (run, workspace)).await?;
+    Ok(if in_force == verdicts.digests()? {
+        Held::Soft(verdicts)
+    } else {
+        Held::Outdated
+    })
 }
 
 /// The verdicts that are kept of a run, the last ones.

@@ -525,6 +525,11 @@ async fn allowed(rows: &mut Rows, ctx: &Ctx, run: &Run) -> Result<BTreeSet<Permi
 
 /// One run, with how it plans.
 pub async fn show(ctx: &Ctx, id: &RunId) -> Result<RunView> {
+    show_naming(ctx, id, waits::Naming::Nobody).await
+}
+
+/// The same, with the people named who may do what it waits for, or not.
+pub async fn show_naming(ctx: &Ctx, id: &RunId, naming: waits::Naming) -> Result<RunView> {
     let (wanted, asked) = (id.clone(), ctx.clone());
     let target = Target::Workspace(Workspace::OfRun(id.clone()));
     let (mut view, options) = door::read(ctx, ShowRun, &target, move |rows| {
@@ -536,7 +541,7 @@ pub async fn show(ctx: &Ctx, id: &RunId) -> Result<RunView> {
             let approvals = counted::of(rows, &asked, &run, &may).await?;
             let policies = seen::standing(rows, asked.house(), &run).await?;
             let cost = cost::seen::standing(rows, asked.house(), &run).await?;
-            let waits = waits::of(rows, &asked, &run, approvals.as_ref()).await?;
+            let waits = waits::of(rows, (&asked, naming), &run, approvals.as_ref()).await?;
             let workspace = capsule::workspace_of(rows, &run).await?;
             let view = RunView {
                 sandbox,

@@ -10,14 +10,14 @@ use super::counted::{Approvals, Own};
 use super::machine::{Kind, State, Status};
 use super::sql::{self, Run};
 use super::{ShowRun, allowed, capsule, counted, needed};
-use crate::access;
+use crate::access::{self, Reach};
 use crate::agent;
 use crate::ctx::Ctx;
-use crate::door::{self, Target};
+use crate::door::{self, Action, Target};
 use crate::error::{Kind as Trouble, Result};
 use crate::job;
-use crate::policy::judge::Outcome as Verdict;
-use crate::policy::seen::{self, Standing, Way};
+use crate::policy::overrule::{self, Held};
+use crate::policy::seen::{self, Way};
 use crate::record::Rows;
 use crate::run::RunView;
 use crate::workspace::sql::Workspace as WorkspaceRow;
@@ -29,10 +29,16 @@ const FOR_PEOPLE: [Status; 3] = [
     Status::AwaitingApproval,
     Status::PlannedAndSaved,
 ];
-/// Most runs that are looked at for one that waits for the caller.
-const LOOKED_AT: i64 = 1000;
+/// Most runs of the organization that are known to wait for people.
+const KNOWN_MAX: usize = if cfg!(test) { 20 } else { 10_000 };
+/// Most of those that are looked at, among what the caller may see.
+const LOOKED_AT: usize = if cfg!(test) { 8 } else { 500 };
+/// Most that are told to wait for the caller.
+const TOLD_MAX: usize = if cfg!(test) { 4 } else { 100 };
 /// People who are named of those who may do something.
 const PEOPLE_MAX: usize = 20;
+/// People who are asked whether they may.
+const ASKED_MAX: usize = 100;
 
 /// What a person does so that a run goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +104,8 @@ pub enum Awaited {
     Runner(Place),
     /// Nobody can let it pass: a hard-mandatory policy is against it.
     Nobody,
+    /// Nobody can let it pass any more: other policies are in force than judged it, and another run takes its place.
+    Another,
     /// Somebody does this.
     Person(Deed, Candidates),
 }
@@ -118,20 +126,47 @@ pub struct Candidates {
     pub missing: u32,
     /// Whether those who stand behind the run are none of them.
     pub others_only: bool,
-    /// Who they are, as far as they are named; `None` to a caller who may not see who holds which role.
+    /// Who they are, as far as they are named; `None` where they were not asked for, and to a caller who may not see who holds which role.
     pub people: Option<Vec<ActorId>>,
-    /// How many more they are.
-    pub more: usize,
+    /// Whether there may be more.
+    pub more: bool,
+}
+
+/// Whether people are named who may do what a run waits for. That is read off every grant, and not for programs that look each second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    /// They are.
+    People,
+    /// They are not.
+    Nobody,
+}
+
+/// The runs that wait for something that the caller may do.
+#[derive(Debug, Clone, Default)]
+pub struct Mine {
+    /// They, the oldest first.
+    pub runs: Vec<RunView>,
+    /// Whether there may be more: not all that wait were looked at.
+    pub more: bool,
+    /// How many of those that the caller may see do not read as they were written.
+    pub unread: usize,
+}
+
+impl Mine {
+    /// Whether nothing is to be told.
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty() && !self.more && self.unread == 0
+    }
 }
 
 /// What a run waits for. Where something of it was altered or is gone nothing is told: the run itself must still be seen.
 pub(super) async fn of(
     rows: &mut Rows,
-    ctx: &Ctx,
+    (ctx, naming): (&Ctx, Naming),
     run: &Run,
     approvals: Option<&Approvals>,
 ) -> Result<Option<Waits>> {
-    match told(rows, ctx, run, approvals).await {
+    match told(rows, (ctx, naming), run, approvals).await {
         Err(error) if matches!(error.kind(), Trouble::Tampered | Trouble::NotFound) => Ok(None),
         waits => waits.map(Some),
     }
@@ -139,7 +174,7 @@ pub(super) async fn of(
 
 async fn told(
     rows: &mut Rows,
-    ctx: &Ctx,
+    (ctx, naming): (&Ctx, Naming),
     run: &Run,
     approvals: Option<&Approvals>,
 ) -> Result<Waits> {
@@ -151,9 +186,9 @@ async fn told(
             vec![runner(rows, ctx, (run, &workspace), job::Step::Apply).await?]
         }
         Status::Fetching | Status::Verifying => untaken(rows, ctx, run).await?,
-        Status::PolicyFailed => of_policies(rows, ctx, run, &workspace).await?,
+        Status::PolicyFailed => of_policies(rows, (ctx, naming), run, &workspace).await?,
         Status::AwaitingApproval | Status::PlannedAndSaved => {
-            of_people(rows, ctx, (run, &state), (&workspace, approvals)).await?
+            of_people(rows, (ctx, naming), (run, &state), (&workspace, approvals)).await?
         }
         _ => Vec::new(),
     };
@@ -251,25 +286,26 @@ async fn untaken(rows: &mut Rows, ctx: &Ctx, run: &Run) -> Result<Vec<Awaited>> 
 
 async fn of_policies(
     rows: &mut Rows,
-    ctx: &Ctx,
+    (ctx, naming): (&Ctx, Naming),
     run: &Run,
     workspace: &WorkspaceRow,
 ) -> Result<Vec<Awaited>> {
-    let said = seen::standing(rows, ctx.house(), run).await?;
-    if said == Standing::Said(Verdict::HardFailed) {
-        return Ok(vec![Awaited::Nobody]);
+    match overrule::standing(rows, ctx.house(), (run, workspace)).await? {
+        Held::Soft(_) => {}
+        Held::Hard(_) => return Ok(vec![Awaited::Nobody]),
+        Held::Outdated => return Ok(vec![Awaited::Another]),
     }
     let requirement = capsule::requirement(rows, workspace).await?;
     let others_only = requirement.count > 0 && !requirement.author_counts;
     let wanted = (Deed::Override, 1, others_only);
-    let candidates = candidates(rows, ctx, (run, workspace), wanted, &[]).await?;
+    let candidates = candidates(rows, (ctx, naming), (run, workspace), wanted, &[]).await?;
     Ok(vec![Awaited::Person(Deed::Override, candidates)])
 }
 
 /// What people still have to say.
 async fn of_people(
     rows: &mut Rows,
-    ctx: &Ctx,
+    asked: (&Ctx, Naming),
     (run, state): (&Run, &State),
     (workspace, approvals): (&WorkspaceRow, Option<&Approvals>),
 ) -> Result<Vec<Awaited>> {
@@ -279,13 +315,14 @@ async fn of_people(
         if missing > 0 {
             let requirement = capsule::requirement(rows, workspace).await?;
             let wanted = (Deed::Approve, missing, !requirement.author_counts);
-            let candidates = candidates(rows, ctx, (run, workspace), wanted, &approvals.by).await?;
+            let candidates = candidates(rows, asked, (run, workspace), wanted, &approvals.by);
+            let candidates = candidates.await?;
             of.push(Awaited::Person(Deed::Approve, candidates));
         }
     }
     if state.actions().is_confirmable {
         let wanted = (Deed::Confirm, 1, false);
-        let candidates = candidates(rows, ctx, (run, workspace), wanted, &[]).await?;
+        let candidates = candidates(rows, asked, (run, workspace), wanted, &[]).await?;
         of.push(Awaited::Person(Deed::Confirm, candidates));
     }
     Ok(of)
@@ -294,7 +331,7 @@ async fn of_people(
 /// Who may do something about a run, besides those who did.
 async fn candidates(
     rows: &mut Rows,
-    ctx: &Ctx,
+    (ctx, naming): (&Ctx, Naming),
     (run, workspace): (&Run, &WorkspaceRow),
     (deed, missing, others_only): (Deed, u32, bool),
     did: &[ActorId],
@@ -304,20 +341,27 @@ async fn candidates(
         missing,
         others_only,
         people: None,
-        more: 0,
+        more: false,
     };
-    if !access::holds(rows, ctx, Permission::GrantRead, &Target::House, now).await? {
+    if naming == Naming::Nobody
+        || !access::holds(rows, ctx, Permission::GrantRead, &Target::House, now).await?
+    {
         return Ok(candidates);
     }
+    let permission = deed.permission();
     let mut people = Vec::new();
-    for person in access::holders(rows, deed.permission(), workspace, now).await? {
+    let granted = access::granted(rows, permission, workspace, now).await?;
+    let others = granted.into_iter().filter(|person| !did.contains(person));
+    for (asked, person) in others.enumerate() {
+        if people.len() == PEOPLE_MAX || asked == ASKED_MAX {
+            candidates.more = true;
+            break;
+        }
         let is_out = others_only && capsule::stands_behind(rows, run, &person).await?;
-        if !is_out && !did.contains(&person) {
+        if !is_out && access::holds_here(rows, &person, permission, workspace, now).await? {
             people.push(person);
         }
     }
-    candidates.more = people.len().saturating_sub(PEOPLE_MAX);
-    people.truncate(PEOPLE_MAX);
     candidates.people = Some(people);
     Ok(candidates)
 }
@@ -353,19 +397,38 @@ async fn mine(
     Ok(mine)
 }
 
-/// The runs of the organization that wait for something that the caller may do, the oldest first, among those that the caller may see.
-pub async fn waiting(ctx: &Ctx) -> Result<Vec<RunView>> {
+/// The runs of the organization that wait for something that the caller may do, among those that the caller may see. Who may see none is told of none,
+/// which is no refusal: they ask all their organizations.
+pub async fn waiting(ctx: &Ctx) -> Result<Mine> {
+    let permission = ShowRun::PERMISSION;
+    if ctx.in_scope(permission) && !access::holds_anywhere(ctx, permission).await? {
+        return Ok(Mine::default());
+    }
     let asked = ctx.clone();
     door::read_within(ctx, ShowRun, move |rows, reach| {
         Box::pin(async move {
-            let mut found = Vec::new();
-            for id in sql::in_status(rows, &FOR_PEOPLE, LOOKED_AT).await? {
-                let run = needed(rows, &id).await?;
-                let workspace = capsule::workspace_of(rows, &run).await?;
-                if reach.covers(&workspace.project, &workspace.id) {
-                    found.extend(one_of_mine(rows, &asked, run, &workspace).await?);
+            let limit = i64::try_from(KNOWN_MAX).unwrap_or(i64::MAX);
+            let known = sql::in_turn(rows, &FOR_PEOPLE, limit).await?;
+            let mut found = Mine {
+                more: known.len() == KNOWN_MAX,
+                ..Mine::default()
+            };
+            let seen = known.into_iter();
+            let seen = seen.filter(|each| reach.covers(&each.project, &each.workspace));
+            for (looked, each) in seen.enumerate() {
+                if looked == LOOKED_AT || found.runs.len() == TOLD_MAX {
+                    found.more = true;
+                    break;
+                }
+                match one_of_mine(rows, &asked, &each.run, &reach).await {
+                    // It keeps none of the others from being told.
+                    Err(error) if matches!(error.kind(), Trouble::Tampered | Trouble::NotFound) => {
+                        found.unread += 1;
+                    }
+                    run => found.runs.extend(run?),
                 }
             }
+            found.runs.sort_by_key(|run| run.created_at);
             Ok(found)
         })
     })
@@ -376,17 +439,18 @@ pub async fn waiting(ctx: &Ctx) -> Result<Vec<RunView>> {
 async fn one_of_mine(
     rows: &mut Rows,
     ctx: &Ctx,
-    run: Run,
-    workspace: &WorkspaceRow,
+    id: &RunId,
+    reach: &Reach,
 ) -> Result<Option<RunView>> {
+    let run = needed(rows, id).await?;
+    let workspace = capsule::workspace_of(rows, &run).await?;
+    if !reach.covers(&workspace.project, &workspace.id) {
+        return Ok(None);
+    }
     let may = allowed(rows, ctx, &run).await?;
     let approvals = counted::of(rows, ctx, &run, &may).await?;
     let state = run.state()?;
-    let mine = match mine(rows, ctx, (&run, &state), approvals.as_ref()).await {
-        // Nobody can do anything about a run of which something was altered.
-        Err(error) if matches!(error.kind(), Trouble::Tampered | Trouble::NotFound) => Vec::new(),
-        mine => mine?,
-    };
+    let mine = mine(rows, ctx, (&run, &state), approvals.as_ref()).await?;
     if mine.is_empty() {
         return Ok(None);
     }

@@ -110,6 +110,10 @@ const FOUND_ASKED: &[(&str, &str)] = &[
 ];
 
 const PART_OF_NAME: (&str, &str) = ("q", "A part of the name.");
+const PEOPLE: (&str, &str) = (
+    "people",
+    "`true`: name the people who may do what it waits for. That is read off every grant: for a look, and not for each second.",
+);
 const NAMES: (&str, &str) = ("filter[names]", "Names, separated by commas.");
 
 routes! {
@@ -611,7 +615,7 @@ routes! {
         POST   "/api/v2/runs" => tfe::runs::create,
             made("runs", "Start a run of a configuration.").needs(May::RunPlan);
         GET    "/api/v2/runs/{run}" => tfe::runs::show,
-            one("runs", "One run, and how far it is.").needs(May::WorkspaceRead).includes(tfe::runs::INCLUDES).passes(tfe::runs::PASSED);
+            one("runs", "One run, and how far it is.").needs(May::WorkspaceRead).asks(&[PEOPLE]).includes(tfe::runs::INCLUDES).passes(tfe::runs::PASSED);
         GET    "/api/v2/runs/{run}/run-events" => tfe::runs::events,
             list("run-events", "What is told of a run beside its status; the ledger has everything.").needs(May::WorkspaceRead)
                 .passes(&["actor", "comment"]);

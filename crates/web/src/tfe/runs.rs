@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use statehouse_core::cost::seen::Standing;
 use statehouse_core::run::act::Decision;
 use statehouse_core::run::machine::Kind;
+use statehouse_core::run::waits::Naming;
 use statehouse_core::run::{self, Options, PAGE_MAX, RunView, Said, Wish, act};
 use statehouse_core::workspace::{self, Workspace};
 use statehouse_core::{Ctx, Error};
@@ -181,7 +182,11 @@ pub(crate) async fn show(
     query: Query,
 ) -> Result<Document, Problem> {
     let (ctx, id) = of_run(&asker, &id).await?;
-    let found = run::show(&ctx, &id).await?;
+    let naming = match query.get("people") {
+        Some("true") => Naming::People,
+        _ => Naming::Nobody,
+    };
+    let found = run::show_naming(&ctx, &id, naming).await?;
     let mut beside = Vec::new();
     if query.includes("workspace") {
         let of = Workspace::Id(auth::id(&found.workspace)?);
@@ -350,7 +355,7 @@ async fn word(
     let wrong = || Problem::unprocessable("`capsule` is no SHA-256 in hex: take it from the run");
     let digest = digest.ok_or_else(wrong)?;
     act::decide(&ctx, &id, decision, digest, word.comment).await?;
-    let now = run::show(&ctx, &id).await?;
+    let now = run::show_naming(&ctx, &id, Naming::People).await?;
     Ok(Document::one(named(asker, &now).await?))
 }
 
@@ -380,7 +385,7 @@ pub(crate) async fn withdraw(
 ) -> Result<Document, Problem> {
     let (ctx, id) = of_run(&asker, &id).await?;
     act::withdraw(&ctx, &id, said.0.comment).await?;
-    let now = run::show(&ctx, &id).await?;
+    let now = run::show_naming(&ctx, &id, Naming::People).await?;
     Ok(Document::one(named(&asker, &now).await?))
 }
 
@@ -426,7 +431,8 @@ pub(crate) async fn queue(
     Ok(Document::page(page, &pages))
 }
 
-/// The runs of an organization that wait for something that the caller may do, the oldest first.
+/// The runs of an organization that wait for something that the caller may do, the oldest first; whether there may be `more`, and how many are `unread`, for
+/// they do not read as they were written, the document itself says.
 pub(crate) async fn waiting(
     asker: Asker,
     At(organization): At<String>,
@@ -435,8 +441,10 @@ pub(crate) async fn waiting(
     let ctx = asker.organization(&organization).await?;
     let found = run::waits::waiting(&ctx).await?;
     let path = format!("/api/v2/organizations/{organization}/runs/waiting");
-    let (page, pages) = query.page(&path, all_named(&asker, &found).await?, PAGE)?;
-    Ok(Document::page(page, &pages))
+    let runs = all_named(&asker, &found.runs).await?;
+    let (page, pages) = query.page(&path, runs, PAGE)?;
+    let more = [("more", found.more.into()), ("unread", found.unread.into())];
+    Ok(Document::page(page, &pages).told(more))
 }
 
 /// Whether the caller may see plans and logs.

@@ -19,6 +19,7 @@ use statehouse_core::run::act::{self, Decision};
 use statehouse_core::run::counted::Approvals;
 use statehouse_core::run::explained::explained;
 use statehouse_core::run::machine::{Kind, Status};
+use statehouse_core::run::waits::Naming;
 use statehouse_core::run::{self, EventView, RunView, logs, written};
 use statehouse_core::session::Visitor;
 use statehouse_core::workspace::{self, Workspace};
@@ -70,10 +71,20 @@ pub(crate) async fn at(
     visitor: &Visitor,
     address: &Address,
 ) -> Result<(Ctx, RunView), Problem> {
+    at_naming(core, visitor, address, Naming::Nobody).await
+}
+
+/// The same, with the people named who may do what it waits for, or not.
+async fn at_naming(
+    core: &Core,
+    visitor: &Visitor,
+    address: &Address,
+    naming: Naming,
+) -> Result<(Ctx, RunView), Problem> {
     let organization: Name = auth::id(&address.organization)?;
     let run: RunId = auth::id(&address.run)?;
     let ctx = core.enter_as(visitor, &organization).await?;
-    let found = run::show(&ctx, &run).await?;
+    let found = run::show_naming(&ctx, &run, naming).await?;
     let id: WorkspaceId = auth::id(&found.workspace)?;
     let of = workspace::show(&ctx, &Workspace::Id(id)).await?;
     if of.name == address.workspace {
@@ -88,7 +99,7 @@ pub(crate) async fn show(
     SignedIn(visitor): SignedIn,
     At(address): At<Address>,
 ) -> Result<Response, Problem> {
-    let (ctx, run) = at(&core, &visitor, &address).await?;
+    let (ctx, run) = at_naming(&core, &visitor, &address, Naming::People).await?;
     let may_read = run.may.contains(&Permission::RunRead);
     let (mut plan, mut apply, mut changes, mut gone) = (None, None, None, None);
     if may_read {

@@ -8,7 +8,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 use statehouse_core::Core;
 use statehouse_core::run::RunView;
-use statehouse_core::run::waits::Deed;
+use statehouse_core::run::waits::{Deed, Mine};
 
 use super::form::SignedIn;
 use super::page::Page;
@@ -20,8 +20,6 @@ use crate::waits;
 
 /// Where it is.
 pub(super) const PATH: &str = "/app/waiting";
-/// Runs of one organization that are listed.
-const RUNS_MAX: usize = 100;
 
 /// The page.
 pub(crate) async fn show(
@@ -29,8 +27,9 @@ pub(crate) async fn show(
     SignedIn(visitor): SignedIn,
 ) -> Result<Response, Problem> {
     let found = core.waiting_for(&visitor).await?;
-    let runs = found.iter().filter_map(|(_, runs)| runs.as_ref().ok());
-    let accounts = people::accounts(runs.flatten().flat_map(waits::actors));
+    let mine = found.iter().filter_map(|(_, mine)| mine.as_ref().ok());
+    let runs = mine.flat_map(|mine| &mine.runs);
+    let accounts = people::accounts(runs.flat_map(waits::actors));
     let people = People::of(&core, accounts).await?;
     let main = html! {
         h1 { "Waiting for you" }
@@ -38,12 +37,13 @@ pub(crate) async fn show(
         @if found.is_empty() {
             p { "Nothing waits for you now." }
         }
-        @for (organization, runs) in &found {
+        @for (organization, mine) in &found {
             section.card {
                 h2 { (organization) }
-                @match runs {
-                    Ok(runs) => (listed(organization, runs, &people)),
-                    Err(error) => p.fault role="alert" { "It could not be asked what waits for you here: " (error.message()) "." },
+                @match mine {
+                    Ok(mine) => (listed(organization, mine, &people)),
+                    // Why not can be about what the visitor may not see.
+                    Err(_) => p.fault role="alert" { "It could not be asked what waits for you here." },
                 }
             }
         }
@@ -56,13 +56,20 @@ pub(crate) async fn show(
     Ok(frame.show(StatusCode::OK, &main))
 }
 
-fn listed(organization: &str, runs: &[RunView], people: &People) -> Markup {
-    let over = runs.len().saturating_sub(RUNS_MAX);
+fn listed(organization: &str, mine: &Mine, people: &People) -> Markup {
+    html! {
+        @if !mine.runs.is_empty() { (table(organization, &mine.runs, people)) }
+        @if mine.more { p.note { "More runs wait here than were looked at: there may be others that wait for you." } }
+        @if mine.unread > 0 { p.fault role="alert" { (mine.unread) " more do not read as they were written: " code { "statehouse verify --live" } " names what differs." } }
+    }
+}
+
+fn table(organization: &str, runs: &[RunView], people: &People) -> Markup {
     html! {
         table.list {
             thead { tr { th scope="col" { "Run" } th scope="col" { "You may" } th scope="col" { "It does" } th scope="col" { "Started" } } }
             tbody {
-                @for run in runs.iter().take(RUNS_MAX) {
+                @for run in runs {
                     tr {
                         td { (link(organization, run)) }
                         td { (deeds(run)) }
@@ -72,7 +79,6 @@ fn listed(organization: &str, runs: &[RunView], people: &People) -> Markup {
                 }
             }
         }
-        @if over > 0 { p.soft { "And " (over) " more: " code { "statehouse run list --waiting" } } }
     }
 }
 

@@ -132,7 +132,7 @@ async fn what_people_say_is_shown_to_whoever_sees_the_run_as_text() {
     answer.await.is(202);
     let mut ada = browser(&remote, "ada", Some(Role::Reader)).await;
     let shown = ada.get(&page).await.is(200);
-    let words = "discarded it<br><q>&lt;script&gt;alert(1)&lt;/script&gt; \u{202e}</q>";
+    let words = "discarded it<br><q><bdi>&lt;script&gt;alert(1)&lt;/script&gt; \\u{202e}</bdi></q>";
     assert!(shown.text().contains(words), "{}", shown.text());
     let told = remote.get(&format!("/api/v2/runs/{run}/run-events")).await;
     let last = told["data"].as_array().unwrap().last().unwrap().clone();
@@ -164,6 +164,14 @@ async fn what_waits_for_somebody_is_on_a_page_of_theirs_and_for_nobody_else() {
     let path = "/api/v2/organizations/acme/runs/waiting";
     let told = remote.get(path).await["data"].clone();
     assert_eq!(told[0]["id"], run.as_str());
+    // People are looked up where somebody asks for them, and not for who looks each second.
+    for (query, is_named) in [("", false), ("?people=true", true)] {
+        let told = remote.get(&format!("/api/v2/runs/{run}{query}")).await;
+        let people = &told["data"]["attributes"]["waits-for"][0]["people"];
+        assert_eq!(people.is_array(), is_named, "{people}");
+    }
+    let meta = remote.get(path).await["meta"].clone();
+    assert_eq!((&meta["more"], &meta["unread"]), (&json!(false), &json!(0)));
     let told = &told[0]["attributes"];
     assert_eq!(
         told["waits-for-me"],

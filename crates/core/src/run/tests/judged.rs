@@ -7,6 +7,7 @@ use super::*;
 use crate::policy::judge::Outcome;
 use crate::policy::{self, Enforcement, overrule, publish};
 use crate::reach;
+use crate::run::waits::{Awaited, Deed, Naming};
 use crate::testing::judge::{says, turns};
 
 /// A set that reaches the whole organization, with this bundle.
@@ -174,6 +175,37 @@ async fn a_set_judges_where_it_reaches_and_nowhere_else() {
         assert!(judges("all").await);
         policy::remove(&world.ask(), &id).await.unwrap();
         assert!(!judges("gone").await);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_can_let_pass_any_more_is_told_to_wait_for_another_run() {
+    for_each_engine(async |world| {
+        let id = set(&world, "one", says("soft-failed")).await;
+        let bench = Bench::new(&world, "web").await;
+        let run = bench.offered(Kind::PlanAndApply).await;
+        let of = async || {
+            let shown = show_naming(&world.ask(), &run, Naming::People).await;
+            shown.unwrap().waits.map(|waits| waits.of)
+        };
+        let told = of().await.unwrap();
+        let [Awaited::Person(Deed::Override, _)] = told.as_slice() else {
+            panic!("{told:?}");
+        };
+        change(&world, &id, speaks("advised")).await;
+        assert_eq!(of().await, Some(vec![Awaited::Another]));
+        let said = overrule(&world, &world.owner, &run).await;
+        assert_eq!(kind(said), Trouble::Conflict);
+        // Where what they said does not read nothing is told, as the act does nothing.
+        change(&world, &id, speaks("soft-failed")).await;
+        let run_of = run.as_str();
+        let sql =
+            format!("UPDATE run_file SET size = 1 WHERE run = '{run_of}' AND kind = 'verdicts'");
+        world.tamper(&sql).await;
+        assert_eq!(of().await, None);
+        let said = overrule(&world, &world.owner, &run).await;
+        assert_eq!(kind(said), Trouble::Tampered);
     })
     .await;
 }

@@ -4,16 +4,17 @@ use statehouse_capsule::Decision;
 use statehouse_model::Role;
 
 use super::*;
-use crate::run::waits::{Awaited, Deed, Place, Waits, waiting};
+use crate::run::waits::{Awaited, Deed, Naming, Place, Waits, waiting};
 use crate::workspace::freeze;
 
 async fn waits(ctx: &Ctx, run: &RunId) -> Waits {
-    show(ctx, run).await.unwrap().waits.unwrap()
+    let naming = show_naming(ctx, run, Naming::People).await;
+    naming.unwrap().waits.unwrap()
 }
 
 /// The ids of the runs that wait for the caller, with what they may do.
 async fn mine(ctx: &Ctx) -> Vec<(RunId, Vec<Deed>)> {
-    let found = waiting(ctx).await.unwrap().into_iter();
+    let found = waiting(ctx).await.unwrap().runs.into_iter();
     let of = |view: RunView| (view.id.clone(), view.waits.unwrap().mine);
     found.map(of).collect()
 }
@@ -63,7 +64,19 @@ async fn a_run_waits_for_those_who_may_and_they_are_told_of_it() {
         assert_eq!(mine(&by_other).await, [(run.clone(), told.mine)]);
         assert_eq!(mine(&by_author).await, [(run.clone(), vec![Deed::Confirm])]);
         assert_eq!(mine(&by_reader).await, []);
-        assert_eq!(kind(waiting(&world.by(&nobody)).await), Trouble::Denied);
+        let leaves = leaves_of(&world).await;
+        assert!(waiting(&world.by(&nobody)).await.unwrap().is_empty());
+        assert_eq!(
+            leaves_of(&world).await,
+            leaves,
+            "a list of all is no refusal"
+        );
+        let looked = show(&world.ask(), &run).await.unwrap().waits.unwrap();
+        assert_eq!(
+            named(&looked, Deed::Approve),
+            None,
+            "who looks each second is told no names"
+        );
 
         act::confirm(&by_author, &run, None).await.unwrap();
         assert_eq!(
@@ -117,6 +130,43 @@ async fn a_run_that_has_its_turn_later_says_what_comes_first() {
         let frozen = freeze::freeze(&world.ask(), &other.workspace, wish).await;
         frozen.unwrap();
         assert_eq!(waits(&world.ask(), &run).await.of, [Awaited::Thaw]);
+    })
+    .await;
+}
+
+/// How many leaves the house has.
+async fn leaves_of(world: &World) -> usize {
+    let ctx = world.ask();
+    let mut rows = crate::door::look(ctx.house()).await.unwrap();
+    let leaves = crate::ledger::sql::bodies(&mut rows.transaction, 0, u64::MAX >> 1);
+    let count = leaves.await.unwrap().len();
+    rows.transaction.rollback().await;
+    count
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_runs_of_one_workspace_hide_none_of_another_and_what_is_left_out_is_said() {
+    for_each_engine(async |world| {
+        let (busy, quiet) = (
+            Bench::new(&world, "busy").await,
+            Bench::new(&world, "quiet").await,
+        );
+        let mut kept = Vec::new();
+        for _ in 0..5 {
+            kept.push(busy.offered(Kind::SavedPlan).await);
+        }
+        let other = quiet.offered(Kind::SavedPlan).await;
+        let found = waiting(&world.ask()).await.unwrap();
+        let ids: Vec<RunId> = found.runs.iter().map(|run| run.id.clone()).collect();
+        assert_eq!((ids.len(), found.more, found.unread), (4, true, 0));
+        assert!(ids.contains(&other), "{ids:?}");
+
+        let sql = "UPDATE run SET sequence = 77 WHERE id = '$'";
+        world.tamper(&sql.replace('$', kept[0].as_str())).await;
+        let found = waiting(&world.ask()).await.unwrap();
+        assert_eq!(found.unread, 1);
+        assert!(found.runs.iter().any(|run| run.id == other));
+        assert!(found.runs.iter().all(|run| run.id != kept[0]));
     })
     .await;
 }

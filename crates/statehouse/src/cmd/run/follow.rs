@@ -9,7 +9,7 @@ use statehouse_model::{ApplyId, PlanId, RunId};
 use statehouse_terraform::said::said;
 
 use super::super::session::{Client, Session};
-use super::{path, verdicts, waits};
+use super::{WITH_PEOPLE, path, verdicts, waits};
 use crate::client::Resource;
 use crate::failure::{Failure, Result};
 use crate::out::plain;
@@ -108,7 +108,7 @@ pub(in crate::cmd) fn wait(client: &Client, run: &RunId) -> Result {
 pub(in crate::cmd) fn watch(client: &Client, session: &Session, run: &RunId) -> Result {
     if session.out.is_json() {
         wait(client, run)?;
-        let now = client.api.get(&path(run, ""))?;
+        let now = client.api.get(&path(run, WITH_PEOPLE))?;
         session.out.one(&now)?;
         return told(session, run, &now);
     }
@@ -141,7 +141,9 @@ pub(in crate::cmd) fn watch(client: &Client, session: &Session, run: &RunId) -> 
             ) {
                 apply.print(client, session)?;
             }
-            return told(session, run, &now);
+            let named = client.api.get(&path(run, WITH_PEOPLE))?;
+            let is_same = named.text("stage") == stage;
+            return told(session, run, if is_same { &named } else { &now });
         }
         // The server may have waited for a log to grow.
         sleep(EVERY.saturating_sub(begun.elapsed()));

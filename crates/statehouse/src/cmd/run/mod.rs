@@ -16,6 +16,9 @@ use crate::client::Resource;
 use crate::failure::{Failure, Result};
 use crate::out::Column;
 
+/// Asks for a run with the people named who may do what it waits for: once, and not while it is followed.
+const WITH_PEOPLE: &str = "?people=true";
+
 /// What somebody says beside an act.
 #[derive(clap::Args)]
 pub(super) struct Said {
@@ -132,7 +135,7 @@ pub(super) fn run(verb: Verb, session: &Session) -> Result {
             out.list(COLUMNS, &client.api.first(&list, limit)?)
         }
         Verb::Show { run } => {
-            let found = client.api.get(&path(&run, ""))?;
+            let found = client.api.get(&path(&run, WITH_PEOPLE))?;
             let sets = verdicts::of(&client, &run, &found)?;
             let events = happened::of(&client, &run)?;
             if out.is_json() {
@@ -197,7 +200,7 @@ fn word(client: &Client, session: &Session, said: Said, what: &str) -> Result {
 }
 
 fn shown(client: &Client, session: &Session, run: &RunId) -> Result {
-    let now = client.api.get(&path(run, ""))?;
+    let now = client.api.get(&path(run, WITH_PEOPLE))?;
     if session.out.is_json() {
         return session.out.one(&now);
     }

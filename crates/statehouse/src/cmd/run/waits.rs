@@ -69,19 +69,44 @@ pub(super) fn say(session: &Session, run: &Resource) {
 
 /// The runs of all the caller's organizations that wait for something that they may do.
 pub(super) fn list(client: &Client, session: &Session, limit: usize) -> Result {
-    let mut found = Vec::new();
+    let (mut found, mut untold) = (Vec::new(), Vec::new());
     for organization in client.api.list("/api/v2/organizations")? {
         let name = organization.text("name");
         let path = format!("/api/v2/organizations/{name}/runs/waiting");
-        let waiting = match client.api.first(&path, limit) {
-            // Who belongs to an organization, or operates its site, may see no run of it.
-            Err(failure) if failure.exit == Exit::Refused => continue,
-            waiting => waiting?.into_iter(),
+        let (waiting, told) = match client.api.first_told(&path, limit) {
+            // Who operates a site belongs to few of its organizations, and a token may not be for all of them.
+            Err(failure) if failure.exit == Exit::Refused => {
+                untold.push(format!("{name} was not asked: {}", failure.message));
+                continue;
+            }
+            waiting => waiting?,
         };
+        untold.extend(left_out(name, &told));
+        let waiting = waiting.into_iter();
         found.extend(waiting.map(|run| run.with("organization", Value::from(name))));
     }
     found.truncate(limit);
-    session.out.list(WAITING, &found)
+    session.out.list(WAITING, &found)?;
+    for words in untold {
+        session.out.say(&plain(&words));
+    }
+    Ok(())
+}
+
+/// What the list of an organization leaves out, a sentence each.
+fn left_out(name: &str, told: &Value) -> Vec<String> {
+    let mut words = Vec::new();
+    if told["more"] == true {
+        words.push(format!(
+            "{name}: more runs wait than were looked at; there may be others that wait for you"
+        ));
+    }
+    if let Some(unread) = told["unread"].as_u64().filter(|count| *count > 0) {
+        words.push(format!(
+            "{name}: {unread} more do not read as they were written; `statehouse verify --live` names what differs"
+        ));
+    }
+    words
 }
 
 #[cfg(test)]
@@ -102,6 +127,15 @@ mod tests {
         assert!(!runner.contains(&true));
         assert_eq!(lock.iter().filter(|told| **told).count(), 1);
         assert!(!told("a runner"));
+    }
+
+    #[test]
+    fn what_a_list_leaves_out_is_said() {
+        let whole = left_out("acme", &json!({ "more": false, "unread": 0 }));
+        assert!(whole.is_empty());
+        let cut = left_out("acme", &json!({ "more": true, "unread": 2 }));
+        assert_eq!(cut.len(), 2);
+        assert!(cut[0].contains("more runs wait") && cut[1].contains("2 more do not read"));
     }
 
     #[test]

@@ -130,7 +130,7 @@ impl Approvals {
 #[serde(rename_all = "kebab-case")]
 struct WaitsFor {
     /// `run` (another one holds the workspace), `earlier` (others have their turn first), `lock`, `thaw`, `runner`, `nobody` (a hard-mandatory policy is
-    /// against it), `confirm`, `approve`, `override`.
+    /// against it), `another` (other policies are in force than judged it: start another run), `confirm`, `approve`, `override`.
     what: &'static str,
     /// The same for people, in a sentence.
     words: String,
@@ -146,7 +146,7 @@ struct WaitsFor {
     /// What that needs.
     #[serde(skip_serializing_if = "Option::is_none")]
     permission: Option<&'static str>,
-    /// The ids of people who may, for whoever may see who holds which role; the first of them, where they are many.
+    /// The ids of people who may, where `people=true` is asked, for whoever may see who holds which role; the first of them, where they are many.
     #[serde(skip_serializing_if = "Option::is_none")]
     people: Option<Vec<String>>,
 }
@@ -175,6 +175,7 @@ impl WaitsFor {
             Awaited::Thaw => told.what = "thaw",
             Awaited::Runner(_) => told.what = "runner",
             Awaited::Nobody => {}
+            Awaited::Another => told.what = "another",
             Awaited::Person(deed, candidates) => {
                 let named = candidates.people.as_ref();
                 told.what = deed.as_str();
