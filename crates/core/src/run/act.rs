@@ -68,6 +68,9 @@ pub async fn force_cancel(ctx: &Ctx, id: &RunId, comment: Option<String>) -> Res
 
 /// Says something about it, which changes nothing.
 pub async fn comment(ctx: &Ctx, id: &RunId, text: String) -> Result<()> {
+    if text.trim().is_empty() {
+        return Err(Error::invalid("a comment says something"));
+    }
     act(ctx, CommentRun, id, Some(text), |_| Act::Comment).await
 }
 

@@ -5,10 +5,10 @@ use schemars::JsonSchema;
 use crate::agent;
 use crate::routes::operation::SchemaOf;
 use crate::tfe::{
-    agent_pools, authentication_tokens, configurations, cost_estimates, costs, drift, executions,
-    grants, keys, ledgers, locks, looks, memberships, notifications, organizations, outputs,
-    permissions, plans, policy_replays, policy_sets, policy_versions, projects, reach, resources,
-    retention, runs, service, state_verdicts, tags, task_stages, teams, tokens, users,
+    agent_pools, authentication_tokens, comments, configurations, cost_estimates, costs, drift,
+    executions, grants, keys, ledgers, locks, looks, memberships, notifications, organizations,
+    outputs, permissions, plans, policy_replays, policy_sets, policy_versions, projects, reach,
+    resources, retention, runs, service, state_verdicts, tags, task_stages, teams, tokens, users,
     variable_sets, variables, versions, workspaces,
 };
 
@@ -66,6 +66,11 @@ pub(crate) const ALL: &[Kind] = &[
         "authentication-tokens",
         "A token as the clients of other platforms know it.",
         &["team", "agent-pool", "created-by"],
+    ),
+    kind::<comments::Told>(
+        "comments",
+        "What somebody said about a run and nothing else.",
+        &["run-event"],
     ),
     kind::<configurations::Told>(
         "configuration-versions",

@@ -619,6 +619,10 @@ routes! {
         GET    "/api/v2/runs/{run}/run-events" => tfe::runs::events,
             list("run-events", "What is told of a run beside its status; the ledger has everything.").needs(May::WorkspaceRead)
                 .passes(&["actor", "comment"]);
+        GET    "/api/v2/runs/{run}/comments" => tfe::comments::list,
+            list("comments", "What people said about a run and nothing else, the oldest first.").needs(May::WorkspaceRead);
+        POST   "/api/v2/runs/{run}/comments" => tfe::comments::create,
+            made("comments", "Say something about a run, which changes nothing.").needs(May::RunPlan);
         POST   "/api/v2/runs/{run}/actions/apply" => tfe::runs::confirm,
             accepted("Say that a run shall be applied.").needs(May::RunApply);
         POST   "/api/v2/runs/{run}/actions/discard" => tfe::runs::discard,

@@ -7,6 +7,7 @@ pub(crate) mod agent_pools;
 mod attached;
 pub(crate) mod authentication_tokens;
 pub(crate) mod backups;
+pub(crate) mod comments;
 pub(crate) mod configurations;
 pub(crate) mod cost_estimates;
 pub(crate) mod costs;

@@ -253,6 +253,14 @@ pub(crate) struct Happened {
     comment_fault: Option<&'static str>,
 }
 
+/// The id of something that happened to a run.
+pub(super) fn event_id(kind: &str, run: &RunId, number: u64) -> String {
+    format!(
+        "{kind}-{}-{number}",
+        run.as_str().trim_start_matches("run-")
+    )
+}
+
 /// What happened to a run, the oldest first.
 pub(crate) async fn events(asker: Asker, At(id): At<String>) -> Result<Document, Problem> {
     let (ctx, run) = of_run(&asker, &id).await?;
@@ -260,11 +268,7 @@ pub(crate) async fn events(asker: Asker, At(id): At<String>) -> Result<Document,
     let accounts = people::accounts(found.iter().map(|event| event.actor.as_str()));
     let people = People::of(asker.core(), accounts).await?;
     let told = found.into_iter().map(|event| {
-        let id = format!(
-            "re-{}-{}",
-            run.as_str().trim_start_matches("run-"),
-            event.number
-        );
+        let id = event_id("re", &run, event.number);
         let attributes = Happened {
             action: event.event,
             about: event.about,

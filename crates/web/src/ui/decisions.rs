@@ -34,7 +34,7 @@ pub(super) fn form(visitor: &Visitor, address: &Address, run: &RunView) -> Marku
                 @if applies {
                     @if let Some(line) = costed::line(&run.cost) { p { "It will cost: " strong { (line) } } }
                 }
-                label for="comment" { "Why (anybody who sees the run can read it)" }
+                label for="comment" { "What you say (anybody who sees the run can read it)" }
                 input id="comment" name="comment" maxlength="1000" autocomplete="off";
                 div.choices {
                     @for choice in &choices {
@@ -69,6 +69,7 @@ fn choices(visitor: &Visitor, run: &RunView) -> Vec<Choice> {
         (judge, reject()),
         (can.is_discardable && apply, discard(run)),
         (can.is_cancelable && stops, cancel(run)),
+        (may(Permission::RunPlan), comment()),
     ];
     let offered = offered.into_iter().filter(|(is_offered, _)| *is_offered);
     offered.map(|(_, choice)| choice).collect()
@@ -170,6 +171,15 @@ fn reject() -> Choice {
         label: "Reject",
         class: "danger",
         next: "Says that it must not be applied, and ends the run: nothing is changed, the plan is given up, and the next run has its turn.".to_owned(),
+    }
+}
+
+fn comment() -> Choice {
+    Choice {
+        what: "comment",
+        label: "Only say it",
+        class: "plain",
+        next: "Adds what you wrote to what happened. Nothing else changes.".to_owned(),
     }
 }
 

@@ -498,12 +498,13 @@ pub(crate) async fn decide(
         ("override", _) => {
             overrule::overrule(&ctx, id, comment.unwrap_or_default(), None).await?;
         }
+        ("comment", _) => act::comment(&ctx, id, comment.unwrap_or_default()).await?,
         ("withdraw", _) => act::withdraw(&ctx, id, comment).await?,
         ("confirm", _) => act::confirm(&ctx, id, comment).await?,
         ("discard", _) => act::discard(&ctx, id, comment).await?,
         ("cancel", _) => act::cancel(&ctx, id, comment).await?,
         _ => {
-            let words = "a run is confirmed, approved, rejected, overridden, discarded or cancelled, and an approval withdrawn";
+            let words = "a run is confirmed, approved, rejected, overridden, discarded, cancelled or commented on, and an approval withdrawn";
             return Err(Problem::invalid(words));
         }
     }

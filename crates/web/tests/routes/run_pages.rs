@@ -110,12 +110,15 @@ async fn a_run_is_seen_and_decided_on_its_page() {
     assert!(policy.contains("connect-src 'self'"), "{policy}");
     decide(&mut ada, &page, "cancel").await.is(303);
     assert_eq!(remote.told(&run).await["stage"], "canceled");
+    decide(&mut ada, &page, "comment").await.is(303);
     let shown = ada.get(&page).await.is(200);
-    assert!(!shown.text().contains("/decision"), "{}", shown.text());
+    let buttons: Vec<_> = shown.text().matches("name=\"what\" value=").collect();
+    assert_eq!(buttons.len(), 1, "{}", shown.text());
     for words in [
         "ada confirmed that it shall be applied<br><q>as agreed</q>",
         "ada approved it<br><q>as agreed</q>",
         "ada asked it to stop<br><q>as agreed</q>",
+        "ada said something about it<br><q>as agreed</q>",
     ] {
         assert!(shown.text().contains(words), "{words}: {}", shown.text());
     }

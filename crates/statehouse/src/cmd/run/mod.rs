@@ -87,6 +87,13 @@ pub(super) enum Verb {
     Reject(Said),
     /// Take one's approval back
     Withdraw(Said),
+    /// Say something about it, which changes nothing
+    Comment {
+        /// The run
+        run: RunId,
+        /// What; sealed, and told to whoever sees the run
+        text: String,
+    },
     /// Let its plan pass that soft-mandatory policies are against
     Override(verdicts::Override),
     /// Say that it shall not be applied
@@ -161,6 +168,20 @@ pub(super) fn run(verb: Verb, session: &Session) -> Result {
         Verb::Discard(said) => act(&client, session, said, "discard"),
         Verb::Cancel { said, force: false } => act(&client, session, said, "cancel"),
         Verb::Cancel { said, force: true } => act(&client, session, said, "force-cancel"),
+        Verb::Comment { run, text } => {
+            let said = client
+                .api
+                .post(&path(&run, "/comments"), &json!({ "body": text }))?;
+            match out.is_json() {
+                true => out.one(&said),
+                false => {
+                    out.say(&format!(
+                        "said about {run}; `statehouse run show {run}` has it"
+                    ));
+                    Ok(())
+                }
+            }
+        }
         Verb::Withdraw(said) => act(&client, session, said, "withdraw"),
         Verb::Override(said) => {
             let run = verdicts::overrule(&client, said)?;

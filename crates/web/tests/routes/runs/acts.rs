@@ -93,6 +93,48 @@ async fn what_is_said_beside_an_act_is_a_text_of_reasonable_length() {
 }
 
 #[tokio::test]
+async fn what_is_said_of_a_run_stands_beside_it_and_changes_nothing() {
+    let place = Remote::new().await;
+    let [ada, eve] = [
+        place.member("ada", Role::Writer).await,
+        place.member("eve", Role::Reader).await,
+    ];
+    let run = place.run(json!({})).await;
+    place.act(place.owner(), &run, "discard").await.is(202);
+    let path = format!("/api/v2/runs/{run}/comments");
+    let body = |words: &str| json!({ "body": words });
+    for words in ["the gate is\nred", "the gate is green"] {
+        let said = place.server().post(&ada, &path, body(words)).await.is(201);
+        let said = said.json()["data"].clone();
+        assert_eq!(said["type"], "comments");
+        assert_eq!(said["attributes"]["body"], words);
+        assert_eq!(said["attributes"]["actor-name"], "ada");
+    }
+    place.server().post(&eve, &path, body("no")).await.is(403);
+    for (words, why) in [
+        ("", "says something"),
+        (" \n", "says something"),
+        ("a\0b", "U+0000"),
+    ] {
+        let refused = place.server().post(&ada, &path, body(words)).await;
+        assert!(
+            refused.text().contains(why),
+            "{words:?}: {}",
+            refused.text()
+        );
+        assert!([400, 422].contains(&refused.status.as_u16()), "{words:?}");
+    }
+    let told = place.server().call(&eve, "GET", &path, "").await.is(200);
+    let told = told.json()["data"].as_array().unwrap().clone();
+    let words: Vec<&Value> = told
+        .iter()
+        .map(|each| &each["attributes"]["body"])
+        .collect();
+    assert_eq!(words, ["the gate is\nred", "the gate is green"]);
+    assert_eq!(place.told(&run).await["status"], "discarded");
+}
+
+#[tokio::test]
 async fn a_run_is_applied_when_it_is_confirmed_and_somebody_else_agrees() {
     let place = Remote::new().await;
     asks(&place, 1).await;
