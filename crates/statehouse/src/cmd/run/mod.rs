@@ -172,15 +172,13 @@ pub(super) fn run(verb: Verb, session: &Session) -> Result {
             let said = client
                 .api
                 .post(&path(&run, "/comments"), &json!({ "body": text }))?;
-            match out.is_json() {
-                true => out.one(&said),
-                false => {
-                    out.say(&format!(
-                        "said about {run}; `statehouse run show {run}` has it"
-                    ));
-                    Ok(())
-                }
+            if out.is_json() {
+                return out.one(&said);
             }
+            out.say(&format!(
+                "said about {run}; `statehouse run show {run}` has it"
+            ));
+            Ok(())
         }
         Verb::Withdraw(said) => act(&client, session, said, "withdraw"),
         Verb::Override(said) => {
