@@ -5,7 +5,7 @@
 //!
 //! Promises: such a process has an empty environment, no open file but three pipes, and, before it reads a byte, neither files nor network
 //! (Landlock without any path, and a short list of system calls that are left to it). Its address space and its processor time are limited
-//! from outside, and whoever waits for it says until when. A process that goes away, or does not keep to the protocol, is a [`Failure`], and a server
+//! from outside, and whoever waits for it says until when. What it is to read is opened piece by piece while it does ([`poured`]). A process that goes away, or does not keep to the protocol, is a [`Failure`], and a server
 //! that goes away takes its processes with it.
 //!
 //! Deliberately absent: what an order means, how often it is tried again, and reuse. What one order did to a process can then be of no use in the next.
@@ -13,6 +13,7 @@
 mod confine;
 mod frame;
 mod inside;
+mod poured;
 mod process;
 
 use std::ffi::OsString;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use inside::{begin, document, order, say, watch};
+pub use poured::{Pour, poured};
 pub use process::{Death, Failure, Patience, Piece, Process};
 
 /// What is started.

@@ -4,10 +4,12 @@ use std::io::Write;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use statehouse_confined::Pour;
 use statehouse_ledger::{Hash, sha256};
+use zeroize::Zeroizing;
 
 use crate::blob::Stored;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::house::House;
 use crate::object::Object;
 
@@ -52,19 +54,19 @@ impl Document {
         Ok(Self(Source::Sealed(Arc::new(sealed))))
     }
 
-    /// How long it is.
-    pub fn bytes(&self) -> u64 {
-        match &self.0 {
-            Source::Held(bytes) => bytes.len() as u64,
-            Source::Sealed(sealed) => sealed.object.size,
-        }
-    }
-
     /// Its SHA-256.
     pub(crate) fn digest(&self) -> Hash {
         match &self.0 {
             Source::Held(bytes) => sha256(bytes),
             Source::Sealed(sealed) => sealed.digest,
+        }
+    }
+
+    /// How long it is.
+    pub fn bytes(&self) -> u64 {
+        match &self.0 {
+            Source::Held(bytes) => bytes.len() as u64,
+            Source::Sealed(sealed) => sealed.object.size,
         }
     }
 
@@ -76,8 +78,39 @@ impl Document {
     pub fn pour(&self, sink: &mut dyn Write) -> std::io::Result<()> {
         match &self.0 {
             Source::Held(bytes) => sink.write_all(bytes),
-            Source::Sealed(sealed) => sealed.pour(sink).map(drop).map_err(std::io::Error::other),
+            Source::Sealed(_) => self.read_by(sink).map_err(std::io::Error::other),
         }
+    }
+
+    /// Has it read by a sink that takes whatever comes. Blocks.
+    pub(crate) fn read_by(&self, sink: &mut dyn Write) -> Result<()> {
+        match &self.0 {
+            Source::Held(bytes) => sink
+                .write_all(bytes)
+                .map_err(|error| Error::internal(format!("reading a document: {error}"))),
+            Source::Sealed(sealed) => sealed.pour(sink).map(drop),
+        }
+    }
+
+    /// All of it, for who cannot read it otherwise. Blocks.
+    pub(crate) fn whole(&self) -> Result<Bytes> {
+        if let Source::Held(bytes) = &self.0 {
+            return Ok(bytes.clone());
+        }
+        let room = usize::try_from(self.bytes()).unwrap_or(usize::MAX);
+        let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+        self.read_by(&mut *bytes)?;
+        Ok(Bytes::from_owner(bytes))
+    }
+}
+
+impl Pour for Document {
+    fn bytes(&self) -> u64 {
+        Self::bytes(self)
+    }
+
+    fn pour(&self, sink: &mut dyn Write) -> std::io::Result<()> {
+        Self::pour(self, sink)
     }
 }
 
@@ -154,6 +187,7 @@ mod tests {
                 let mut poured = Vec::new();
                 document.pour(&mut poured).unwrap();
                 assert!(poured == bytes, "{length} bytes");
+                assert!(document.whole().unwrap() == bytes, "{length} bytes");
                 let is = (document.digest(), document.bytes());
                 assert_eq!(is, (digest, length as u64));
             }
@@ -177,6 +211,8 @@ mod tests {
             *body.last_mut().unwrap() ^= 1;
             fs_err::write(&file, body).unwrap();
             assert!(document.pour(&mut std::io::sink()).is_err());
+            let read = document.whole().unwrap_err();
+            assert_eq!(*read.kind(), Kind::Tampered);
         })
         .await;
     }

@@ -26,6 +26,7 @@ use crate::notification::sql::Notification;
 use crate::policy::sql::PolicyBundle;
 use crate::record::Rows;
 use crate::run::sql::RunFile;
+use crate::state::sql::Version;
 use crate::variable::sql::Variable;
 
 /// What binds an object's bytes to their place, and what they must be.
@@ -127,6 +128,22 @@ impl From<&CostInput> for Object {
             id: row.id.to_string(),
             name: hex::encode(&row.digest),
             part: None,
+            size: row.size,
+            body_digest: row.body_digest.clone(),
+            commitment: row.commitment.clone(),
+        }
+    }
+}
+
+/// A version of a state, as one: its bytes are bound to their place alike. Its row is found elsewhere, and so are its bytes.
+impl From<&Version> for Object {
+    fn from(row: &Version) -> Self {
+        Self {
+            kind: "state",
+            owner: row.workspace.to_string(),
+            id: row.id.to_string(),
+            name: row.lineage.clone(),
+            part: row.serial,
             size: row.size,
             body_digest: row.body_digest.clone(),
             commitment: row.commitment.clone(),

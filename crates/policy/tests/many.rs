@@ -88,7 +88,7 @@ fn a_plan_of_which_every_resource_is_against_many_policies_is_answered_by_all_of
         sets: vec![set()],
         entities: vec![Entity::Plan],
         input: Input {
-            documents: BTreeMap::from([(Part::Plan, Arc::from(plan()))]),
+            documents: BTreeMap::from([(Part::Plan, plan().into())]),
             ..Input::default()
         },
     };

@@ -16,9 +16,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use statehouse_confined::Pour;
 use statehouse_policy::assess::{self, Request, Set, assess};
-use statehouse_policy::bundle::{self, Bundle};
-use statehouse_policy::input::{Input, Part};
+use statehouse_policy::bundle::{self, Bundle, Digest};
+use statehouse_policy::input::{Input, Part, Text};
 use statehouse_policy::manifest::{Entity, Values};
 use statehouse_policy::verdict::{Outcome, Summary, Verdict};
 use statehouse_policy::worker::{Assessed, Canceled, Limits, Settings, Workers};
@@ -104,7 +105,7 @@ fn request(sets: Vec<Set>) -> Request {
         sets,
         entities: vec![Entity::Plan],
         input: Input {
-            documents: BTreeMap::from([(Part::Plan, Arc::from(PLAN))]),
+            documents: BTreeMap::from([(Part::Plan, PLAN.into())]),
             ..Input::default()
         },
     }
@@ -303,6 +304,37 @@ fn data_and_sources_that_are_bombs_end_their_worker_only() {
         words(&verdict).contains("the plan cannot be read"),
         "{verdict:?}"
     );
+}
+
+/// A plan that turns out to be altered when most of it was opened.
+struct Altered;
+
+impl Pour for Altered {
+    fn bytes(&self) -> u64 {
+        PLAN.len() as u64
+    }
+
+    fn pour(&self, sink: &mut dyn std::io::Write) -> std::io::Result<()> {
+        let (last, most) = PLAN.as_bytes().split_last().unwrap();
+        assert_eq!(*last, b'}');
+        sink.write_all(most)?;
+        sink.flush()?;
+        Err(std::io::Error::other("these bytes were altered"))
+    }
+}
+
+#[test]
+fn what_is_altered_on_its_way_is_judged_by_nobody() {
+    let _alone = alone();
+    let workers = Workers::new(real());
+    let mut asked = policy("package p\nimport rego.v1\ndeny contains \"no\" if false\n");
+    let altered = Text::kept(Arc::new(Altered), Digest([0; 32]));
+    asked.input.documents.insert(Part::Plan, altered);
+    let assessed = ask(&workers, &asked);
+    let verdict = &assessed.verdicts[0];
+    assert_eq!(verdict.summary, Summary::HardFailed, "{verdict:?}");
+    assert!(words(verdict).contains("altered"), "{verdict:?}");
+    assert_eq!(assessed.workers, 1, "nobody tries it again");
 }
 
 #[test]

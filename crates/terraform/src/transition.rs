@@ -1,20 +1,22 @@
 //! What becomes of a state: what it loses and what it gains, by a plan that is not applied yet, or by two states.
 //!
 //! Only managed resources count, and a resource that is replaced is neither lost nor gained: its address stays. What vanished outside and is made anew is
-//! the same; what vanished outside and is not, is lost. Of a plan, each resource is read for itself, however many there are: whoever wrote the JSON is not
-//! trusted, and an entry that says something unknown makes nobody know.
+//! the same; what vanished outside and is not, is lost. A plan is read as its text comes ([`Reader`]), and each resource for itself, however many there are:
+//! whoever wrote the JSON is not trusted, and an entry that says something unknown makes nobody know.
+
+mod entries;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::io::{self, Write};
 
-use serde::de::{IgnoredAny, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use crate::address::Mode;
 use crate::content::Content;
 use crate::drift::{Unread, has_drifted};
+use entries::{Entries, Of};
 
 /// The mode of resources that terraform keeps.
 const MANAGED: &str = "managed";
@@ -55,48 +57,84 @@ pub struct Foreseen {
     pub outside: Vec<Moved>,
 }
 
+/// A plan that is read as its text comes.
+#[derive(Default)]
+pub struct Reader {
+    entries: Entries,
+    changes: Changes,
+    drift: Drift,
+    /// Why nobody knows: then what follows is not looked at.
+    unread: Option<Unread>,
+}
+
+impl Write for Reader {
+    /// Takes all of it, whatever it is.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.unread.is_none() {
+            let (changes, drift) = (&mut self.changes, &mut self.drift);
+            let mut hear = |list, entry: &[u8]| match list {
+                Of::Changes => changes.add(entry),
+                Of::Drift => drift.add(entry),
+            };
+            self.unread = self.entries.take(bytes, &mut hear).err();
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Reader {
+    /// What the plan says, when all of it came.
+    ///
+    /// # Errors
+    /// [`Unread`]: then nobody knows.
+    pub fn done(self) -> Result<Foreseen, Unread> {
+        if let Some(unread) = self.unread {
+            return Err(unread);
+        }
+        self.entries.done()?;
+        let (mut changes, drift) = (self.changes, self.drift.resources);
+        let is_gone = |each: &&Moved| each.actions == ["delete"];
+        let gone = drift.iter().filter(is_gone);
+        let vanished: BTreeSet<&str> = gone.clone().map(|each| each.address.as_str()).collect();
+        let made: BTreeSet<&str> = changes
+            .made
+            .iter()
+            .map(|each| each.address.as_str())
+            .collect();
+        let lost = gone.filter(|each| !made.contains(each.address.as_str()));
+        changes.lost.extend(lost.cloned());
+        changes
+            .made
+            .retain(|each| !vanished.contains(each.address.as_str()));
+        let mut transition = Transition {
+            dropped: changes.lost,
+            added: changes.made,
+        };
+        for list in [&mut transition.dropped, &mut transition.added] {
+            list.sort_by(|one, other| one.address.cmp(&other.address));
+            list.dedup_by(|one, other| one.address == other.address);
+        }
+        Ok(Foreseen {
+            transition,
+            outside: drift,
+        })
+    }
+}
+
 impl Foreseen {
     /// Reads it off the JSON of a plan.
     ///
     /// # Errors
     /// [`Unread`]: then nobody knows.
     pub fn read(plan: &[u8]) -> Result<Self, Unread> {
-        let Plan { changes, drift, .. } = serde_json::from_slice(plan)?;
-        let (changes, drift) = (
-            changes.unwrap_or_default().done()?,
-            drift.unwrap_or_default().done()?,
-        );
-        let vanished: BTreeSet<&str> = drift
-            .iter()
-            .filter(|each| each.actions == ["delete"])
-            .map(|each| each.address.as_str())
-            .collect();
-        let mut transition = Transition::default();
-        let mut made = BTreeSet::new();
-        for each in &changes {
-            match Fate::of(each)? {
-                Fate::Made => {
-                    made.insert(each.address.as_str());
-                    if !vanished.contains(each.address.as_str()) {
-                        transition.added.push(each.moved());
-                    }
-                }
-                Fate::Lost => transition.dropped.push(each.moved()),
-                Fate::Stays => {}
-            }
-        }
-        let lost =
-            |each: &&Resource| each.actions == ["delete"] && !made.contains(each.address.as_str());
-        let gone = drift.iter().filter(lost).map(Resource::moved);
-        transition.dropped.extend(gone);
-        for list in [&mut transition.dropped, &mut transition.added] {
-            list.sort_by(|one, other| one.address.cmp(&other.address));
-            list.dedup_by(|one, other| one.address == other.address);
-        }
-        Ok(Self {
-            transition,
-            outside: drift.iter().map(Resource::moved).collect(),
-        })
+        let mut reader = Reader::default();
+        // It takes whatever it is given.
+        let _ = reader.write_all(plan);
+        reader.done()
     }
 }
 
@@ -138,48 +176,18 @@ enum Fate {
 }
 
 impl Fate {
-    fn of(resource: &Resource) -> Result<Self, Unread> {
-        let actions: Vec<&str> = resource.actions.iter().map(String::as_str).collect();
+    fn of(resource: &Spelled) -> Result<Self, Unread> {
+        let actions: Vec<&str> = resource.change.actions.iter().map(String::as_str).collect();
         Ok(match actions.as_slice() {
-            _ if resource.is_deposed => Self::Stays,
+            _ if resource.deposed.is_some() => Self::Stays,
             ["create"] => Self::Made,
-            ["no-op" | "update"] if resource.is_imported => Self::Made,
+            ["no-op" | "update"] if resource.change.importing.is_some() => Self::Made,
             ["delete" | "forget"] => Self::Lost,
             ["no-op" | "update" | "read"]
             | ["delete" | "forget", "create"]
             | ["create", "delete" | "forget"] => Self::Stays,
             _ => return Err(Unread::Resource),
         })
-    }
-}
-
-/// As much of a plan as is needed.
-#[derive(Deserialize)]
-struct Plan {
-    #[serde(rename = "format_version")]
-    _form: String,
-    #[serde(rename = "resource_changes")]
-    changes: Option<List<false>>,
-    #[serde(rename = "resource_drift")]
-    drift: Option<List<true>>,
-}
-
-/// A managed resource of a plan, as far as it is told.
-struct Resource {
-    address: String,
-    kind: String,
-    actions: Vec<String>,
-    is_deposed: bool,
-    is_imported: bool,
-}
-
-impl Resource {
-    fn moved(&self) -> Moved {
-        Moved {
-            address: self.address.clone(),
-            kind: self.kind.clone(),
-            actions: self.actions.clone(),
-        }
     }
 }
 
@@ -200,78 +208,70 @@ struct Change {
     importing: Option<IgnoredAny>,
 }
 
-/// The managed resources of a list; of what drifted only what did.
-#[derive(Default)]
-struct List<const DRIFT: bool> {
-    resources: Vec<Resource>,
-    entries: usize,
-    bytes: usize,
-    /// Why it is none: then the entries that follow are not looked at.
-    unread: Option<Unread>,
-}
-
-impl<const DRIFT: bool> List<DRIFT> {
-    fn done(self) -> Result<Vec<Resource>, Unread> {
-        self.unread.map_or(Ok(self.resources), Err)
-    }
-
-    /// Takes one more entry into account.
-    fn add(&mut self, text: &str) -> Result<(), Unread> {
-        self.entries += 1;
-        if self.entries > ENTRIES_MAX {
-            return Err(Unread::TooMuch);
-        }
-        if DRIFT {
-            self.bytes = self.bytes.saturating_add(text.len());
-            if text.len() > DRIFT_BYTES_MAX || self.bytes > DRIFTS_BYTES_MAX {
-                return Err(Unread::TooMuch);
-            }
-            let entry: Value = serde_json::from_str(text)?;
-            if !has_drifted(&entry).ok_or(Unread::Resource)? {
-                return Ok(());
-            }
-        }
-        let spelled: Spelled = serde_json::from_str(text)?;
-        if spelled.mode != MANAGED {
-            return Ok(());
-        }
-        if self.resources.len() >= TOLD_MAX {
-            return Err(Unread::TooMuch);
-        }
-        self.resources.push(Resource {
+impl From<Spelled> for Moved {
+    fn from(spelled: Spelled) -> Self {
+        Self {
             address: spelled.address,
             kind: spelled.kind,
             actions: spelled.change.actions,
-            is_deposed: spelled.deposed.is_some(),
-            is_imported: spelled.change.importing.is_some(),
-        });
+        }
+    }
+}
+
+/// The managed resources that are to be made, and those that are to be lost.
+#[derive(Default)]
+struct Changes {
+    entries: usize,
+    made: Vec<Moved>,
+    lost: Vec<Moved>,
+}
+
+impl Changes {
+    /// Takes one more entry into account.
+    fn add(&mut self, entry: &[u8]) -> Result<(), Unread> {
+        self.entries += 1;
+        if self.entries > ENTRIES_MAX || self.made.len() + self.lost.len() > TOLD_MAX {
+            return Err(Unread::TooMuch);
+        }
+        let spelled: Spelled = serde_json::from_slice(entry)?;
+        if spelled.mode != MANAGED {
+            return Ok(());
+        }
+        match Fate::of(&spelled)? {
+            Fate::Made => self.made.push(spelled.into()),
+            Fate::Lost => self.lost.push(spelled.into()),
+            Fate::Stays => {}
+        }
         Ok(())
     }
 }
 
-impl<'de, const DRIFT: bool> Deserialize<'de> for List<DRIFT> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_seq(Self::default())
-    }
+/// The managed resources that changed without terraform.
+#[derive(Default)]
+struct Drift {
+    entries: usize,
+    bytes: usize,
+    resources: Vec<Moved>,
 }
 
-impl<'de, const DRIFT: bool> Visitor<'de> for List<DRIFT> {
-    type Value = Self;
-
-    fn expecting(&self, form: &mut fmt::Formatter<'_>) -> fmt::Result {
-        form.write_str("a list of resources")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut entries: A) -> Result<Self, A::Error> {
-        while let Some(entry) = entries.next_element::<&RawValue>()? {
-            if let Err(unread) = self.add(entry.get()) {
-                self.unread = Some(unread);
-                break;
-            }
+impl Drift {
+    /// Takes one more entry into account.
+    fn add(&mut self, entry: &[u8]) -> Result<(), Unread> {
+        self.entries += 1;
+        self.bytes = self.bytes.saturating_add(entry.len());
+        let is_much = self.entries > ENTRIES_MAX || self.bytes > DRIFTS_BYTES_MAX;
+        if is_much || self.resources.len() > TOLD_MAX {
+            return Err(Unread::TooMuch);
         }
-        // A reader of JSON goes on where the list ends.
-        while entries.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(self)
+        let value: Value = serde_json::from_slice(entry)?;
+        if !has_drifted(&value).ok_or(Unread::Resource)? {
+            return Ok(());
+        }
+        let spelled: Spelled = serde_json::from_slice(entry)?;
+        if spelled.mode == MANAGED {
+            self.resources.push(spelled.into());
+        }
+        Ok(())
     }
 }
 
@@ -368,6 +368,13 @@ mod tests {
             assert!(read(std::slice::from_ref(&odd), &[]).is_err(), "{odd}");
         }
         assert!(read(&[], &[json!({ "mode": "managed" })]).is_err());
+        assert!(
+            read(
+                &[json!({ "address": "a.x", "mode": "managed" }), json!(1)],
+                &[]
+            )
+            .is_err()
+        );
         for text in [
             "",
             "{}",
@@ -378,6 +385,94 @@ mod tests {
         }
         let none = Foreseen::read(br#"{"format_version":"1.2"}"#).unwrap();
         assert_eq!(none, Foreseen::default());
+    }
+
+    /// What is read off a text that comes in pieces of a length.
+    fn in_pieces(text: &str, length: usize) -> Result<Foreseen, Unread> {
+        let mut reader = Reader::default();
+        for piece in text.as_bytes().chunks(length) {
+            reader.write_all(piece).unwrap();
+        }
+        reader.done()
+    }
+
+    #[test]
+    fn however_a_plan_comes_and_is_spelled_it_says_the_same() {
+        let odd = r#"{ "before" : {"mode":"no","change":{"actions":["x"]}, "a\\": "}]\"" }, "x":[[],{"type":1}]}"#;
+        let text = format!(
+            r#" {{"other": [{{"address": 1}}, {odd}], "format\u005fversion" : "1.2", "x": {{"resource_changes": [1]}},
+            "resource_ch\u0061nges":[{{ "extra": {odd}, "address":"a.\u0062[\"k\\\"]" , "mode" :"managed","type":"t",
+                "change": {{"before":{odd},"acti\u006fns":["create"],"after":[{odd}],"after_unknown":true }}, "deposed":null, "last": "," }},
+                {{"change":{{"actions":["delete"],"x":null,"importing":null}},"mode":"managed","type":"t","address":"b","index":{odd}}},
+                {{"change":{{"importing":{{"id":{odd}}},"actions":["no-op"]}},"mode":"managed","type":"t","address":"c"}}
+            ],
+            "resource_drift": [{{"address":"d","mode":"managed","type":"t","change":{{"actions":["update"],"before":{odd},"after":2}}}}],
+            "{long}": 3, "errored": false }} "#,
+            long = "y".repeat(1000),
+        );
+        // What a reader of all of it finds is what the test is about.
+        let whole: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(whole["resource_changes"].as_array().map(Vec::len), Some(3));
+        let found = Foreseen::read(text.as_bytes()).unwrap();
+        assert_eq!(addresses(&found.transition.added), ["a.b[\"k\\\"]", "c"]);
+        assert_eq!(addresses(&found.transition.dropped), ["b"]);
+        assert_eq!(addresses(&found.outside), ["d"]);
+        for length in [1, 2, 3, 7, 64, 1000] {
+            assert_eq!(in_pieces(&text, length).unwrap(), found, "{length}");
+        }
+        // Cut anywhere before its end, it says nothing.
+        let end = text.trim_end().len();
+        for length in 0..end {
+            assert!(in_pieces(&text[..length], 50).is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_twice_or_is_no_list_is_said_by_nobody() {
+        let form = r#""format_version":"1.2""#;
+        for rest in [
+            r#""resource_changes":[],"resource_changes":[]"#,
+            r#""resource_changes":[],"resource\u005fchanges":[]"#,
+            r#""format_version":"1.2""#,
+            r#""resource_changes":[[]]"#,
+            r#""resource_changes":["x"]"#,
+            r#""resource_drift":true"#,
+            r#""resource_drift":"[]""#,
+            r#""resource_changes":[{}]"#,
+        ] {
+            let text = format!("{{{form},{rest}}}");
+            let found = Foreseen::read(text.as_bytes());
+            assert!(found.is_err(), "{text}");
+            let text = format!("{{{form},\"y\":[],{rest}");
+            assert!(Foreseen::read(text.as_bytes()).is_err(), "{text}");
+        }
+        for text in [
+            "{}{}",
+            "{\"format_version\":\"1\"} {",
+            "}",
+            "]",
+            "\"x\"",
+            "1",
+        ] {
+            assert!(Foreseen::read(text.as_bytes()).is_err(), "{text}");
+        }
+        let none = format!("{{{form},\"resource_changes\":null,\"resource_drift\":[]}}");
+        assert_eq!(
+            Foreseen::read(none.as_bytes()).unwrap(),
+            Foreseen::default()
+        );
+    }
+
+    #[test]
+    fn what_a_change_holds_is_not_kept_and_what_drifted_may_not_be_longer_than_reason() {
+        let mut long = entry("a.long", &["create"]);
+        long["change"]["after"] = json!("x".repeat(3 * DRIFT_BYTES_MAX));
+        assert!(read(std::slice::from_ref(&long), &[]).is_ok());
+        long["change"]["actions"] = json!(["update"]);
+        let drifted = read(&[], std::slice::from_ref(&long));
+        assert!(matches!(drifted, Err(Unread::TooMuch)));
+        let named = entry(&"x".repeat(2 * 1024 * 1024), &["create"]);
+        assert!(matches!(read(&[named], &[]), Err(Unread::TooMuch)));
     }
 
     fn state(names: &[&str]) -> String {

@@ -111,7 +111,10 @@ impl Judge for Against {
 
     fn assess(&self, question: Question) -> Judging<'_, Vec<Said>> {
         Box::pin(async move {
-            let all: Vec<u8> = question.documents.into_values().flatten().collect();
+            let mut all = Vec::new();
+            for document in question.documents.values() {
+                document.pour(&mut all).map_err(|error| error.to_string())?;
+            }
             let is_over = question.stage == Stage::Applied;
             let against = question.sets.iter().map(|set| Said {
                 outcome: if is_over || !set.archive.starts_with(OF_STATES) {

@@ -15,6 +15,7 @@ use super::transition::Before;
 use crate::blob::Stored;
 use crate::cost::make as cost;
 use crate::ctx::Ctx;
+use crate::document::Document;
 use crate::error::Result;
 use crate::house::House;
 use crate::object::Object;
@@ -39,17 +40,15 @@ pub(crate) struct Documents {
 
 /// Where a document is.
 enum Kept {
-    /// A file of a run.
-    File(Object, Stored),
-    /// A version of a state.
-    State(Box<Version>, Stored),
+    /// A file of a run, or a version of a state.
+    Sealed(Box<(Object, Stored)>),
     /// Here.
     Text(&'static str),
 }
 
 /// Documents that can be read.
 pub(super) struct Opened {
-    pub(super) documents: BTreeMap<Part, Bytes>,
+    pub(super) documents: BTreeMap<Part, Document>,
     pub(super) before: Option<Before>,
     /// Why nothing is known of its cost, where nothing is.
     pub(super) no_cost: Option<String>,
@@ -59,7 +58,8 @@ impl Documents {
     /// The file of a run, where there is one.
     async fn file(&mut self, rows: &mut Rows, run: &Run, (part, kind): (Part, Kind)) -> Result<()> {
         if let Some((object, stored)) = files::find(rows, &run.id, kind).await? {
-            self.kept.insert(part, Kept::File(object, stored));
+            self.kept
+                .insert(part, Kept::Sealed(Box::new((object, stored))));
         }
         Ok(())
     }
@@ -73,8 +73,10 @@ impl Documents {
             Some(version) if version.opaque => {}
             Some(version) => {
                 let stored = state::stored(rows, &version).await?;
-                self.kept
-                    .insert(part, Kept::State(Box::new(version), stored));
+                self.kept.insert(
+                    part,
+                    Kept::Sealed(Box::new((Object::from(&version), stored))),
+                );
             }
         }
         Ok(())
@@ -83,28 +85,29 @@ impl Documents {
     /// The ids of what they are kept as.
     pub(super) fn ids(&self) -> Vec<String> {
         let id = |kept: &Kept| match kept {
-            Kept::File(object, _) => Some(object.id.clone()),
-            Kept::State(version, _) => Some(version.id.to_string()),
+            Kept::Sealed(sealed) => Some(sealed.0.id.clone()),
             Kept::Text(_) => None,
         };
         let estimate = self.estimate.iter().map(|(object, _)| object.id.clone());
         self.kept.values().filter_map(id).chain(estimate).collect()
     }
 
-    /// Opens all of them.
+    /// Opens all of them: what is long is read and checked, and opened when it is handed on.
     pub(super) async fn open(self, ctx: &Ctx) -> Result<Opened> {
         let mut documents = BTreeMap::new();
         for (part, kept) in self.kept {
-            let bytes = match kept {
-                Kept::File(object, stored) => object.open(ctx, stored).await?,
-                Kept::State(version, stored) => state::opened(ctx, &version, stored).await?,
-                Kept::Text(text) => Bytes::from_static(text.as_bytes()),
+            let document = match kept {
+                Kept::Sealed(sealed) => {
+                    let (object, stored) = *sealed;
+                    object.document(ctx, stored).await?
+                }
+                Kept::Text(text) => Bytes::from_static(text.as_bytes()).into(),
             };
-            documents.insert(part, bytes);
+            documents.insert(part, document);
         }
         let no_cost = match cost::judged(ctx, self.estimate).await? {
             Ok(cost) => {
-                documents.insert(Part::Cost, cost);
+                documents.insert(Part::Cost, cost.into());
                 None
             }
             Err(why) => Some(why),

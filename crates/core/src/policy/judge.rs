@@ -1,7 +1,7 @@
 //! Judging a plan: what every set in force says of it, after the plan and again before the apply.
 //!
 //! The rows say which sets are in force; their bundles, the stored JSON of the plan and what is known of run and workspace go to a [`Judge`], which
-//! evaluates them in a process apart and answers in bounded time. What does not come to an answer is against the plan, as strictly as there is.
+//! evaluates them in a process apart and answers in bounded time. What is long of it is never here as a whole: it is opened while that process reads it. What does not come to an answer is against the plan, as strictly as there is.
 //!
 //! What changes between plan and apply (the time, the approvals so far, which of both it is) is seen by policies and is no part of the digest of what
 //! they were given: a capsule binds that digest, and the verdict must be the same both times.
@@ -28,6 +28,7 @@ use super::{repository, transition};
 use crate::access;
 use crate::blob::Stored;
 use crate::ctx::Ctx;
+use crate::document::Document;
 use crate::door::{self, Target, actions};
 use crate::error::{Error, Kind as Trouble, Result};
 use crate::house::House;
@@ -134,7 +135,7 @@ pub struct Question {
     /// By which sets.
     pub sets: Vec<Set>,
     /// Of what: the plan as `terraform show -json` gives it, and what else the stage judges that is long.
-    pub documents: BTreeMap<Part, Bytes>,
+    pub documents: BTreeMap<Part, Document>,
     /// Why nothing is known of its cost, where nothing is.
     pub no_cost: Option<String>,
     /// What else is known.
@@ -377,7 +378,7 @@ impl InForce {
 
 /// What the sets in force say of a run; `None` where none is.
 pub(crate) async fn judge(ctx: &Ctx, id: &RunId, stage: Stage) -> Result<Option<Verdicts>> {
-    // One at a time of each house: no house keeps the others waiting, nor holds more than one plan in memory.
+    // One at a time of each house: no house keeps the others waiting.
     let _turn = ctx.house().turn_to_judge().await;
     let (wanted, house) = (id.clone(), ctx.house().clone());
     let target = Target::Workspace(Workspace::OfRun(id.clone()));

@@ -7,10 +7,11 @@
 use statehouse_policy::input::{Change, Context, Part, Transition, is_protected};
 use statehouse_terraform::content::{Content, ContentError};
 use statehouse_terraform::state::{StateFile, Summary, read};
-use statehouse_terraform::transition::{self, Foreseen, Moved};
+use statehouse_terraform::transition::{self, Foreseen, Moved, Reader};
 
 use super::documents::Opened;
 use super::judge::Stage;
+use crate::document::Document;
 use crate::error::{Error, Result};
 use crate::state::sql::Version;
 
@@ -47,19 +48,25 @@ impl From<Summary> for Before {
     }
 }
 
-/// The facts of a run, with what its documents say of its state. Long ones are read on a thread that may block.
+/// The facts of a run, with what its documents say of its state. They are read on a thread that may block: a plan as it is opened, and only what a plan
+/// does not say off states, which are opened whole for that.
 pub(super) async fn known(stage: Stage, opened: &Opened, facts: Context) -> Result<Context> {
     let text = |part| opened.documents.get(&part).cloned();
     let (plan, state) = (text(Part::Plan), text(Part::State));
     let (first, before) = (text(Part::StateBefore), opened.before.clone());
     let read = tokio::task::spawn_blocking(move || {
         let Some(plan) = plan else { return Ok(facts) };
-        let foreseen = Foreseen::read(&plan)
+        let mut reader = Reader::default();
+        plan.read_by(&mut reader)?;
+        let foreseen = reader
+            .done()
             .map_err(|why| unknown("the plan does not say what becomes of the state", &why))?;
+        let whole = |text: Option<Document>| text.map(|text| text.whole()).transpose();
         let transition = match stage {
-            Stage::Applied => between(first.as_deref(), state.as_deref())?,
+            Stage::Applied => between(whole(first)?.as_deref(), whole(state)?.as_deref())?,
             Stage::Plan | Stage::Apply | Stage::Saved => {
-                expected(before, state.as_deref(), &foreseen)?
+                let state = state.filter(|_| before.is_none());
+                expected(before, whole(state)?.as_deref(), &foreseen)?
             }
         };
         Ok(Context {

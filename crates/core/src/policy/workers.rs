@@ -10,9 +10,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Map, Value};
 use statehouse_policy::assess::{self, Request};
-use statehouse_policy::bundle::{Bundle, Limits};
+use statehouse_policy::bundle::{Bundle, Digest, Limits};
 use statehouse_policy::engine::Diagnostic;
-use statehouse_policy::input::{self, Input, Part};
+use statehouse_policy::input::{self, Input, Text};
 use statehouse_policy::library;
 use statehouse_policy::manifest::{self, Level};
 use statehouse_policy::verdict;
@@ -22,6 +22,7 @@ use super::judge::{
     Checked, Judge, Judging, Message, Outcome, PolicyResult, Question, Said, Set, Stage,
 };
 use super::{Enforcement, PolicyView};
+use crate::document::Document;
 
 /// What judges by workers.
 pub struct ByWorkers(Arc<Workers>);
@@ -143,12 +144,12 @@ fn request(question: Question) -> Result<Request, String> {
     for (at, set) in question.sets.iter().enumerate() {
         sets.push(set_of(at, set)?);
     }
-    let mut documents: BTreeMap<Part, Arc<str>> = BTreeMap::new();
-    for (part, bytes) in &question.documents {
-        let text = std::str::from_utf8(bytes);
-        let text = text.map_err(|_| format!("the {} is not UTF-8", part.name()))?;
-        documents.insert(*part, Arc::from(text));
-    }
+    let text = |document: Document| {
+        let digest = Digest(document.digest());
+        Text::kept(Arc::new(document), digest)
+    };
+    let documents = question.documents.into_iter();
+    let documents = documents.map(|(part, document)| (part, text(document)));
     let context = input::Context {
         stage: match question.stage {
             Stage::Plan => input::Stage::Plan,
@@ -163,7 +164,7 @@ fn request(question: Question) -> Result<Request, String> {
         sets,
         entities: question.stage.entities().to_vec(),
         input: Input {
-            documents,
+            documents: documents.collect(),
             context,
             data: BTreeMap::new(),
         },

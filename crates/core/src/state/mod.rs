@@ -310,12 +310,6 @@ pub(crate) fn context(version: &Version) -> Context<'_> {
     }
 }
 
-/// The same, wiped when nobody needs them.
-pub(crate) async fn opened(ctx: &Ctx, version: &Version, stored: Stored) -> Result<Bytes> {
-    let bytes = open(ctx, version, stored).await?;
-    Ok(Bytes::from_owner(Zeroizing::new(bytes)))
-}
-
 /// Opens a version's bytes; large ones on a thread that may block.
 async fn open(ctx: &Ctx, version: &Version, stored: Stored) -> Result<Vec<u8>> {
     let salted = open_salted(ctx, version, stored).await?;

@@ -96,8 +96,8 @@ fn inner(archive: Bytes) -> Bytes {
 
 /// What a question is about, as JSON.
 fn told(question: &Question) -> Value {
-    let documents = question.documents.iter().map(|(part, bytes)| {
-        let text = String::from_utf8_lossy(bytes).into_owned();
+    let documents = question.documents.iter().map(|(part, document)| {
+        let text = String::from_utf8_lossy(&document.whole().unwrap()).into_owned();
         (part.name().to_owned(), Value::from(text))
     });
     json!({
@@ -145,9 +145,9 @@ fn said(set: &Set, question: &Question) -> Result<Said, String> {
         None => format!("{} says {word}", set.name),
     };
     let mut input = Vec::new();
-    for (part, bytes) in &question.documents {
+    for (part, document) in &question.documents {
         input.extend_from_slice(part.name().as_bytes());
-        input.extend_from_slice(bytes);
+        input.extend_from_slice(&document.whole().unwrap());
     }
     Ok(Said {
         outcome,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use statehouse_confined::Pour as _;
 
 use super::{Limits, Request, Set};
 use crate::engine::Version;
@@ -100,7 +101,7 @@ impl Task {
             context: request.input.context.clone(),
             data: request.input.data.clone(),
             documents: documents
-                .map(|(part, text)| (*part, text.len() as u64))
+                .map(|(part, text)| (*part, text.bytes()))
                 .collect(),
             wall: limits.wall,
             threads: limits.threads,

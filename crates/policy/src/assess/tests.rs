@@ -68,7 +68,7 @@ fn request(sets: Vec<Set>) -> Request {
         sets,
         entities: vec![Entity::Plan, Entity::Cost, Entity::State, Entity::Workspace],
         input: Input {
-            documents: documents.map(|(part, text)| (part, Arc::from(text))).into(),
+            documents: documents.map(|(part, text)| (part, text.into())).into(),
             context: context(),
             data: BTreeMap::from([("teams".into(), json!({"ada": "core"}))]),
         },
@@ -388,7 +388,7 @@ fn what_is_not_there_is_not_judged_and_does_not_pass() {
     asked
         .input
         .documents
-        .insert(Part::Plan, Arc::from("{\"format_version\": "));
+        .insert(Part::Plan, "{\"format_version\": ".into());
     let verdict = assess(&asked, &Limits::default()).remove(0);
     assert!(
         verdict.results[0].messages[0]

@@ -17,7 +17,7 @@ use serde::Serialize;
 use crate::assess::{self, Request, Set, check::check_set};
 use crate::bundle::{self, Bundle, BundleError};
 use crate::engine::Diagnostic;
-use crate::input::{Context, Input, Part};
+use crate::input::{Context, Input, Part, Text};
 use crate::library;
 use crate::manifest::{Entity, ExpandError, FILE, Level, ManifestError, Values, expand};
 use crate::verdict::{Outcome, PolicyResult, Summary, Verdict};
@@ -124,7 +124,7 @@ pub fn check(question: &Question) -> Result<Checked, CheckError> {
 ///
 /// As [`check`].
 pub fn request(question: &Question) -> Result<Request, CheckError> {
-    let mut documents: BTreeMap<Part, Arc<str>> = BTreeMap::new();
+    let mut documents: BTreeMap<Part, Text> = BTreeMap::new();
     let parts = [
         (Part::Plan, &question.plan),
         (Part::State, &question.state),

@@ -4,7 +4,8 @@
 //! Promises: every large document is parsed once, straight from its text into the engine's values. The native document holds each
 //! part under its own name and the keys of the plan at the root, and a [view](Parsed::view) is made by sharing parts, never by copying
 //! them: a set of another dialect costs a few small objects. Names that are ours are ours: a plan that has a key `run` or `cost` at
-//! its root does not put words into the server's mouth. [`Input::digest`] covers every byte that a policy can see.
+//! its root does not put words into the server's mouth. [`Input::digest`] covers every byte that a policy can see, of documents by the
+//! digest of each: they may be elsewhere, and are opened when a worker reads them.
 //!
 //! Deliberately absent: reading a plan (a policy reads what terraform wrote), and the clock: the time is part of the circumstances, so
 //! that a verdict can be made again.
@@ -12,10 +13,10 @@
 mod context;
 #[cfg(test)]
 mod tests;
+mod text;
 mod views;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -24,13 +25,16 @@ pub use context::{
     Approval, Change, Commit, Context, PROTECTED, Person, Place, PullRequest, Repository, Run,
     RunVariable, Sandbox, Stage, Transition, Workspace, is_protected,
 };
+pub use text::Text;
+
+use statehouse_confined::Pour;
 
 use crate::bundle::Digest;
 use crate::engine::{Document, EvalError};
 use crate::manifest::{Dialect, Entity};
 
 /// Opens the digest of an input.
-const FORMAT: &[u8] = b"statehouse policy input 1\n";
+const FORMAT: &[u8] = b"statehouse policy input 2\n";
 
 /// A document that is given as the text that it came in.
 #[derive(
@@ -64,8 +68,8 @@ impl Part {
 /// All that is judged in one run.
 #[derive(Clone, Debug, Default)]
 pub struct Input {
-    /// The large documents, as text. Shared, because several runs may be judged at once.
-    pub documents: BTreeMap<Part, Arc<str>>,
+    /// The large documents, as text.
+    pub documents: BTreeMap<Part, Text>,
     /// Who, where and how.
     pub context: Context,
     /// Data documents of the organization, each found under `data` by its name. Those of a set lie over them.
@@ -75,7 +79,7 @@ pub struct Input {
 impl Input {
     /// The bytes of all large documents.
     pub fn bytes(&self) -> u64 {
-        self.documents.values().map(|text| text.len() as u64).sum()
+        self.documents.values().map(Pour::bytes).sum()
     }
 
     /// SHA-256 over what is judged: everything that a policy can see beside its own bundle, without the three things that change
@@ -95,7 +99,7 @@ impl Input {
         };
         hasher.update(FORMAT);
         for (part, text) in &self.documents {
-            add(&mut hasher, part.name(), text.as_bytes());
+            add(&mut hasher, part.name(), &text.digest().0);
         }
         for (name, value) in &self.data {
             add(
@@ -170,10 +174,11 @@ impl Parsed {
     /// # Errors
     ///
     /// When one is not JSON; the message names it, and the line and column.
-    pub fn read(texts: &BTreeMap<Part, Arc<str>>, context: Context) -> Result<Parsed, Unreadable> {
+    pub fn read(texts: &BTreeMap<Part, Text>, context: Context) -> Result<Parsed, Unreadable> {
         let mut parts = BTreeMap::new();
         for (part, text) in texts {
-            parts.insert(*part, read(*part, text)?);
+            let text = text.whole().map_err(|error| no_text(*part, &error))?;
+            parts.insert(*part, read(*part, &text)?);
         }
         Ok(Parsed::of(parts, context))
     }
@@ -216,6 +221,15 @@ impl Parsed {
 /// Reads one document.
 pub(crate) fn read(part: Part, text: &str) -> Result<Document, Unreadable> {
     Document::from_json(text).map_err(|error| Unreadable { part, error })
+}
+
+/// What stands for a document that is no text.
+pub(crate) fn no_text(part: Part, why: &impl std::fmt::Display) -> Unreadable {
+    let error = EvalError {
+        code: String::from("eval_internal_error"),
+        message: why.to_string(),
+    };
+    Unreadable { part, error }
 }
 
 /// A document that is not JSON.

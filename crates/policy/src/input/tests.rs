@@ -19,7 +19,9 @@ fn input() -> Input {
         ),
     ];
     Input {
-        documents: documents.map(|(part, text)| (part, Arc::from(text))).into(),
+        documents: documents
+            .map(|(part, text)| (part, Text::from(text)))
+            .into(),
         context: Context {
             run: Some(Run {
                 id: "run-1".into(),
@@ -71,7 +73,7 @@ fn a_document_that_is_none_is_named() {
         "[1,]",
         nested.as_str(),
     ] {
-        let documents = BTreeMap::from([(Part::Plan, Arc::from(text))]);
+        let documents = BTreeMap::from([(Part::Plan, Text::from(text))]);
         let error = Parsed::read(&documents, Context::default())
             .err()
             .unwrap()
@@ -102,7 +104,7 @@ fn the_digest_covers_everything_but_what_changes_before_an_apply() {
         &|it| it.context.workspace.tags.push("prod".into()),
         &|it| it.context.changed_outside.push(Change::default()),
         &|it| drop(it.documents.remove(&Part::State)),
-        &|it| drop(it.documents.insert(Part::State, Arc::from("{}"))),
+        &|it| drop(it.documents.insert(Part::State, Text::from("{}"))),
         &|it| drop(it.data.insert("teams".into(), json!([]))),
     ];
     for change in other {

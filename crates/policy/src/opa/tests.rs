@@ -21,7 +21,7 @@ fn request() -> Request {
         sets: vec![Set::new("set", Arc::new(bundle), Values::new()).unwrap()],
         entities: vec![Entity::Plan],
         input: Input {
-            documents: BTreeMap::from([(Part::Plan, Arc::from(plan))]),
+            documents: BTreeMap::from([(Part::Plan, plan.into())]),
             ..Input::default()
         },
     }

@@ -13,7 +13,7 @@ use super::{Order, Word};
 use crate::assess::task::{Event, Task, TaskSet, Usage};
 use crate::assess::{check, evaluate};
 use crate::engine::Document;
-use crate::input::{Parsed, Part, read};
+use crate::input::{Parsed, Part, no_text, read};
 
 /// What a worker answers when it cannot go on, as `env` and `timeout` do.
 const FAILED: u8 = 125;
@@ -54,8 +54,8 @@ fn documents(task: &Task) -> io::Result<Result<BTreeMap<Part, Document>, String>
         let Ok(read_so_far) = &mut documents else {
             continue;
         };
-        let text = String::from_utf8(text).map_err(io::Error::other)?;
-        match read(*part, &text) {
+        let text = String::from_utf8(text).map_err(|error| no_text(*part, &error));
+        match text.and_then(|text| read(*part, &text)) {
             Ok(document) => {
                 read_so_far.insert(*part, document);
             }

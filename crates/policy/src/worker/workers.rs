@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use statehouse_confined::{Death, Failure, Patience, Piece, Process};
+use statehouse_confined::{Death, Failure, Patience, Pour, Process, poured};
 
 use super::{Described, Order, Settings, Usage, Word};
 use crate::assess::check::Checked;
 use crate::assess::task::{Event, Task, TaskSet};
 use crate::assess::{self, Answers, Request, Set};
 use crate::engine::Diagnostic;
+use crate::input::Text;
 use crate::manifest::FILE;
 use crate::verdict::Verdict;
 
@@ -192,7 +193,7 @@ impl Workers {
     fn with_process(
         &self,
         order: &Order<&Task, &TaskSet>,
-        documents: &[&str],
+        documents: &[Text],
         hear: &mut dyn FnMut(Word) -> bool,
         patience: Patience<'_>,
     ) -> Result<(), Failure> {
@@ -226,16 +227,13 @@ impl Workers {
         &self,
         mut process: Process,
         order: &Order<&Task, &TaskSet>,
-        documents: &[&str],
+        documents: &[Text],
         hear: &mut dyn FnMut(Word) -> bool,
         patience: Patience<'_>,
     ) -> Result<(), Failure> {
         let limits = self.settings.limits.of_process();
         process.ready(self.settings.strict, &limits, patience)?;
-        process.limit(
-            &limits,
-            documents.iter().map(|text| text.len() as u64).sum(),
-        )?;
+        process.limit(&limits, documents.iter().map(Pour::bytes).sum())?;
         let mut garbled = None;
         let mut take = |frame: &[u8]| match serde_json::from_slice(frame) {
             Ok(word) => hear(word),
@@ -244,10 +242,9 @@ impl Workers {
                 true
             }
         };
-        let mut pieces = documents
-            .iter()
-            .map(|text| -> Piece<'_> { Ok(Box::new(text.as_bytes())) });
-        process.carry_out(order, &mut pieces, &mut take, &limits, patience)?;
+        poured(documents, &mut |pieces| {
+            process.carry_out(order, pieces, &mut take, &limits, patience)
+        })?;
         garbled.map_or(Ok(()), |why| {
             Err(Failure::Broken(format!(
                 "the worker says what nobody understands: {why}"
@@ -416,13 +413,8 @@ impl Attempt<'_> {
             // It was not asked this.
             Word::Checked(_) => false,
         };
-        let documents: Vec<&str> = self
-            .request
-            .input
-            .documents
-            .values()
-            .map(AsRef::as_ref)
-            .collect();
+        let documents = self.request.input.documents.values();
+        let documents: Vec<Text> = documents.cloned().collect();
         let patience = Patience {
             until,
             canceled: &|| canceled.is_set(),

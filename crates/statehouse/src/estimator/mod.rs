@@ -6,7 +6,6 @@
 
 mod inside;
 mod places;
-mod poured;
 mod told;
 
 use std::ffi::OsString;
@@ -17,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use statehouse_confined::{Death, Failure, Limits, Patience, Piece, Process, Program};
+use statehouse_confined::{Death, Failure, Limits, Patience, Piece, Process, Program, poured};
 use statehouse_core::cost::Kind;
 use statehouse_core::cost::estimate::{
     Estimating, Estimator, Figures, Input, Lane, Own, Place, Question, Resource, Said, Unsaid,
@@ -28,7 +27,6 @@ use statehouse_cost::price::book::Book;
 
 pub(crate) use inside::main;
 use places::Places;
-use poured::poured;
 
 /// The hidden subcommand of an estimate.
 pub(crate) const WORKER: &str = "cost-worker";

@@ -143,7 +143,7 @@ impl Line {
             })
             .await;
             let opened = match found {
-                Ok(Some((object, stored))) => object.open(&self.ctx, stored).await.map(drop),
+                Ok(Some((object, stored))) => object.document(&self.ctx, stored).await.map(drop),
                 // That one is missing which must be there, the capsule says.
                 Ok(None) => Ok(()),
                 Err(error) => Err(error),
