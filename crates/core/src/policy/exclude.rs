@@ -57,7 +57,7 @@ async fn change(
             let old = set.clone();
             set.excluded = ids.into_iter().collect::<Vec<_>>().join(" ");
             let hours = gate::hours(tx, id).await?;
-            let entry = gate::require_reach(tx, (&old, &set), hours, Entry::new(&set.id)).await?;
+            let entry = gate::require_change(tx, (&old, &set), hours, Entry::new(&set.id)).await?;
             set.updated_at = tx.now();
             tx.put(&set).await?;
             let entry = reach::named(entry, changed);

@@ -1,12 +1,13 @@
-//! What a set asks for before another bundle of it is in force, and before it reaches further: a replay over stored plans, with exactly that bundle and the
-//! set as it is.
+//! What a set asks for before another bundle of it is in force, before it has other parameters, exceptions or another strictness, and before it reaches
+//! further: a replay over stored plans, with exactly that bundle, those settings and the set as it is.
 //!
 //! A replay that is kept goes on page by page, each where the last one ended, and counts what is newly blocked and newly allowed. It is good for a day from
 //! when it was finished, and ends with any change of the set that decides what it says or whom: other parameters would have said other things, and plans
 //! that it did not reach were not judged. One that was made everywhere is good for whatever the set reaches.
 //!
 //! So nobody publishes for a set that reaches nothing, and attaches it afterwards: what is attached asks for the same replay of the bundle in force. A
-//! replay over no workspace says nothing: what reaches none takes a bundle into force after one that was made everywhere.
+//! replay over no workspace says nothing: what reaches none takes a bundle into force after one that was made everywhere. Nor does one that judged no plan,
+//! unless there is none: then the leaf says so.
 //!
 //! Absent on purpose: a workspace that comes to a set by itself, by a tag or a move. That is a change of its own people, who would be held up by a question
 //! about a set that they may not even see.
@@ -24,6 +25,8 @@ use crate::ctx::Ctx;
 use crate::door::{self, Action, Entry, Outcome, Target, Tx, actions};
 use crate::error::{Error, Kind, Result};
 use crate::record::Rows;
+use crate::run::sql as runs;
+use crate::workspace::sql as workspaces;
 
 actions! {
     /// Keep what a page of a replay found.
@@ -112,24 +115,66 @@ pub(super) async fn require<A: Action>(
     required(tx, of, hours, entry, &refuse).await
 }
 
-/// Refuses to have a set reach further whose bundle in force was not replayed as the set asks for, over what it would reach. `hours` is what was asked for
-/// before the change, or is asked for by it, whichever is more.
-pub(super) async fn require_reach<A: Action>(
+/// What of a set's settings decides what it says, and is otherwise than before: what it is called, and how a replay is told.
+fn resettled(old: &PolicySet, new: &PolicySet) -> Vec<(&'static str, &'static str)> {
+    let all = [
+        (
+            ("enforcement", "--enforcement LEVEL"),
+            old.enforcement == new.enforcement,
+        ),
+        (
+            ("parameters", "--parameters FILE"),
+            old.parameters == new.parameters,
+        ),
+        (
+            ("exceptions", "--exceptions FILE"),
+            old.exceptions == new.exceptions,
+        ),
+    ];
+    let changed = all.into_iter().filter(|(_, is_same)| !is_same);
+    changed.map(|(each, _)| each).collect()
+}
+
+/// Whether nothing is said that a set reaches.
+fn reaches_nothing(set: &PolicySet) -> bool {
+    !set.global && set.scopes.is_empty() && set.tags.is_empty()
+}
+
+/// Refuses to have a set reach further, or judge by other settings, whose bundle in force was not replayed as the set asks for: with those settings, over
+/// what it would reach. `hours` is what was asked for before the change, or is asked for by it, whichever is more.
+pub(super) async fn require_change<A: Action>(
     tx: &mut Tx<A>,
     (old, new): (&PolicySet, &PolicySet),
     hours: u64,
     entry: Entry,
 ) -> Result<Entry> {
-    if hours == 0 || !force::widens(old, new) {
+    let (widens, changed) = (force::widens(old, new), resettled(old, new));
+    // What reaches nothing judges nothing, and is asked about when it is to.
+    let is_resettled = !changed.is_empty() && !reaches_nothing(new);
+    if hours == 0 || !(widens || is_resettled) {
         return Ok(entry);
     }
     // Without one it judges nothing, and whatever is published is asked about then.
     let Some(bundle) = force::bundle_of(tx, old).await? else {
         return Ok(entry);
     };
+    let (words, flags): (Vec<_>, Vec<_>) = changed.into_iter().unzip();
     let refuse = |why: String| {
-        Error::new(Kind::Conflict, format!("the policy set `{}` reaches no further with a bundle {why}", new.name))
-            .hint("`statehouse policy replay SET DIR --record --everywhere --since …` with the directory that is in force, then attach it; nothing was changed")
+        let what = if is_resettled {
+            format!("takes no other {} into force", words.join(" and "))
+        } else {
+            "reaches no further".to_owned()
+        };
+        let everywhere = if widens { "--everywhere " } else { "" };
+        let flags = flags.iter().map(|flag| format!(" {flag}"));
+        Error::new(
+            Kind::Conflict,
+            format!("the policy set `{}` {what} with a bundle {why}", new.name),
+        )
+        .hint(format!(
+            "`statehouse policy replay SET DIR --record {everywhere}--since …{}` with the directory that is in force, then change it; nothing was changed",
+            flags.collect::<String>()
+        ))
     };
     required(tx, (new, &bundle.digest), hours, entry, &refuse).await
 }
@@ -156,7 +201,7 @@ async fn required<A: Action>(
     };
     let is_everywhere = replay.digest == made_with(set, bundle, Over::Everywhere);
     if !is_everywhere && replay.digest != made_with(set, bundle, Over::Reached) {
-        let why = "whose replay was made with other settings of the set, or over other workspaces, than it has";
+        let why = "whose replay was made with other settings of the set, or over other workspaces, than it would have";
         return Err(refuse(why.to_owned()));
     }
     if !is_everywhere && !force::reaches_any(tx, set).await? {
@@ -175,7 +220,35 @@ async fn required<A: Action>(
         let why = format!("whose replay goes back less than {hours} hours");
         return Err(refuse(why));
     }
-    Ok(replay.told(entry))
+    let entry = replay.told(entry);
+    if replay.plans > 0 {
+        return Ok(entry);
+    }
+    let over = if is_everywhere {
+        Over::Everywhere
+    } else {
+        Over::Reached
+    };
+    if is_any_plan(tx, set, over).await? {
+        let why = "whose replay judged none of the plans that there are: they are older than it goes back, or do not read, or were made since";
+        return Err(refuse(why.to_owned()));
+    }
+    Ok(entry.fact("replay", "no plans to replay"))
+}
+
+/// Whether a plan is kept of a workspace that a replay is made over.
+async fn is_any_plan(rows: &mut Rows, set: &PolicySet, over: Over) -> Result<bool> {
+    for id in runs::workspaces_with_plans(rows).await? {
+        // What is left of a workspace that was deleted is in nobody's reach.
+        let Some(workspace) = workspaces::by_id(rows, &id).await? else {
+            continue;
+        };
+        let tags = force::tags_of(rows, &workspace).await?;
+        if over == Over::Everywhere || force::reaches(set, &workspace, &tags) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 impl PolicyReplay {
@@ -218,7 +291,7 @@ pub(super) async fn keep(
         since,
         reached: page.next.clone(),
         plans: page.plans.len() as u64,
-        passed_over: page.passed_over as u64,
+        passed_over: (page.passed_over + page.unread) as u64,
         newly_blocked: count(&|before, after| !before && after),
         newly_allowed: count(&|before, after| before && !after),
         actor: ActorId::from(ctx.actor()),

@@ -477,9 +477,9 @@ pub async fn update(ctx: &Ctx, id: &PolicySetId, wish: Wish) -> Result<SetView> 
                 return Ok(Outcome::Unchanged(view(tx, asked, set).await?));
             }
             require_free(tx, &set).await?;
-            // To ask no more and to reach further are two changes.
+            // To ask no more, and to reach further or judge otherwise, are two changes.
             let hours = hours.max(wish.replay_hours.unwrap_or(0));
-            let entry = gate::require_reach(tx, (&old, &set), hours, told(&set)).await?;
+            let entry = gate::require_change(tx, (&old, &set), hours, told(&set)).await?;
             set.updated_at = tx.now();
             tx.put(&set).await?;
             let entry = with_gate(entry, wish);
@@ -506,7 +506,7 @@ pub async fn attach(ctx: &Ctx, id: &PolicySetId, to: Vec<To>) -> Result<()> {
             let old = set.clone();
             set.set_reach(&reach);
             let hours = gate::hours(tx, id).await?;
-            let entry = gate::require_reach(tx, (&old, &set), hours, Entry::new(&set.id)).await?;
+            let entry = gate::require_change(tx, (&old, &set), hours, Entry::new(&set.id)).await?;
             set.updated_at = tx.now();
             tx.put(&set).await?;
             let entry = reach::named(entry, new.iter().map(String::as_str));

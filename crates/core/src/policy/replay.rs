@@ -1,10 +1,11 @@
 //! Replays: what another bundle would have said of plans that are stored.
 //!
-//! Each plan is judged twice now, by the bundle in force and by the other one, from the same stored JSON and the same facts: what differs is the
-//! bundle's doing. Nothing is changed, and nothing of it is kept but on request, what it comes to ([`super::gate`]). It is asked for in pages, so that a
+//! Each plan is judged twice now, by the set as it is in force and by the other bundle or settings, from the same stored JSON and the same facts: what
+//! differs is their doing. Nothing is changed, and nothing of it is kept but on request, what it comes to ([`super::gate`]). It is asked for in pages, so that a
 //! long history takes many short questions.
 
 use bytes::Bytes;
+use serde_json::{Map, Value};
 use statehouse_model::{PolicySetId, RunId};
 use statehouse_policy::input::Context;
 use statehouse_policy::manifest::Entity;
@@ -15,7 +16,7 @@ pub use super::gate::Over;
 use super::judge::{self, Outcome, Question, Set, Stage};
 use super::publish::ARCHIVE_BYTES_MAX;
 use super::sql::PolicySet;
-use super::{facts, gate, sql};
+use super::{Enforcement, Exception, Wish, facts, gate, sql};
 use crate::ctx::Ctx;
 use crate::door::{self, Target, actions};
 use crate::error::{Error, Kind, Result};
@@ -61,8 +62,10 @@ pub struct Replayed {
 pub struct Page {
     /// The oldest first.
     pub plans: Vec<Replayed>,
-    /// Runs that were passed over: the set does not reach them, or their plan is not kept any more.
+    /// Runs that were passed over: the set does not reach them, or they have no plan.
     pub passed_over: usize,
+    /// Plans that were to be judged and were not: they are not kept any more, or do not read.
+    pub unread: usize,
     /// Where the next page begins; `None` where this is the last.
     pub next: Option<RunId>,
 }
@@ -78,24 +81,60 @@ pub struct Stretch {
     pub keep: bool,
     /// Of which workspaces.
     pub over: Over,
+    /// With which settings.
+    pub with: Settings,
 }
 
-/// Judges stored plans by another bundle.
+/// Settings that a set would have; what is `None` is as it has it.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// The strictest level that its policies have.
+    pub enforcement: Option<Enforcement>,
+    /// Values of its parameters, all of them.
+    pub parameters: Option<Map<String, Value>>,
+    /// Its exceptions, all of them.
+    pub exceptions: Option<Vec<Exception>>,
+}
+
+impl From<&Settings> for Wish {
+    fn from(settings: &Settings) -> Self {
+        Self {
+            enforcement: settings.enforcement,
+            parameters: settings.parameters.clone(),
+            exceptions: settings.exceptions.clone(),
+            ..Self::default()
+        }
+    }
+}
+
+/// Why a run has no part in a page.
+enum Passed {
+    /// The set does not reach it, or it has no plan.
+    Over,
+    /// Its plan is not kept any more, or does not read.
+    Unread,
+}
+
+/// Judges stored plans by another bundle, or by the same with other settings.
 pub async fn replay(ctx: &Ctx, id: &PolicySetId, archive: Bytes, stretch: Stretch) -> Result<Page> {
     if archive.len() > ARCHIVE_BYTES_MAX {
         let words = format!("a bundle of policies has at most {ARCHIVE_BYTES_MAX} bytes");
         return Err(Error::invalid(words));
     }
+    let wish = Wish::from(&stretch.with);
+    wish.checked()?;
     let (wanted, since, behind) = (id.clone(), stretch.since, stretch.after.clone());
-    let (set, found) = door::read(ctx, ReplaySet, &Target::House, move |rows| {
+    let (set, with, found) = door::read(ctx, ReplaySet, &Target::House, move |rows| {
         Box::pin(async move {
             let set = sql::needed_set(rows, &wanted).await?;
+            let mut with = set.clone();
+            wish.over(rows, &mut with).await?;
             let found = runs::since(rows, since, behind.as_ref(), PAGE).await?;
-            Ok((set, found))
+            Ok((set, with, found))
         })
     })
     .await?;
-    let parameters = super::read(&set.parameters)?;
+    let parameters = super::read(&with.parameters)?;
     let checked = judge::needed(ctx.house())?
         .check(archive, &parameters)
         .await;
@@ -107,22 +146,24 @@ pub async fn replay(ctx: &Ctx, id: &PolicySetId, archive: Bytes, stretch: Stretc
         next: found.last().filter(|_| is_full).map(|run| run.id.clone()),
         plans: Vec::new(),
         passed_over: 0,
+        unread: 0,
     };
     for run in found {
         let _turn = ctx.house().turn_to_replay().await;
         let of = (&run.id, &set, stretch.over);
         let gathered = Box::pin(gathered_for(ctx, of, judges_states)).await?;
         let replayed = match gathered {
-            Some(gathered) => Box::pin(gathered.replayed(ctx, (&set, &archive), run)).await?,
-            None => None,
+            Ok(gathered) => Box::pin(gathered.replayed(ctx, (&with, &archive), run)).await?,
+            Err(passed) => Err(passed),
         };
         match replayed {
-            Some(replayed) => page.plans.push(replayed),
-            None => page.passed_over += 1,
+            Ok(replayed) => page.plans.push(replayed),
+            Err(Passed::Over) => page.passed_over += 1,
+            Err(Passed::Unread) => page.unread += 1,
         }
     }
     if stretch.keep {
-        let with = (&set, &checked.digest);
+        let with = (&with, &checked.digest);
         Box::pin(gate::keep(ctx, with, stretch, &page)).await?;
     }
     Ok(page)
@@ -138,13 +179,13 @@ struct OfOne {
 }
 
 impl OfOne {
-    /// What it says of a plan, and what it would say with another bundle; `None` where what was planned then does not read.
+    /// What it says of a plan, and what it would say with another bundle or settings.
     async fn replayed(
         self,
         ctx: &Ctx,
         (set, archive): (&PolicySet, &Bytes),
         run: Run,
-    ) -> Result<Option<Replayed>> {
+    ) -> Result<std::result::Result<Replayed, Passed>> {
         let other = Set {
             name: set.name.clone(),
             archive: archive.clone(),
@@ -156,7 +197,7 @@ impl OfOne {
         let count = sets.len();
         let question = match Question::open(ctx, Stage::Plan, sets, self.of).await {
             Ok(question) => question,
-            Err(error) if *error.kind() == Kind::Invalid => return Ok(None),
+            Err(error) if *error.kind() == Kind::Invalid => return Ok(Err(Passed::Unread)),
             Err(error) => return Err(error),
         };
         let said = judge::answered(ctx, question).await?;
@@ -165,7 +206,7 @@ impl OfOne {
             return Err(Error::internal("a policy set was not answered for"));
         };
         let hits = after.results.iter().filter(|each| each.outcome != "passed");
-        Ok(Some(Replayed {
+        Ok(Ok(Replayed {
             workspace: run.workspace.to_string(),
             project: self.project,
             created_at: run.created_at,
@@ -179,13 +220,12 @@ impl OfOne {
     }
 }
 
-/// Looks up what a set is asked of a run's plan; `None` where it does not reach the run, or the plan is not kept. The set is as it was when the page was
-/// begun: what is kept of the page says so.
+/// Looks up what a set is asked of a run's plan. The set is as it was when the page was begun: what is kept of the page says so.
 async fn gathered_for(
     ctx: &Ctx,
     (id, set, over): (&RunId, &PolicySet, Over),
     judges_states: bool,
-) -> Result<Option<OfOne>> {
+) -> Result<std::result::Result<OfOne, Passed>> {
     let (wanted, house, set) = (id.clone(), ctx.house().clone(), set.clone());
     let target = Target::Workspace(Workspace::OfRun(id.clone()));
     let looked = door::read(ctx, ReplayPlan, &target, move |rows| {
@@ -195,7 +235,7 @@ async fn gathered_for(
             let tags = force::tags_of(rows, &workspace).await?;
             let is_reached = force::reaches(&set, &workspace, &tags);
             if over == Over::Reached && !is_reached {
-                return Ok(None);
+                return Ok(Err(Passed::Over));
             }
             // Of what it does not reach it says nothing now.
             let bundle = force::bundle_of(rows, &set).await?;
@@ -218,25 +258,26 @@ async fn gathered_for(
             let at = (&run, Stage::Plan);
             let documents = match documents::of_run(rows, &house, at, wants).await {
                 Ok(Some(documents)) => documents,
-                Ok(None) => return Ok(None),
+                Ok(None) => return Ok(Err(Passed::Over)),
                 // Retention removed it.
-                Err(error) if *error.kind() == Kind::Conflict => return Ok(None),
+                Err(error) if *error.kind() == Kind::Conflict => return Ok(Err(Passed::Unread)),
                 Err(error) => return Err(error),
             };
             let facts = facts::of_run(rows, &house, (&run, &workspace)).await?;
             let approvals = runs::approvals(rows, &run.id).await?.len();
             let project = workspace.project.to_string();
-            Ok(Some((in_force, (documents, facts), (project, approvals))))
+            Ok(Ok((in_force, (documents, facts), (project, approvals))))
         })
     })
     .await;
     let looked = match looked {
         // Its workspace was deleted.
-        Err(error) if *error.kind() == Kind::NotFound => None,
+        Err(error) if *error.kind() == Kind::NotFound => Err(Passed::Over),
         looked => looked?,
     };
-    let Some((in_force, of, (project, approvals))) = looked else {
-        return Ok(None);
+    let (in_force, of, (project, approvals)) = match looked {
+        Ok(looked) => looked,
+        Err(passed) => return Ok(Err(passed)),
     };
     let reads = ctx.house().reads();
     for id in of.0.ids() {
@@ -246,7 +287,7 @@ async fn gathered_for(
         Some((set, body)) => Some(set.opened(ctx, body).await?),
         None => None,
     };
-    Ok(Some(OfOne {
+    Ok(Ok(OfOne {
         in_force,
         of,
         project,

@@ -98,6 +98,15 @@ pub(super) struct Replay {
     /// Judge the plans of all workspaces, as if the set reached them: before it is attached to more
     #[arg(long)]
     everywhere: bool,
+    /// Judge as if the set had this strictest level, before it is changed: `advisory`, `soft-mandatory` or `hard-mandatory`
+    #[arg(long, value_name = "LEVEL")]
+    enforcement: Option<String>,
+    /// Judge by the values of parameters in this file, one JSON object, in place of those that the set has
+    #[arg(long, value_name = "FILE")]
+    parameters: Option<PathBuf>,
+    /// Judge with the exceptions in this file, a JSON array of {policy, address, until, reason}, in place of those that the set has
+    #[arg(long, value_name = "FILE")]
+    exceptions: Option<PathBuf>,
 }
 
 /// One evaluation, for the server: before anything is opened or started.

@@ -170,7 +170,7 @@ pub(super) fn path(client: &Client, set: &str) -> Result<String> {
 }
 
 /// The JSON in a file.
-fn data(file: &Path) -> Result<Value> {
+pub(super) fn data(file: &Path) -> Result<Value> {
     let text = fs_err::read_to_string(file)?;
     serde_json::from_str(&text)
         .map_err(|error| Failure::usage(format!("{} is no JSON: {error}", file.display())))

@@ -1,15 +1,16 @@
-//! Replays of policy sets: what a bundle that nobody published would have said of stored plans.
+//! Replays of policy sets: what a bundle that nobody published, or other settings, would have said of stored plans.
 
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use statehouse_core::policy::judge::Outcome;
-use statehouse_core::policy::replay::{self, Over, Replayed};
+use statehouse_core::policy::replay::{self, Over, Replayed, Settings};
 use statehouse_model::{RunId, instant as instants};
 
 use super::document::{Document, to};
 use super::instant::{self, Instant};
-use super::policy_sets::{self, of_id};
+use super::policy_sets::{self, Excepted, enforcement_of, of_id};
 use crate::auth::{self, Asked, Asker, At};
 use crate::body::{self, Whole};
 use crate::problem::Problem;
@@ -27,6 +28,33 @@ pub(crate) struct From {
     record: Option<bool>,
     /// `true` judges the plans of all workspaces, as if the set reached them: for a set that is to reach further.
     everywhere: Option<bool>,
+    /// The strictest level that the set's policies would have; as it is where nothing is said. So are the two that follow.
+    enforcement: Option<String>,
+    /// Values of its parameters, all of them: a JSON object.
+    parameters: Option<String>,
+    /// Its exceptions, all of them: a JSON array of `{policy, address, until, reason}`.
+    exceptions: Option<String>,
+}
+
+impl From {
+    /// With which settings the set is asked.
+    fn with(&self) -> Result<Settings, Problem> {
+        let enforcement = self.enforcement.as_deref().map(enforcement_of);
+        let excepted: Option<Vec<Excepted>> = json_of("exceptions", self.exceptions.as_deref())?;
+        let exceptions = excepted.map(|all| all.into_iter().map(Excepted::read).collect());
+        Ok(Settings {
+            enforcement: enforcement.transpose()?,
+            parameters: json_of("parameters", self.parameters.as_deref())?,
+            exceptions: exceptions.transpose()?,
+        })
+    }
+}
+
+/// What is said in JSON.
+fn json_of<T: DeserializeOwned>(name: &str, text: Option<&str>) -> Result<Option<T>, Problem> {
+    let wrong = |error| Problem::unprocessable(format!("`{name}` cannot be read: {error}"));
+    text.map(|text| serde_json::from_str(text).map_err(wrong))
+        .transpose()
 }
 
 /// A page of plans, and what was said of each.
@@ -35,8 +63,10 @@ pub(crate) struct From {
 pub(crate) struct Told {
     /// The oldest first.
     plans: Vec<Plan>,
-    /// Runs that the set does not reach, or whose plan is not kept any more.
+    /// Runs that the set does not reach, or that have no plan.
     passed_over: usize,
+    /// Plans that were to be judged and were not: they are not kept any more, or do not read.
+    unread: usize,
     /// The run that the page ends with, for the next one; `null` where this is the last.
     next: Option<String>,
 }
@@ -77,7 +107,7 @@ impl std::convert::From<&Replayed> for Plan {
     }
 }
 
-/// Judges stored plans by a bundle that is sent. Nothing of it is stored, but what it comes to where that is asked for.
+/// Judges stored plans by a bundle that is sent, and by other settings where some are said. Nothing of it is stored, but what it comes to where that is asked for.
 pub(crate) async fn create(
     asker: Asker,
     At(id): At<String>,
@@ -99,11 +129,13 @@ pub(crate) async fn create(
             Some(true) => Over::Everywhere,
             _ => Over::Reached,
         },
+        with: asked.with()?,
     };
     let page = replay::replay(&ctx, &id, body.bytes.clone(), stretch).await?;
     let told = Told {
         plans: page.plans.iter().map(Plan::from).collect(),
         passed_over: page.passed_over,
+        unread: page.unread,
         next: page.next.map(|run| run.to_string()),
     };
     Ok(Document::one(json!({

@@ -98,7 +98,7 @@ struct May {
 /// Something that a set does not hold against somebody, for a while.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct Excepted {
+pub(super) struct Excepted {
     /// Of which policy.
     policy: String,
     /// For which resources, by address; `*` stands for any letters.
@@ -121,7 +121,7 @@ impl From<&policy::Exception> for Excepted {
 }
 
 impl Excepted {
-    fn read(self) -> Result<policy::Exception, Problem> {
+    pub(super) fn read(self) -> Result<policy::Exception, Problem> {
         let wrong = || {
             let words =
                 "`until` of an exception is no instant of RFC 3339, such as `2027-01-31T00:00:00Z`";
@@ -221,18 +221,18 @@ pub(crate) struct Wished {
 impl Wished {
     fn enforcement(&self) -> Result<Option<Enforcement>, Problem> {
         match (&self.enforcement, self.overridable) {
-            (Some(word), _) => {
-                let read: Result<Enforcement, statehouse_core::Error> = word.parse();
-                let wrong = |error: statehouse_core::Error| {
-                    Problem::unprocessable(error.message().to_owned())
-                };
-                read.map(Some).map_err(wrong)
-            }
+            (Some(word), _) => enforcement_of(word).map(Some),
             (None, Some(true)) => Ok(Some(Enforcement::SoftMandatory)),
             (None, Some(false)) => Ok(Some(Enforcement::HardMandatory)),
             (None, None) => Ok(None),
         }
     }
+}
+
+/// The strictest level that policies have, by its word.
+pub(super) fn enforcement_of(word: &str) -> Result<Enforcement, Problem> {
+    let read: Result<Enforcement, statehouse_core::Error> = word.parse();
+    read.map_err(|error| Problem::unprocessable(error.message().to_owned()))
 }
 
 /// What a document wishes of a set of the organization.

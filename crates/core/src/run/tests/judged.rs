@@ -529,13 +529,18 @@ async fn a_set_that_asks_for_replays_takes_no_other_bundle_into_force() {
         // It is of that bundle, of the set as it was, and of a day.
         let third = publish::publish(&world.ask(), &id, says("advised")).await;
         assert_eq!(kind(third), Trouble::Conflict);
-        change(&world, &id, speaks("passed")).await;
-        assert_eq!(kind(publish().await), Trouble::Conflict);
-        let silent = policy::Wish {
-            parameters: Some(serde_json::Map::new()),
-            ..policy::Wish::default()
+        let otherwise = async |after: Option<RunId>| {
+            let mut of = policy::replay::Stretch::default();
+            (of.after, of.keep) = (after, true);
+            of.with.parameters = speaks("passed").parameters;
+            let page = policy::replay::replay(&world.ask(), &id, other(), of).await;
+            page.unwrap()
         };
-        change(&world, &id, silent).await;
+        let first = otherwise(None).await;
+        assert_eq!(otherwise(first.next).await.next, None);
+        assert_eq!(kind(publish().await), Trouble::Conflict);
+        let first = replay(0, None, true).await.unwrap();
+        replay(0, first.next, true).await.unwrap();
         world.pass_days(2);
         assert_eq!(kind(publish().await), Trouble::Conflict);
         // One that does not go back far enough is none.

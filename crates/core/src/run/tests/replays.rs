@@ -8,7 +8,7 @@ use super::judged::set;
 use super::*;
 use crate::cost::replay::Instead;
 use crate::error::Kind as Trouble;
-use crate::policy::replay::{Over, Stretch};
+use crate::policy::replay::{Over, Settings, Stretch};
 use crate::policy::{self, exclude, publish};
 use crate::reach::{self, To};
 use crate::testing::judge::says;
@@ -83,8 +83,12 @@ struct Gated<'a> {
 
 impl<'a> Gated<'a> {
     async fn new(world: &'a World) -> Self {
+        Self::named(world, "one").await
+    }
+
+    async fn named(world: &'a World, name: &str) -> Self {
         let wish = policy::Wish {
-            name: Some("one".to_owned()),
+            name: Some(name.to_owned()),
             replay_hours: Some(24),
             ..policy::Wish::default()
         };
@@ -98,10 +102,31 @@ impl<'a> Gated<'a> {
     }
 
     async fn replay(&self, over: Over) -> policy::replay::Page {
+        self.replay_with(over, Settings::default()).await
+    }
+
+    async fn replay_since(&self, since: i64, over: Over) -> policy::replay::Page {
         let stretch = Stretch {
-            keep: true,
+            since,
             over,
             ..Stretch::default()
+        };
+        self.replayed(stretch).await
+    }
+
+    async fn replay_with(&self, over: Over, with: Settings) -> policy::replay::Page {
+        let stretch = Stretch {
+            over,
+            with,
+            ..Stretch::default()
+        };
+        self.replayed(stretch).await
+    }
+
+    async fn replayed(&self, stretch: Stretch) -> policy::replay::Page {
+        let stretch = Stretch {
+            keep: true,
+            ..stretch
         };
         let ctx = self.world.ask();
         let page = policy::replay::replay(&ctx, &self.id, Self::bundle(), stretch).await;
@@ -237,6 +262,139 @@ async fn a_set_that_reaches_nothing_is_not_published_for_and_attached_afterwards
         policy::detach(&world.ask(), &gated.id, vec![To::Workspace(web)])
             .await
             .unwrap();
+    })
+    .await;
+}
+
+/// Settings that decide what a set says, one each time.
+fn settings() -> Vec<Settings> {
+    let says = |word: &str| {
+        let one = ("says".to_owned(), word.into());
+        [one].into_iter().collect()
+    };
+    let exception = policy::Exception {
+        policy: "only".to_owned(),
+        address: "*".to_owned(),
+        until: i64::MAX / 2,
+        reason: "for a while".to_owned(),
+    };
+    let none = Settings::default;
+    vec![
+        Settings {
+            parameters: Some(says("passed")),
+            ..none()
+        },
+        Settings {
+            exceptions: Some(vec![exception]),
+            ..none()
+        },
+        Settings {
+            enforcement: Some(policy::Enforcement::Advisory),
+            ..none()
+        },
+        // Stricter is other, too: it can hold everything up.
+        Settings {
+            enforcement: Some(policy::Enforcement::HardMandatory),
+            ..none()
+        },
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gated_set_judges_by_no_settings_that_were_not_replayed() {
+    for_each_engine(async |world| {
+        let bench = Bench::new(&world, "web").await;
+        bench.offered(Kind::PlanOnly).await;
+        let gated = Gated::new(&world).await;
+        gated
+            .attach(To::Workspace(id_of(&bench.workspace)))
+            .await
+            .unwrap();
+        // Without a bundle it judges nothing, and may be told anything.
+        let soft = policy::Wish {
+            enforcement: Some(policy::Enforcement::SoftMandatory),
+            ..policy::Wish::default()
+        };
+        gated.change(soft).await.unwrap();
+        gated.replay(Over::Reached).await;
+        gated.publish().await.unwrap();
+
+        for (number, with) in settings().into_iter().enumerate() {
+            let wish = || policy::Wish::from(&with);
+            let seen = policy::show(&world.ask(), &gated.id).await.unwrap();
+            let asks_no_more = policy::Wish {
+                replay_hours: Some(0),
+                ..wish()
+            };
+            for refused in [gated.change(wish()).await, gated.change(asks_no_more).await] {
+                let refused = refused.expect_err(&format!("way {number}"));
+                let said = refused.to_string();
+                assert_eq!(*refused.kind(), Trouble::Conflict, "way {number}: {said}");
+                assert!(said.contains("takes no other"), "way {number}: {said}");
+            }
+            let still = policy::show(&world.ask(), &gated.id).await.unwrap();
+            assert_eq!(still.updated_at, seen.updated_at, "nothing was changed");
+            assert_eq!(still.replay_hours, 24);
+            // What was replayed with the settings that it has says nothing of others.
+            gated.replay(Over::Reached).await;
+            assert_eq!(kind(gated.change(wish()).await), Trouble::Conflict);
+            let page = gated.replay_with(Over::Reached, with.clone()).await;
+            assert_eq!(page.plans.len(), 1);
+            let asked = world.ask();
+            let changed = policy::update(&asked, &gated.id, wish()).await;
+            changed.unwrap_or_else(|error| panic!("way {number}: {error}"));
+            let leaf = world.evidence().await.one(asked.request()).clone();
+            assert_eq!(leaf["facts"]["replay-plans"], 1, "way {number}");
+        }
+        // Its name and what it is for decide nothing.
+        let described = policy::Wish {
+            description: Some("for all".to_owned()),
+            ..policy::Wish::default()
+        };
+        gated.change(described).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_that_judged_nothing_is_good_only_where_there_is_nothing_to_judge() {
+    for_each_engine(async |world| {
+        let bench = Bench::new(&world, "web").await;
+        let web = To::Workspace(id_of(&bench.workspace));
+        let gated = Gated::new(&world).await;
+        gated.attach(web).await.unwrap();
+        gated.replay(Over::Reached).await;
+        // A plan was made after that.
+        let run = bench.offered(Kind::PlanOnly).await;
+        bench.is(&run, Status::PlannedAndFinished).await;
+        let refused = gated.publish().await.unwrap_err();
+        assert!(refused.message().contains("judged none"), "{refused}");
+        // It is older than the set asks for.
+        world.pass_days(3);
+        let late = world.house.now() - 48 * 3600 * 1_000_000;
+        for over in [Over::Reached, Over::Everywhere] {
+            let page = gated.replay_since(late, over).await;
+            assert_eq!((page.plans.len(), page.passed_over, page.unread), (0, 0, 0));
+            let refused = gated.publish().await.unwrap_err();
+            assert!(refused.message().contains("judged none"), "{refused}");
+        }
+        let page = gated.replay(Over::Reached).await;
+        assert_eq!(page.plans.len(), 1);
+        gated.publish().await.unwrap();
+
+        // Where there is none, that is what is recorded.
+        let other = Gated::named(&world, "two").await;
+        let idle = id_of_named(&world, "idle").await;
+        other.attach(To::Workspace(idle)).await.unwrap();
+        let page = other.replay(Over::Reached).await;
+        assert_eq!((page.plans.len(), page.passed_over, page.unread), (0, 1, 0));
+        let asked = world.ask();
+        publish::publish(&asked, &other.id, Gated::bundle())
+            .await
+            .unwrap();
+        let leaf = world.evidence().await.one(asked.request()).clone();
+        assert_eq!(leaf["facts"]["replay"], "no plans to replay");
+        assert_eq!(leaf["facts"]["replay-plans"], 0);
     })
     .await;
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use statehouse_model::instant;
 
-use super::super::policy_set::{packed, path};
+use super::super::policy_set::{data, packed, path};
 use super::super::session::Session;
 use super::Replay;
 use crate::client::{Resource, escape};
@@ -14,6 +14,8 @@ use crate::out::Column;
 
 /// Runs that are named of each kind; the rest is counted.
 const SHOWN_MAX: usize = 50;
+/// Longest settings in an address: a server takes 32 KB of address and headers.
+const SETTINGS_BYTES_MAX: usize = 24 * 1024;
 
 const COLUMNS: &[Column] = &[
     ("RUN", "run"),
@@ -30,6 +32,7 @@ const COLUMNS: &[Column] = &[
 struct Report {
     plans: usize,
     passed_over: u64,
+    unread: u64,
     newly_blocked: Vec<Resource>,
     newly_allowed: Vec<Resource>,
     /// Of each project: how many are newly blocked, and newly allowed.
@@ -39,7 +42,9 @@ struct Report {
 
 impl Report {
     fn add(&mut self, page: &Resource) {
-        self.passed_over += page.get("passed-over").and_then(Value::as_u64).unwrap_or(0);
+        let count = |key: &str| page.get(key).and_then(Value::as_u64).unwrap_or(0);
+        self.passed_over += count("passed-over");
+        self.unread += count("unread");
         let plans = page.get("plans").and_then(Value::as_array);
         for plan in plans.into_iter().flatten() {
             self.plans += 1;
@@ -81,7 +86,7 @@ impl Report {
             json!({ "project": project, "newly-blocked": blocked, "newly-allowed": allowed })
         });
         json!({
-            "plans": self.plans, "passed-over": self.passed_over, "newly-blocked": all(&self.newly_blocked),
+            "plans": self.plans, "passed-over": self.passed_over, "unread": self.unread, "newly-blocked": all(&self.newly_blocked),
             "newly-allowed": all(&self.newly_allowed), "projects": projects.collect::<Vec<_>>(), "never-hit": never,
         })
     }
@@ -117,6 +122,33 @@ pub(in crate::cmd) fn since(text: &str, now_us: i64) -> Result<String> {
     instant::format(now_us.saturating_sub(ago)).ok_or_else(wrong)
 }
 
+/// With which settings it is asked, as an address says it.
+fn with(asked: &Replay) -> Result<String> {
+    let mut said = String::new();
+    let files = [
+        ("parameters", &asked.parameters),
+        ("exceptions", &asked.exceptions),
+    ];
+    let texts = files.into_iter().filter_map(|(name, file)| {
+        let file = file.as_deref()?;
+        Some(data(file).map(|value| (name, value.to_string())))
+    });
+    let level = asked.enforcement.clone();
+    let level = level.map(|level| Ok(("enforcement", level)));
+    for each in level.into_iter().chain(texts) {
+        let (name, text) = each?;
+        said.extend(["&", name, "=", &escape(&text)]);
+    }
+    if said.len() > SETTINGS_BYTES_MAX {
+        let words = format!(
+            "the settings take {} bytes in an address, and may take {SETTINGS_BYTES_MAX}; put large tables into a data document of the bundle",
+            said.len()
+        );
+        return Err(Failure::usage(words));
+    }
+    Ok(said)
+}
+
 pub(super) fn run(asked: &Replay, session: &Session) -> Result {
     let client = session.client()?;
     let since = since(&asked.since, crate::server::clock()())?;
@@ -128,9 +160,10 @@ pub(super) fn run(asked: &Replay, session: &Session) -> Result {
         ""
     };
     let replays = format!(
-        "{}/replays?since={}{record}{everywhere}",
+        "{}/replays?since={}{record}{everywhere}{}",
         path(&client, &asked.set)?,
-        escape(&since)
+        escape(&since),
+        with(asked)?
     );
     let (mut report, mut after) = (Report::default(), String::new());
     loop {
@@ -152,8 +185,8 @@ pub(super) fn run(asked: &Replay, session: &Session) -> Result {
     }
     let out = session.out;
     out.say(&format!(
-        "{} plans since {since} were judged again; {} runs were passed over (out of reach, or without a plan)",
-        report.plans, report.passed_over
+        "{} plans since {since} were judged again; {} runs were passed over (out of reach, or without a plan), and {} plans are not kept any more or do not read",
+        report.plans, report.passed_over, report.unread
     ));
     for (what, list) in [
         ("newly blocked", &report.newly_blocked),
@@ -173,13 +206,27 @@ pub(super) fn run(asked: &Replay, session: &Session) -> Result {
         out.say(&format!("never hit: {}", never.join(", ")));
     }
     if asked.record {
-        out.say(if asked.everywhere {
-            "this is recorded: this directory may be published, and the set attached, within a day"
-        } else {
-            "this is recorded: this directory may be published within a day"
-        });
+        out.say(&kept(asked, &report));
     }
     Ok(())
+}
+
+/// What a replay is good for that was recorded.
+fn kept(asked: &Replay, report: &Report) -> String {
+    let is_resettled =
+        asked.enforcement.is_some() || asked.parameters.is_some() || asked.exceptions.is_some();
+    let good = match (is_resettled, asked.everywhere) {
+        (true, false) => "the set may be given these settings",
+        (true, true) => "the set may be given these settings, and be attached,",
+        (false, false) => "this directory may be published",
+        (false, true) => "this directory may be published, and the set attached,",
+    };
+    let within = if report.plans == 0 {
+        "within a day, if there is no plan yet: this judged none"
+    } else {
+        "within a day"
+    };
+    format!("this is recorded: {good} {within}")
 }
 
 #[cfg(test)]
