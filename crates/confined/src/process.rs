@@ -25,6 +25,10 @@ const PIPE_BYTES: usize = 1 << 20;
 /// What is read at once.
 const READ_BYTES: usize = 256 << 10;
 
+/// What the kernel counts processor time in wherever this runs, in milliseconds; and what it tells of a process between its name and those times.
+const TICK_MS: u64 = 10;
+const STAT_BEFORE_TIMES: usize = 11;
+
 /// What is kept of what a process says on standard error.
 const WORDS_BYTES_MAX: usize = 4 << 10;
 
@@ -37,6 +41,8 @@ pub struct Process {
     pieces: Pieces,
     heard: usize,
     words: Vec<u8>,
+    /// What it had taken of the processor when it ended.
+    spent: Option<Duration>,
 }
 
 /// Why there is no answer, or not all of one.
@@ -119,6 +125,7 @@ impl Process {
             pieces: Pieces::default(),
             heard: 0,
             words: Vec::new(),
+            spent: None,
         };
         for pipe in [
             process.input.as_fd(),
@@ -130,6 +137,12 @@ impl Process {
         // Smaller pipes do the same more slowly.
         let _ = fcntl_setpipe_size(&process.input, PIPE_BYTES);
         Ok(process)
+    }
+
+    /// The processor time that it has taken so far. Not known is all that it may take: who cannot be measured is not given more for that.
+    pub fn spent(&self, limits: &Limits) -> Duration {
+        let spent = self.spent.or_else(|| spent_by(self.child.id()));
+        spent.unwrap_or(limits.cpu)
     }
 
     /// Whether it is still there.
@@ -297,6 +310,8 @@ impl Process {
     /// How it ended. Its output is closed: it has, or is about to.
     fn explain(&mut self, limits: &Limits) -> Failure {
         let _ = self.child.kill();
+        // Until it was waited for it is told of.
+        self.spent = spent_by(self.child.id());
         let status = self.child.wait();
         let mut buffer = vec![0; READ_BYTES];
         self.read_words(&mut buffer);
@@ -385,6 +400,19 @@ impl<'a, 'b> Ahead<'a, 'b> {
         }
         Ok(())
     }
+}
+
+/// What a process that was not waited for yet has taken of the processor, by what the kernel tells of it.
+fn spent_by(pid: u32) -> Option<Duration> {
+    let told = fs_err::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // What comes before is its name, in which anything may be.
+    let (_, told) = told.rsplit_once(')')?;
+    let mut told = told.split_whitespace().skip(STAT_BEFORE_TIMES);
+    let ticks = |text: &str| text.parse::<u64>().ok();
+    let (user, system) = (ticks(told.next()?)?, ticks(told.next()?)?);
+    Some(Duration::from_millis(
+        (user + system).saturating_mul(TICK_MS),
+    ))
 }
 
 fn waits(error: &io::Error) -> bool {

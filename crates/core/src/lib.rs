@@ -48,6 +48,7 @@ pub mod team;
 mod testing;
 mod ticket;
 pub mod token;
+pub mod unsaid;
 pub mod url;
 pub mod user;
 pub mod variable;

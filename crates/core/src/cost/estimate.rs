@@ -20,6 +20,7 @@ use statehouse_model::HouseCode;
 
 use crate::document::Document;
 use crate::error::{Error, Result};
+pub use crate::unsaid::Unsaid;
 
 /// The form that is written now.
 const FORM: u32 = 1;
@@ -27,15 +28,6 @@ const FORM: u32 = 1;
 /// An answer on its way.
 pub type Estimating<'a, T> =
     Pin<Box<dyn Future<Output = std::result::Result<T, Unsaid>> + Send + 'a>>;
-
-/// Why nothing is said.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unsaid {
-    /// Because of the plan or what it is estimated by: whoever asks again hears the same.
-    Impossible(String),
-    /// Because of us: nobody came to it in time, or whoever did was ended. Asked again, it may be said.
-    Unanswered(String),
-}
 
 /// Who waits in turn: whatever one of these asks, it waits for itself, and for each of the others once.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -3,6 +3,9 @@
 //! The rows say which sets are in force; their bundles, the stored JSON of the plan and what is known of run and workspace go to a [`Judge`], which
 //! evaluates them in a process apart and answers in bounded time. What is long of it is never here as a whole: it is opened while that process reads it. What does not come to an answer is against the plan, as strictly as there is.
 //!
+//! Whether there is no answer because of the plan or its policies, or because nobody came to it, is told apart ([`Unsaid`]): what is ours is asked again,
+//! and never kept as if it were a verdict; nothing passes by it either.
+//!
 //! What changes between plan and apply (the time, the approvals so far, which of both it is) is seen by policies and is no part of the digest of what
 //! they were given: a capsule binds that digest, and the verdict must be the same both times.
 
@@ -36,6 +39,7 @@ use crate::object::Object;
 use crate::record::Rows;
 use crate::run::sql::Run;
 use crate::run::{capsule, needed as needed_run};
+use crate::unsaid::Unsaid;
 use crate::workspace::Workspace;
 use crate::workspace::sql::Workspace as WorkspaceRow;
 
@@ -44,8 +48,11 @@ actions! {
     JudgeRun = "policy.judge" needs RunPlan;
 }
 
+/// How often it is asked what the policies of a run say, where nobody answers.
+const ASKED_MAX: u32 = 3;
+
 /// An answer on its way.
-pub type Judging<'a, T> = Pin<Box<dyn Future<Output = std::result::Result<T, String>> + Send + 'a>>;
+pub type Judging<'a, T> = Pin<Box<dyn Future<Output = std::result::Result<T, Unsaid>> + Send + 'a>>;
 
 /// What evaluates policies, somewhere else than in this process.
 pub trait Judge: Send + Sync {
@@ -376,10 +383,27 @@ impl InForce {
     }
 }
 
-/// What the sets in force say of a run; `None` where none is.
-pub(crate) async fn judge(ctx: &Ctx, id: &RunId, stage: Stage) -> Result<Option<Verdicts>> {
+/// What is said of a run, `None` where no set is in force; or why nobody came to say it, which says nothing of the run.
+pub(crate) type OfRun = std::result::Result<Option<Verdicts>, String>;
+
+/// What the sets in force say of a run. What nobody came to is asked again some times.
+pub(crate) async fn judge(ctx: &Ctx, id: &RunId, stage: Stage) -> Result<OfRun> {
     // One at a time of each house: no house keeps the others waiting.
     let _turn = ctx.house().turn_to_judge().await;
+    let mut asked = 1;
+    loop {
+        match Box::pin(ask(ctx, id, stage)).await? {
+            Err(why) if asked < ASKED_MAX => {
+                tracing::warn!(run = %id, asked, why, "policies are not asked yet");
+                asked += 1;
+            }
+            said => return Ok(said),
+        }
+    }
+}
+
+/// Asks once.
+async fn ask(ctx: &Ctx, id: &RunId, stage: Stage) -> Result<OfRun> {
     let (wanted, house) = (id.clone(), ctx.house().clone());
     let target = Target::Workspace(Workspace::OfRun(id.clone()));
     let gathered = door::read(ctx, JudgeRun, &target, move |rows| {
@@ -387,7 +411,7 @@ pub(crate) async fn judge(ctx: &Ctx, id: &RunId, stage: Stage) -> Result<Option<
     })
     .await?;
     let Some(gathered) = gathered else {
-        return Ok(None);
+        return Ok(Ok(None));
     };
     let (mut sets, mut asked, mut unread) = (Vec::new(), Vec::new(), Vec::new());
     for (in_force, body) in gathered.sets {
@@ -401,14 +425,18 @@ pub(crate) async fn judge(ctx: &Ctx, id: &RunId, stage: Stage) -> Result<Option<
                 sets.push(in_force);
             }
             // It is against the plan, and keeps none of the others from being asked.
-            Err(why) => unread.extend(verdicts(&[in_force], Err(why))),
+            Err(Unsaid::Impossible(why)) => unread.extend(verdicts(&[in_force], Err(why))),
+            Err(Unsaid::Unanswered(why)) => return Ok(Err(why)),
         }
     }
     let approvals = gathered.facts.approvals.clone();
     let of = (gathered.documents, gathered.facts);
     let said = match Question::open(ctx, stage, asked, of).await {
         Ok(question) if question.sets.is_empty() => Ok(Vec::new()),
-        Ok(question) => answered(ctx, question).await?,
+        Ok(question) => match answered(ctx, question).await? {
+            Err(Unsaid::Unanswered(why)) => return Ok(Err(why)),
+            said => said.map_err(|unsaid| unsaid.why().to_owned()),
+        },
         // What is asked about does not read.
         Err(error) if *error.kind() == Trouble::Invalid => Err(error.message().to_owned()),
         Err(error) => return Err(error),
@@ -416,11 +444,11 @@ pub(crate) async fn judge(ctx: &Ctx, id: &RunId, stage: Stage) -> Result<Option<
     let mut sets = verdicts(&sets, said);
     sets.extend(unread);
     sets.sort_by(|one, other| one.digest.cmp(&other.digest));
-    Ok(Some(Verdicts {
+    Ok(Ok(Some(Verdicts {
         stage,
         sets,
         approvals,
-    }))
+    })))
 }
 
 /// Whether they were told of who agreed by now, whose words count: an approval may be taken back while they are asked.
@@ -437,7 +465,7 @@ pub(crate) async fn is_told_who_agreed(
 pub(super) async fn answered(
     ctx: &Ctx,
     question: Question,
-) -> Result<std::result::Result<Vec<Said>, String>> {
+) -> Result<std::result::Result<Vec<Said>, Unsaid>> {
     let (count, no_cost) = (question.sets.len(), question.no_cost.clone());
     let mut said = needed(ctx.house())?.assess(question).await;
     if let (Ok(said), Some(why)) = (&mut said, &no_cost) {
@@ -449,7 +477,7 @@ pub(super) async fn answered(
         let is_whole = said.len() == count;
         is_whole
             .then_some(said)
-            .ok_or_else(|| "not every policy set was answered for".to_owned())
+            .ok_or_else(|| "not every policy set was answered for".to_owned().into())
     }))
 }
 

@@ -14,6 +14,7 @@ use crate::ctx::Ctx;
 use crate::door::{self, Entry, Outcome, Plan, Target, actions};
 use crate::error::{Error, Kind, Result};
 use crate::object::Object;
+use crate::unsaid::Unsaid;
 use crate::url;
 
 actions! {
@@ -45,7 +46,17 @@ pub(super) async fn checked(ctx: &Ctx, id: &PolicySetId, archive: &Bytes) -> Res
     let judge = needed(ctx.house())?;
     let parameters = super::read(&set.parameters)?;
     let checked = judge.check(archive.clone(), &parameters).await;
-    checked.map_err(|why| Error::invalid(why).hint("nothing was published"))
+    checked.map_err(|unsaid| refused(unsaid).hint("nothing was published"))
+}
+
+/// Why a bundle cannot be used that was to be looked at.
+pub(super) fn refused(unsaid: Unsaid) -> Error {
+    match unsaid {
+        Unsaid::Impossible(why) => Error::invalid(why),
+        Unsaid::Unanswered(why) => {
+            Error::unavailable(format!("the bundle was not looked at: {why}"))
+        }
+    }
 }
 
 /// The same under an id that was given out before, with the address that it was given out with.

@@ -14,7 +14,7 @@ use super::documents::{self, Documents};
 use super::force::{self, InForce};
 pub use super::gate::Over;
 use super::judge::{self, Outcome, Question, Set, Stage};
-use super::publish::ARCHIVE_BYTES_MAX;
+use super::publish::{ARCHIVE_BYTES_MAX, refused};
 use super::sql::PolicySet;
 use super::{Enforcement, Exception, Wish, facts, gate, sql};
 use crate::ctx::Ctx;
@@ -138,7 +138,7 @@ pub async fn replay(ctx: &Ctx, id: &PolicySetId, archive: Bytes, stretch: Stretc
     let checked = judge::needed(ctx.house())?
         .check(archive, &parameters)
         .await;
-    let checked = checked.map_err(Error::invalid)?;
+    let checked = checked.map_err(refused)?;
     let archive = checked.archive;
     let judges_states = force::judge(&checked.policies, Entity::State);
     let is_full = i64::try_from(found.len()).is_ok_and(|count| count == PAGE);
@@ -201,7 +201,7 @@ impl OfOne {
             Err(error) => return Err(error),
         };
         let said = judge::answered(ctx, question).await?;
-        let said = said.map_err(Error::unavailable)?;
+        let said = said.map_err(|unsaid| Error::unavailable(unsaid.why()))?;
         let Some(after) = said.last() else {
             return Err(Error::internal("a policy set was not answered for"));
         };

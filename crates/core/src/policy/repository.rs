@@ -26,6 +26,7 @@ use crate::error::{Error, Result};
 use crate::object::Object;
 use crate::record::Rows;
 use crate::run::sql::Run;
+use crate::unsaid::Unsaid;
 
 /// Where they lie in a configuration.
 pub const FOLDER: &str = ".statehouse/policy";
@@ -124,13 +125,13 @@ pub(super) async fn opened(
     ctx: &Ctx,
     in_force: &InForce,
     (object, stored): (Object, crate::blob::Stored),
-) -> Result<std::result::Result<Set, String>> {
+) -> Result<std::result::Result<Set, Unsaid>> {
     let archive = object.open(ctx, stored).await?;
     let read = tokio::task::spawn_blocking(move || gathered(&archive)).await;
     let read = read.map_err(|error| Error::internal(format!("reading policies: {error}")))?;
     let archive = match read {
         Ok(archive) => archive,
-        Err(why) => return Ok(Err(why)),
+        Err(why) => return Ok(Err(why.into())),
     };
     let checked = needed(ctx.house())?.check(archive, &Map::new()).await;
     Ok(checked.map(|checked| Set {

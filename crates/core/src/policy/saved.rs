@@ -4,8 +4,8 @@
 //! facts and the sets in force are looked up there and then ([`Trial::require`]). Where they are not those that nothing was said against, the change is
 //! taken back, policies are asked of exactly these, and it is tried again. What was judged is therefore what is written, under the policies of that moment.
 //!
-//! A mandatory policy that is against it refuses the change, soft ones too: nobody overrides what could as well be written otherwise. Whoever does not
-//! answer is against it. Scopes around a workspace (what a project says of execution, say) are no change of the workspace; the next plan is judged by them.
+//! A mandatory policy that is against it refuses the change, soft ones too: nobody overrides what could as well be written otherwise. What does not come
+//! to an answer is against it; where nobody came to ask, nothing is changed and that is said. Scopes around a workspace (what a project says of execution, say) are no change of the workspace; the next plan is judged by them.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,6 +23,7 @@ use crate::door::Entry;
 use crate::error::{Error, Kind, Result};
 use crate::object::Object;
 use crate::record::Rows;
+use crate::unsaid::Unsaid;
 use crate::workspace::sql::Workspace;
 
 /// How often policies are asked for one change, where workspace or policies are others each time.
@@ -170,7 +171,14 @@ async fn verdicts(
     }
     let of = (Documents::default(), facts);
     let question = Question::open(ctx, Stage::Saved, asked, of).await?;
-    let said = judge::answered(ctx, question).await?;
+    let said = match judge::answered(ctx, question).await? {
+        Err(Unsaid::Unanswered(why)) => {
+            let words =
+                format!("policies could not be asked whether this workspace may be so: {why}");
+            return Err(Error::unavailable(words).hint("nothing was changed; try again"));
+        }
+        said => said.map_err(|unsaid| unsaid.why().to_owned()),
+    };
     Ok(judge::verdicts(&in_force, said))
 }
 

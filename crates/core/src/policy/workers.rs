@@ -11,18 +11,18 @@ use flate2::write::GzEncoder;
 use serde_json::{Map, Value};
 use statehouse_policy::assess::{self, Request};
 use statehouse_policy::bundle::{Bundle, Digest, Limits};
-use statehouse_policy::engine::Diagnostic;
 use statehouse_policy::input::{self, Input, Text};
 use statehouse_policy::library;
 use statehouse_policy::manifest::{self, Level};
 use statehouse_policy::verdict;
-use statehouse_policy::worker::{Settings, Workers};
+use statehouse_policy::worker::{Settings, Unchecked, Workers};
 
 use super::judge::{
     Checked, Judge, Judging, Message, Outcome, PolicyResult, Question, Said, Set, Stage,
 };
 use super::{Enforcement, PolicyView};
 use crate::document::Document;
+use crate::unsaid::Unsaid;
 
 /// What judges by workers.
 pub struct ByWorkers(Arc<Workers>);
@@ -44,7 +44,7 @@ impl Judge for ByWorkers {
         Box::pin(async move {
             let check = move || check(&workers, &archive, parameters);
             let checked = tokio::task::spawn_blocking(check).await;
-            checked.map_err(words)?
+            checked.map_err(|error| Unsaid::Unanswered(words(error)))?
         })
     }
 
@@ -52,13 +52,16 @@ impl Judge for ByWorkers {
         Box::pin(async move {
             let count = question.sets.len();
             let asked = tokio::task::spawn_blocking(move || request(question)).await;
-            let request = asked.map_err(words)??;
+            let request = asked.map_err(|error| Unsaid::Unanswered(words(error)))??;
             let assessed = self.0.assess(Arc::new(request)).await;
+            if let Some(why) = assessed.unanswered {
+                return Err(Unsaid::Unanswered(why));
+            }
             let mut verdicts: BTreeMap<String, verdict::Verdict> = BTreeMap::new();
             for verdict in assessed.verdicts {
                 verdicts.insert(verdict.set.clone(), verdict);
             }
-            let missing = || "not every policy set was answered for".to_owned();
+            let missing = || "not every policy set was answered for".to_owned().into();
             (0..count)
                 .map(|at| verdicts.remove(&name(at)).map(said).ok_or_else(missing))
                 .collect()
@@ -85,11 +88,11 @@ fn check(
     workers: &Workers,
     archive: &[u8],
     parameters: BTreeMap<String, Value>,
-) -> Result<Checked, String> {
+) -> Result<Checked, Unsaid> {
     let sent = Bundle::read_archive(archive, &Limits::default()).map_err(words)?;
     let bundle = Arc::new(manifest::expand(sent, library::files).map_err(words)?);
     let set = assess::Set::new(&name(0), bundle.clone(), parameters).map_err(words)?;
-    workers.check(&set).map_err(|wrong| lines(&wrong))?;
+    workers.check(&set).map_err(unchecked)?;
     if let Some(policy) = set
         .manifest
         .policies
@@ -100,7 +103,8 @@ fn check(
             "the policy {:?} judges what is a {} and would never be asked; leave it out",
             policy.name,
             policy.entity.as_str()
-        ));
+        )
+        .into());
     }
     let policies = set.manifest.policies.iter().map(|policy| PolicyView {
         name: policy.name.clone(),
@@ -115,9 +119,15 @@ fn check(
     })
 }
 
-fn lines(wrong: &[Diagnostic]) -> String {
-    let lines: Vec<String> = wrong.iter().map(ToString::to_string).collect();
-    lines.join("\n")
+/// Everything that is wrong with a set, a line each; or that nobody looked.
+fn unchecked(why: Unchecked) -> Unsaid {
+    match why {
+        Unchecked::Unanswered(why) => Unsaid::Unanswered(why),
+        Unchecked::Wrong(wrong) => {
+            let lines: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+            Unsaid::Impossible(lines.join("\n"))
+        }
+    }
 }
 
 /// A bundle as an archive, the same for the same bundle.

@@ -6,7 +6,7 @@ use statehouse_capsule::{Assessment, Requirement};
 use statehouse_model::RunId;
 
 use super::capsule::{self, Found};
-use super::explained::POLICIES;
+use super::explained::{POLICIES, UNJUDGED};
 use super::files::{self, Kind};
 use super::machine::{Assessed, Event, Status, Step};
 use super::sql::{CapsuleRow, Run};
@@ -86,8 +86,11 @@ async fn is_anything_asked(task: &Ctx, id: &RunId) -> Result<bool> {
 async fn ask(task: &Ctx, id: &RunId) -> Result<()> {
     let settled = async {
         Box::pin(cost::make(task, id)).await?;
-        let verdicts = Box::pin(judge::judge(task, id, Stage::Plan)).await?;
-        settle(task, id, verdicts).await
+        match Box::pin(judge::judge(task, id, Stage::Plan)).await? {
+            Ok(verdicts) => settle(task, id, verdicts).await,
+            // It waits for nobody without end, and nothing is kept as if it had been said.
+            Err(why) => fail(task, id, Error::unavailable(why)).await,
+        }
     };
     match settled.await {
         Err(error) if *error.kind() != Trouble::Unavailable => fail(task, id, error).await,
@@ -240,6 +243,7 @@ async fn fail(task: &Ctx, id: &RunId, error: Error) -> Result<()> {
             }
             let (reason, step) = match error.kind() {
                 Trouble::Tampered => ("tampered", Step::FindAltered),
+                Trouble::Unavailable => (UNJUDGED, Step::Fail),
                 _ => ("unbound", Step::Fail),
             };
             reason.clone_into(&mut run.reason);

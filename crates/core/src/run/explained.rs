@@ -10,6 +10,9 @@ use crate::run::machine::Status;
 /// The reason of a run that policies have ended, or hold up.
 pub const POLICIES: &str = "policies";
 
+/// The reason of a run whose policies nobody could ask.
+pub(super) const UNJUDGED: &str = "unjudged";
+
 /// Each word that the server itself gives a run: what it means, what helps.
 const REASONS: &[(&str, &str, &str)] = &[
     (
@@ -61,6 +64,11 @@ const REASONS: &[(&str, &str, &str)] = &[
         "unbound",
         "what its plan rests on could not be put together",
         "plan again; `statehouse verify --about RUN` says what was missing",
+    ),
+    (
+        UNJUDGED,
+        "policies could not be asked about its plan, however often that was tried; that says nothing of the plan",
+        "plan again when there is less to do; the server's log says what was in the way",
     ),
     (
         "workspace-deleted",

@@ -1,6 +1,6 @@
 //! Whatever judges by policies in tests: a bundle is JSON and says itself what it has against a plan.
 //!
-//! `{"plan": OUTCOME, "apply": OUTCOME, "applied": OUTCOME, "saved": OUTCOME}` with the outcomes of [`Outcome`], or `error` for no answer; what is not there
+//! `{"plan": OUTCOME, "apply": OUTCOME, "applied": OUTCOME, "saved": OUTCOME}` with the outcomes of [`Outcome`], `error` for no answer, or `late` for none for want of time; what is not there
 //! is as `plan`. A parameter `says` goes over all. `"entities": ["state"]` is what its policy judges, a plan unless that is there. With `"tells": true` its
 //! message is what it was given, as JSON; with `"names": TEXT` it is against a workspace of that name alone. `"held": STAGE` is answered then when a test lets it.
 
@@ -14,6 +14,7 @@ use crate::policy::PolicyView;
 use crate::policy::judge::{
     Checked, Judge, Judging, Message, Outcome, PolicyResult, Question, Said, Set, Stage,
 };
+use crate::unsaid::Unsaid;
 
 pub(crate) struct Bench;
 
@@ -121,7 +122,7 @@ fn at(stage: Stage) -> &'static str {
     }
 }
 
-fn said(set: &Set, question: &Question) -> Result<Said, String> {
+fn said(set: &Set, question: &Question) -> Result<Said, Unsaid> {
     let bundle: Value = serde_json::from_slice(&set.archive).unwrap();
     let at = at(question.stage);
     let names = bundle.get("names").and_then(Value::as_str);
@@ -137,7 +138,10 @@ fn said(set: &Set, question: &Question) -> Result<Said, String> {
         word.and_then(Value::as_str).unwrap()
     };
     if word == "error" {
-        return Err("the worker died".to_owned());
+        return Err(Unsaid::Impossible("the worker died".to_owned()));
+    }
+    if word == "late" {
+        return Err(Unsaid::Unanswered("there was no place".to_owned()));
     }
     let outcome: Outcome = serde_json::from_value(word.into()).unwrap();
     let text = match bundle.get("tells") {

@@ -6,7 +6,9 @@
 //!
 //! Promises: a worker is confined as [`statehouse_confined`] says: neither files nor network nor environment, and limits from outside; its
 //! time on the wall is limited, too. Whatever becomes of it, [`Workers::assess`] comes back in bounded time with a verdict
-//! for every set; policies without an answer are errors in it, and the one that took the worker with it is named. Nothing of a worker
+//! for every set; policies without an answer are errors in it, and the one that took the worker with it is named. What a policy does is told
+//! apart from what becomes of a process where there is too much to do ([`Assessed::unanswered`]): its processor time and its address space are
+//! its own, time on the wall and the memory of the machine are shared. Nothing of a worker
 //! outlives its evaluation, and a server that goes away takes its workers with it.
 //!
 //! Deliberately absent: reuse. What one evaluation did to a process can then be of no use in the next.
@@ -24,7 +26,7 @@ use statehouse_confined::Program;
 pub use crate::assess::check::Described;
 pub use crate::assess::task::Usage;
 pub use inside::main;
-pub use workers::{Assessed, Canceled, Workers};
+pub use workers::{Assessed, Canceled, Unchecked, Workers};
 
 use crate::assess::check::Checked;
 use crate::assess::task::Event;
@@ -73,13 +75,14 @@ impl Settings {
 /// What one evaluation may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// All of it, from when it has a place.
+    /// All of it, from when it has a place. Much longer than it takes where there is a processor for it: what is not done by then says how much there is
+    /// to do, and nothing of the policies.
     pub wall: Duration,
     /// Waiting for a place, in turn: as long as some organizations take that each have one evaluation before it.
     pub turn: Duration,
-    /// The policies of one set, kept by the engine itself, so that the others still get their time.
+    /// A question to the policies of one set, kept by the engine itself, so that the others still get their time. What it had of the processor counts.
     pub set_wall: Duration,
-    /// Processor time of the process.
+    /// Processor time of the processes of one evaluation together: what counts against policies.
     pub cpu: Duration,
     /// Address space without documents: the binary, the engine, a stack for each thread.
     pub memory_bytes: u64,
@@ -108,7 +111,7 @@ impl Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
-            wall: Duration::from_mins(2),
+            wall: Duration::from_mins(10),
             turn: Duration::from_hours(1),
             set_wall: Duration::from_secs(20),
             cpu: Duration::from_mins(2),

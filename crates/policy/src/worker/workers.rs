@@ -19,8 +19,9 @@ use crate::verdict::Verdict;
 /// How many workers a request may take with it: one for all policies together, and then one for each policy that ends its process.
 const ATTEMPTS_MAX: u32 = 6;
 
-/// How much of the time that is left a worker may take, so that there is some for another one.
+/// How much of the processor time that is left a worker may take, so that there is some for another one; and the least.
 const SHARE: f64 = 0.6;
+const SHARE_MIN: Duration = Duration::from_secs(1);
 
 /// What is said of policies whose turn never came.
 const NO_TURN: &str = "it was not evaluated: policies before it took all the time, or all the workers, that a run may have";
@@ -49,10 +50,21 @@ impl Canceled {
 pub struct Assessed {
     /// A verdict for each set, by name.
     pub verdicts: Vec<Verdict>,
+    /// Why nobody answered all of it, where that says nothing of what was asked: then the verdicts, which are against it, are no word on it either.
+    pub unanswered: Option<String>,
     /// What it took, where the worker lived to tell.
     pub usage: Option<Usage>,
     /// How many workers it took.
     pub workers: u32,
+}
+
+/// Why a set is not known to be good.
+#[derive(Clone, Debug)]
+pub enum Unchecked {
+    /// This is wrong with it.
+    Wrong(Vec<Diagnostic>),
+    /// Nobody looked, which says nothing of it.
+    Unanswered(String),
 }
 
 /// The workers of a server.
@@ -99,7 +111,7 @@ impl Workers {
         match tokio::task::spawn_blocking(work).await {
             Ok(assessed) => assessed,
             // The runtime ends, or there is a fault in what was called: nobody has judged, so nothing passes.
-            Err(error) => silent(&request, format!("it was not evaluated: {error}"), 0),
+            Err(error) => unanswered(&request, format!("it was not evaluated: {error}")),
         }
     }
 
@@ -112,7 +124,7 @@ impl Workers {
         };
         let task = match Task::new(request, &within) {
             Ok(task) => task,
-            Err(error) => return silent(request, error.to_string(), 0),
+            Err(error) => return silent(request, error.to_string()),
         };
         let bytes = request.input.bytes();
         if bytes > limits.input_bytes_max {
@@ -120,11 +132,10 @@ impl Workers {
             return silent(
                 request,
                 format!("its documents have {bytes} bytes, and {most} are the most"),
-                0,
             );
         }
         let Some(_place) = self.place(Instant::now() + limits.turn, canceled) else {
-            return silent(request, NO_PLACE.to_owned(), 0);
+            return unanswered(request, NO_PLACE.to_owned());
         };
         // Its time begins when it has a place: who waits in turn has not looped.
         let until = Instant::now() + limits.wall;
@@ -135,6 +146,7 @@ impl Workers {
             answers: Answers::of(request),
             usage: None,
             count: 0,
+            unanswered: None,
         };
         let assessed = attempt.all(task, until);
         self.refill();
@@ -145,17 +157,17 @@ impl Workers {
     ///
     /// # Errors
     ///
-    /// What is wrong, by file and line; that the worker did not survive it, too.
-    pub fn check(&self, set: &Set) -> Result<Vec<Described>, Vec<Diagnostic>> {
+    /// What is wrong, by file and line; that the worker did not survive it, too. Or that nobody looked.
+    pub fn check(&self, set: &Set) -> Result<Vec<Described>, Unchecked> {
         let wrong = |message: String| {
-            vec![Diagnostic {
+            Unchecked::Wrong(vec![Diagnostic {
                 file: String::from(FILE),
                 line: 1,
                 column: 1,
                 rule: None,
                 message,
                 next: String::from("make the set smaller or simpler, and publish it again"),
-            }]
+            }])
         };
         let whole = match assess::task::whole(set) {
             Ok(set) => set,
@@ -164,7 +176,7 @@ impl Workers {
         let canceled = Canceled::default();
         let limits = &self.settings.limits;
         let Some(_place) = self.place(Instant::now() + limits.wall, &canceled) else {
-            return Err(wrong(NO_PLACE.to_owned()));
+            return Err(Unchecked::Unanswered(NO_PLACE.to_owned()));
         };
         let patience = Patience {
             until: Instant::now() + limits.wall,
@@ -177,11 +189,23 @@ impl Workers {
             }
             true
         };
-        let done = self.with_process(&Order::Check(&whole), &[], &mut hear, patience);
+        let share = Share {
+            cpu: limits.cpu,
+            spent: Duration::ZERO,
+        };
+        let done = self.with_process(
+            &Order::Check(&whole),
+            &[],
+            &mut hear,
+            (patience, &mut { share }),
+        );
         self.refill();
         match (done, checked) {
             (Ok(()), Some(Checked { wrong, policies })) if wrong.is_empty() => Ok(policies),
-            (Ok(()), Some(Checked { wrong, .. })) => Err(wrong),
+            (Ok(()), Some(Checked { wrong, .. })) => Err(Unchecked::Wrong(wrong)),
+            (Err(failure), _) if is_load(&failure) => {
+                Err(Unchecked::Unanswered(words_of(failure, &self.settings)))
+            }
             (Err(failure), _) => Err(wrong(words_of(failure, &self.settings))),
             (Ok(()), None) => Err(wrong(String::from(
                 "the worker says something else than what it was asked",
@@ -195,7 +219,7 @@ impl Workers {
         order: &Order<&Task, &TaskSet>,
         documents: &[Text],
         hear: &mut dyn FnMut(Word) -> bool,
-        patience: Patience<'_>,
+        (patience, share): (Patience<'_>, &mut Share),
     ) -> Result<(), Failure> {
         let spare = self
             .spare
@@ -210,7 +234,7 @@ impl Workers {
                 heard = true;
                 hear(word)
             };
-            match self.give(spare, order, documents, &mut listen, patience) {
+            match self.give(spare, order, documents, &mut listen, (patience, share)) {
                 // What ended it may have come before the order. If it was the order, it ends the next one as well.
                 Err(Failure::Died(_)) if !heard => {}
                 done => return done,
@@ -219,7 +243,8 @@ impl Workers {
         let started = Process::start(&self.settings.program());
         let failed =
             |error: std::io::Error| Failure::Broken(format!("a worker does not start: {error}"));
-        self.give(started.map_err(failed)?, order, documents, hear, patience)
+        let started = started.map_err(failed)?;
+        self.give(started, order, documents, hear, (patience, share))
     }
 
     /// Gives an order to a worker when it is ready, and ends it.
@@ -229,9 +254,12 @@ impl Workers {
         order: &Order<&Task, &TaskSet>,
         documents: &[Text],
         hear: &mut dyn FnMut(Word) -> bool,
-        patience: Patience<'_>,
+        (patience, share): (Patience<'_>, &mut Share),
     ) -> Result<(), Failure> {
-        let limits = self.settings.limits.of_process();
+        let limits = statehouse_confined::Limits {
+            cpu: share.cpu,
+            ..self.settings.limits.of_process()
+        };
         process.ready(self.settings.strict, &limits, patience)?;
         process.limit(&limits, documents.iter().map(Pour::bytes).sum())?;
         let mut garbled = None;
@@ -242,9 +270,11 @@ impl Workers {
                 true
             }
         };
-        poured(documents, &mut |pieces| {
+        let done = poured(documents, &mut |pieces| {
             process.carry_out(order, pieces, &mut take, &limits, patience)
-        })?;
+        });
+        share.spent += process.spent(&limits);
+        done?;
         garbled.map_or(Ok(()), |why| {
             Err(Failure::Broken(format!(
                 "the worker says what nobody understands: {why}"
@@ -300,22 +330,45 @@ impl Drop for Place<'_> {
     }
 }
 
-/// Verdicts of sets that nobody evaluated.
-fn silent(request: &Request, words: String, workers: u32) -> Assessed {
+/// What a worker may take of the processor, and what those took that were given it.
+struct Share {
+    cpu: Duration,
+    spent: Duration,
+}
+
+/// Verdicts of sets that nobody can evaluate.
+fn silent(request: &Request, words: String) -> Assessed {
     let mut answers = Answers::of(request);
     answers.silence = words;
     Assessed {
         verdicts: answers.judge(request, crate::engine::NAME),
+        unanswered: None,
         usage: None,
-        workers,
+        workers: 0,
     }
+}
+
+/// The same where nobody came to evaluate them.
+fn unanswered(request: &Request, words: String) -> Assessed {
+    Assessed {
+        unanswered: Some(words.clone()),
+        ..silent(request, words)
+    }
+}
+
+/// Whether it says how much there is to do, and nothing of what was asked.
+fn is_load(failure: &Failure) -> bool {
+    matches!(
+        failure,
+        Failure::TimedOut | Failure::Canceled | Failure::Broken(_) | Failure::Died(Death::Killed)
+    )
 }
 
 fn words_of(failure: Failure, settings: &Settings) -> String {
     match failure {
         Failure::Died(how) => words_of_death(how),
         Failure::TimedOut => format!(
-            "it takes longer than it may ({} s for all policies of a run); let it loop less",
+            "it was not evaluated: in {} s it was not given the time that it needs",
             settings.limits.wall.as_secs()
         ),
         Failure::Canceled => String::from("it was not evaluated: nobody waited for it any more"),
@@ -354,24 +407,33 @@ struct Attempt<'a> {
     answers: Answers,
     usage: Option<Usage>,
     count: u32,
+    unanswered: Option<String>,
 }
 
 impl Attempt<'_> {
     /// All policies together; if a worker does not come back, one after the other, so that it is known which one it was.
     fn all(mut self, mut task: Task, until: Instant) -> Assessed {
+        let mut left = self.workers.settings.limits.cpu;
         while self.count < ATTEMPTS_MAX {
             self.keep_unanswered(&mut task);
             if task.sets.iter().all(|set| set.policies.is_empty()) {
                 break;
             }
-            // The rest is for those that are left when this one hangs.
-            let left = until.saturating_duration_since(Instant::now());
-            let Err(failure) = self.once(&task, Instant::now() + left.mul_f64(SHARE)) else {
+            // The rest is for those that are left when this one loops.
+            let mut share = Share {
+                cpu: left.mul_f64(SHARE).max(SHARE_MIN),
+                spent: Duration::ZERO,
+            };
+            let Err(failure) = self.once(&task, until, &mut share) else {
                 break;
             };
-            let lasting = matches!(failure, Failure::Broken(_) | Failure::Canceled);
+            left = left.saturating_sub(share.spent);
+            let is_load = is_load(&failure);
             let words = words_of(failure, &self.workers.settings);
-            if lasting || !self.answers.has_begun() {
+            if is_load {
+                self.unanswered = Some(words.clone());
+            }
+            if is_load || !self.answers.has_begun() {
                 self.answers.silence = words;
                 break;
             }
@@ -385,6 +447,7 @@ impl Attempt<'_> {
         }
         Assessed {
             verdicts: self.answers.judge(self.request, crate::engine::NAME),
+            unanswered: self.unanswered,
             usage: self.usage,
             workers: self.count,
         }
@@ -398,7 +461,7 @@ impl Attempt<'_> {
     }
 
     /// One worker.
-    fn once(&mut self, task: &Task, until: Instant) -> Result<(), Failure> {
+    fn once(&mut self, task: &Task, until: Instant, share: &mut Share) -> Result<(), Failure> {
         self.count += 1;
         let (answers, usage, canceled) = (&mut self.answers, &mut self.usage, self.canceled);
         let mut hear = |word| match word {
@@ -419,7 +482,8 @@ impl Attempt<'_> {
             until,
             canceled: &|| canceled.is_set(),
         };
+        let order = Order::Evaluate(task);
         self.workers
-            .with_process(&Order::Evaluate(task), &documents, &mut hear, patience)
+            .with_process(&order, &documents, &mut hear, (patience, share))
     }
 }

@@ -48,8 +48,12 @@ impl Judge for Bench {
             let Question {
                 sets, documents, ..
             } = question;
-            let all: Vec<u8> = documents.into_values().flatten().collect();
-            sets.iter().map(|set| said(set, &all)).collect()
+            let mut all = Vec::new();
+            for document in documents.values() {
+                document.pour(&mut all).map_err(|error| error.to_string())?;
+            }
+            let said = sets.iter().map(|set| said(set, &all));
+            Ok(said.collect::<Result<Vec<_>, _>>()?)
         })
     }
 }

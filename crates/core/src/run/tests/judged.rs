@@ -464,6 +464,36 @@ async fn a_run_that_policies_hold_up_is_over_when_nobody_looks_at_it_for_a_week(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_could_ask_is_no_verdict_and_lets_nothing_pass() {
+    for_each_engine(async |world| {
+        let id = set(&world, "one", says("late")).await;
+        let bench = Bench::new(&world, "web").await;
+        let run = bench.offered(Kind::PlanAndApply).await;
+        bench.is(&run, Status::Errored).await;
+        assert_eq!(bench.see(&run).await.reason, "unjudged");
+        let said = overrule::verdicts(&world.ask(), &run).await;
+        assert!(
+            said.unwrap().is_none(),
+            "nothing is kept as if it were said"
+        );
+        // Before the apply it is not applied, and the runner may ask again.
+        change(&world, &id, speaks("passed")).await;
+        let silent = turns("passed", "late");
+        publish::publish(&world.ask(), &id, silent).await.unwrap();
+        let none = policy::Wish {
+            parameters: Some(serde_json::Map::new()),
+            ..policy::Wish::default()
+        };
+        change(&world, &id, none).await;
+        let (run, line) = bench.confirmed(Kind::PlanAndApply).await;
+        let begun = line.begin(found(&line)).await;
+        assert_eq!(kind(begun), Trouble::Unavailable);
+        assert_ne!(bench.see(&run).await.state.status(), Status::Applying);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replay_says_what_a_bundle_would_have_said_and_changes_nothing() {
     for_each_engine(async |world| {
         let id = set(&world, "one", says("passed")).await;
@@ -491,6 +521,13 @@ async fn a_replay_says_what_a_bundle_would_have_said_and_changes_nothing() {
     .await;
 }
 
+fn asks_for(hours: u64) -> policy::Wish {
+    policy::Wish {
+        replay_hours: Some(hours),
+        ..policy::Wish::default()
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_set_that_asks_for_replays_takes_no_other_bundle_into_force() {
     for_each_engine(async |world| {
@@ -501,11 +538,7 @@ async fn a_set_that_asks_for_replays_takes_no_other_bundle_into_force() {
             let run = bench.offered(Kind::PlanOnly).await;
             bench.is(&run, Status::PlannedAndFinished).await;
         }
-        let asks = policy::Wish {
-            replay_hours: Some(24),
-            ..policy::Wish::default()
-        };
-        change(&world, &id, asks).await;
+        change(&world, &id, asks_for(24)).await;
         let other = || says("hard-failed");
         let publish = async || publish::publish(&world.ask(), &id, other()).await;
         let replay = async |since: i64, after: Option<RunId>, keep: bool| {
@@ -558,13 +591,9 @@ async fn a_set_that_asks_for_replays_takes_no_other_bundle_into_force() {
         assert_eq!(leaf["facts"]["replay-newly-allowed"], 0);
         // Who may not change the set takes nothing away.
         let (writer, _) = world.member(Role::Writer).await;
-        let none = policy::Wish {
-            replay_hours: Some(0),
-            ..policy::Wish::default()
-        };
-        let changed = policy::update(&world.by(&writer), &id, none.clone()).await;
+        let changed = policy::update(&world.by(&writer), &id, asks_for(0)).await;
         assert_eq!(kind(changed), Trouble::Denied);
-        change(&world, &id, none).await;
+        change(&world, &id, asks_for(0)).await;
         publish::publish(&world.ask(), &id, says("advised"))
             .await
             .unwrap();

@@ -118,7 +118,13 @@ impl Line {
         let mut judging = Box::pin(judge::judge(&self.ctx, &self.run, Stage::Apply));
         loop {
             match tokio::time::timeout(KEPT_EVERY, &mut judging).await {
-                Ok(said) => return said,
+                Ok(said) => {
+                    let late = |why| {
+                        let words = format!("policies could not be asked before the apply: {why}");
+                        Error::unavailable(words).hint("nothing was applied")
+                    };
+                    return said?.map_err(late);
+                }
                 Err(_) => drop(self.beat().await?),
             }
         }

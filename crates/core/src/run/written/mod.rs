@@ -4,12 +4,13 @@
 //! file of the run and told as something that happened to it. What is against it stays visible on the workspace until a later apply is judged.
 //!
 //! That it is to be asked is a row from the change on in which the apply ends, so that no stop has it forgotten. What cannot be asked counts as against
-//! it. A state that comes later, because its runner was lost, is judged again.
+//! it; where nobody could ask for want of time, it is asked again. A state that comes later, because its runner was lost, is judged again.
 
 pub(crate) mod sql;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use statehouse_model::{RunId, WorkspaceId};
 
@@ -20,7 +21,7 @@ use super::turn::{target, told};
 use super::{happened_about, needed};
 use crate::ctx::Ctx;
 use crate::door::{self, Action, Entry, Outcome, Plan, Target, Tx, actions};
-use crate::error::{Kind as Trouble, Result};
+use crate::error::{Error, Kind as Trouble, Result};
 use crate::house::House;
 use crate::policy::force;
 use crate::policy::judge::{self, Outcome as Said, Stage, Verdicts};
@@ -36,6 +37,8 @@ actions! {
     JudgeWritten = "run.judge-state" needs RunPlan;
 }
 
+/// How long nobody is asked again of a state about which nobody could be asked.
+const AGAIN: Duration = Duration::from_secs(30);
 /// The word of the event.
 pub(crate) const JUDGED: &str = "state-judged";
 
@@ -131,13 +134,22 @@ pub(super) fn judge(task: &Ctx, id: &RunId) {
     };
     tokio::spawn(async move {
         let (task, id) = judging.of();
-        told(id, Box::pin(ask(task, id)).await);
+        let asked = Box::pin(ask(task, id)).await;
+        let is_late = asked
+            .as_ref()
+            .is_err_and(|error| *error.kind() == Trouble::Unavailable);
+        told(id, asked);
+        if is_late {
+            // The next round asks again, and nothing waits for it.
+            tokio::time::sleep(AGAIN).await;
+        }
     });
 }
 
 async fn ask(task: &Ctx, id: &RunId) -> Result<()> {
     let said = match Box::pin(judge::judge(task, id, Stage::Applied)).await {
-        Ok(said) => Ok(said),
+        Ok(Ok(said)) => Ok(said),
+        Ok(Err(why)) => return Err(Error::unavailable(why)),
         Err(error) if *error.kind() == Trouble::Unavailable => return Err(error),
         Err(error) => Err(error.message().to_owned()),
     };
