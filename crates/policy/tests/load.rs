@@ -22,6 +22,13 @@ const PLAN: &str = r#"{"format_version": "1.2", "resource_changes": []}"#;
 const BUSY: &str = "package p\nimport rego.v1\ndeny contains x if { some x in numbers.range(1, 200); some y in numbers.range(1, 300); x + y < 0 }\n";
 const LOOPS: &str = "package p\nimport rego.v1\ndeny contains x if { some x in numbers.range(1, 100000); some y in numbers.range(1, 100000); x + y < 0 }\n";
 
+/// Found is something of the plan's own document, of which nothing is there any more where that is in the place of the input.
+const OF_ANOTHER: &str = r#"package p
+import rego.v1
+found contains "no" if { input.resource_changes; some x in numbers.range(1, 200); some y in numbers.range(1, 300); x + y == 500 }
+deny contains msg if { msg := found[_] with input as input.plan }
+"#;
+
 /// Tests look for the children of this process, so one is at it at a time.
 fn alone() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
@@ -115,6 +122,23 @@ fn a_policy_is_not_blamed_for_a_processor_that_others_had() {
         words(&assessed.verdicts[0]).contains("time limit"),
         "{assessed:?}"
     );
+}
+
+#[test]
+fn what_is_asked_again_is_asked_of_the_same_input() {
+    let _alone = alone();
+    let own = Duration::from_secs(3);
+    let workers = Workers::new(settings(own, Duration::from_mins(2)));
+    let began = Instant::now();
+    let assessed = starved(&workers, OF_ANOTHER, own + Duration::from_secs(1));
+    assert!(
+        began.elapsed() > own,
+        "it was kept from it for longer than it may take"
+    );
+    assert_eq!(assessed.unanswered, None);
+    let verdict = &assessed.verdicts[0];
+    assert_eq!(verdict.summary, Summary::HardFailed, "{verdict:?}");
+    assert!(words(verdict).starts_with("no"), "{verdict:?}");
 }
 
 #[test]

@@ -10,6 +10,8 @@ use std::{collections::BTreeSet, fmt, time::Duration};
 
 mod document;
 mod regorus;
+#[cfg(test)]
+mod tests;
 
 pub use self::{document::Document, regorus::Prepared};
 pub use crate::load::{Program, load, load_as, load_replacing};

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use regorus::utils::limits::{ExecutionTimerConfig, PolicyLengthConfig};
 use regorus::{QueryResult, QueryResults, Value};
@@ -19,18 +19,24 @@ use crate::load::{Program, print};
 /// How many steps of the engine pass between two looks at the clock.
 const STEPS_PER_LOOK: u32 = 2_000;
 
-/// What the engine says when a question took longer than it may.
-const TOO_LONG: &str = "exceeded time limit";
+/// What is said when a question took longer than it may.
+const TOO_LONG: &str = "execution exceeded time limit";
 
 /// The engine looks at the clock on the wall. A question that had less than this of that time from the processor was kept from it, and is asked again
-/// with so many times as long.
+/// with so many times as long, so often at most: by then its process had all the time that it may have.
 const ITS_OWN: f64 = 0.8;
 const LONGER: u32 = 4;
+const TRIES_MAX: u32 = 4;
 
 /// A program with its data, ready to be asked. Cheap to clone.
 #[derive(Clone)]
 pub struct Prepared {
+    /// Asked nothing itself: each question is asked of a clone. One that ended in an error may be left with what a `with` put in the place of its input.
     engine: regorus::Engine,
+    input: Value,
+    /// What the last clones printed, and what lines they went through where these are counted.
+    prints: Vec<String>,
+    lines: Option<BTreeMap<String, FileCoverage>>,
     program: Program,
     literals: BTreeSet<String>,
     /// How long a question may take.
@@ -82,12 +88,17 @@ impl Program {
         engine
             .eval_query("true".to_owned(), false)
             .map_err(compile_error)?;
-        Ok(Prepared {
-            engine,
+        let mut prepared = Prepared {
+            engine: engine.clone(),
+            input: Value::Undefined,
+            prints: Vec::new(),
+            lines: limits.coverage.then(BTreeMap::new),
             program: self.clone(),
             literals: inner.literals.clone(),
             wall: limits.wall,
-        })
+        };
+        prepared.take_from(&mut engine)?;
+        Ok(prepared)
     }
 }
 
@@ -152,7 +163,7 @@ fn add_literal(engine: &mut regorus::Engine, name: &str) -> anyhow::Result<()> {
 impl Prepared {
     /// Sets the input; without it the input is undefined.
     pub fn set_input(&mut self, input: Document) {
-        self.engine.set_input(input.0);
+        self.input = input.0;
     }
 
     /// What is at a path, `None` where it is undefined: `data.terraform.deny`.
@@ -198,18 +209,34 @@ impl Prepared {
     }
 
     /// What lines were evaluated since the program was prepared; [`Limits::coverage`] must be on.
-    pub fn coverage(&self) -> Result<Vec<FileCoverage>, EvalError> {
-        let report = self
-            .engine
-            .get_coverage_report()
-            .map_err(|it| evaluation_error(&it))?;
-        let mut files: BTreeMap<String, FileCoverage> = BTreeMap::new();
+    pub fn coverage(&self) -> Vec<FileCoverage> {
+        let mut files: Vec<FileCoverage> =
+            self.lines.iter().flatten().map(|it| it.1.clone()).collect();
+        for file in &mut files {
+            file.not_covered.retain(|line| !file.covered.contains(line));
+        }
+        files
+    }
+
+    /// What `print` said since the last call: `file:line: text`.
+    pub fn prints(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.prints)
+    }
+
+    /// Keeps what a clone that was asked printed, and what lines it went through.
+    fn take_from(&mut self, engine: &mut regorus::Engine) -> Result<(), EvalError> {
+        self.prints.extend(engine.take_prints().unwrap_or_default());
+        let Some(lines) = &mut self.lines else {
+            return Ok(());
+        };
+        let report = engine.get_coverage_report();
+        let report = report.map_err(|it| evaluation_error(&it))?;
         for file in report
             .files
             .into_iter()
             .filter(|it| it.path != print::STAND_INS && !it.path.starts_with('<'))
         {
-            let entry = files
+            let entry = lines
                 .entry(file.path.clone())
                 .or_insert_with(|| FileCoverage {
                     file: file.path,
@@ -219,15 +246,7 @@ impl Prepared {
             entry.covered.extend(file.covered);
             entry.not_covered.extend(file.not_covered);
         }
-        for file in files.values_mut() {
-            file.not_covered.retain(|line| !file.covered.contains(line));
-        }
-        Ok(files.into_values().collect())
-    }
-
-    /// What `print` said since the last call: `file:line: text`.
-    pub fn prints(&mut self) -> Vec<String> {
-        self.engine.take_prints().unwrap_or_default()
+        Ok(())
     }
 
     fn ask(&mut self, text: &str) -> Result<Vec<QueryResult>, EvalError> {
@@ -240,25 +259,35 @@ impl Prepared {
                 add_literal(&mut self.engine, &literal).map_err(compile_error)?;
             }
         }
-        let results = self.given_its_time(&question.text);
-        self.engine.set_execution_timer_config(timer(self.wall));
-        Ok(results.map_err(|it| evaluation_error(&it))?.result)
+        Ok(self.given_its_time(&question.text)?.result)
     }
 
     /// Asks a question until it is answered, or had its time from the processor: how much else there is to do is nothing that a policy did.
-    fn given_its_time(&mut self, question: &str) -> anyhow::Result<QueryResults> {
+    ///
+    /// What comes after its time is no answer, whatever it is: the engine may have passed over what was late.
+    fn given_its_time(&mut self, question: &str) -> Result<QueryResults, EvalError> {
         let mut wall = self.wall;
-        loop {
-            let before = processor_time();
-            let answered = self.engine.eval_query(question.to_owned(), false);
+        for tried in 1.. {
+            let mut engine = self.engine.clone();
+            engine.set_input(self.input.clone());
+            engine.set_execution_timer_config(timer(wall));
+            let (began, before) = (Instant::now(), processor_time());
+            let answered = engine.eval_query(question.to_owned(), false);
             let had = processor_time().saturating_sub(before);
-            let is_late = |error: &anyhow::Error| format!("{error:#}").contains(TOO_LONG);
-            if !answered.as_ref().is_err_and(is_late) || had >= self.wall.mul_f64(ITS_OWN) {
-                return answered;
+            let is_late = began.elapsed() >= wall;
+            if !is_late || had >= self.wall.mul_f64(ITS_OWN) || tried == TRIES_MAX {
+                self.take_from(&mut engine)?;
+                if !is_late {
+                    return answered.map_err(|it| evaluation_error(&it));
+                }
+                break;
             }
             wall = wall.saturating_mul(LONGER);
-            self.engine.set_execution_timer_config(timer(wall));
         }
+        Err(EvalError {
+            code: "eval_cancel_error".to_owned(),
+            message: format!("{TOO_LONG} of {} s", self.wall.as_secs_f64()),
+        })
     }
 }
 
@@ -299,14 +328,13 @@ fn without_stand_ins(path: &str, value: Value) -> Value {
 }
 
 /// Phrases of the engine's messages, and the codes that the reference implementation has for what they say; the first that is found.
-const CODES: [(&str, &str); 22] = [
+const CODES: [(&str, &str); 21] = [
     (builtin::TYPE_ERROR, "eval_type_error"),
     (builtin::VALUE_ERROR, "eval_builtin_error"),
     ("multiple outputs", "eval_conflict_error"),
     ("rule conflicts with rule", "eval_conflict_error"),
     ("generated multiple times", "eval_conflict_error"),
     ("previous value is not a", "eval_conflict_error"),
-    (TOO_LONG, "eval_cancel_error"),
     ("exceeded memory limit", "eval_cancel_error"),
     ("recursion detected", "rego_recursion_error"),
     ("could not find function", "rego_compile_error"),
