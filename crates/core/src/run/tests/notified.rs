@@ -364,8 +364,12 @@ async fn much_that_nobody_asked_for_is_passed_over_in_one_change() {
     for_each_engine(async |world| {
         let bench = Bench::new(&world, "web").await;
         notified(&bench, HOOK, &[Trigger::Errored]).await;
-        let run = bench.start(Kind::PlanAndApply).await;
-        for number in 0..300 {
+        let mut run = bench.start(Kind::PlanAndApply).await;
+        for number in 0..280 {
+            // One run takes no more of them.
+            if number % 20 == 19 {
+                run = bench.start(Kind::PlanAndApply).await;
+            }
             act::comment(&world.ask(), &run, format!("number {number}"))
                 .await
                 .unwrap();
