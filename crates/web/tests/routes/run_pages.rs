@@ -115,10 +115,10 @@ async fn a_run_is_seen_and_decided_on_its_page() {
     let buttons: Vec<_> = shown.text().matches("name=\"what\" value=").collect();
     assert_eq!(buttons.len(), 1, "{}", shown.text());
     for words in [
-        "ada confirmed that it shall be applied<br><q>as agreed</q>",
-        "ada approved it<br><q>as agreed</q>",
-        "ada asked it to stop<br><q>as agreed</q>",
-        "ada said something about it<br><q>as agreed</q>",
+        "ada confirmed that it shall be applied<br><q><bdi>as agreed</bdi></q>",
+        "ada approved it<br><q><bdi>as agreed</bdi></q>",
+        "ada asked it to stop<br><q><bdi>as agreed</bdi></q>",
+        "ada said something about it<br><q><bdi>as agreed</bdi></q>",
     ] {
         assert!(shown.text().contains(words), "{words}: {}", shown.text());
     }
