@@ -1,16 +1,20 @@
 //! Documents on their way to a process: opened on a thread beside, piece by piece, so that none of them is here as a whole.
 
 use std::io::{self, Write};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
-use super::Piece;
+use super::{Patience, Piece};
 
 /// What goes through the pipe at once, and as much of it lies ready.
 const PIECE_BYTES: usize = 1 << 20;
 const PIECES_AHEAD: usize = 2;
+
+/// How often it is looked whether somebody still waits for the next one.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// A document that whoever has it opens piece by piece.
 pub trait Pour: Send + Sync {
@@ -28,32 +32,49 @@ pub trait Pour: Send + Sync {
 /// A piece of a document that was opened, or why there is none.
 type Taken = Result<Zeroizing<Vec<u8>>, String>;
 
-/// Has documents opened on a thread beside, piece by piece, as far as somebody takes them.
+/// Has documents opened on a thread beside, piece by piece, as far as somebody takes them. A disk that does not answer is waited for as long as there is
+/// patience, and then left behind with its thread.
 pub fn poured<T>(
-    documents: &[impl Pour],
+    documents: &[impl Pour + Clone + 'static],
+    patience: Patience<'_>,
     take: &mut dyn FnMut(&mut dyn Iterator<Item = Piece<'_>>) -> T,
 ) -> T {
     let (sender, receiver) = sync_channel(PIECES_AHEAD);
-    thread::scope(|scope| {
-        scope.spawn(move || {
-            for document in documents {
-                let mut pieces = Pieces::to(&sender);
-                let poured = document.pour(&mut pieces).and_then(|()| pieces.flush());
-                if let Err(error) = poured {
-                    // Nobody hears it where nobody takes them any more.
-                    sender.send(Err(error.to_string())).ok();
-                    return;
-                }
+    let documents = documents.to_vec();
+    let failed = sender.clone();
+    let opened = thread::Builder::new().spawn(move || {
+        for document in documents {
+            let mut pieces = Pieces::to(&sender);
+            let poured = document.pour(&mut pieces).and_then(|()| pieces.flush());
+            if let Err(error) = poured {
+                // Nobody hears it where nobody takes them any more.
+                sender.send(Err(error.to_string())).ok();
+                return;
             }
-        });
-        let pieces = receiver.iter().map(|taken| {
-            let taken: Piece<'static> = taken.map(|piece| Box::new(piece) as Box<dyn AsRef<[u8]>>);
-            taken
-        });
-        let taken = take(&mut { pieces });
-        drop(receiver);
-        taken
-    })
+        }
+    });
+    if let Err(error) = opened {
+        failed.send(Err(error.to_string())).ok();
+    }
+    drop(failed);
+    take(&mut std::iter::from_fn(|| next(&receiver, patience)))
+}
+
+/// The next piece, or why there is none in time; nothing where that was the last.
+fn next(receiver: &Receiver<Taken>, patience: Patience<'_>) -> Option<Piece<'static>> {
+    loop {
+        let left = patience.until.saturating_duration_since(Instant::now());
+        match receiver.recv_timeout(left.min(LOOK)) {
+            Ok(taken) => {
+                return Some(taken.map(|piece| Box::new(piece) as Box<dyn AsRef<[u8]>>));
+            }
+            Err(RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Timeout) if left.is_zero() || (patience.canceled)() => {
+                return Some(Err("its documents were not opened in time".to_owned()));
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
 }
 
 /// Sends what is written on in pieces.
@@ -97,6 +118,7 @@ mod tests {
     use super::*;
 
     /// So many letters, and perhaps an error after them.
+    #[derive(Clone)]
     struct Letters(usize, Option<&'static str>);
 
     impl Pour for Letters {
@@ -114,7 +136,11 @@ mod tests {
 
     /// How long all pieces were that were taken, at most so many, and why there was no next one.
     fn taken(documents: &[Letters], most: usize) -> (usize, Option<String>) {
-        poured(documents, &mut |pieces| {
+        let patience = Patience {
+            until: Instant::now() + Duration::from_secs(20),
+            canceled: &|| false,
+        };
+        poured(documents, patience, &mut |pieces| {
             let (mut length, mut why) = (0, None);
             for piece in pieces.take(most) {
                 match piece {
@@ -150,5 +176,41 @@ mod tests {
         let documents = [Letters(20 * PIECE_BYTES, None)];
         assert_eq!(taken(&documents, 1), (PIECE_BYTES, None));
         assert_eq!(taken(&documents, 0), (0, None));
+    }
+
+    /// A disk that does not answer.
+    #[derive(Clone)]
+    struct Hanging;
+
+    impl Pour for Hanging {
+        fn bytes(&self) -> u64 {
+            1
+        }
+
+        fn pour(&self, _: &mut dyn Write) -> io::Result<()> {
+            loop {
+                thread::park();
+            }
+        }
+    }
+
+    #[test]
+    fn a_disk_that_does_not_answer_is_not_waited_for_longer_than_there_is_patience() {
+        let began = Instant::now();
+        for (left, is_canceled) in [
+            (Duration::from_millis(50), false),
+            (Duration::from_mins(5), true),
+        ] {
+            let patience = Patience {
+                until: Instant::now() + left,
+                canceled: &|| is_canceled,
+            };
+            let first = poured(&[Hanging], patience, &mut |pieces| {
+                pieces.next().map(|piece| piece.map(drop))
+            });
+            let why = first.unwrap().unwrap_err();
+            assert!(why.contains("in time"), "{why}");
+        }
+        assert!(began.elapsed() < Duration::from_secs(20));
     }
 }

@@ -54,6 +54,8 @@ pub enum Failure {
     TimedOut,
     /// Nobody waits any more.
     Canceled,
+    /// What it should be told cannot be told: it is longer than an order may be.
+    Untold(String),
     /// It could not be started or reached, or it does not keep to the protocol.
     Broken(String),
 }
@@ -234,7 +236,7 @@ impl Process {
         limits: &Limits,
         patience: Patience<'_>,
     ) -> Result<(), Failure> {
-        let order = frame::encode(order).map_err(|error| Failure::Broken(error.to_string()))?;
+        let order = frame::encode(order).map_err(|error| Failure::Untold(error.to_string()))?;
         let mut all = std::iter::once::<Piece<'_>>(Ok(Box::new(order))).chain(documents);
         self.talk(Ahead::of(&mut all)?, hear, limits, patience)
     }
@@ -310,8 +312,8 @@ impl Process {
     /// How it ended. Its output is closed: it has, or is about to.
     fn explain(&mut self, limits: &Limits) -> Failure {
         let _ = self.child.kill();
-        // Until it was waited for it is told of.
-        self.spent = spent_by(self.child.id());
+        // Until it was waited for it is told of; afterwards its number may be another's.
+        self.spent = Some(spent_by(self.child.id()).unwrap_or(limits.cpu));
         let status = self.child.wait();
         let mut buffer = vec![0; READ_BYTES];
         self.read_words(&mut buffer);

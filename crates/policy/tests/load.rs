@@ -19,13 +19,13 @@ use statehouse_policy::worker::{Assessed, Canceled, Limits, Settings, Workers};
 
 const PLAN: &str = r#"{"format_version": "1.2", "resource_changes": []}"#;
 /// Takes some tenths of a second of the processor, and has nothing against a plan.
-const BUSY: &str = "package p\nimport rego.v1\ndeny contains x if { some x in numbers.range(1, 200); some y in numbers.range(1, 300); x + y < 0 }\n";
+const BUSY: &str = "package p\nimport rego.v1\ndeny contains x if { some x in numbers.range(1, 500); some y in numbers.range(1, 500); x + y < 0 }\n";
 const LOOPS: &str = "package p\nimport rego.v1\ndeny contains x if { some x in numbers.range(1, 100000); some y in numbers.range(1, 100000); x + y < 0 }\n";
 
 /// Found is something of the plan's own document, of which nothing is there any more where that is in the place of the input.
 const OF_ANOTHER: &str = r#"package p
 import rego.v1
-found contains "no" if { input.resource_changes; some x in numbers.range(1, 200); some y in numbers.range(1, 300); x + y == 500 }
+found contains "no" if { input.resource_changes; some x in numbers.range(1, 500); some y in numbers.range(1, 500); x + y == 1000 }
 deny contains msg if { msg := found[_] with input as input.plan }
 "#;
 
@@ -163,6 +163,22 @@ fn a_process_that_loops_is_ended_by_what_it_took_and_that_counts() {
     assert_eq!(assessed.unanswered, None);
     let said = words(&assessed.verdicts[0]);
     assert!(said.contains("s of processor time"), "{said}");
+}
+
+#[test]
+fn an_order_that_is_longer_than_one_may_be_is_against_it_and_no_load() {
+    let _alone = alone();
+    let workers = Workers::new(settings(Duration::from_secs(20), Duration::from_mins(2)));
+    let mut asked = asked("package p\nimport rego.v1\ndeny contains \"no\" if false\n");
+    asked.input.context.workspace.name = "x".repeat(129 << 20);
+    let assessed = workers.assess_blocking(&asked, &Canceled::default());
+    assert_eq!(assessed.unanswered, None, "who asks again hears the same");
+    assert_eq!(assessed.verdicts[0].summary, Summary::HardFailed);
+    assert!(
+        words(&assessed.verdicts[0]).contains("bytes"),
+        "{:?}",
+        assessed.verdicts[0]
+    );
 }
 
 /// A plan that turns out to be altered when most of it was opened.

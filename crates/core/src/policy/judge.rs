@@ -388,11 +388,13 @@ pub(crate) type OfRun = std::result::Result<Option<Verdicts>, String>;
 
 /// What the sets in force say of a run. What nobody came to is asked again some times.
 pub(crate) async fn judge(ctx: &Ctx, id: &RunId, stage: Stage) -> Result<OfRun> {
-    // One at a time of each house: no house keeps the others waiting.
-    let _turn = ctx.house().turn_to_judge().await;
     let mut asked = 1;
     loop {
-        match Box::pin(ask(ctx, id, stage)).await? {
+        // One at a time of each house: no house keeps the others waiting. Who is asked again takes a new turn, so that it keeps none of its own waiting.
+        let turn = ctx.house().turn_to_judge().await;
+        let said = Box::pin(ask(ctx, id, stage)).await?;
+        drop(turn);
+        match said {
             Err(why) if asked < ASKED_MAX => {
                 tracing::warn!(run = %id, asked, why, "policies are not asked yet");
                 asked += 1;

@@ -11,7 +11,7 @@ use crate::run::machine::Status;
 pub const POLICIES: &str = "policies";
 
 /// The reason of a run whose policies nobody could ask.
-pub(super) const UNJUDGED: &str = "unjudged";
+pub(crate) const UNJUDGED: &str = "unjudged";
 
 /// Each word that the server itself gives a run: what it means, what helps.
 const REASONS: &[(&str, &str, &str)] = &[

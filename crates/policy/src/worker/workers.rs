@@ -257,7 +257,8 @@ impl Workers {
         (patience, share): (Patience<'_>, &mut Share),
     ) -> Result<(), Failure> {
         let limits = statehouse_confined::Limits {
-            cpu: share.cpu,
+            // One that died before it said anything took of it, too.
+            cpu: share.cpu.saturating_sub(share.spent).max(SHARE_MIN),
             ..self.settings.limits.of_process()
         };
         process.ready(self.settings.strict, &limits, patience)?;
@@ -270,7 +271,7 @@ impl Workers {
                 true
             }
         };
-        let done = poured(documents, &mut |pieces| {
+        let done = poured(documents, patience, &mut |pieces| {
             process.carry_out(order, pieces, &mut take, &limits, patience)
         });
         share.spent += process.spent(&limits);
@@ -372,7 +373,7 @@ fn words_of(failure: Failure, settings: &Settings) -> String {
             settings.limits.wall.as_secs()
         ),
         Failure::Canceled => String::from("it was not evaluated: nobody waited for it any more"),
-        Failure::Broken(why) => format!("it was not evaluated: {why}"),
+        Failure::Untold(why) | Failure::Broken(why) => format!("it was not evaluated: {why}"),
     }
 }
 

@@ -222,7 +222,7 @@ fn once(
         process.limit(&limits, bytes)?;
         process.carry_out(order, pieces, &mut take, &limits, patience)
     };
-    poured(documents, &mut talk).map_err(words_of)?;
+    poured(documents, patience, &mut talk).map_err(words_of)?;
     garbled.map_or(Ok(heard), |why| Err(Unsaid::Impossible(why)))
 }
 
@@ -244,6 +244,7 @@ fn words_of(failure: Failure) -> Unsaid {
             let why = "its process was killed from outside; the machine may be out of memory";
             return Unsaid::Unanswered(why.to_owned());
         }
+        Failure::Untold(why) => why,
         Failure::Died(Death::Memory) => "it needs more memory than an estimate may have".to_owned(),
         Failure::Died(Death::Stack) => "it nests deeper than an estimate may go".to_owned(),
         Failure::Died(Death::Cpu(seconds)) => {

@@ -489,6 +489,16 @@ async fn what_nobody_could_ask_is_no_verdict_and_lets_nothing_pass() {
         let begun = line.begin(found(&line)).await;
         assert_eq!(kind(begun), Trouble::Unavailable);
         assert_ne!(bench.see(&run).await.state.status(), Status::Applying);
+        // It asks again for a while, and then it holds its workspace no more.
+        for _ in 0..31 {
+            world.pass_seconds(60);
+            line.beat().await.unwrap();
+        }
+        let begun = line.begin(found(&line)).await.unwrap();
+        assert!(matches!(begun, Begun::Refused { .. }), "{begun:?}");
+        bench.is(&run, Status::Errored).await;
+        assert_eq!(bench.see(&run).await.reason, "unjudged");
+        assert_eq!(bench.lock().await, None);
     })
     .await;
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use statehouse_capsule::Verified;
+use statehouse_capsule::{Consequence, Verified};
 
 use super::{BeginApply, Line, ReadJob};
 use crate::door::{self, Outcome, Tx};
@@ -15,6 +15,7 @@ use crate::error::{Error, Kind as Trouble, Result};
 use crate::job;
 use crate::policy::judge::{self, Stage, Verdicts};
 use crate::run::capsule::{self, OfRunner, Refusal};
+use crate::run::explained::UNJUDGED;
 use crate::run::files::{self, Kind};
 use crate::run::machine::{Event, Report};
 use crate::run::older::Written;
@@ -26,6 +27,8 @@ use crate::workspace;
 const KEPT_EVERY: Duration = Duration::from_secs(20);
 /// How often policies are asked before one apply, where somebody agrees or takes that back meanwhile.
 const ASKED_MAX: usize = 3;
+/// How long after its job was taken nobody who comes to judge it ends the run, in microseconds: until then its runner asks again, and its workspace is locked.
+const GIVEN_UP_US: i64 = 30 * 60 * 1_000_000;
 
 /// What the server says to a wish to apply.
 #[derive(Debug, Clone)]
@@ -62,7 +65,10 @@ impl Line {
         // What policies say now of what is stored: asked before the change, which may not take as long.
         for _ in 0..ASKED_MAX {
             let verdicts = match &before {
-                Ok(_) => self.verdicts().await?,
+                Ok(_) => match self.verdicts().await? {
+                    Ok(verdicts) => verdicts,
+                    Err(refusal) => return Ok(Err(refusal)),
+                },
                 Err(_) => None,
             };
             let tried = self.verified((found.clone(), verdicts), before.clone());
@@ -114,20 +120,42 @@ impl Line {
     }
 
     /// What policies say now. Its runner waits for the answer and cannot say meanwhile that it is there: so it is said for it.
-    async fn verdicts(&self) -> Result<Option<Verdicts>> {
+    /// Where nobody comes to say it, it may ask again for a while.
+    async fn verdicts(&self) -> Result<std::result::Result<Option<Verdicts>, Refusal>> {
         let mut judging = Box::pin(judge::judge(&self.ctx, &self.run, Stage::Apply));
-        loop {
+        let said = loop {
             match tokio::time::timeout(KEPT_EVERY, &mut judging).await {
-                Ok(said) => {
-                    let late = |why| {
-                        let words = format!("policies could not be asked before the apply: {why}");
-                        Error::unavailable(words).hint("nothing was applied")
-                    };
-                    return said?.map_err(late);
-                }
+                Ok(said) => break said,
                 Err(_) => drop(self.beat().await?),
             }
+        };
+        let why = match said {
+            Ok(Ok(verdicts)) => return Ok(Ok(verdicts)),
+            Ok(Err(why)) => why,
+            Err(error) if *error.kind() == Trouble::Unavailable => error.message().to_owned(),
+            Err(error) => return Err(error),
+        };
+        let words = format!("policies could not be asked before the apply: {why}");
+        if self.begun_at().await?.saturating_add(GIVEN_UP_US) > self.ctx.house().now() {
+            return Err(Error::unavailable(words).hint("nothing was applied"));
         }
+        Ok(Err(Refusal {
+            consequence: Consequence::Other,
+            names: UNJUDGED.to_owned(),
+            why: vec![words],
+        }))
+    }
+
+    /// When its job was taken.
+    async fn begun_at(&self) -> Result<i64> {
+        let line = self.clone();
+        door::read(&self.ctx, ReadJob, &self.target(), move |rows| {
+            Box::pin(async move {
+                let job = job::held(rows, &line.job).await?;
+                job::sql::begun_at(rows, &job).await
+            })
+        })
+        .await
     }
 
     /// What was planned, shown and approved, as far as it does not open any more: in words.

@@ -4,7 +4,8 @@
 //! file of the run and told as something that happened to it. What is against it stays visible on the workspace until a later apply is judged.
 //!
 //! That it is to be asked is a row from the change on in which the apply ends, so that no stop has it forgotten. What cannot be asked counts as against
-//! it; where nobody could ask for want of time, it is asked again. A state that comes later, because its runner was lost, is judged again.
+//! it; where nobody could ask for want of time, it is asked again some times, and then that counts as against it, too: what ends the process that judges
+//! each time is told apart from load by nothing else. A state that comes later, because its runner was lost, is judged again.
 
 pub(crate) mod sql;
 
@@ -37,8 +38,14 @@ actions! {
     JudgeWritten = "run.judge-state" needs RunPlan;
 }
 
-/// How long nobody is asked again of a state about which nobody could be asked.
-const AGAIN: Duration = Duration::from_secs(30);
+/// How long nobody is asked again of a state about which nobody could be asked, the first time; after that twice as long each time, and so often. The last time is
+/// an hour later; a server that starts anew begins anew.
+const AGAIN: Duration = if cfg!(test) {
+    Duration::from_millis(1)
+} else {
+    Duration::from_secs(30)
+};
+const TRIES_MAX: u32 = 8;
 /// The word of the event.
 pub(crate) const JUDGED: &str = "state-judged";
 
@@ -134,16 +141,27 @@ pub(super) fn judge(task: &Ctx, id: &RunId) {
     };
     tokio::spawn(async move {
         let (task, id) = judging.of();
-        let asked = Box::pin(ask(task, id)).await;
-        let is_late = asked
-            .as_ref()
-            .is_err_and(|error| *error.kind() == Trouble::Unavailable);
-        told(id, asked);
-        if is_late {
-            // The next round asks again, and nothing waits for it.
-            tokio::time::sleep(AGAIN).await;
-        }
+        told(id, Box::pin(asked(task, id)).await);
     });
+}
+
+/// Asks until it is answered, and writes down that nobody answers where nobody does. Nothing waits for it.
+async fn asked(task: &Ctx, id: &RunId) -> Result<()> {
+    let (mut tried, mut wait) = (1, AGAIN);
+    loop {
+        match Box::pin(ask(task, id)).await {
+            Err(error) if *error.kind() == Trouble::Unavailable => {
+                tracing::warn!(run = %id, tried, %error, "the state that a run left is not judged yet");
+                if tried == TRIES_MAX {
+                    let why = format!("nobody could judge it, {tried} times: {}", error.message());
+                    return settle(task, id, Err(why), None).await;
+                }
+            }
+            done => return done,
+        }
+        tokio::time::sleep(wait).await;
+        (tried, wait) = (tried + 1, wait.saturating_mul(2));
+    }
 }
 
 async fn ask(task: &Ctx, id: &RunId) -> Result<()> {
