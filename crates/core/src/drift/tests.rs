@@ -29,11 +29,13 @@ use crate::configuration;
 use crate::execution::Word;
 use crate::fault::Faults;
 use crate::job::{Holder, Sandbox};
+use crate::policy;
 use crate::run::capsule::Found;
 use crate::run::machine::Status;
 use crate::run::work::{self, Begun, Ended, Line};
 use crate::run::{act, turn};
 use crate::testing::faults::Script;
+use crate::testing::judge::says;
 use crate::testing::{World, for_each_engine, name, put, state};
 use crate::workspace::freeze;
 
@@ -215,6 +217,29 @@ async fn started(world: &World) -> usize {
 
 fn kind<T: std::fmt::Debug>(result: Result<T>) -> Trouble {
     result.unwrap_err().kind().clone()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn policies_are_replayed_over_no_look_for_drift() {
+    for_each_engine(async |world| {
+        let bench = Bench::new(&world, "web").await;
+        bench.finds(DRIFTED).await;
+        let wish = policy::Wish {
+            name: Some("one".to_owned()),
+            ..policy::Wish::default()
+        };
+        let set = policy::create(&world.ask(), wish).await.unwrap();
+        let stretch = policy::replay::Stretch {
+            over: policy::replay::Over::Everywhere,
+            ..policy::replay::Stretch::default()
+        };
+        let (id, bundle) = (set.id.parse().unwrap(), says("passed"));
+        let page = policy::replay::replay(&world.ask(), &id, bundle, stretch).await;
+        let page = page.unwrap();
+        let looked = (page.plans.len(), page.passed_over, page.unread.len());
+        assert_eq!(looked, (1, 1, 0), "of an apply, and a look");
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,7 +7,7 @@
 //!
 //! So nobody publishes for a set that reaches nothing, and attaches it afterwards: what is attached asks for the same replay of the bundle in force. A
 //! replay over no workspace says nothing: what reaches none takes a bundle into force after one that was made everywhere. Nor does one that judged no plan,
-//! unless there is none: then the leaf says so.
+//! unless there is none: then the leaf says so. Nor is one kept that passed over a plan that it was to judge.
 //!
 //! Absent on purpose: a workspace that comes to a set by itself, by a tag or a move. That is a change of its own people, who would be held up by a question
 //! about a set that they may not even see.
@@ -25,8 +25,6 @@ use crate::ctx::Ctx;
 use crate::door::{self, Action, Entry, Outcome, Target, Tx, actions};
 use crate::error::{Error, Kind, Result};
 use crate::record::Rows;
-use crate::run::sql as runs;
-use crate::workspace::sql as workspaces;
 
 actions! {
     /// Keep what a page of a replay found.
@@ -224,31 +222,11 @@ async fn required<A: Action>(
     if replay.plans > 0 {
         return Ok(entry);
     }
-    let over = if is_everywhere {
-        Over::Everywhere
-    } else {
-        Over::Reached
-    };
-    if is_any_plan(tx, set, over).await? {
-        let why = "whose replay judged none of the plans that there are: they are older than it goes back, or do not read, or were made since";
+    if sql::is_any_plan(tx, (!is_everywhere).then_some(set)).await? {
+        let why = "whose replay judged none of the plans that there are: they are older than it goes back, or were made since";
         return Err(refuse(why.to_owned()));
     }
     Ok(entry.fact("replay", "no plans to replay"))
-}
-
-/// Whether a plan is kept of a workspace that a replay is made over.
-async fn is_any_plan(rows: &mut Rows, set: &PolicySet, over: Over) -> Result<bool> {
-    for id in runs::workspaces_with_plans(rows).await? {
-        // What is left of a workspace that was deleted is in nobody's reach.
-        let Some(workspace) = workspaces::by_id(rows, &id).await? else {
-            continue;
-        };
-        let tags = force::tags_of(rows, &workspace).await?;
-        if over == Over::Everywhere || force::reaches(set, &workspace, &tags) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 impl PolicyReplay {
@@ -276,6 +254,15 @@ pub(super) async fn keep(
     }: Stretch,
     page: &Page,
 ) -> Result<()> {
+    if let Some(run) = page.unread.first() {
+        let words = format!(
+            "the plan of `{run}` is not kept any more, or does not read ({} of this page): a replay that does not judge what it goes over is not kept",
+            page.unread.len()
+        );
+        return Err(Error::new(Kind::Conflict, words).hint(
+            "replay without `--record` to see what the others say; what is recorded begins after that run, and the set has to ask for no more hours than that",
+        ));
+    }
     let count = |counts: &dyn Fn(bool, bool) -> bool| {
         let plans = page.plans.iter();
         let counted = plans.filter(|plan| {
@@ -291,7 +278,7 @@ pub(super) async fn keep(
         since,
         reached: page.next.clone(),
         plans: page.plans.len() as u64,
-        passed_over: (page.passed_over + page.unread) as u64,
+        passed_over: page.passed_over as u64,
         newly_blocked: count(&|before, after| !before && after),
         newly_allowed: count(&|before, after| before && !after),
         actor: ActorId::from(ctx.actor()),

@@ -21,7 +21,7 @@ use crate::ctx::Ctx;
 use crate::door::{self, Target, actions};
 use crate::error::{Error, Kind, Result};
 use crate::run::sql::{self as runs, Run};
-use crate::run::{capsule, needed as needed_run};
+use crate::run::{capsule, machine, needed as needed_run};
 use crate::workspace::Workspace;
 
 actions! {
@@ -62,10 +62,10 @@ pub struct Replayed {
 pub struct Page {
     /// The oldest first.
     pub plans: Vec<Replayed>,
-    /// Runs that were passed over: the set does not reach them, or they have no plan.
+    /// Runs that were passed over: the set does not reach them, or they have no plan that policies judge.
     pub passed_over: usize,
-    /// Plans that were to be judged and were not: they are not kept any more, or do not read.
-    pub unread: usize,
+    /// The runs whose plans were to be judged and were not: they are not kept any more, or do not read.
+    pub unread: Vec<RunId>,
     /// Where the next page begins; `None` where this is the last.
     pub next: Option<RunId>,
 }
@@ -146,11 +146,17 @@ pub async fn replay(ctx: &Ctx, id: &PolicySetId, archive: Bytes, stretch: Stretc
         next: found.last().filter(|_| is_full).map(|run| run.id.clone()),
         plans: Vec::new(),
         passed_over: 0,
-        unread: 0,
+        unread: Vec::new(),
     };
     for run in found {
+        // A look for drift is none that policies are asked about.
+        if run.kind == machine::Kind::Drift.as_str() {
+            page.passed_over += 1;
+            continue;
+        }
+        let id = run.id.clone();
         let _turn = ctx.house().turn_to_replay().await;
-        let of = (&run.id, &set, stretch.over);
+        let of = (&id, &set, stretch.over);
         let gathered = Box::pin(gathered_for(ctx, of, judges_states)).await?;
         let replayed = match gathered {
             Ok(gathered) => Box::pin(gathered.replayed(ctx, (&with, &archive), run)).await?,
@@ -159,7 +165,7 @@ pub async fn replay(ctx: &Ctx, id: &PolicySetId, archive: Bytes, stretch: Stretc
         match replayed {
             Ok(replayed) => page.plans.push(replayed),
             Err(Passed::Over) => page.passed_over += 1,
-            Err(Passed::Unread) => page.unread += 1,
+            Err(Passed::Unread) => page.unread.push(id),
         }
     }
     if stretch.keep {

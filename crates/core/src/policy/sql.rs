@@ -1,7 +1,8 @@
-//! Every statement on `policy_set`, `policy_bundle`, `policy_override`, `policy_gate` and `policy_replay`.
+//! Every statement on `policy_set`, `policy_bundle`, `policy_override`, `policy_gate` and `policy_replay`, and the question whether there is a plan to replay.
 
 use statehouse_model::{ActorId, OverrideId, PolicyBundleId, PolicySetId, RunId};
 
+use crate::db::Value;
 use crate::error::{Error, Result};
 use crate::reach::Reach;
 use crate::record::{Rows, record};
@@ -158,4 +159,52 @@ pub(crate) async fn replay_named(
 pub(crate) async fn overrides(rows: &mut Rows, run: &RunId) -> Result<Vec<PolicyOverride>> {
     let clause = "WHERE run = $1 ORDER BY created_at, id";
     rows.find(clause, &[run.as_str().into()]).await
+}
+
+/// Whether a plan that policies judge is kept of a workspace that a set reaches; of any, where there is no set.
+pub(crate) async fn is_any_plan(rows: &mut Rows, reached_by: Option<&PolicySet>) -> Result<bool> {
+    let mut values = Vec::new();
+    let reached = reached_by.map_or_else(String::new, |set| reached(set, &mut values));
+    let sql = format!(
+        "SELECT 1 FROM run r JOIN workspace w ON w.id = r.workspace
+        WHERE r.kind <> 'drift' AND w.name <> w.id AND EXISTS (
+            SELECT 1 FROM run_file f WHERE f.run = r.id AND f.kind = 'plan-json'
+                AND NOT EXISTS (SELECT 1 FROM run_file_removal x WHERE x.file = f.id)) {reached} LIMIT 1"
+    );
+    let found = rows.transaction.query(&sql, &values).await?;
+    Ok(!found.is_empty())
+}
+
+/// That a workspace `w` is reached by a set, as a condition more.
+fn reached(set: &PolicySet, values: &mut Vec<Value>) -> String {
+    let mut place = |text: &str| {
+        values.push(text.into());
+        format!("${}", values.len())
+    };
+    let mut sql = String::new();
+    if !set.global {
+        let scopes = set.scopes.split_whitespace();
+        let mut any: Vec<String> = scopes
+            .map(|scope| format!("{} IN (w.project, w.id)", place(scope)))
+            .collect();
+        for tag in set.tags.lines() {
+            let mut words = format!("t.tag = {}", place(tag));
+            if let Some((key, value)) = tag.split_once('=') {
+                words += &format!(
+                    " OR (t.tag = {} AND t.value = {})",
+                    place(key),
+                    place(value)
+                );
+            }
+            any.push(format!(
+                "EXISTS (SELECT 1 FROM workspace_tag t WHERE t.workspace = w.id AND ({words}))"
+            ));
+        }
+        any.push("1 = 0".to_owned());
+        sql = format!("AND ({})", any.join(" OR "));
+    }
+    for id in set.excluded.split_whitespace() {
+        sql += &format!(" AND w.id <> {}", place(id));
+    }
+    sql
 }

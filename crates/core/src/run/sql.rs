@@ -174,19 +174,6 @@ pub(crate) async fn since(
     rows.find(&clause, &values).await
 }
 
-/// The workspaces of which the JSON of any plan is kept.
-pub(crate) async fn workspaces_with_plans(rows: &mut Rows) -> Result<Vec<WorkspaceId>> {
-    let sql = "SELECT DISTINCT workspace FROM run WHERE id IN (
-        SELECT run FROM run_file
-        WHERE kind = 'plan-json' AND id NOT IN (SELECT file FROM run_file_removal))";
-    let found = rows.transaction.query(sql, &[]).await?;
-    let id = |text: &str| {
-        let read = text.parse();
-        read.map_err(|_| Error::tampered(format!("`{text}`, of a run, is no workspace")))
-    };
-    found.iter().map(|row| id(row.text(0)?)).collect()
-}
-
 /// The last copy that runs of a workspace before this one kept of a state elsewhere.
 pub(crate) async fn last_copy(rows: &mut Rows, of: &Run) -> Result<Option<RunFile>> {
     let clause = "WHERE kind IN ('state-before', 'state-after') AND run IN (

@@ -135,7 +135,7 @@ pub(crate) async fn create(
     let told = Told {
         plans: page.plans.iter().map(Plan::from).collect(),
         passed_over: page.passed_over,
-        unread: page.unread,
+        unread: page.unread.len(),
         next: page.next.map(|run| run.to_string()),
     };
     Ok(Document::one(json!({

@@ -7,8 +7,11 @@ use statehouse_model::{PolicySetId, WorkspaceId};
 use super::judged::set;
 use super::*;
 use crate::cost::replay::Instead;
+use crate::door::{self, Target};
 use crate::error::Kind as Trouble;
+use crate::policy::overrule::ShowVerdicts;
 use crate::policy::replay::{Over, Settings, Stretch};
+use crate::policy::sql::{self, PolicySet};
 use crate::policy::{self, exclude, publish};
 use crate::reach::{self, To};
 use crate::testing::judge::says;
@@ -374,7 +377,10 @@ async fn a_replay_that_judged_nothing_is_good_only_where_there_is_nothing_to_jud
         let late = world.house.now() - 48 * 3600 * 1_000_000;
         for over in [Over::Reached, Over::Everywhere] {
             let page = gated.replay_since(late, over).await;
-            assert_eq!((page.plans.len(), page.passed_over, page.unread), (0, 0, 0));
+            assert_eq!(
+                (page.plans.len(), page.passed_over, page.unread.len()),
+                (0, 0, 0)
+            );
             let refused = gated.publish().await.unwrap_err();
             assert!(refused.message().contains("judged none"), "{refused}");
         }
@@ -387,7 +393,10 @@ async fn a_replay_that_judged_nothing_is_good_only_where_there_is_nothing_to_jud
         let idle = id_of_named(&world, "idle").await;
         other.attach(To::Workspace(idle)).await.unwrap();
         let page = other.replay(Over::Reached).await;
-        assert_eq!((page.plans.len(), page.passed_over, page.unread), (0, 1, 0));
+        assert_eq!(
+            (page.plans.len(), page.passed_over, page.unread.len()),
+            (0, 1, 0)
+        );
         let asked = world.ask();
         publish::publish(&asked, &other.id, Gated::bundle())
             .await
@@ -422,6 +431,94 @@ async fn a_replay_made_everywhere_is_good_for_whatever_a_set_reaches() {
         gated.change(nowhere).await.unwrap();
         let attached = gated.attach(To::Workspace(idle)).await;
         assert_eq!(kind(attached), Trouble::Conflict);
+    })
+    .await;
+}
+
+/// A run whose plan no replay can read.
+async fn planned_without_reading(bench: &Bench<'_>) -> RunId {
+    let run = bench.start(Kind::PlanOnly).await;
+    let line = bench.line(&run).await;
+    line.planning().await.unwrap();
+    let unread = Bytes::from_static(b"no plan");
+    let [plan, _, shown] = planned_bytes(&line);
+    let names = ["plan", "plan-json", "plan-shown"];
+    for (name, bytes) in names.into_iter().zip([plan, unread.clone(), shown]) {
+        line.file(name, bytes).await.unwrap();
+    }
+    let found = Found {
+        plan_json: hex::encode(sha256(&unread)),
+        ..found(&line)
+    };
+    let (found, changes) = (Box::new(found), true);
+    line.done(Ended::Planned { found, changes }).await.unwrap();
+    bench.round().await;
+    run
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_that_does_not_judge_what_it_goes_over_is_not_kept() {
+    for_each_engine(async |world| {
+        let bench = Bench::new(&world, "web").await;
+        let run = bench.offered(Kind::PlanOnly).await;
+        bench.is(&run, Status::PlannedAndFinished).await;
+        let unread = planned_without_reading(&bench).await;
+        let gated = Gated::new(&world).await;
+        gated
+            .attach(To::Workspace(id_of(&bench.workspace)))
+            .await
+            .unwrap();
+        let replay = async |keep| {
+            let stretch = Stretch {
+                keep,
+                ..Stretch::default()
+            };
+            policy::replay::replay(&world.ask(), &gated.id, Gated::bundle(), stretch).await
+        };
+        // What it says is said, and what it does not say too.
+        let page = replay(false).await.unwrap();
+        assert_eq!((page.plans.len(), page.passed_over), (1, 0));
+        assert_eq!(page.unread, [unread.clone()]);
+        let refused = replay(true).await.unwrap_err();
+        assert_eq!(*refused.kind(), Trouble::Conflict);
+        assert!(refused.message().contains(unread.as_str()), "{refused}");
+        let refused = gated.publish().await.unwrap_err();
+        assert!(refused.message().contains("was not replayed"), "{refused}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whether_there_is_a_plan_is_asked_of_whatever_a_set_reaches() {
+    for_each_engine(async |world| {
+        let bench = Bench::new(&world, "web").await;
+        let run = bench.offered(Kind::PlanOnly).await;
+        bench.is(&run, Status::PlannedAndFinished).await;
+        let web = id_of(&bench.workspace);
+        let idle = id_of_named(&world, "idle").await;
+        let shown = workspace::show(&world.ask(), &bench.workspace).await;
+        let project = shown.unwrap().project;
+        let gated = Gated::new(&world).await;
+        let set = async |change: &dyn Fn(&mut PolicySet)| {
+            let (ctx, wanted) = (world.ask(), gated.id.clone());
+            let read = door::read(&ctx, ShowVerdicts, &Target::House, move |rows| {
+                Box::pin(async move { sql::needed_set(rows, &wanted).await })
+            });
+            let mut set = read.await.unwrap();
+            change(&mut set);
+            let read = door::read(&ctx, ShowVerdicts, &Target::House, move |rows| {
+                let set = set.clone();
+                Box::pin(async move { sql::is_any_plan(rows, Some(&set)).await })
+            });
+            read.await.unwrap()
+        };
+        assert!(!set(&|_| ()).await);
+        assert!(set(&|set| set.global = true).await);
+        assert!(set(&|set| set.scopes = project.clone()).await);
+        assert!(set(&|set| set.scopes = format!("{idle} {web}")).await);
+        assert!(!set(&|set| set.scopes = idle.to_string()).await);
+        assert!(!set(&|set| (set.global, set.excluded) = (true, web.to_string())).await);
+        assert!(!set(&|set| set.tags = "env=prod".to_owned()).await);
     })
     .await;
 }
