@@ -397,11 +397,14 @@ async fn mine(
     Ok(mine)
 }
 
-/// The runs of the organization that wait for something that the caller may do, among those that the caller may see. Who may see none is told of none,
-/// which is no refusal: they ask all their organizations.
+/// The runs of the organization that wait for something that the caller may do, among those that the caller may see. A member who may see none is told of
+/// none, which is no refusal: they ask all their organizations. To everybody else the organization is not there.
 pub async fn waiting(ctx: &Ctx) -> Result<Mine> {
     let permission = ShowRun::PERMISSION;
-    if ctx.in_scope(permission) && !access::holds_anywhere(ctx, permission).await? {
+    if ctx.in_scope(permission)
+        && !access::holds_anywhere(ctx, permission).await?
+        && access::holds_anywhere(ctx, Permission::OrganizationRead).await?
+    {
         return Ok(Mine::default());
     }
     let asked = ctx.clone();

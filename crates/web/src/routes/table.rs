@@ -642,7 +642,7 @@ routes! {
         GET    "/api/v2/organizations/{organization}/runs/queue" => tfe::runs::queue,
             page("runs", "The runs that wait or work, the oldest first.").needs(May::WorkspaceRead);
         GET    "/api/v2/organizations/{organization}/runs/waiting" => tfe::runs::waiting,
-            page("runs", "The runs that wait for something that the caller may do, the oldest first.").needs(May::WorkspaceRead);
+            page("runs", "The runs that wait for something that the caller may do, the oldest first; none to who sees no run.").needs(May::OrganizationRead);
         GET    "/api/v2/organizations/{organization}/capacity" => tfe::runs::capacity,
             one("organization-capacity", "How many runs wait, and how many work.").needs(May::WorkspaceRead);
         GET    "/api/v2/plans/{plan}" => tfe::plans::show_plan,

@@ -24,7 +24,8 @@ pub(super) const KIND: &str = "comments";
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wish {
-    /// At most 4096 bytes. Whoever sees the run can read it.
+    /// At most 4096 bytes, and not nothing. Whoever sees the run can read it.
+    #[serde(default)]
     body: String,
 }
 

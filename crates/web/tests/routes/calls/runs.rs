@@ -140,6 +140,9 @@ pub(super) async fn of_run(
         let capsule = planned::told(server, owner, &run).await["capsule"].clone();
         call.say(&json!({ "capsule": capsule, "comment": tag }));
     }
+    if (route.method, last) == ("POST", "comments") {
+        call.say(&json!({ "body": tag }));
+    }
     if let ("withdraw", Some(who)) = (last, who) {
         // Whoever may approve has done so; the others are refused already.
         let path = format!("/api/v2/runs/{run}/actions/approve");
