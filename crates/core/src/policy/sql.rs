@@ -181,30 +181,27 @@ fn reached(set: &PolicySet, values: &mut Vec<Value>) -> String {
         values.push(text.into());
         format!("${}", values.len())
     };
-    let mut sql = String::new();
+    let mut all = Vec::new();
     if !set.global {
         let scopes = set.scopes.split_whitespace();
         let mut any: Vec<String> = scopes
             .map(|scope| format!("{} IN (w.project, w.id)", place(scope)))
             .collect();
         for tag in set.tags.lines() {
-            let mut words = format!("t.tag = {}", place(tag));
+            let mut words = vec![format!("t.tag = {}", place(tag))];
             if let Some((key, value)) = tag.split_once('=') {
-                words += &format!(
-                    " OR (t.tag = {} AND t.value = {})",
-                    place(key),
-                    place(value)
-                );
+                let (key, value) = (place(key), place(value));
+                words.push(format!("(t.tag = {key} AND t.value = {value})"));
             }
+            let words = words.join(" OR ");
             any.push(format!(
                 "EXISTS (SELECT 1 FROM workspace_tag t WHERE t.workspace = w.id AND ({words}))"
             ));
         }
         any.push("1 = 0".to_owned());
-        sql = format!("AND ({})", any.join(" OR "));
+        all.push(format!("AND ({})", any.join(" OR ")));
     }
-    for id in set.excluded.split_whitespace() {
-        sql += &format!(" AND w.id <> {}", place(id));
-    }
-    sql
+    let excluded = set.excluded.split_whitespace();
+    all.extend(excluded.map(|id| format!("AND w.id <> {}", place(id))));
+    all.join(" ")
 }

@@ -90,22 +90,27 @@ async fn what_policies_say_of_a_state_is_told_after_the_apply_and_stays_on_the_w
     .await;
 }
 
+async fn until_judged(bench: &Bench<'_>, run: &RunId) -> written::WrittenView {
+    loop {
+        let seen = bench.see(run).await.written.unwrap();
+        if seen.outcome.is_some() {
+            return seen;
+        }
+        bench.round().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_state_that_nobody_ever_comes_to_judge_counts_as_against_it() {
     for_each_engine(async |world| {
         set(&world, "one", of_states("late")).await;
         let bench = Bench::new(&world, "web").await;
         let run = applied(&bench, 1, 2).await;
-        let judged = async {
-            loop {
-                let seen = bench.see(&run).await.written.unwrap();
-                if seen.outcome.is_some() {
-                    return seen;
-                }
-                bench.round().await;
-            }
-        };
-        let seen = tokio::time::timeout(std::time::Duration::from_secs(30), judged).await;
+        let seen = tokio::time::timeout(
+            std::time::Duration::from_secs(30),
+            until_judged(&bench, &run),
+        )
+        .await;
         let seen = seen.expect("it is asked without end");
         assert_eq!(seen.outcome, Some(Outcome::HardFailed));
         assert!(

@@ -478,7 +478,7 @@ async fn a_replay_that_does_not_judge_what_it_goes_over_is_not_kept() {
         // What it says is said, and what it does not say too.
         let page = replay(false).await.unwrap();
         assert_eq!((page.plans.len(), page.passed_over), (1, 0));
-        assert_eq!(page.unread, [unread.clone()]);
+        assert_eq!(page.unread, std::slice::from_ref(&unread));
         let refused = replay(true).await.unwrap_err();
         assert_eq!(*refused.kind(), Trouble::Conflict);
         assert!(refused.message().contains(unread.as_str()), "{refused}");
@@ -486,6 +486,21 @@ async fn a_replay_that_does_not_judge_what_it_goes_over_is_not_kept() {
         assert!(refused.message().contains("was not replayed"), "{refused}");
     })
     .await;
+}
+
+/// Whether there is a plan in the reach that a set would have.
+async fn is_any_plan(gated: &Gated<'_>, change: &dyn Fn(&mut PolicySet)) -> bool {
+    let (ctx, wanted) = (gated.world.ask(), gated.id.clone());
+    let read = door::read(&ctx, ShowVerdicts, &Target::House, move |rows| {
+        Box::pin(async move { sql::needed_set(rows, &wanted).await })
+    });
+    let mut set = read.await.unwrap();
+    change(&mut set);
+    let read = door::read(&ctx, ShowVerdicts, &Target::House, move |rows| {
+        let set = set.clone();
+        Box::pin(async move { sql::is_any_plan(rows, Some(&set)).await })
+    });
+    read.await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -499,19 +514,7 @@ async fn whether_there_is_a_plan_is_asked_of_whatever_a_set_reaches() {
         let shown = workspace::show(&world.ask(), &bench.workspace).await;
         let project = shown.unwrap().project;
         let gated = Gated::new(&world).await;
-        let set = async |change: &dyn Fn(&mut PolicySet)| {
-            let (ctx, wanted) = (world.ask(), gated.id.clone());
-            let read = door::read(&ctx, ShowVerdicts, &Target::House, move |rows| {
-                Box::pin(async move { sql::needed_set(rows, &wanted).await })
-            });
-            let mut set = read.await.unwrap();
-            change(&mut set);
-            let read = door::read(&ctx, ShowVerdicts, &Target::House, move |rows| {
-                let set = set.clone();
-                Box::pin(async move { sql::is_any_plan(rows, Some(&set)).await })
-            });
-            read.await.unwrap()
-        };
+        let set = async |change: &dyn Fn(&mut PolicySet)| is_any_plan(&gated, change).await;
         assert!(!set(&|_| ()).await);
         assert!(set(&|set| set.global = true).await);
         assert!(set(&|set| set.scopes = project.clone()).await);
