@@ -90,6 +90,11 @@ impl Chain {
         self.size
     }
 
+    /// The rows that are not full yet, level by level.
+    pub(super) fn open(&self) -> &[Vec<Hash>] {
+        &self.rows
+    }
+
     pub(crate) fn origin(&self) -> &str {
         &self.origin
     }

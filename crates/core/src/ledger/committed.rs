@@ -5,31 +5,26 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use statehouse_ledger::Hash;
-use statehouse_ledger::tree::{Frontier, leaf_hash};
+use statehouse_ledger::tree::leaf_hash;
 
-use super::chain::perfect;
+use super::chain::{Chain, perfect};
 use super::{key_name, sql, verified};
 use crate::error::{Error, Result};
 use crate::house::House;
 use crate::record::Rows;
 
-/// Hashes of one row of them: each is the root of the row below it.
+/// Hashes in a full row.
 const WIDTH: u64 = 256;
-/// Bits of that.
-const BITS: u32 = 8;
-/// Levels of rows, more than any ledger has.
-const LEVELS: u32 = 6;
 
 /// A full row, and what it hashes to.
 type Full = (Vec<Hash>, Hash);
 
 /// The hash rows of a ledger, held against its newest checkpoint as far as they are asked for.
 pub(crate) struct Committed {
-    size: u64,
-    /// By level, the rows at the end of the ledger that are not full; their hashes give the root.
-    edge: Vec<Vec<Hash>>,
+    /// The rows at the end of the ledger that are not full, which give the root that was signed.
+    end: Chain,
     /// Full rows that were read, by level and place.
-    full: HashMap<(u32, u64), Full>,
+    full: HashMap<(u64, u64), Full>,
 }
 
 impl Committed {
@@ -40,36 +35,28 @@ impl Committed {
         let base = house.base();
         let name = key_name(&base.site, base.code);
         let signed = verified(&head.note, &name, &base.keyring())?;
-        let mut edge = Vec::new();
-        for level in 0..LEVELS {
-            edge.push(end_of(rows, level, signed.size).await?);
-        }
-        let roots = edge.iter().rev().flat_map(|row| subtrees(row));
-        let root = Frontier::from(signed.size, roots.collect()).map(|end| end.root());
-        if root.ok() != Some(signed.root) {
+        let end = Chain::load(&mut rows.transaction, signed.size, name).await?;
+        if end.root() != signed.root {
             let words = "the end of the ledger does not hash to its signed checkpoint";
             return Err(Error::tampered(words));
         }
-        Ok(Self {
-            size: signed.size,
-            edge,
-            full: HashMap::new(),
-        })
+        let full = HashMap::new();
+        Ok(Self { end, full })
     }
 
     /// Whether this is what the leaf says.
     pub(crate) async fn holds(&mut self, rows: &mut Rows, leaf: u64, body: &str) -> Result<bool> {
         let (mut hash, mut at) = (leaf_hash(body.as_bytes()), leaf);
-        for (level, edge) in (0..LEVELS).zip(&self.edge) {
-            let (row, place) = (
-                at / WIDTH,
-                usize::try_from(at % WIDTH).unwrap_or(usize::MAX),
-            );
-            if row == end(level, self.size) {
-                return Ok(edge.get(place) == Some(&hash));
+        let mut count = self.end.size();
+        for (level, open) in (0..).zip(self.end.open()) {
+            let row = at / WIDTH;
+            let place = usize::try_from(at % WIDTH).unwrap_or(usize::MAX);
+            count /= WIDTH;
+            if row == count {
+                return Ok(open.get(place) == Some(&hash));
             }
             if let Entry::Vacant(unread) = self.full.entry((level, row)) {
-                let hashes = sql::tile(&mut rows.transaction, u64::from(level), row).await?;
+                let hashes = sql::tile(&mut rows.transaction, level, row).await?;
                 let hashes = hashes.filter(|row| row.len() as u64 == WIDTH);
                 let Some(hashes) = hashes else {
                     return Ok(false);
@@ -86,40 +73,6 @@ impl Committed {
         }
         Ok(false)
     }
-}
-
-/// Which row of a level is the one that is not full.
-fn end(level: u32, size: u64) -> u64 {
-    size >> (BITS * (level + 1))
-}
-
-/// The row of a level that is not full, as many hashes as a ledger of this size has.
-async fn end_of(rows: &mut Rows, level: u32, size: u64) -> Result<Vec<Hash>> {
-    let (row, width) = (end(level, size), (size >> (BITS * level)) % WIDTH);
-    let hashes = match level {
-        _ if width == 0 => return Ok(Vec::new()),
-        0 => sql::leaf_hashes(&mut rows.transaction, row * WIDTH, size).await?,
-        level => {
-            let stored = sql::tile(&mut rows.transaction, u64::from(level), row).await?;
-            stored.unwrap_or_default()
-        }
-    };
-    if hashes.len() as u64 == width {
-        Ok(hashes)
-    } else {
-        Err(Error::tampered("hashes at the end of the ledger are gone"))
-    }
-}
-
-/// The roots of the complete subtrees of a row, the largest first.
-fn subtrees(mut row: &[Hash]) -> Vec<Hash> {
-    let mut roots = Vec::new();
-    while let Some(power) = row.len().checked_ilog2() {
-        let (tree, rest) = row.split_at(1 << power);
-        roots.push(perfect(tree));
-        row = rest;
-    }
-    roots
 }
 
 #[cfg(test)]
